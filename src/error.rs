@@ -1,0 +1,214 @@
+//! What can go wrong: a pipeline that can't start, an item that failed, a pipeline that is gone.
+
+use std::error::Error;
+use std::fmt;
+
+use thiserror::Error;
+
+/// Any error of a user's work.
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// Why a pipeline did not start. Nothing was taken from the source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// [`FanOut::workers`](crate::FanOut::workers) was 0 or more than [`MAX_WORKERS`](crate::MAX_WORKERS).
+    #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = crate::MAX_WORKERS)]
+    Workers(usize),
+    /// [`FanOut::window`](crate::FanOut::window) was 0.
+    #[error("window is 0: at least 1 item must be allowed in flight")]
+    Window,
+    /// [`FanOut::batch`](crate::FanOut::batch) was 0 or larger than the window.
+    #[error("batch is {batch}: it must be at least 1 and at most the window, which is {window}")]
+    Batch {
+        /// The batch size asked for.
+        batch: usize,
+        /// The window asked for, or the default.
+        window: usize,
+    },
+    /// The name for the threads holds a NUL byte.
+    #[error("thread_name {0:?} holds a NUL byte")]
+    ThreadName(String),
+    /// This thread is no actix arbiter, or its event loop doesn't run.
+    #[error(
+        "no actix System runs on this thread: start the pipeline inside `System::block_on`, `#[actix::main]` or an actor"
+    )]
+    NoSystem,
+    /// The System of this thread was stopped.
+    #[error("the actix System of this thread was stopped")]
+    SystemStopped,
+    /// The operating system refused a thread for the pool.
+    #[error("could not start worker thread {worker} of {workers}")]
+    Thread {
+        /// The worker whose thread was refused, from 0.
+        worker: usize,
+        /// How many workers the pool was to have.
+        workers: usize,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Why a pipeline ended before its source did, without being asked to.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The actix System, or the arbiter that the pipeline was started on, stopped first.
+    #[error("the actix System stopped before the pipeline did")]
+    SystemStopped,
+    /// The source panicked. What it gave before was worked on.
+    #[error("the source panicked: {message}")]
+    SourcePanicked {
+        /// The message of the panic.
+        message: String,
+    },
+    /// The factory panicked again and again when a worker's `Work` was to be built.
+    #[error("the worker factory panicked {attempts} times in a row, at last with: {message}")]
+    WorkerFactory {
+        /// How often it was tried.
+        attempts: u32,
+        /// The message of the last panic.
+        message: String,
+    },
+    /// The actor that results were delivered to is gone.
+    #[error("the recipient of the results stopped before the pipeline did")]
+    RecipientGone,
+}
+
+/// Why there is no result for an item.
+///
+/// The error names the item's place in the source, from 0: [`index`](Self::index). It is one pointer wide, so that a
+/// `Result<u64, ItemError>` stays small.
+pub struct ItemError(Box<Inner>);
+
+struct Inner {
+    index: u64,
+    cause: Cause,
+}
+
+enum Cause {
+    Panicked(String),
+    Failed(BoxError),
+    Source(BoxError),
+    Lost(PipelineError),
+}
+
+impl ItemError {
+    pub(crate) fn panicked(index: u64, message: String) -> Self {
+        Self::new(index, Cause::Panicked(message))
+    }
+
+    pub(crate) fn failed(index: u64, error: BoxError) -> Self {
+        Self::new(index, Cause::Failed(error))
+    }
+
+    pub(crate) fn source_failed(index: u64, error: BoxError) -> Self {
+        Self::new(index, Cause::Source(error))
+    }
+
+    pub(crate) fn lost(index: u64, error: PipelineError) -> Self {
+        Self::new(index, Cause::Lost(error))
+    }
+
+    fn new(index: u64, cause: Cause) -> Self {
+        Self(Box::new(Inner { index, cause }))
+    }
+
+    /// The place of the item in the source, from 0. In a chain of stages it is the source of the stage that failed.
+    pub fn index(&self) -> u64 {
+        self.0.index
+    }
+
+    /// The message of the panic, when the work panicked.
+    pub fn panic_message(&self) -> Option<&str> {
+        match &self.0.cause {
+            Cause::Panicked(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The error that the work returned for this item.
+    pub fn work_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.0.cause {
+            Cause::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
+    /// The error that stood in the source in this item's place.
+    pub fn source_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.0.cause {
+            Cause::Source(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
+    /// The end of the whole pipeline, when that is why this item and all after it were never taken from the source.
+    pub fn pipeline_error(&self) -> Option<&PipelineError> {
+        match &self.0.cause {
+            Cause::Lost(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = self.0.index;
+        match &self.0.cause {
+            Cause::Panicked(message) => write!(f, "item {index} panicked: {message}"),
+            Cause::Failed(_) => write!(f, "item {index} failed"),
+            Cause::Source(_) => write!(f, "the source failed at item {index}"),
+            Cause::Lost(_) => write!(f, "item {index} and all after it were not taken from the source"),
+        }
+    }
+}
+
+impl fmt::Debug for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ItemError");
+        debug.field("index", &self.0.index);
+        match &self.0.cause {
+            Cause::Panicked(message) => debug.field("panicked", message),
+            Cause::Failed(error) => debug.field("failed", error),
+            Cause::Source(error) => debug.field("source_failed", error),
+            Cause::Lost(error) => debug.field("lost", error),
+        };
+        debug.finish()
+    }
+}
+
+impl Error for ItemError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.cause {
+            Cause::Panicked(_) => None,
+            Cause::Failed(error) | Cause::Source(error) => Some(&**error),
+            Cause::Lost(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_with_an_item_error_stays_small() {
+        assert_eq!(size_of::<Result<u64, ItemError>>(), 16);
+        assert_eq!(size_of::<Result<Box<u8>, ItemError>>(), 16);
+    }
+
+    #[test]
+    fn each_level_of_an_error_is_printed_once() {
+        let work = "x".parse::<u8>().unwrap_err();
+        let failed = ItemError::failed(3, work.clone().into());
+        assert_eq!(failed.to_string(), "item 3 failed");
+        assert_eq!(failed.source().unwrap().to_string(), work.to_string());
+        let panicked = ItemError::panicked(4, "no".into());
+        assert_eq!((panicked.to_string().as_str(), panicked.source().is_none()), ("item 4 panicked: no", true));
+        let lost = ItemError::lost(5, PipelineError::SystemStopped);
+        assert_eq!(lost.to_string(), "item 5 and all after it were not taken from the source");
+        assert_eq!(lost.source().unwrap().to_string(), "the actix System stopped before the pipeline did");
+    }
+}

@@ -1,0 +1,304 @@
+//! The tail of the pipeline: the stream that the consumer ranges over.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use actix::{Addr, Message, Recipient};
+use futures::stream::FusedStream;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::aggregator::Aggregator;
+use crate::batch::Chunk;
+use crate::control::Control;
+use crate::error::{ItemError, PipelineError};
+use crate::fan_out::FanOut;
+use crate::generator::Generator;
+use crate::protocol::Phase;
+use crate::slice::Slice;
+use crate::stats::Stats;
+use crate::stop::StopHandle;
+
+/// The results of a running pipeline, as one stream.
+///
+/// It can be polled on any thread and any runtime, while the actors stay on the arbiter where they were started. In an
+/// actor, `ctx.add_stream(fan_in)` hands the results to a `StreamHandler<Result<T, ItemError>>`.
+///
+/// # Ordering
+///
+/// Results come as they are finished, or in source order with [`FanOut::ordered`]. The results of one item stay together.
+///
+/// # Backpressure
+///
+/// A batch of items stays in flight until its last result was taken from here. A consumer that stops polling stops the
+/// generator once the window is full.
+///
+/// # Stopping
+///
+/// Dropping the stream stops the pipeline at once, so `take(n)`, `break` and `?` do what they seem to. Otherwise use
+/// [`stop_handle`](Self::stop_handle) or send a [`Stop`](crate::Stop) to the [`generator`](Self::generator).
+///
+/// # Errors
+///
+/// An [`ItemError`] stands for one item; the stream goes on after it. When the pipeline ends before its source did
+/// without being asked to, the stream's last item is an error with a
+/// [`pipeline_error`](ItemError::pipeline_error), and [`finished`](Self::finished) returns that.
+pub struct FanIn<T: Send + 'static> {
+    control: Arc<Control>,
+    generator: Addr<Generator>,
+    aggregator: Addr<Aggregator<T>>,
+    chunks: UnboundedReceiver<Chunk<T>>,
+    current: Option<Chunk<T>>,
+    emitted: u64,
+    slice: Slice,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Every chunk was taken; the pipeline's error, if there is one, is to be told.
+    Told(bool),
+}
+
+impl<T: Send + 'static> FanIn<T> {
+    pub(crate) fn new(
+        control: Arc<Control>,
+        generator: Addr<Generator>,
+        aggregator: Addr<Aggregator<T>>,
+        chunks: UnboundedReceiver<Chunk<T>>,
+    ) -> Self {
+        Self {
+            control,
+            generator,
+            aggregator,
+            chunks,
+            current: None,
+            emitted: 0,
+            slice: Slice::new(),
+            state: State::Open,
+        }
+    }
+
+    /// A handle that stops the pipeline from anywhere.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle::new(Arc::clone(&self.control))
+    }
+
+    /// The pipeline's numbers at this instant.
+    pub fn stats(&self) -> Stats {
+        self.control.stats()
+    }
+
+    /// The actor at the head of the pipeline, which takes [`Stop`](crate::Stop) and [`Snapshot`](crate::Snapshot).
+    pub fn generator(&self) -> &Addr<Generator> {
+        &self.generator
+    }
+
+    /// The actor at its tail, which takes [`Snapshot`](crate::Snapshot).
+    pub fn aggregator(&self) -> &Addr<Aggregator<T>> {
+        &self.aggregator
+    }
+
+    /// The results of the next batch at once, or what is left of the current one: the fast path for those to whom a
+    /// poll an item matters. `None` at the end; whether that came too early is told by [`finished`](Self::finished).
+    ///
+    /// Cancel safe: a chunk is lost only when it was returned.
+    pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
+        let chunk = poll_fn(|cx| self.poll_chunk(cx)).await?;
+        self.emitted += chunk.values_left() as u64;
+        self.control.set_emitted(self.emitted);
+        Some(chunk)
+    }
+
+    /// Waits until the pipeline has ended and every worker's thread has dropped its work; returns the final numbers.
+    ///
+    /// Results that were not taken yet are dropped as they come, so this ends when the source does, or soon after a stop.
+    /// It may be called again, and dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// Why the pipeline ended before its source did, if nobody asked it to. [`stats`](Self::stats) has the numbers then.
+    pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
+        while poll_fn(|cx| self.poll_chunk(cx)).await.is_some() {}
+        self.control.workers_gone().await;
+        match self.control.error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.stats()),
+        }
+    }
+
+    /// Delivers every result to an actor as a message, and waits for each to be handled before it sends the next: the
+    /// actor's pace is the pipeline's backpressure. Await the returned future or spawn it.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError::RecipientGone`] when the actor stops first, which stops the pipeline; otherwise as
+    /// [`finished`](Self::finished).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use actix_fan::{FanOutExt, ItemError};
+    ///
+    /// #[derive(Message)]
+    /// #[rtype(result = "()")]
+    /// struct Square(Result<u64, ItemError>);
+    ///
+    /// impl From<Result<u64, ItemError>> for Square {
+    ///     fn from(result: Result<u64, ItemError>) -> Self {
+    ///         Square(result)
+    ///     }
+    /// }
+    ///
+    /// struct Sum(u64);
+    /// impl Actor for Sum {
+    ///     type Context = Context<Self>;
+    /// }
+    /// impl Handler<Square> for Sum {
+    ///     type Result = ();
+    ///     fn handle(&mut self, Square(result): Square, _: &mut Context<Self>) {
+    ///         self.0 += result.unwrap_or(0);
+    ///     }
+    /// }
+    ///
+    /// # System::new().block_on(async {
+    /// let sum = Sum(0).start();
+    /// let squares = (1..=10u64).fan_out().map(|n| n * n)?;
+    /// let stats = squares.deliver_to(sum.recipient::<Square>()).await?;
+    /// assert_eq!(stats.emitted, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn deliver_to<M>(mut self, recipient: Recipient<M>) -> Result<Stats, PipelineError>
+    where
+        M: Message + From<Result<T, ItemError>> + Send + 'static,
+        M::Result: Send,
+    {
+        while let Some(result) = self.next().await {
+            if recipient.send(M::from(result)).await.is_err() {
+                self.control.fail(PipelineError::RecipientGone, Phase::Stopped);
+                break;
+            }
+        }
+        self.finished().await
+    }
+
+    /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
+    /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
+    /// or dropping its stream, stops all of them.
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let halves = (0..10u32).fan_out().ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2))?;
+    /// let squares = halves.fan_out().ordered().map(|n| n * n)?;
+    /// assert_eq!(squares.map(Result::unwrap).collect::<Vec<_>>().await, [0, 1, 4, 9, 16]);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fan_out(self) -> FanOut<Self> {
+        FanOut::new(self)
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
+        if let Some(chunk) = self.current.take() {
+            return Poll::Ready(Some(chunk));
+        }
+        if self.state != State::Open {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(self.chunks.poll_recv(cx));
+        if chunk.is_none() {
+            if !self.control.is_complete() {
+                // The aggregator went before the generator saw everything through: its arbiter is gone.
+                self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            }
+            self.state = State::Told(false);
+        }
+        Poll::Ready(chunk)
+    }
+
+    /// The last item of a stream that ended too early.
+    fn lost(&mut self) -> Option<Result<T, ItemError>> {
+        if self.state == State::Told(true) {
+            return None;
+        }
+        self.state = State::Told(true);
+        let error = self.control.error()?;
+        Some(Err(ItemError::lost(self.control.stats().taken, error.clone())))
+    }
+}
+
+impl<T: Send + 'static> Stream for FanIn<T> {
+    type Item = Result<T, ItemError>;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some(chunk) = &mut this.current {
+                if this.slice.is_spent() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                let result = chunk.next();
+                if chunk.is_spent() {
+                    this.current = None;
+                }
+                if let Some(Ok(_)) = &result {
+                    this.emitted += 1;
+                    this.control.set_emitted(this.emitted);
+                }
+                if result.is_some() {
+                    return Poll::Ready(result);
+                }
+            }
+            match this.poll_chunk(cx) {
+                Poll::Ready(Some(chunk)) => this.current = Some(chunk),
+                Poll::Ready(None) => return Poll::Ready(this.lost()),
+                Poll::Pending => {
+                    this.slice.end();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self.state {
+            State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
+            State::Told(false) if self.control.error().is_some() => (1, Some(1)),
+            State::Told(_) => (0, Some(0)),
+        }
+    }
+}
+
+impl<T: Send + 'static> FusedStream for FanIn<T> {
+    fn is_terminated(&self) -> bool {
+        self.size_hint().1 == Some(0)
+    }
+}
+
+// Results are never pinned.
+impl<T: Send + 'static> Unpin for FanIn<T> {}
+
+impl<T: Send + 'static> Drop for FanIn<T> {
+    fn drop(&mut self) {
+        if self.state == State::Open {
+            self.control.advance(Phase::Stopped);
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for FanIn<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FanIn").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! The builder: how a source is fanned out, and the start of the actors.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+use actix::{Actor, Addr, Arbiter, SyncArbiter, System};
+use futures::Stream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::aggregator::{Aggregator, Finish};
+use crate::batch::{Batch, Spares};
+use crate::closures::{FilterMap, FlatMap, Map, TryMap};
+use crate::control::Control;
+use crate::error::{BoxError, ItemError, StartError};
+use crate::fan_in::FanIn;
+use crate::generator::Generator;
+use crate::protocol::{BatchSize, OVERRUN, Protocol, default_window};
+use crate::unwind::catch;
+use crate::work::Work;
+use crate::worker::{Shared, Worker};
+
+/// The most workers that a pool may have.
+pub const MAX_WORKERS: usize = 4096;
+
+/// A source that is about to be fanned out: set what matters, then say what the workers do.
+///
+/// [`map`](Self::map), [`try_map`](Self::try_map), [`filter_map`](Self::filter_map), [`flat_map`](Self::flat_map) and
+/// [`with`](Self::with) start the pipeline and return its stream, [`FanIn`]. They must be called where an actix arbiter
+/// runs: inside `System::block_on`, `#[actix::main]`, an actor's handler, an actix-web handler.
+///
+/// # Errors
+///
+/// Each of them returns a [`StartError`] when a setting makes no sense, when no System runs on this thread, or when the
+/// operating system refuses a thread.
+#[derive(Debug)]
+#[must_use = "a fan-out does nothing until `map`, `with` or one of their siblings starts it"]
+pub struct FanOut<S> {
+    source: S,
+    workers: Option<usize>,
+    window: Option<usize>,
+    batch: BatchSize,
+    ordered: bool,
+    thread_name: String,
+}
+
+impl<S> FanOut<S> {
+    pub(crate) fn new(source: S) -> Self {
+        Self {
+            source,
+            workers: None,
+            window: None,
+            batch: BatchSize::Adaptive,
+            ordered: false,
+            thread_name: "fan-worker".to_owned(),
+        }
+    }
+
+    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`].
+    ///
+    /// The default is [`available_parallelism`](thread::available_parallelism), which honours a container's processor
+    /// quota and the process's affinity. More of them don't make CPU-bound work faster.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The most items in flight: queued, running, or finished and not yet taken by the consumer. At least 1.
+    ///
+    /// The window bounds memory, and how far finished items may run ahead of a slow consumer or, in an ordered stream,
+    /// of a slow item. It is a ceiling, not a target: what is queued for the workers is kept to a few milliseconds of
+    /// work. Choose it by what you can afford in memory; below some 1,000 items a worker, short items (under a
+    /// microsecond) get slower. The default is as many items as fit into 512 KiB, by the size of the item's or the
+    /// result's type, at most 65,536.
+    pub fn window(mut self, window: usize) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// Yields results in the order of the source, at the price of holding finished ones back inside the window.
+    /// A failure takes its place in the order. Without it, results come as they are finished.
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+
+    /// How many items travel together, 1 to the window, whatever they cost.
+    ///
+    /// By default a batch is sized to about a millisecond of work, as measured while it runs, and one that takes far
+    /// longer is cut; set it where you know better, as for a test.
+    pub fn batch(mut self, items: usize) -> Self {
+        self.batch = BatchSize::Fixed(items);
+        self
+    }
+
+    /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `fan-worker`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+}
+
+impl<S, I> FanOut<S>
+where
+    S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
+    I: Send + 'static,
+{
+    /// Starts workers that turn each item into one result.
+    pub fn map<O, F>(self, f: F) -> Result<FanIn<O>, StartError>
+    where
+        F: Fn(I) -> O + Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let f = Arc::new(f);
+        self.with(move || Map(Arc::clone(&f)))
+    }
+
+    /// Starts workers that turn each item into one result or an error, which becomes the
+    /// [`source`](std::error::Error::source) of the item's [`ItemError`].
+    pub fn try_map<O, E, F>(self, f: F) -> Result<FanIn<O>, StartError>
+    where
+        F: Fn(I) -> Result<O, E> + Send + Sync + 'static,
+        O: Send + 'static,
+        E: Into<BoxError>,
+    {
+        let f = Arc::new(f);
+        self.with(move || TryMap(Arc::clone(&f)))
+    }
+
+    /// Starts workers that turn each item into one result or none.
+    pub fn filter_map<O, F>(self, f: F) -> Result<FanIn<O>, StartError>
+    where
+        F: Fn(I) -> Option<O> + Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let f = Arc::new(f);
+        self.with(move || FilterMap(Arc::clone(&f)))
+    }
+
+    /// Starts workers that turn each item into any number of results, which stay together.
+    ///
+    /// An item's results are all in memory at a time: the window counts items, not results.
+    pub fn flat_map<T, F>(self, f: F) -> Result<FanIn<T::Item>, StartError>
+    where
+        F: Fn(I) -> T + Send + Sync + 'static,
+        T: IntoIterator<Item: Send + 'static>,
+    {
+        let f = Arc::new(f);
+        self.with(move || FlatMap(Arc::clone(&f)))
+    }
+
+    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after a
+    /// panic.
+    ///
+    /// When the factory panics five times in a row the pipeline ends with
+    /// [`PipelineError::WorkerFactory`](crate::PipelineError::WorkerFactory).
+    pub fn with<W, F>(self, factory: F) -> Result<FanIn<W::Output>, StartError>
+    where
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
+        let Settings { workers, window } = self.check::<W::Output>()?;
+        let item_bytes = size_of::<I>().max(size_of::<W::Output>());
+        let control = Arc::new(Control::new(Protocol::new(workers, window, self.batch, item_bytes), workers));
+        let (chunks, stream) = mpsc::unbounded_channel();
+        let aggregator = Aggregator::new(&control, chunks, self.ordered).start();
+        let inputs = Arc::new(Spares::new(workers));
+        let shared = Shared {
+            factory: Box::new(factory),
+            workers,
+            overrun: (self.batch == BatchSize::Adaptive).then_some(OVERRUN),
+            aggregator: aggregator.clone().recipient(),
+            inputs: Arc::clone(&inputs),
+            outputs: Arc::new(Spares::new(workers)),
+        };
+        let pool = match start_pool(&self.thread_name, Arc::new(shared), &control) {
+            Ok(pool) => pool.recipient::<Batch<I>>(),
+            Err(error) => {
+                aggregator.do_send(Finish);
+                return Err(error);
+            }
+        };
+        log::info!(
+            "fan-out started: {workers} workers, a window of {window} items, {}",
+            if self.ordered { "ordered" } else { "unordered" }
+        );
+        let generator = Generator::new(&control, self.source, pool, aggregator.clone().recipient(), inputs).start();
+        Ok(FanIn::new(control, generator, aggregator, stream))
+    }
+
+    fn check<O>(&self) -> Result<Settings, StartError> {
+        let workers = self
+            .workers
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS));
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return Err(StartError::Workers(workers));
+        }
+        let item_bytes = size_of::<I>().max(size_of::<O>());
+        let window = self.window.unwrap_or_else(|| default_window(item_bytes, workers));
+        if window == 0 {
+            return Err(StartError::Window);
+        }
+        if let BatchSize::Fixed(batch) = self.batch
+            && !(1..=window).contains(&batch)
+        {
+            return Err(StartError::Batch { batch, window });
+        }
+        if self.thread_name.contains('\0') {
+            return Err(StartError::ThreadName(self.thread_name.clone()));
+        }
+        check_arbiter()?;
+        Ok(Settings { workers, window })
+    }
+}
+
+/// What was asked for, with the defaults filled in.
+struct Settings {
+    workers: usize,
+    window: usize,
+}
+
+/// actix panics where there is no System, and starts actors into the void where it was stopped.
+fn check_arbiter() -> Result<(), StartError> {
+    let (Some(system), Some(arbiter)) = (System::try_current(), Arbiter::try_current()) else {
+        return Err(StartError::NoSystem);
+    };
+    // Outside of `block_on` the arbiter's thread has no runtime to spawn on.
+    Handle::try_current().map_err(|_| StartError::NoSystem)?;
+    // The pool's queue is served on the System's first arbiter, the actors live on this one.
+    let alive = system.arbiter().spawn_fn(|| ()) && arbiter.spawn_fn(|| ());
+    if alive { Ok(()) } else { Err(StartError::SystemStopped) }
+}
+
+fn start_pool<I, W>(
+    name: &str,
+    shared: Arc<Shared<I, W>>,
+    control: &Arc<Control>,
+) -> Result<Addr<Worker<I, W>>, StartError>
+where
+    I: Send + 'static,
+    W: Work<I>,
+{
+    let workers = shared.workers;
+    let mut started = 0;
+    let mut refused = None;
+    let builder = || {
+        let builder = || thread::Builder::new().name(format!("{name}-{started}"));
+        // The pool panics, loudly, when a thread is refused. So one is asked for here first.
+        if let Err(error) = builder().spawn(|| ()).map(|probe| probe.join()) {
+            refused = Some(error);
+            std::panic::resume_unwind(Box::new(()));
+        }
+        let builder = builder();
+        started += 1;
+        builder
+    };
+    let ids = AtomicUsize::new(0);
+    let control = Arc::clone(control);
+    let factory = move || Worker::new(ids.fetch_add(1, Relaxed), Arc::clone(&shared), &control);
+    catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)).map_err(|message| StartError::Thread {
+        worker: started,
+        workers,
+        source: refused.unwrap_or_else(|| std::io::Error::other(message)),
+    })
+}

@@ -1,0 +1,222 @@
+//! How many items travel together, and how many batches are kept ready for the workers.
+
+use std::time::Duration;
+
+/// The work that a batch should hold. Handing a batch over and back costs about 10 us of processor time, so this is
+/// where that cost falls to about one per cent.
+const TARGET: Duration = Duration::from_millis(1);
+
+/// The work that may wait in the queue for each worker. It bounds how long a drain takes beyond the items that run.
+const AHEAD: Duration = Duration::from_millis(8);
+
+/// Batches kept queued and running for each worker while they are short. It covers the time in which the generator's
+/// thread does something else.
+const DEPTH: usize = 4;
+
+/// Bytes of items, or of results, in one batch: well inside a core's second-level cache.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// The items over which the slow estimate looks back. One long item among so many keeps the batches small.
+const HORIZON: f64 = 512.0;
+
+/// The default window: as many items as fit into this many bytes, but at most [`DEFAULT_WINDOW_MAX`].
+const DEFAULT_WINDOW_BYTES: usize = 512 * 1024;
+const DEFAULT_WINDOW_MAX: usize = 65_536;
+const DEFAULT_WINDOW_MIN_PER_WORKER: usize = 16;
+
+/// The window for items or results of `bytes` each, where the user names none.
+pub(crate) fn default_window(bytes: usize, workers: usize) -> usize {
+    let least = workers.saturating_mul(DEFAULT_WINDOW_MIN_PER_WORKER);
+    (DEFAULT_WINDOW_BYTES / bytes.max(1)).min(DEFAULT_WINDOW_MAX).max(least)
+}
+
+/// The user's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchSize {
+    /// About a millisecond of work, as measured.
+    Adaptive,
+    /// So many items, whatever they cost.
+    Fixed(usize),
+}
+
+/// Learns what an item costs and says how many items the next batch takes.
+///
+/// The estimate is the larger of two means: one over the last few batches, which follows a rise at once, and one over
+/// the last [`HORIZON`] items, which remembers that long items occur among short ones. A batch grows to at most twice
+/// the largest batch seen so far, so that the first guess can't be far off.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizer {
+    choice: BatchSize,
+    /// No batch holds more: a quarter of a worker's share of the window, and what fits into the cache.
+    cap: usize,
+    /// Twice the largest batch measured.
+    reach: usize,
+    estimate: Option<Estimate>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    recent: f64,
+    slow: f64,
+}
+
+impl Sizer {
+    pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
+        let share = window / workers.saturating_mul(DEPTH).max(1);
+        let cache = BATCH_BYTES / item_bytes.max(1);
+        Self { choice, cap: share.min(cache).max(1), reach: 1, estimate: None }
+    }
+
+    /// A batch of `items` kept its worker busy for `busy`.
+    pub(crate) fn observe(&mut self, items: usize, busy: Duration) {
+        if items == 0 {
+            return;
+        }
+        self.reach = self.reach.max(items.saturating_mul(2));
+        let mean = busy.as_nanos() as f64 / items as f64;
+        let estimate = match self.estimate {
+            None => Estimate { recent: mean, slow: mean },
+            Some(Estimate { recent, slow }) => {
+                let weight = items as f64 / (items as f64 + HORIZON);
+                Estimate { recent: recent + (mean - recent) / 2.0, slow: slow + (mean - slow) * weight }
+            }
+        };
+        self.estimate = Some(estimate);
+    }
+
+    /// What an item is expected to cost, in nanoseconds, once one was measured.
+    pub(crate) fn item_nanos(&self) -> Option<f64> {
+        self.estimate.map(|Estimate { recent, slow }| recent.max(slow))
+    }
+
+    /// Items for the next batch, at least 1.
+    pub(crate) fn size(&self) -> usize {
+        match (self.choice, self.item_nanos()) {
+            (BatchSize::Fixed(items), _) => items,
+            (BatchSize::Adaptive, None) => 1,
+            (BatchSize::Adaptive, Some(nanos)) => {
+                let target = TARGET.as_nanos() as f64 / nanos.max(0.1);
+                (target as usize).clamp(1, self.cap.min(self.reach))
+            }
+        }
+    }
+
+    /// Batches to keep queued and running for each worker: 1 to [`DEPTH`].
+    pub(crate) fn depth(&self) -> usize {
+        match self.item_nanos() {
+            None => 1,
+            Some(nanos) => {
+                let batch = nanos * self.size() as f64;
+                let ahead = (AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
+                1 + ahead.min(DEPTH - 1)
+            }
+        }
+    }
+}
+
+/// How long a worker keeps at one batch before it hands back what it has not begun: a batch that takes so much longer
+/// than planned holds items that other workers could run.
+pub(crate) const OVERRUN: Duration = Duration::from_millis(4);
+
+/// A worker looks at the clock about once in this much expected work.
+pub(crate) const LOOK: Duration = Duration::from_micros(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WINDOW: usize = 65_536;
+
+    fn adaptive(workers: usize) -> Sizer {
+        Sizer::new(BatchSize::Adaptive, workers, WINDOW, 8)
+    }
+
+    /// Runs batches of items that cost `cost(index)` until `items` went through; returns the last size.
+    fn run(sizer: &mut Sizer, items: u64, cost: impl Fn(u64) -> Duration) -> usize {
+        let mut index = 0;
+        while index < items {
+            let size = sizer.size() as u64;
+            let busy = (index..index + size).map(&cost).sum();
+            sizer.observe(size as usize, busy);
+            index += size;
+        }
+        sizer.size()
+    }
+
+    #[test]
+    fn the_first_batch_is_one_item_and_the_next_at_most_twice_the_last() {
+        let mut sizer = adaptive(2);
+        assert_eq!((sizer.size(), sizer.depth()), (1, 1));
+        let mut last = 1;
+        for _ in 0..20 {
+            sizer.observe(last, Duration::from_nanos(3 * last as u64));
+            assert!(sizer.size() <= 2 * last);
+            last = sizer.size();
+        }
+        assert_eq!(last, WINDOW / 8, "a quarter of each worker's share of the window");
+    }
+
+    #[test]
+    fn a_batch_holds_about_a_millisecond() {
+        for (micros, items) in [(1, 1000), (10, 100), (100, 10), (1_000, 1), (50_000, 1)] {
+            let mut sizer = adaptive(2);
+            let size = run(&mut sizer, 100_000, |_| Duration::from_micros(micros));
+            assert!(size.abs_diff(items) <= 1, "{micros} us an item: {size} items");
+        }
+    }
+
+    #[test]
+    fn long_items_are_not_queued_ahead() {
+        for (millis, depth) in [(1, 4), (4, 3), (8, 2), (9, 1), (3_000, 1)] {
+            let mut sizer = adaptive(2);
+            run(&mut sizer, 20, |_| Duration::from_millis(millis));
+            assert_eq!(sizer.depth(), depth, "{millis} ms an item");
+        }
+    }
+
+    #[test]
+    fn one_long_item_in_thirty_keeps_the_batches_at_one() {
+        let mut sizer = adaptive(2);
+        let cost = |index: u64| if index % 30 == 7 { Duration::from_secs(3) } else { Duration::from_nanos(200) };
+        run(&mut sizer, 60, cost);
+        for _ in 0..100 {
+            assert_eq!(run(&mut sizer, 25, cost), 1);
+        }
+    }
+
+    #[test]
+    fn a_rise_in_cost_shows_at_once_and_a_fall_soon() {
+        let mut sizer = adaptive(2);
+        assert_eq!(run(&mut sizer, 100_000, |_| Duration::from_micros(1)), 1000);
+        sizer.observe(1000, Duration::from_secs(1));
+        assert!(sizer.size() <= 2, "{}", sizer.size());
+        assert!(run(&mut sizer, 20_000, |_| Duration::from_micros(1)) > 500);
+    }
+
+    #[test]
+    fn large_items_travel_in_smaller_batches() {
+        let mut sizer = Sizer::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
+        assert_eq!(run(&mut sizer, 1000, |_| Duration::from_nanos(5)), 4);
+        assert_eq!(default_window(8, 2), 65_536);
+        assert_eq!(default_window(0, 2), 65_536);
+        assert_eq!(default_window(1024 * 1024, 2), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn any_history_leaves_a_size_within_bounds(
+            workers in 1usize..100,
+            window in 1usize..1_000_000,
+            history in prop::collection::vec((0usize..5000, any::<u64>()), 0..50),
+        ) {
+            let mut sizer = Sizer::new(BatchSize::Adaptive, workers, window, 8);
+            for (items, nanos) in history {
+                sizer.observe(items, Duration::from_nanos(nanos));
+                prop_assert!(sizer.size() >= 1);
+                prop_assert!(sizer.size() <= (window / (4 * workers)).max(1));
+                prop_assert!((1..=DEPTH).contains(&sizer.depth()));
+            }
+        }
+    }
+}

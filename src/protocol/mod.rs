@@ -1,0 +1,108 @@
+//! Everything the pipeline decides, as plain state without threads, clocks or actors. `README.md` beside this file
+//! tells the protocol as a whole.
+
+mod batch_size;
+mod ledger;
+mod reorder;
+
+use std::time::Duration;
+
+pub(crate) use batch_size::{BatchSize, LOOK, OVERRUN, default_window};
+pub(crate) use ledger::{Ends, Ledger};
+pub(crate) use reorder::Reorder;
+
+use batch_size::Sizer;
+
+/// Whether the source may still be asked for items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The source is polled while there is credit.
+    Running,
+    /// The source ended, or a drain was asked for: it is not polled again, what is in flight runs.
+    Draining,
+    /// It is not polled again, and what has not begun is skipped.
+    Stopped,
+}
+
+/// The state that the generator, the workers' tickets and the consumer share.
+#[derive(Clone, Debug)]
+pub(crate) struct Protocol {
+    workers: usize,
+    window: usize,
+    phase: Phase,
+    ledger: Ledger,
+    /// Batches queued or running.
+    outstanding: usize,
+    sizer: Sizer,
+}
+
+impl Protocol {
+    pub(crate) fn new(workers: usize, window: usize, batch: BatchSize, item_bytes: usize) -> Self {
+        Self {
+            workers,
+            window,
+            phase: Phase::Running,
+            ledger: Ledger::default(),
+            outstanding: 0,
+            sizer: Sizer::new(batch, workers, window, item_bytes),
+        }
+    }
+
+    /// How many items the source may be asked for now. 0 means: wait until a batch finishes or the consumer takes one.
+    pub(crate) fn demand(&self) -> usize {
+        if self.phase != Phase::Running || self.outstanding >= self.workers.saturating_mul(self.sizer.depth()) {
+            return 0;
+        }
+        let credit = self.window - self.ledger.in_flight;
+        let size = self.sizer.size();
+        // A scrap of credit is worth a batch only when a worker would idle otherwise.
+        if credit < size && self.outstanding >= self.workers { 0 } else { credit.min(size) }
+    }
+
+    /// Hands a batch of `items` out; returns the index of its first item.
+    pub(crate) fn hand_out(&mut self, items: usize) -> u64 {
+        debug_assert!(items <= self.window - self.ledger.in_flight, "the window was exceeded");
+        self.outstanding += 1;
+        self.ledger.take(items)
+    }
+
+    /// A batch was cut in two, and the second part will be queued again.
+    pub(crate) fn split(&mut self) {
+        self.outstanding += 1;
+    }
+
+    /// A batch is neither queued nor running any more. `measured` tells how many of its items ran, and for how long.
+    pub(crate) fn finish(&mut self, measured: Option<(usize, Duration)>) {
+        debug_assert!(self.outstanding > 0, "a batch finished twice");
+        self.outstanding -= 1;
+        if let Some((items, busy)) = measured {
+            self.sizer.observe(items, busy);
+        }
+    }
+
+    /// The consumer took a finished batch, or the batch was given up: its credit is free again.
+    pub(crate) fn settle(&mut self, ends: Ends) {
+        self.ledger.settle(ends);
+    }
+
+    /// Moves on to `phase`; there is no way back.
+    pub(crate) fn advance(&mut self, phase: Phase) {
+        self.phase = self.phase.max(phase);
+    }
+
+    /// Nothing will be handed out any more, and nothing is queued or running.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.phase != Phase::Running && self.outstanding == 0
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
+    pub(crate) fn batch_size(&self) -> usize {
+        self.sizer.size()
+    }
+}
+
+#[cfg(test)]
+mod tests;

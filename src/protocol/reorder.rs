@@ -1,0 +1,98 @@
+//! Source order for whatever finishes out of order.
+
+use std::collections::BTreeMap;
+
+/// Holds values that cover consecutive ranges of indices until every index before them was released.
+///
+/// A range is known by its first index and its length, so a batch may be split on its way without a new numbering.
+/// Nothing here is bounded: the window is, and what waits here is inside it.
+#[derive(Debug)]
+pub(crate) struct Reorder<V> {
+    next: u64,
+    waiting: BTreeMap<u64, (usize, V)>,
+}
+
+impl<V> Reorder<V> {
+    pub(crate) fn new() -> Self {
+        Self { next: 0, waiting: BTreeMap::new() }
+    }
+
+    /// Adds the value that covers `first..first + items`.
+    pub(crate) fn insert(&mut self, first: u64, items: usize, value: V) {
+        debug_assert!(first >= self.next, "index {first} was released already");
+        let double = self.waiting.insert(first, (items, value));
+        debug_assert!(double.is_none(), "index {first} came twice");
+    }
+
+    /// The next value in order, if it is there.
+    pub(crate) fn pop(&mut self) -> Option<V> {
+        let entry = self.waiting.first_entry()?;
+        if *entry.key() != self.next {
+            return None;
+        }
+        let (items, value) = entry.remove();
+        self.next += items as u64;
+        Some(value)
+    }
+
+    /// The next value in order, over the gaps that skipped items left. For the end of a stopped pipeline.
+    pub(crate) fn pop_over_gaps(&mut self) -> Option<V> {
+        let (first, (items, value)) = self.waiting.pop_first()?;
+        self.next = first + items as u64;
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_gap_holds_back_what_follows() {
+        let mut order = Reorder::new();
+        order.insert(2, 1, 'c');
+        assert_eq!(order.pop(), None);
+        order.insert(0, 2, 'a');
+        assert_eq!(order.pop(), Some('a'));
+        assert_eq!(order.pop(), Some('c'));
+        assert_eq!(order.pop(), None);
+    }
+
+    #[test]
+    fn the_end_releases_what_a_gap_held_back() {
+        let mut order = Reorder::new();
+        order.insert(4, 1, 'e');
+        order.insert(2, 1, 'c');
+        assert_eq!(order.pop(), None);
+        assert_eq!(order.pop_over_gaps(), Some('c'));
+        assert_eq!(order.pop_over_gaps(), Some('e'));
+        assert_eq!(order.pop_over_gaps(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_arrival_order_leaves_in_source_order(
+            lengths in prop::collection::vec(1usize..5, 0..40),
+            seed in any::<u64>(),
+        ) {
+            let mut ranges = Vec::new();
+            let mut next = 0u64;
+            for length in lengths {
+                ranges.push((next, length));
+                next += length as u64;
+            }
+            let mut arrivals = ranges.clone();
+            arrivals.sort_by_key(|(first, _)| (first ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let mut order = Reorder::new();
+            let mut released = Vec::new();
+            for (first, length) in arrivals {
+                order.insert(first, length, (first, length));
+                while let Some(range) = order.pop() {
+                    released.push(range);
+                }
+            }
+            prop_assert_eq!(released, ranges);
+        }
+    }
+}

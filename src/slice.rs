@@ -1,0 +1,94 @@
+//! Turns on a shared thread: when has a callback run for long enough?
+
+use std::time::{Duration, Instant};
+
+/// How long a callback of ours keeps an arbiter before it yields.
+const SLICE: Duration = Duration::from_micros(100);
+
+const MAX_STRIDE: u32 = 256;
+
+/// Counts the steps of a callback and looks at the clock now and then, more often when the steps are long.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    /// When the current turn began, as far as it was seen.
+    began: Option<Instant>,
+    looked: Option<Instant>,
+    stride: u32,
+    left: u32,
+}
+
+impl Slice {
+    pub(crate) fn new() -> Self {
+        Self { began: None, looked: None, stride: 16, left: 0 }
+    }
+
+    /// One more step is about to be taken. True: yield first. The next turn then begins with the next call.
+    #[inline]
+    pub(crate) fn is_spent(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        self.look(Instant::now())
+    }
+
+    /// The callback is about to wait, so the next call begins a turn.
+    pub(crate) fn end(&mut self) {
+        self.began = None;
+        self.looked = None;
+        self.left = 0;
+    }
+
+    fn look(&mut self, now: Instant) -> bool {
+        let began = *self.began.get_or_insert(now);
+        if let Some(looked) = self.looked.replace(now) {
+            let took = now - looked;
+            if took < SLICE / 8 {
+                self.stride = (self.stride * 2).min(MAX_STRIDE);
+            } else if took > SLICE / 2 {
+                self.stride = (self.stride / 4).max(1);
+            }
+        }
+        if now - began >= SLICE {
+            self.end();
+            return true;
+        }
+        self.left = self.stride - 1;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes steps of `step` each and returns after how many the slice was spent, on a clock of its own.
+    fn steps_in_a_turn(slice: &mut Slice, now: &mut Instant, step: Duration) -> u32 {
+        for steps in 0.. {
+            let spent = if slice.left > 0 {
+                slice.left -= 1;
+                false
+            } else {
+                slice.look(*now)
+            };
+            if spent {
+                return steps;
+            }
+            *now += step;
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn short_steps_are_hardly_looked_at_and_long_ones_each() {
+        let (mut slice, mut now) = (Slice::new(), Instant::now());
+        for _ in 0..20 {
+            let steps = steps_in_a_turn(&mut slice, &mut now, Duration::from_nanos(10));
+            assert!((10_000..=10_500).contains(&steps), "{steps} steps of 10 ns");
+        }
+        for _ in 0..10 {
+            steps_in_a_turn(&mut slice, &mut now, Duration::from_millis(1));
+        }
+        assert_eq!(steps_in_a_turn(&mut slice, &mut now, Duration::from_millis(1)), 1);
+    }
+}

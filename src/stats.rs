@@ -1,0 +1,105 @@
+//! Numbers about a running or finished pipeline.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use actix::Message;
+
+/// Where every item is, and what the workers did, at one instant.
+///
+/// `taken = completed + failed + skipped + in_flight` holds in every `Stats`. Items move by the batch that they travel
+/// in: they leave `in_flight` when the consumer has taken the last result of their batch.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Items taken from the source.
+    pub taken: u64,
+    /// Items whose work returned. Their results may still have been dropped with the stream: see `emitted`.
+    pub completed: u64,
+    /// Items whose work panicked or returned an error, or that came as a failure from the source.
+    pub failed: u64,
+    /// Items whose work never began, because the pipeline was stopped.
+    pub skipped: u64,
+    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
+    pub in_flight: usize,
+    /// Results that the consumer got, failures not counted.
+    pub emitted: u64,
+    /// Items that the next batch would take.
+    pub batch_size: usize,
+    /// Since the start; stands still once the last worker is gone.
+    pub elapsed: Duration,
+    /// One entry a worker.
+    pub workers: Vec<WorkerStats>,
+}
+
+/// What one worker did.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct WorkerStats {
+    /// Time spent in batches, up to now if one is running.
+    pub busy: Duration,
+    /// Items begun.
+    pub items: u64,
+    /// Batches begun.
+    pub batches: u64,
+    /// How often its work was rebuilt after a panic.
+    pub rebuilt: u64,
+}
+
+/// Asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of its pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot;
+
+impl Message for Snapshot {
+    type Result = Stats;
+}
+
+/// A worker's own counters. Only its thread writes them, so plain loads and stores do; a reader may see one batch's
+/// counters half updated, which no invariant rests on.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    busy: AtomicU64,
+    items: AtomicU64,
+    batches: AtomicU64,
+    rebuilt: AtomicU64,
+    /// Nanoseconds from the pipeline's start to that of the running batch, plus 1; 0 when idle.
+    since: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn begin(&self, start: Instant, now: Instant) {
+        self.since.store(nanos(now - start) + 1, Relaxed);
+    }
+
+    pub(crate) fn end(&self, busy: Duration, items: usize) {
+        add(&self.busy, nanos(busy));
+        add(&self.items, items as u64);
+        add(&self.batches, 1);
+        self.since.store(0, Relaxed);
+    }
+
+    pub(crate) fn rebuilt(&self) {
+        add(&self.rebuilt, 1);
+    }
+
+    pub(crate) fn read(&self, start: Instant, now: Instant) -> WorkerStats {
+        let running = match self.since.load(Relaxed) {
+            0 => 0,
+            since => nanos(now - start).saturating_sub(since - 1),
+        };
+        WorkerStats {
+            busy: Duration::from_nanos(self.busy.load(Relaxed) + running),
+            items: self.items.load(Relaxed),
+            batches: self.batches.load(Relaxed),
+            rebuilt: self.rebuilt.load(Relaxed),
+        }
+    }
+}
+
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed) + more, Relaxed);
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,95 @@
+//! Cancellation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::Message;
+
+use crate::control::Control;
+use crate::protocol::Phase;
+use crate::stats::Stats;
+
+/// Stops a pipeline: the message to its [`Generator`](crate::Generator), the `done` channel of the Go pattern.
+///
+/// [`StopHandle`] does the same without passing through a mailbox. Both may be used at any time and any number of
+/// times; `Now` after `Drain` hastens the end, `Drain` after `Now` changes nothing.
+///
+/// ```
+/// # use actix::prelude::*;
+/// # use actix_fan::{FanOutExt, Stop};
+/// # use futures::StreamExt;
+/// # System::new().block_on(async {
+/// let mut squares = (0u64..).fan_out().map(|n| n * n)?;
+/// squares.next().await;
+/// squares.generator().send(Stop::Drain).await?;
+/// let rest = squares.count().await; // what was in flight
+/// # let _ = rest; Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The source is not polled again and no worker begins another item. The stream ends as soon as the items that are
+    /// running return.
+    Now,
+    /// The source is not polled again. Every result that is in flight arrives, then the stream ends.
+    Drain,
+}
+
+impl Message for Stop {
+    type Result = ();
+}
+
+impl From<Stop> for Phase {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Now => Phase::Stopped,
+            Stop::Drain => Phase::Draining,
+        }
+    }
+}
+
+/// Stops a pipeline from any thread, and tells how it is doing. Cheap to clone; it keeps nothing alive.
+#[derive(Clone)]
+pub struct StopHandle {
+    control: Arc<Control>,
+}
+
+impl StopHandle {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self { control }
+    }
+
+    /// [`Stop::Now`], in effect when this returns: what begins from now on is skipped.
+    pub fn now(&self) {
+        self.control.advance(Phase::Stopped);
+    }
+
+    /// [`Stop::Drain`].
+    pub fn drain(&self) {
+        self.control.advance(Phase::Draining);
+    }
+
+    /// Whether the pipeline was stopped by [`Stop::Now`], by dropping its stream or by an error that ended it.
+    pub fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
+    }
+
+    /// The pipeline's numbers at this instant.
+    pub fn stats(&self) -> Stats {
+        self.control.stats()
+    }
+
+    /// Waits until every worker's thread has left its last item and dropped its `Work`.
+    ///
+    /// It doesn't take results: a pipeline whose consumer doesn't either, and which was not stopped, goes on waiting
+    /// for credit.
+    pub async fn workers_gone(&self) {
+        self.control.workers_gone().await;
+    }
+}
+
+impl fmt::Debug for StopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopHandle").field("is_stopped", &self.is_stopped()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! Panics of the code that users hand us, caught where they would otherwise take a thread or an actor with them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `f`; a panic comes back as its message.
+///
+/// Unwind safety is asserted: what `f` may leave half done is either dropped by the caller or belongs to the user's
+/// `Work`, which is rebuilt.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(message)
+}
+
+/// Drops `value`, whose `Drop` may panic. The panic hook has reported it; there is nobody else to tell.
+pub(crate) fn discard<T>(value: T) {
+    let _ = catch(|| drop(value));
+}
+
+/// Drops values one by one, so that one panic among them doesn't become a second one while unwinding.
+pub(crate) fn discard_all<T>(values: impl IntoIterator<Item = T>) {
+    if std::mem::needs_drop::<T>() {
+        values.into_iter().for_each(discard);
+    }
+}
+
+fn message(payload: Box<dyn Any + Send>) -> String {
+    let text = match payload.downcast_ref::<&'static str>() {
+        Some(text) => (*text).to_owned(),
+        None => match payload.downcast_ref::<String>() {
+            Some(text) => text.clone(),
+            None => "a panic whose value is not text".to_owned(),
+        },
+    };
+    // The value itself may panic when it is dropped.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn the_message_of_a_panic_is_kept() {
+        assert_eq!(catch(|| 7), Ok(7));
+        assert_eq!(catch(|| panic!("plain")), Err::<(), _>("plain".to_owned()));
+        assert_eq!(catch(|| panic!("number {}", 7)), Err::<(), _>("number 7".to_owned()));
+        let odd = catch(|| std::panic::panic_any(7u8));
+        assert_eq!(odd, Err::<(), _>("a panic whose value is not text".to_owned()));
+    }
+
+    #[test]
+    fn a_panic_while_dropping_is_contained() {
+        discard_all([Bomb, Bomb]);
+        assert!(catch(|| std::panic::panic_any(Bomb)).is_err());
+    }
+}

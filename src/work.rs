@@ -1,0 +1,145 @@
+//! What the workers do with an item.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::control::Control;
+use crate::error::BoxError;
+
+/// The work on one item at a time, with state of its own.
+///
+/// Each thread of the pool has its own `Work`, built on that thread by the factory given to
+/// [`FanOut::with`](crate::FanOut::with); it need not be `Send`. For work without state the closures of
+/// [`FanOut::map`](crate::FanOut::map) and its siblings are shorter.
+///
+/// # Panics
+///
+/// A panic in `run` fails that item only. The `Work` it left behind is dropped and the factory builds a new one.
+///
+/// # Examples
+///
+/// ```
+/// use actix_fan::{BoxError, FanOutExt, Job, Work};
+/// use futures::StreamExt;
+///
+/// struct Sums { buffer: Vec<u64> } // kept from item to item
+///
+/// impl Work<&'static str> for Sums {
+///     type Output = u64;
+///     fn run(&mut self, line: &'static str, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+///         self.buffer.clear();
+///         for word in line.split_whitespace() {
+///             self.buffer.push(word.parse()?);
+///         }
+///         job.emit(self.buffer.iter().sum());
+///         Ok(())
+///     }
+/// }
+///
+/// # actix::System::new().block_on(async {
+/// let mut sums = ["1 2 3", "4 x"].fan_out().ordered().with(|| Sums { buffer: Vec::new() })?;
+/// assert_eq!(sums.next().await.unwrap()?, 6);
+/// let error = sums.next().await.unwrap().unwrap_err();
+/// assert_eq!(error.index(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub trait Work<I>: 'static {
+    /// What it emits, none to any number an item.
+    type Output: Send + 'static;
+
+    /// Works on `input` and hands results to `job`.
+    ///
+    /// # Errors
+    ///
+    /// An error fails the item: it reaches the consumer as the [`source`](std::error::Error::source) of one
+    /// [`ItemError`](crate::ItemError), and what the item had emitted is dropped. An item yields all of its results or
+    /// one failure.
+    fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError>;
+}
+
+/// The item that runs, as its [`Work`] sees it.
+pub struct Job<'a, O> {
+    pub(crate) outputs: &'a mut Vec<O>,
+    pub(crate) control: &'a Control,
+    pub(crate) index: u64,
+}
+
+impl<O> Job<'_, O> {
+    /// Adds a result. An item's results leave together, when it returns: they are all held in memory until then.
+    #[inline]
+    pub fn emit(&mut self, output: O) {
+        self.outputs.push(output);
+    }
+
+    /// Whether the pipeline was stopped: nobody waits for this item's results any more, so a long one may as well
+    /// return. A drain doesn't count, since it waits.
+    #[inline]
+    pub fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
+    }
+
+    /// The place of the item in the source, from 0.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+impl<O> fmt::Debug for Job<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("index", &self.index).field("is_stopped", &self.is_stopped()).finish()
+    }
+}
+
+/// A [`Work`] from a closure that sees its [`Job`]: for long items that ask whether they were stopped.
+///
+/// ```
+/// use actix_fan::{FanOutExt, Job, work_fn};
+/// use futures::StreamExt;
+///
+/// # actix::System::new().block_on(async {
+/// let countdowns = [3u64, 5].fan_out().with(|| {
+///     work_fn(|mut n: u64, job: &mut Job<'_, &str>| {
+///         while n > 0 && !job.is_stopped() {
+///             n -= 1;
+///         }
+///         job.emit("done");
+///         Ok(())
+///     })
+/// })?;
+/// assert_eq!(countdowns.count().await, 2);
+/// # Ok::<(), actix_fan::StartError>(())
+/// # }).unwrap();
+/// ```
+pub fn work_fn<I, O, F>(f: F) -> WorkFn<F, O>
+where
+    F: FnMut(I, &mut Job<'_, O>) -> Result<(), BoxError> + 'static,
+    O: Send + 'static,
+{
+    WorkFn { f, output: PhantomData }
+}
+
+/// What [`work_fn`] returns.
+pub struct WorkFn<F, O> {
+    f: F,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<F, O> fmt::Debug for WorkFn<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkFn").finish_non_exhaustive()
+    }
+}
+
+impl<I, O, F> Work<I> for WorkFn<F, O>
+where
+    F: FnMut(I, &mut Job<'_, O>) -> Result<(), BoxError> + 'static,
+    O: Send + 'static,
+{
+    type Output = O;
+
+    #[inline]
+    fn run(&mut self, input: I, job: &mut Job<'_, O>) -> Result<(), BoxError> {
+        (self.f)(input, job)
+    }
+}
