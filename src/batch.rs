@@ -198,6 +198,9 @@ impl<T> Drop for Chunk<T> {
     }
 }
 
+/// The largest vector that is kept.
+const SPARE_BYTES: usize = 1024 * 1024;
+
 /// Emptied vectors for the next batches: their memory is warm in the cache.
 pub(crate) struct Spares<T> {
     vectors: Mutex<Vec<Vec<T>>>,
@@ -216,7 +219,8 @@ impl<T> Spares<T> {
 
     pub(crate) fn put(&self, vector: Vec<T>) {
         debug_assert!(vector.is_empty());
-        if vector.capacity() == 0 {
+        // One that a flood of results has blown up isn't kept: `workers * 8` of its size may be too much.
+        if !(1..=SPARE_BYTES).contains(&(vector.capacity() * size_of::<T>())) {
             return;
         }
         let mut vectors = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);

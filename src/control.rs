@@ -76,7 +76,7 @@ impl Control {
     /// Ends the pipeline with an error. The first error stays.
     pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
         if self.error.set(error.clone()).is_ok() {
-            log::error!("{error}");
+            log::warn!("{error}");
         }
         self.advance(phase);
     }
@@ -130,6 +130,11 @@ impl Control {
         }
     }
 
+    /// Stops the clock.
+    pub(crate) fn end(&self) {
+        self.ended.get_or_init(Instant::now);
+    }
+
     /// A worker's thread is done with everything of the user's.
     fn worker_gone(&self) {
         let mut last = false;
@@ -138,7 +143,7 @@ impl Control {
             last = *alive == 0;
             if last {
                 // Before those who wait for the last worker read the time.
-                let _ = self.ended.set(Instant::now());
+                self.end();
             }
         });
         if last {
@@ -202,6 +207,11 @@ impl Ticket {
     pub(crate) fn record(&mut self, completed: usize, failed: usize, ran: usize, busy: Duration) {
         debug_assert!(completed + failed <= self.items);
         (self.completed, self.failed, self.measured) = (completed, failed, Some((ran, busy)));
+    }
+
+    /// All of them completed.
+    pub(crate) fn record_completed(&mut self) {
+        self.completed = self.items;
     }
 
     pub(crate) fn items(&self) -> usize {

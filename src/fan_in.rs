@@ -216,7 +216,7 @@ impl<T: Send + 'static> FanIn<T> {
         }
         let chunk = ready!(self.chunks.poll_recv(cx));
         if chunk.is_none() {
-            if !self.control.is_complete() {
+            if !self.control.is_complete() && !self.control.is_stopped() {
                 // The aggregator went before the generator saw everything through: its arbiter is gone.
                 self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
             }

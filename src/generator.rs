@@ -65,7 +65,7 @@ impl Actor for Generator {
 
 impl Drop for Generator {
     fn drop(&mut self) {
-        if !self.control.is_complete() {
+        if !self.control.is_complete() && !self.control.is_stopped() {
             // The workers would run the whole queue even though nobody is left to take the outcomes.
             self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
         }

@@ -1,1 +1,111 @@
+//! Random runs of the protocol without any actor: batches finish and are taken in any order.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The generator asks the source, which gives at most so many.
+    Pull(usize),
+    /// One of the batches handed out finishes; so many nanoseconds an item.
+    Finish(usize, u64),
+    /// One of the batches handed out is cut.
+    Split(usize),
+    /// The consumer takes one of the finished batches.
+    Take(usize),
+    Drain,
+    Stop,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (1usize..2000).prop_map(Step::Pull),
+        6 => (any::<usize>(), 1u64..20_000_000).prop_map(|(which, nanos)| Step::Finish(which, nanos)),
+        1 => any::<usize>().prop_map(Step::Split),
+        6 => any::<usize>().prop_map(Step::Take),
+        1 => Just(Step::Drain),
+        1 => Just(Step::Stop),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+/// The protocol with the batches that are on their way, as their sizes.
+struct World {
+    protocol: Protocol,
+    handed_out: Vec<usize>,
+    finished: Vec<usize>,
+}
+
+impl World {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Pull(ready) => {
+                let demand = self.protocol.demand();
+                if demand > 0 {
+                    let items = demand.min(ready);
+                    self.protocol.hand_out(items);
+                    self.handed_out.push(items);
+                }
+            }
+            Step::Finish(which, nanos) if !self.handed_out.is_empty() => {
+                let items = self.handed_out.swap_remove(which % self.handed_out.len());
+                self.protocol.finish(Some((items, Duration::from_nanos(nanos * items as u64))));
+                self.finished.push(items);
+            }
+            Step::Split(which) if !self.handed_out.is_empty() => {
+                let which = which % self.handed_out.len();
+                let items = self.handed_out[which];
+                if items > 1 {
+                    self.protocol.split();
+                    self.handed_out[which] = items / 2;
+                    self.handed_out.push(items - items / 2);
+                }
+            }
+            Step::Take(which) if !self.finished.is_empty() => {
+                let items = self.finished.swap_remove(which % self.finished.len());
+                self.protocol.settle(Ends { completed: items, ..Ends::default() });
+            }
+            Step::Drain => self.protocol.advance(Phase::Draining),
+            Step::Stop => self.protocol.advance(Phase::Stopped),
+            Step::Finish(..) | Step::Split(_) | Step::Take(_) => {}
+        }
+    }
+
+    fn on_their_way(&self) -> usize {
+        self.handed_out.iter().chain(&self.finished).sum()
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_run_breaks_the_window_the_accounting_or_the_end(
+        workers in 1usize..6,
+        window in 1usize..5000,
+        fixed in prop::option::of(1usize..100),
+        steps in steps(),
+    ) {
+        let batch = fixed.map_or(BatchSize::Adaptive, |items| BatchSize::Fixed(items.min(window)));
+        let protocol = Protocol::new(workers, window, batch, 8);
+        let mut world = World { protocol, handed_out: Vec::new(), finished: Vec::new() };
+        let mut stopped = false;
+        for step in steps {
+            stopped |= matches!(step, Step::Drain | Step::Stop);
+            let before = world.protocol.ledger().taken;
+            world.step(step);
+            let ledger = world.protocol.ledger();
+            prop_assert_eq!(ledger.in_flight, world.on_their_way());
+            prop_assert!(ledger.in_flight <= window);
+            prop_assert_eq!(ledger.taken, ledger.completed + ledger.in_flight as u64);
+            prop_assert!(!stopped || (world.protocol.demand() == 0 && ledger.taken == before));
+            prop_assert_eq!(world.protocol.is_finished(), stopped && world.handed_out.is_empty());
+            // Somebody can always move: the generator, a worker or the consumer.
+            prop_assert!(stopped || world.protocol.demand() > 0 || world.on_their_way() > 0);
+            // No worker idles for want of a batch while there is credit.
+            let idle = world.handed_out.len() < workers && ledger.in_flight < window;
+            prop_assert!(stopped || !idle || world.protocol.demand() > 0);
+        }
+    }
+}

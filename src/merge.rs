@@ -1,0 +1,170 @@
+//! Any number of streams as one.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec::IntoIter;
+
+use futures::stream::{FusedStream, ReadyChunks, SelectAll};
+use futures::{Stream, StreamExt};
+
+use crate::control::{Control, Ticket};
+use crate::protocol::{BatchSize, Phase, Protocol};
+use crate::slice::Slice;
+use crate::stats::Stats;
+use crate::stop::StopHandle;
+
+/// The most items taken from one stream before the others have their turn.
+const TURN: usize = 32;
+
+/// Multiplexes any number of streams into one: pipelines of this crate, or anyone's.
+///
+/// The stream ends when all of them have ended. Items of one stream keep their order. A stream that is always ready
+/// doesn't starve the others: each has a turn of at most 32 items. Streams of different types fit once they are
+/// [`boxed`](StreamExt::boxed).
+///
+/// # Stopping
+///
+/// [`Merged::stop_handle`] ends the stream and drops the streams it is made from, which stops them too where they are
+/// pipelines; so does dropping it. [`drain`](StopHandle::drain) first yields the items taken from them already.
+///
+/// # Examples
+///
+/// ```
+/// use actix_fan::{FanOutExt, fan_in};
+/// use futures::StreamExt;
+///
+/// # actix::System::new().block_on(async {
+/// let low = (0..100u32).fan_out().workers(1).map(|n| n * 2)?;
+/// let high = (100..200u32).fan_out().workers(1).map(|n| n * 2)?;
+/// let both = fan_in([low, high]);
+/// assert_eq!(both.count().await, 200);
+/// # Ok::<(), actix_fan::StartError>(())
+/// # }).unwrap();
+/// ```
+pub fn fan_in<S>(streams: impl IntoIterator<Item = S>) -> Merged<S>
+where
+    S: Stream,
+{
+    let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
+    Merged {
+        control: Arc::new(Control::new(protocol, 0)),
+        streams: streams.into_iter().map(|stream| Box::pin(stream).ready_chunks(TURN)).collect(),
+        turn: None,
+        emitted: 0,
+        slice: Slice::new(),
+    }
+}
+
+/// What [`fan_in`] returns.
+pub struct Merged<S: Stream> {
+    control: Arc<Control>,
+    streams: SelectAll<ReadyChunks<Pin<Box<S>>>>,
+    turn: Option<Turn<S::Item>>,
+    emitted: u64,
+    slice: Slice,
+}
+
+/// Items taken from one stream.
+struct Turn<T> {
+    items: IntoIter<T>,
+    /// Ends them in the accounting when it is dropped.
+    _ticket: Ticket,
+}
+
+impl<S: Stream> Merged<S> {
+    /// A handle that ends the stream from anywhere.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle::new(Arc::clone(&self.control))
+    }
+
+    /// The stream's numbers at this instant: an item is what one of the streams yielded, be it a failure, and it has
+    /// completed when its turn is over. There are no workers.
+    pub fn stats(&self) -> Stats {
+        self.control.stats()
+    }
+
+    fn end(&mut self) -> Poll<Option<S::Item>> {
+        self.streams.clear();
+        self.turn = None;
+        self.control.advance(Phase::Draining);
+        self.control.end();
+        Poll::Ready(None)
+    }
+}
+
+impl<S: Stream> Stream for Merged<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = &mut *self;
+        loop {
+            if this.control.is_stopped() {
+                return this.end();
+            }
+            if let Some(turn) = &mut this.turn {
+                if this.slice.is_spent() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                let item = turn.items.next();
+                if turn.items.len() == 0 {
+                    this.turn = None;
+                }
+                if item.is_some() {
+                    this.emitted += 1;
+                    this.control.set_emitted(this.emitted);
+                    return Poll::Ready(item);
+                }
+            }
+            // Registered before the phase is looked at, so that no stop can slip between the look and the wait.
+            this.control.pump().register(cx.waker());
+            if !this.control.is_running() {
+                return this.end();
+            }
+            match this.streams.poll_next_unpin(cx) {
+                Poll::Ready(Some(items)) => {
+                    let (_, mut ticket) = Ticket::hand_out(&this.control, items.len());
+                    ticket.record_completed();
+                    this.turn = Some(Turn { items: items.into_iter(), _ticket: ticket });
+                }
+                Poll::Ready(None) => return this.end(),
+                Poll::Pending => {
+                    this.slice.end();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let taken = self.turn.as_ref().map_or(0, |turn| turn.items.len());
+        let (least, most) = self.streams.iter().map(|stream| stream.get_ref().size_hint()).fold(
+            (0usize, Some(0usize)),
+            |(least, most), (low, high)| {
+                (least.saturating_add(low), most.zip(high).and_then(|(a, b)| a.checked_add(b)))
+            },
+        );
+        if self.control.is_running() {
+            (least.saturating_add(taken), most.and_then(|most| most.checked_add(taken)))
+        } else {
+            (0, Some(taken))
+        }
+    }
+}
+
+impl<S: Stream> FusedStream for Merged<S> {
+    fn is_terminated(&self) -> bool {
+        self.turn.is_none() && self.streams.is_empty()
+    }
+}
+
+// Items are never pinned, and the streams are in boxes.
+impl<S: Stream> Unpin for Merged<S> {}
+
+impl<S: Stream> fmt::Debug for Merged<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Merged").field("streams", &self.streams.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+use actix_fan::{FanOutExt, fan_in};
+use futures::StreamExt;
+
+use crate::support::{Count, Counted, assert_settled, run, settle};
+
+#[test]
+fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
+    run(async {
+        let first = (0..10u64)
+            .fan_out()
+            .workers(2)
+            .batch(3)
+            .ordered()
+            .try_map(|n| if n % 4 == 1 { Err(format!("bad {n}")) } else { Ok(n) })
+            .unwrap();
+        let mut second = first
+            .fan_out()
+            .workers(2)
+            .batch(4)
+            .ordered()
+            .map(|n| if n == 6 { panic_quietly() } else { n * 10 })
+            .unwrap();
+        let mut got = Vec::new();
+        while let Some(result) = second.next().await {
+            got.push(result.map_err(|error| error.to_string()));
+        }
+        let failed = |index: u64| Err(format!("item {index} failed"));
+        let expected = [
+            Ok(0),
+            failed(1),
+            Ok(20),
+            Ok(30),
+            Ok(40),
+            failed(5),
+            Err("item 6 panicked: not six".into()),
+            Ok(70),
+            Ok(80),
+            failed(9),
+        ];
+        assert_eq!(got, expected);
+        let stats = second.finished().await.unwrap();
+        assert_eq!((stats.taken, stats.completed, stats.failed), (10, 6, 4));
+    });
+}
+
+fn panic_quietly() -> u64 {
+    std::panic::resume_unwind(Box::new("not six"))
+}
+
+#[test]
+fn stopping_the_last_stage_stops_the_first() {
+    run(async {
+        let first = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let first_stop = first.stop_handle();
+        let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
+        second.next().await.unwrap().unwrap();
+        second.stop_handle().now();
+        second.finished().await.unwrap();
+        first_stop.workers_gone().await;
+        settle().await;
+        assert!(first_stop.is_stopped());
+        assert_settled(&first_stop.stats());
+    });
+}
+
+#[test]
+fn draining_the_first_stage_drains_the_chain() {
+    run(async {
+        let first = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let first_stop = first.stop_handle();
+        let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
+        second.next().await.unwrap().unwrap();
+        first_stop.drain();
+        let rest = second.by_ref().count().await as u64;
+        assert_eq!(rest + 1, first_stop.stats().taken);
+        let stats = second.finished().await.unwrap();
+        assert_eq!((stats.completed, stats.skipped), (rest + 1, 0));
+    });
+}
+
+#[test]
+fn backpressure_goes_through_both_stages() {
+    run(async {
+        let (source, done) = (Counted::new(), Count::new());
+        let count = done.clone();
+        let first = source.clone().fan_out().workers(1).window(4).batch(1).map(|n| n).unwrap();
+        let second = first
+            .fan_out()
+            .workers(1)
+            .window(4)
+            .batch(1)
+            .map(move |n| {
+                count.add();
+                n
+            })
+            .unwrap();
+        done.reached(4).await;
+        settle().await;
+        assert!(source.taken() <= 8, "{}", source.taken());
+        drop(second);
+    });
+}
+
+#[test]
+fn many_pipelines_can_be_the_source_of_one() {
+    run(async {
+        let stages = (0..3u64).map(|k| {
+            (0..100u64)
+                .fan_out()
+                .workers(1)
+                .try_map(move |n| if n == 50 { Err("fifty") } else { Ok(n + 100 * k) })
+                .unwrap()
+        });
+        let mut sums = fan_in(stages.collect::<Vec<_>>()).try_fan_out().workers(2).map(|n| n).unwrap();
+        let (mut sum, mut failures) = (0, 0);
+        while let Some(result) = sums.next().await {
+            match result {
+                Ok(n) => sum += n,
+                Err(error) => {
+                    assert_eq!(error.index(), 50);
+                    assert_eq!(error.work_error().unwrap().to_string(), "fifty");
+                    failures += 1;
+                }
+            }
+        }
+        assert_eq!((sum, failures), (44_850 - 50 - 150 - 250, 3));
+    });
+}

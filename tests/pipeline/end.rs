@@ -1,0 +1,181 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+
+use actix::System;
+use actix_fan::{BoxError, FanIn, FanOutExt, Job, PipelineError, Work};
+use futures::executor::block_on;
+use futures::{Stream, StreamExt};
+
+use crate::support::{Counted, Gate, assert_settled, run};
+
+/// Counts the workers' states that exist.
+struct Living(Arc<AtomicUsize>);
+
+impl Living {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Work<u64> for Living {
+    type Output = u64;
+
+    fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+        job.emit(n);
+        Ok(())
+    }
+}
+
+#[test]
+fn when_finished_returns_every_worker_is_gone() {
+    run(async {
+        for items in [0, 1, 1000] {
+            let living = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&living);
+            let mut results = (0..items).fan_out().workers(3).with(move || Living::new(&count)).unwrap();
+            assert_eq!(results.by_ref().count().await as u64, items);
+            let stats = results.finished().await.unwrap();
+            assert_eq!(living.load(SeqCst), 0);
+            assert_settled(&stats);
+            assert_eq!(stats.elapsed, results.stats().elapsed, "the clock stands still");
+        }
+    });
+}
+
+#[test]
+fn finished_drops_results_that_nobody_took() {
+    run(async {
+        let mut results = (0..100_000u64).fan_out().workers(2).window(64).map(|n| n).unwrap();
+        results.next().await.unwrap().unwrap();
+        let stats = results.finished().await.unwrap();
+        assert_eq!((stats.completed, stats.emitted), (100_000, 1));
+        assert!(results.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_finished_that_is_given_up_can_be_called_again() {
+    run(async {
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let mut results = (0..3u64).fan_out().workers(1).map(move |_| pass.pass()).unwrap();
+        gate.arrived(1).await;
+        assert!(futures::FutureExt::now_or_never(results.finished()).is_none());
+        gate.open();
+        assert_eq!(results.finished().await.unwrap().completed, 3);
+    });
+}
+
+#[test]
+fn the_stream_is_fused_and_its_size_hint_honest() {
+    run(async {
+        let mut results = (0..10u64).fan_out().workers(1).batch(10).map(|n| n).unwrap();
+        assert_eq!(results.size_hint(), (0, None));
+        results.next().await;
+        assert_eq!(results.size_hint(), (9, None));
+        assert!(!futures::stream::FusedStream::is_terminated(&results));
+        assert_eq!(results.by_ref().count().await, 9);
+        assert_eq!(results.size_hint(), (0, Some(0)));
+        assert!(futures::stream::FusedStream::is_terminated(&results));
+        for _ in 0..3 {
+            assert!(results.next().await.is_none());
+        }
+    });
+}
+
+#[test]
+fn chunks_give_a_batch_at_a_time() {
+    run(async {
+        let mut results = (0..10u64).fan_out().workers(1).batch(4).map(|n| n).unwrap();
+        assert_eq!(results.next().await.unwrap().unwrap(), 0);
+        let mut sizes = Vec::new();
+        let mut got = Vec::new();
+        while let Some(chunk) = results.next_chunk().await {
+            sizes.push(chunk.len());
+            got.extend(chunk.map(Result::unwrap));
+        }
+        assert_eq!(sizes, [3, 4, 2]);
+        assert_eq!(got, (1..10).collect::<Vec<_>>());
+        assert_eq!(results.finished().await.unwrap().emitted, 10);
+    });
+}
+
+/// Starts a pipeline in a System on another thread, and returns what stops that System.
+fn elsewhere<T: Send + 'static>(
+    start: impl FnOnce() -> FanIn<T> + Send + 'static,
+) -> (FanIn<T>, System, thread::JoinHandle<()>) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || {
+        let system = System::new();
+        system.block_on(async { sender.send((start(), System::current())).unwrap() });
+        system.run().unwrap();
+    });
+    let (results, system) = receiver.recv().unwrap();
+    (results, system, thread)
+}
+
+#[test]
+fn the_stream_can_be_consumed_on_a_thread_without_a_system() {
+    let (mut results, system, thread) = elsewhere(|| (0..1000u64).fan_out().workers(2).ordered().map(|n| n).unwrap());
+    let got: Vec<u64> = block_on(results.by_ref().map(Result::unwrap).collect());
+    assert_eq!(got, (0..1000).collect::<Vec<_>>());
+    block_on(results.finished()).unwrap();
+    system.stop();
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_system_that_stops_first_ends_the_pipeline_with_an_error() {
+    let living = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&living);
+    let (mut results, system, thread) =
+        elsewhere(move || Counted::new().fan_out().workers(2).with(move || Living::new(&count)).unwrap());
+    for _ in 0..1000 {
+        block_on(results.next()).unwrap().unwrap();
+    }
+    system.stop();
+    let last = block_on(results.by_ref().filter_map(|result| std::future::ready(result.err())).next()).unwrap();
+    assert_eq!(last.pipeline_error(), Some(&PipelineError::SystemStopped));
+    assert_eq!(last.index(), results.stats().taken);
+    assert!(block_on(results.next()).is_none());
+    assert_eq!(block_on(results.finished()).unwrap_err(), PipelineError::SystemStopped);
+    assert_eq!(living.load(SeqCst), 0, "the threads have ended");
+    assert_settled(&results.stats());
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_system_that_stops_while_items_run_waits_for_none_of_them() {
+    let gate = Gate::new();
+    let pass = gate.clone();
+    let (mut results, system, thread) =
+        elsewhere(move || Counted::new().fan_out().workers(2).batch(8).map(move |_| pass.pass()).unwrap());
+    block_on(gate.arrived(2));
+    system.stop();
+    thread.join().unwrap();
+    gate.open();
+    assert_eq!(block_on(results.finished()).unwrap_err(), PipelineError::SystemStopped);
+    let stats = results.stats();
+    assert_eq!(gate.arrivals(), 2, "no further item began");
+    assert_eq!(stats.completed, 2);
+    assert_settled(&stats);
+}
+
+#[test]
+fn many_pipelines_share_an_arbiter() {
+    run(async {
+        let pipelines: Vec<_> =
+            (0..20u64).map(|k| (0..1000u64).fan_out().workers(2).map(move |n| n * k).unwrap()).collect();
+        let sums = pipelines.into_iter().map(|results| results.map(Result::unwrap).fold(0, async |a, b| a + b));
+        let sums = futures::future::join_all(sums).await;
+        assert_eq!(sums, (0..20).map(|k| k * 499_500).collect::<Vec<u64>>());
+    });
+}

@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use actix::System;
+use actix_fan::{FanOutExt, MAX_WORKERS, StartError};
+use futures::StreamExt;
+
+use crate::support::run;
+
+fn refused(error: Result<actix_fan::FanIn<u8>, StartError>) -> String {
+    error.unwrap_err().to_string()
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
+    run(async {
+        let source = || (0..3u8).fan_out();
+        assert_eq!(
+            refused(source().workers(0).map(|n| n)),
+            "workers is 0: a pool needs at least 1 worker and at most 4096"
+        );
+        assert!(refused(source().workers(MAX_WORKERS + 1).map(|n| n)).starts_with("workers is 4097"));
+        assert_eq!(refused(source().window(0).map(|n| n)), "window is 0: at least 1 item must be allowed in flight");
+        assert_eq!(
+            refused(source().window(8).batch(9).map(|n| n)),
+            "batch is 9: it must be at least 1 and at most the window, which is 8"
+        );
+        assert!(refused(source().batch(0).map(|n| n)).starts_with("batch is 0"));
+        assert_eq!(refused(source().thread_name("a\0b").map(|n| n)), "thread_name \"a\\0b\" holds a NUL byte");
+    });
+}
+
+#[test]
+fn without_a_running_system_the_start_is_an_error() {
+    let start = || (0..3u8).fan_out().workers(1).map(|n| n);
+    assert!(matches!(start().unwrap_err(), StartError::NoSystem));
+    let system = System::new();
+    assert!(matches!(start().unwrap_err(), StartError::NoSystem), "registered, but its loop doesn't run");
+    // A worker's thread belongs to a System, but has no arbiter of its own.
+    let mut inner = system.block_on(async { [()].fan_out().workers(1).map(move |()| start().unwrap_err()).unwrap() });
+    let error = system.block_on(inner.next()).unwrap().unwrap();
+    assert!(matches!(error, StartError::NoSystem));
+}
+
+#[test]
+fn a_stopped_system_starts_nothing() {
+    System::new().block_on(async {
+        System::current().stop();
+        crate::support::settle().await;
+        let error = (0..3u8).fan_out().workers(1).map(|n| n).unwrap_err();
+        assert!(matches!(error, StartError::SystemStopped), "{error}");
+        assert!(error.source().is_none());
+    });
+}
+
+#[test]
+fn threads_are_named_and_as_many_as_asked_for() {
+    run(async {
+        let barrier = std::sync::Arc::new(std::sync::Barrier::new(3));
+        let names = (0..3)
+            .fan_out()
+            .workers(3)
+            .batch(1)
+            .thread_name("sieve")
+            .map(move |_| {
+                barrier.wait();
+                std::thread::current().name().unwrap().to_owned()
+            })
+            .unwrap();
+        let names: BTreeSet<String> = names.map(Result::unwrap).collect().await;
+        assert_eq!(names, BTreeSet::from(["sieve-0", "sieve-1", "sieve-2"].map(String::from)));
+    });
+}
+
+#[test]
+fn by_default_there_is_a_worker_a_core() {
+    run(async {
+        let results = (0..3u8).fan_out().map(|n| n).unwrap();
+        assert_eq!(results.stats().workers.len(), std::thread::available_parallelism().unwrap().get());
+    });
+}

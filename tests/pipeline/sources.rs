@@ -1,0 +1,134 @@
+use std::rc::Rc;
+
+use actix_fan::{FanOutExt, PipelineError, blocking};
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt, stream};
+
+use crate::support::{Counted, Gate, assert_settled, run, settle};
+
+#[test]
+fn none_one_and_many_items_pass_whatever_the_pool() {
+    for items in [0u64, 1, 2, 10_000] {
+        for workers in [1, 4] {
+            run(async move {
+                let from_iterator = (0..items).fan_out().workers(workers).map(|n| n).unwrap();
+                let from_stream = stream::iter(0..items).fan_out().workers(workers).map(|n| n).unwrap();
+                let (a, b) = futures::join!(from_iterator.count(), from_stream.count());
+                assert_eq!((a as u64, b as u64), (items, items));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_source_need_not_be_send() {
+    run(async {
+        let local = Rc::new(3u64);
+        let iterator = (0..4u64).map(move |n| n * *local);
+        let results = iterator.fan_out().workers(2).ordered().map(|n| n).unwrap();
+        assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>().await, [0, 3, 6, 9]);
+    });
+}
+
+#[test]
+fn a_slow_source_is_never_waited_on_to_fill_a_batch() {
+    run(async {
+        let (mut sender, receiver) = mpsc::unbounded();
+        let mut results = receiver.fan_out().workers(2).batch(100).window(1000).map(|n: u64| n + 1).unwrap();
+        for n in 0..50 {
+            sender.send(n).await.unwrap();
+            assert_eq!(results.next().await.unwrap().unwrap(), n + 1);
+        }
+        drop(sender);
+        assert!(results.next().await.is_none());
+    });
+}
+
+#[test]
+fn an_iterator_that_blocks_leaves_the_arbiter_alone() {
+    run(async {
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let lines = blocking((0..3u64).inspect(move |_| pass.pass())).unwrap();
+        let mut results = lines.fan_out().workers(1).map(|n| n).unwrap();
+        // The iterator blocks, and still this task runs.
+        gate.arrived(1).await;
+        for n in 0..3 {
+            gate.let_through(1);
+            assert_eq!(results.next().await.unwrap().unwrap(), n, "it is answered before the next one comes");
+        }
+        assert!(results.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_blocking_source_ends_its_thread_when_the_pipeline_stops() {
+    run(async {
+        let source = Counted::new();
+        let alive = std::sync::Arc::clone(&source.0);
+        let results = blocking(source).unwrap().fan_out().workers(1).map(|n| n).unwrap();
+        let got: Vec<_> = results.take(3).collect().await;
+        assert_eq!(got.len(), 3);
+        // The thread holds the other handle on the counter; when it ends, ours is the last.
+        while std::sync::Arc::strong_count(&alive) > 1 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_source_that_panics_ends_the_pipeline_after_what_it_gave() {
+    fn source() -> impl Iterator<Item = u64> + Send {
+        (0..).inspect(|n| {
+            if *n == 57 {
+                std::panic::resume_unwind(Box::new("out of numbers"));
+            }
+        })
+    }
+    run(async {
+        let here = source().fan_out().workers(2).ordered().map(|n| n).unwrap();
+        let elsewhere = blocking(source()).unwrap().fan_out().workers(2).ordered().map(|n| n).unwrap();
+        for mut results in [here, elsewhere] {
+            for n in 0..57 {
+                assert_eq!(results.next().await.unwrap().unwrap(), n);
+            }
+            let last = results.next().await.unwrap().unwrap_err();
+            assert_eq!(last.index(), 57);
+            let expected = PipelineError::SourcePanicked { message: "out of numbers".into() };
+            assert_eq!(last.pipeline_error(), Some(&expected));
+            assert!(results.next().await.is_none());
+            assert_eq!(results.finished().await.unwrap_err(), expected);
+            assert_settled(&results.stats());
+        }
+    });
+}
+
+#[test]
+fn a_source_is_not_polled_after_its_end() {
+    run(async {
+        let mut ended = false;
+        let source = stream::poll_fn(move |_| {
+            assert!(!std::mem::replace(&mut ended, true), "polled after its end");
+            std::task::Poll::Ready(None::<u8>)
+        });
+        let mut results = source.fan_out().workers(2).map(|n| n).unwrap();
+        assert!(results.next().await.is_none());
+        results.finished().await.unwrap();
+    });
+}
+
+#[test]
+fn an_endless_ready_source_leaves_turns_to_others() {
+    run(async {
+        let mut results = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let other = actix::spawn(async {
+            settle().await;
+        });
+        let consumer = async {
+            while !other.is_finished() {
+                results.next().await.unwrap().unwrap();
+            }
+        };
+        consumer.await;
+    });
+}
