@@ -69,7 +69,11 @@ impl Control {
         if before < phase as u8 {
             self.protocol().advance(phase);
             self.pump.wake();
-            log::debug!("the pipeline is {phase:?}");
+            match phase {
+                Phase::Running => {}
+                Phase::Draining => log::info!("fan-out draining: no more items are taken"),
+                Phase::Stopped => log::info!("fan-out stopped: what has not begun is skipped"),
+            }
         }
     }
 

@@ -1,4 +1,79 @@
-//! Fan-out and fan-in of CPU-bound work over actix actors.
+//! Fan-out and fan-in of CPU-bound work over [actix] actors: bounded, cancellable, panic-proof.
+//!
+//! A slow stage of a pipeline whose order doesn't matter is *fanned out*: many workers take from one input. What they
+//! yield is *fanned in*: multiplexed into one stream that the consumer ranges over. A stop makes everything return at
+//! once. Here a [`Generator`] actor asks the source for items, a `SyncArbiter` pool of [`Worker`] actors works on them, an
+//! [`Aggregator`] actor stands for the multiplexed stream, and [`Stop`] is the message that ends it.
+//!
+//! ```
+//! use actix_fan::FanOutExt; // any Iterator, any Stream
+//! use futures::StreamExt;
+//!
+//! # actix::System::new().block_on(async {
+//! let mut squares = (1u64..).fan_out().workers(2).ordered().map(|n| n * n)?;
+//! let stop = squares.stop_handle(); // Clone + Send
+//!
+//! while let Some(result) = squares.next().await {
+//!     let square = result?; // a panic is the error of its item, and the pool goes on
+//!     if square > 100 {
+//!         stop.now();
+//!     }
+//! }
+//! let stats = squares.finished().await?; // every worker's thread has let go of its work
+//! assert_eq!(stats.in_flight, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! A pipeline starts with [`FanOutExt::fan_out`], which returns the builder [`FanOut`]; its `map`, `try_map`, `filter_map`,
+//! `flat_map` and `with` start the actors and return the stream, [`FanIn`]. Streams chain: [`FanIn::fan_out`] makes one the
+//! source of the next stage, and [`fan_in`] makes one of many.
+//!
+//! # Where it may be started
+//!
+//! On a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an actix-web handler.
+//! The generator, the source and the aggregator live on that arbiter; the queue of the pool is served by the System's first
+//! one. Neither is kept for more than about 100 us at a time, but a source or a consumer that blocks it blocks the
+//! pipeline: see [`blocking()`]. A pipeline started in the closure of `HttpServer::new` is started once for each of its
+//! threads. The stream itself may be consumed anywhere.
+//!
+//! # Ordering
+//!
+//! As finished, or in source order with [`FanOut::ordered`]. Failures take their place in it.
+//!
+//! # Backpressure
+//!
+//! At most [`window`](FanOut::window) items are in flight: queued, running, finished and not taken, held back for order.
+//! The source is not asked for more. What waits in front of the workers is kept to a few milliseconds of work, however
+//! large the window is.
+//!
+//! # Stopping
+//!
+//! [`Stop::Now`] skips what has not begun; the stream ends when the items that are running return, and they can see it by
+//! [`Job::is_stopped`]. [`Stop::Drain`] takes no more from the source and delivers what is in flight. Dropping the stream
+//! is a stop at once. So is the end of the actix System, with an error. [`FanIn::finished`] returns once every worker's
+//! thread has dropped its work.
+//!
+//! # Panics
+//!
+//! A panic in the work fails its item: the consumer gets an [`ItemError`] that names the item's index and the panic's
+//! message. Its neighbours are unharmed, the worker's [`Work`] is built anew, the pool keeps its size. The process's panic
+//! hook still prints what it prints. With `panic = "abort"` none of this holds: the process ends.
+//!
+//! # Errors
+//!
+//! [`StartError`] for what can't start, [`ItemError`] for an item without a result, [`PipelineError`] for a pipeline that
+//! ended before its source without being asked to.
+//!
+//! # Accounting
+//!
+//! Every item taken from the source ends exactly once: [`Stats`] has `taken = completed + failed + skipped + in_flight` at
+//! every instant, and `in_flight = 0` at the end.
+//!
+//! # Features
+//!
+//! - `primes`: the prime search, `actix_fan::primes`.
+//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves the pipeline alone.
 
 mod aggregator;
 mod batch;
@@ -32,3 +107,8 @@ pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use worker::Worker;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

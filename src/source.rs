@@ -11,6 +11,10 @@ use crate::fan_out::FanOut;
 /// What can be fanned out: every [`IntoIterator`] and every [`Stream`].
 ///
 /// `Kind` tells the two apart and is inferred. Use it through [`FanOutExt`]; there is nothing to implement.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be fanned out",
+    label = "neither an iterator nor a stream, or not `'static`"
+)]
 pub trait Source<Kind> {
     /// What the source yields.
     type Item;

@@ -1,0 +1,76 @@
+//! The same pattern with actors and messages of one's own: the results come to an actor as messages, it asks for the
+//! pipeline's numbers, and stops it with a message when it has seen enough.
+//!
+//!     cargo run --release --example actors
+//!
+//! prints ten primes as they arrive at the actor, then a line with the totals.
+
+use actix::prelude::*;
+use actix_fan::primes::{RandomIntegers, is_prime};
+use actix_fan::{FanOutExt, Generator, ItemError, Snapshot, Stop};
+
+/// What the collector is sent for each result. Until it has answered, no other one is sent.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Found(Result<u64, ItemError>);
+
+impl From<Result<u64, ItemError>> for Found {
+    fn from(result: Result<u64, ItemError>) -> Self {
+        Found(result)
+    }
+}
+
+/// Tells the collector which generator feeds it.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Fed(Addr<Generator>);
+
+#[derive(Default)]
+struct Collector {
+    primes: Vec<u64>,
+    generator: Option<Addr<Generator>>,
+}
+
+impl Actor for Collector {
+    type Context = Context<Self>;
+}
+
+impl Handler<Fed> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, Fed(generator): Fed, _: &mut Context<Self>) {
+        self.generator = Some(generator);
+    }
+}
+
+impl Handler<Found> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, Found(result): Found, _: &mut Context<Self>) {
+        match result {
+            Ok(prime) if self.primes.len() < 10 => {
+                println!("{prime}");
+                self.primes.push(prime);
+            }
+            // What was on its way when the stop took effect.
+            Ok(_) => {}
+            Err(error) => eprintln!("{error}"),
+        }
+        if let (10, Some(generator)) = (self.primes.len(), &self.generator) {
+            generator.do_send(Stop::Now);
+        }
+    }
+}
+
+#[actix::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let primes = RandomIntegers::new(1..=50_000_000)?.fan_out().filter_map(|n| is_prime(n).then_some(n))?;
+    let generator = primes.generator().clone();
+    let collector = Collector::default().start();
+    collector.send(Fed(generator.clone())).await?;
+
+    let at_the_start = generator.send(Snapshot).await?;
+    let at_the_end = primes.deliver_to(collector.recipient::<Found>()).await?;
+    println!("{} workers, {} numbers taken", at_the_start.workers.len(), at_the_end.taken);
+    Ok(())
+}
