@@ -61,7 +61,7 @@ fn outcome(case: Case) -> (Vec<Result<u64, ItemError>>, Stats, u64) {
                 actix_fan::work_fn(move |n: u64, job: &mut actix_fan::Job<'_, u64>| {
                     count.fetch_add(1, SeqCst);
                     assert_eq!(job.index(), n);
-                    if n % case.yields_nothing != 0 {
+                    if !n.is_multiple_of(case.yields_nothing) {
                         job.emit(n);
                     }
                     if n % case.panics == 1 {
@@ -108,7 +108,7 @@ proptest! {
         }
         indices.sort_unstable();
         let fails = |n: u64| n % case.panics == 1 || n % case.fails == 1;
-        let expected = |n: &u64| fails(*n) || n % case.yields_nothing != 0;
+        let expected = |n: &u64| fails(*n) || !n.is_multiple_of(case.yields_nothing);
         match case.stop_after {
             None => {
                 prop_assert_eq!((stats.taken, stats.skipped), (case.items, 0));

@@ -170,7 +170,7 @@ fn a_factory_that_fails_now_and_then_is_tried_again() {
                     quiet_panic("not now");
                 }
                 work_fn(|n: u64, job: &mut Job<'_, u64>| {
-                    if n % 10 == 0 {
+                    if n.is_multiple_of(10) {
                         quiet_panic("rebuild me");
                     }
                     job.emit(n);
