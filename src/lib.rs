@@ -85,6 +85,8 @@ mod fan_in;
 mod fan_out;
 mod generator;
 mod merge;
+#[cfg(feature = "primes")]
+pub mod primes;
 mod protocol;
 mod slice;
 mod source;

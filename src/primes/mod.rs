@@ -1,0 +1,59 @@
+//! Prime numbers: two finders for `u64`, fast and slow, and random numbers to search.
+//!
+//! | | finds out whether a number is prime by | for a 64-bit prime |
+//! |---|---|---|
+//! | [`is_prime`] | trial division and at most two strong Fermat tests | under a microsecond |
+//! | [`is_prime_by_trial_division`] | dividing by every odd number up to the root | seconds |
+//! | [`trial_division`] | the same, until it is told to give up | seconds |
+//!
+//! All of them are deterministic and right for every `u64`. Trial division is what makes a fan-out worth watching: its
+//! cost differs by a factor of a billion from one number to the next.
+//!
+//! # Examples
+//!
+//! The first primes among random numbers, as many as are asked for, found by every processor at once:
+//!
+//! ```
+//! use actix_fan::FanOutExt;
+//! use actix_fan::primes::{RandomIntegers, is_prime};
+//! use futures::{StreamExt, TryStreamExt};
+//!
+//! # actix::System::new().block_on(async {
+//! let numbers = RandomIntegers::new(0..=u64::MAX)?.seeded(1);
+//! let primes = numbers.fan_out().ordered().filter_map(|n| is_prime(n).then_some(n))?;
+//! let primes: Vec<u64> = primes.take(10).try_collect().await?;
+//! assert!(primes.len() == 10 && primes.iter().all(|&n| is_prime(n)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! The slow finder in a pipeline. The items that run when the stream is dropped give up within a millisecond or so:
+//!
+//! ```
+//! use actix_fan::primes::{RandomIntegers, trial_division};
+//! use actix_fan::{FanOutExt, Job, work_fn};
+//! use futures::StreamExt;
+//!
+//! # actix::System::new().block_on(async {
+//! let numbers = RandomIntegers::new(1 << 40..=1 << 41)?.seeded(1);
+//! let mut primes = numbers.fan_out().with(|| {
+//!     work_fn(|n, job: &mut Job<'_, u64>| {
+//!         if trial_division(n, || job.is_stopped()) == Some(true) {
+//!             job.emit(n);
+//!         }
+//!         Ok(())
+//!     })
+//! })?;
+//! let first = primes.next().await.unwrap()?;
+//! assert!((1 << 40..=1 << 41).contains(&first));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod primality;
+mod random_integers;
+mod trial_division;
+
+pub use primality::is_prime;
+pub use random_integers::{EmptyRange, RandomIntegers};
+pub use trial_division::{is_prime_by_trial_division, trial_division};
