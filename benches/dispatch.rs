@@ -1,0 +1,57 @@
+//! What does it cost to send an item to a pool and get its result back, and who does it cheapest?
+//!
+//!     cargo bench --bench dispatch                     # everything, about four minutes
+//!     cargo bench --bench dispatch -- 'pass-through'   # what matches
+//!
+//! A group is a grain (what one item costs) and how many items yield a result; its members are the contenders.
+//! Throughput is items a second over 2 workers. The best there can be is 2 / grain, which `sequential` shows halved. Where
+//! the grain is long everybody comes near that; where it is nothing, what is left is the price of the transport.
+//!
+//! The contenders run one after another here, so a machine that is busy for a minute favours some of them; `ratios`
+//! compares them round by round.
+
+mod contenders;
+mod support {
+    pub(crate) mod args;
+    pub(crate) mod spin;
+}
+
+use std::time::Duration;
+
+use contenders::{Contender, Grain, Job, Results, Stage};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use support::args::measuring;
+
+fn dispatch(c: &mut Criterion) {
+    let stage = Stage::new();
+    let length = if measuring() { Duration::from_millis(20) } else { Duration::from_micros(100) };
+    for grain in Grain::ALL {
+        for results in Results::BOTH {
+            let mut group = c.benchmark_group(format!("dispatch/{}/{}", grain.name(), results.name()));
+            group.sampling_mode(SamplingMode::Flat);
+            for contender in Contender::ALL {
+                let job = Job::of_length(grain, results, contender, length);
+                group.throughput(Throughput::Elements(job.items));
+                group.bench_function(contender.name(), |b| {
+                    b.iter_custom(|rounds| (0..rounds).map(|_| stage.time(contender, job)).sum());
+                });
+            }
+            group.finish();
+        }
+    }
+}
+
+fn short() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(1500))
+        .nresamples(2000)
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = dispatch
+}
+criterion_main!(benches);
