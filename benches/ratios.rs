@@ -1,0 +1,111 @@
+//! How does this crate compare with the best alternative, on this machine, now?
+//!
+//!     cargo bench --bench ratios             # 7 rounds, about two minutes
+//!     cargo bench --bench ratios -- 21       # more of them; FAN_ROUNDS=21 says the same
+//!
+//! The contenders take turns, A B C A B C, after one round to warm up. A ratio is taken within each round, where both
+//! sides met the same machine, and what is printed is the median of these, with the least and the most beside it. Where
+//! those are far apart the machine was busy: use more rounds, or another time.
+//!
+//! Targets are those of an idle machine with 2 cores. A miss is reported, it isn't a failure.
+
+mod contenders;
+mod support {
+    pub(crate) mod args;
+    pub(crate) mod median;
+    pub(crate) mod spin;
+}
+
+use std::env;
+use std::time::Duration;
+
+use contenders::{Contender, Grain, Job, Results, Stage};
+use support::args::measuring;
+use support::median::Summary;
+
+const ROUNDS: usize = 7;
+
+fn main() {
+    let (rounds, length) =
+        if measuring() { (rounds(), Duration::from_millis(150)) } else { (1, Duration::from_millis(1)) };
+    let stage = Stage::new();
+    for results in Results::BOTH {
+        for grain in Grain::ALL {
+            Table::measure(&stage, grain, results, rounds, length).print();
+        }
+    }
+}
+
+/// The first number among the arguments, or what the environment says.
+fn rounds() -> usize {
+    let given = env::args().skip(1).chain(env::var("FAN_ROUNDS")).find_map(|text| text.parse().ok());
+    given.unwrap_or(ROUNDS).max(1)
+}
+
+/// The times of everybody in one grain.
+struct Table {
+    grain: Grain,
+    results: Results,
+    /// Nanoseconds an item, round by round.
+    columns: Vec<(Contender, Vec<f64>)>,
+}
+
+impl Table {
+    fn measure(stage: &Stage, grain: Grain, results: Results, rounds: usize, length: Duration) -> Self {
+        let jobs = Contender::ALL.map(|contender| (contender, Job::of_length(grain, results, contender, length)));
+        let nanos =
+            |(contender, job): (Contender, Job)| stage.time(contender, job).as_nanos() as f64 / job.items as f64;
+        for job in jobs {
+            nanos(job);
+        }
+        let mut columns = jobs.map(|(contender, _)| (contender, Vec::with_capacity(rounds))).to_vec();
+        for _ in 0..rounds {
+            for ((_, column), job) in columns.iter_mut().zip(jobs) {
+                column.push(nanos(job));
+            }
+        }
+        Self { grain, results, columns }
+    }
+
+    fn column(&self, contender: Contender) -> &[f64] {
+        let (_, column) = self.columns.iter().find(|(each, _)| *each == contender).expect("everybody has run");
+        column
+    }
+
+    fn ratio(&self, over: Contender, under: Contender) -> Summary {
+        Summary::of(self.column(over).iter().zip(self.column(under)).map(|(over, under)| over / under))
+    }
+
+    /// Whoever else's median is the least.
+    fn best_other(&self) -> Contender {
+        let median = |contender: &Contender| Summary::of(self.column(*contender).iter().copied()).median;
+        let others = [Contender::HandBatched, Contender::Channels, Contender::ParBridge, Contender::BareSyncArbiter];
+        others.into_iter().min_by(|a, b| median(a).total_cmp(&median(b))).expect("there are others")
+    }
+
+    /// The ratios that matter, and what they should be at most.
+    fn targets(&self) -> Vec<(Contender, Contender, f64)> {
+        use Contender::{Fan, FanOrdered, HandBatched, ParBridge};
+        let mut targets = match self.grain {
+            Grain::PassThrough => vec![(Fan, HandBatched, 2.0), (Fan, ParBridge, 0.2)],
+            Grain::Nanos100 => vec![(Fan, HandBatched, 1.12)],
+            Grain::Micros1 | Grain::Micros10 | Grain::Micros100 => vec![(Fan, self.best_other(), 1.02)],
+        };
+        targets.push((FanOrdered, Fan, 1.05));
+        targets
+    }
+
+    fn print(&self) {
+        println!("{}, {} results", self.grain.name(), self.results.name());
+        for (contender, column) in &self.columns {
+            println!("  {:40} {:.1} ns an item", contender.name(), Summary::of(column.iter().copied()));
+        }
+        for (over, under, target) in self.targets() {
+            let ratio = self.ratio(over, under);
+            let verdict = if ratio.median <= target { "met" } else { "missed" };
+            let name = format!("{} / {}", over.name(), under.name());
+            println!("  {name:40} {ratio:.3}  target <= {target:.2}: {verdict}");
+        }
+        println!();
+    }
+}
