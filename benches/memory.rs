@@ -1,0 +1,137 @@
+//! Does memory depend on how many items go through?
+//!
+//!     cargo bench --bench memory      # about a minute; Linux only
+//!
+//! A slow consumer on a thread of its own, so that the window is full all the time, takes 10 thousand items and then 10
+//! million from pass-through work: the peaks of resident memory (`VmHWM`) should be within 32 MiB of each other. Every
+//! run is a process of its own, as a peak never falls. Items are numbers, arrays of 1 KiB, which the window knows the
+//! size of, and vectors of 1 KiB, of which it only sees the 24 bytes on the outside.
+//!
+//! `in flight` is the most that was seen, and tells that the consumer was the slow one.
+
+mod support {
+    pub(crate) mod args;
+    pub(crate) mod spin;
+}
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use actix::System;
+use actix_fan::{FanIn, FanOutExt};
+use futures::StreamExt;
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use support::args::measuring;
+use support::spin::{ODD, spin, steps_for};
+
+const WORKERS: usize = 2;
+
+const TARGET: u64 = 32 * 1024;
+
+/// What the parent says to a child: one run.
+const RUN: &str = "--run";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let args: Vec<String> = env::args().collect();
+    if let [_, run, item, order, items] = &args[..]
+        && run == RUN
+    {
+        return child(item, order == "ordered", items.parse()?);
+    }
+    if fs::metadata("/proc/self/status").is_err() {
+        println!("skipped: this system has no /proc/self/status to read the peak from");
+        return Ok(());
+    }
+    let many = if measuring() { 10_000_000 } else { 20_000 };
+    println!("{:24} {:>12} {:>12} {:>14} {:>12}", "", "10,000", many, "more, KiB", "in flight");
+    for item in ["u64", "[u8; 1024]", "Vec<u8>"] {
+        for order in ["unordered", "ordered"] {
+            let few = Peak::of(item, order, 10_000)?;
+            let many = Peak::of(item, order, many)?;
+            let more = many.kib.saturating_sub(few.kib);
+            let verdict = if more <= TARGET { "met" } else { "missed" };
+            let name = format!("{item}, {order}");
+            println!(
+                "{name:24} {:>12} {:>12} {more:>14} {:>12}  target <= {TARGET}: {verdict}",
+                few.kib, many.kib, many.in_flight
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a child told of its run.
+struct Peak {
+    kib: u64,
+    in_flight: usize,
+}
+
+impl Peak {
+    fn of(item: &str, order: &str, items: u64) -> Result<Self> {
+        let child = Command::new(env::current_exe()?).args([RUN, item, order, &items.to_string()]).output()?;
+        if !child.status.success() {
+            return Err(format!("{item}, {order}: {}", String::from_utf8_lossy(&child.stderr)).into());
+        }
+        let told = String::from_utf8(child.stdout)?;
+        let (kib, in_flight) = told.trim().split_once(' ').ok_or("the child told too little")?;
+        Ok(Self { kib: kib.parse()?, in_flight: in_flight.parse()? })
+    }
+}
+
+fn child(item: &str, ordered: bool, items: u64) -> Result<()> {
+    // The generator makes the items in the meantime: a consumer that takes longer than that is the slow one.
+    let (short, long) = (Duration::from_nanos(100), Duration::from_nanos(400));
+    let in_flight = match item {
+        "u64" => run(items, ordered, short, |n| n.wrapping_mul(ODD)),
+        "[u8; 1024]" => run(items, ordered, long, |n| [n as u8; 1024]),
+        "Vec<u8>" => run(items, ordered, long, |n| vec![n as u8; 1024]),
+        _ => return Err(format!("no such item: {item}").into()),
+    }?;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    println!("{} {in_flight}", peak.trim().trim_end_matches("kB").trim());
+    Ok(())
+}
+
+/// Returns the most items that were seen in flight.
+fn run<T: Send + 'static>(items: u64, ordered: bool, pace: Duration, make: fn(u64) -> T) -> Result<usize> {
+    let steps = steps_for(pace);
+    System::new().block_on(async {
+        let fan_out = (0..items).map(make).fan_out().workers(WORKERS);
+        let fan_out = if ordered { fan_out.ordered() } else { fan_out };
+        let results = fan_out.map(|item| item)?;
+        let (done, seen) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread().build()?;
+        let consumer = thread::spawn(move || {
+            // Whoever started this waits for it.
+            let _ = done.send(runtime.block_on(consume(results, steps)));
+        });
+        let (taken, in_flight) = seen.await?;
+        consumer.join().map_err(|_| "the consumer panicked")?;
+        assert_eq!(taken, items);
+        Ok(in_flight)
+    })
+}
+
+/// Takes its time over each result; returns how many there were, and the most items in flight.
+async fn consume<T: Send + 'static>(mut results: FanIn<T>, steps: u64) -> (u64, usize) {
+    let (mut taken, mut in_flight) = (0, 0);
+    while let Some(result) = results.next().await {
+        drop(result.expect("nothing in this job fails"));
+        black_box(spin(taken, steps));
+        if taken % 1024 == 0 {
+            in_flight = in_flight.max(results.stats().in_flight);
+        }
+        taken += 1;
+    }
+    (taken, in_flight)
+}
