@@ -85,6 +85,7 @@ mod fan_in;
 mod fan_out;
 mod generator;
 mod merge;
+
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;

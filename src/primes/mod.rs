@@ -5,6 +5,8 @@
 //! | [`is_prime`] | trial division and at most two strong Fermat tests | under a microsecond |
 //! | [`is_prime_by_trial_division`] | dividing by every odd number up to the root | seconds |
 //! | [`trial_division`] | the same, until it is told to give up | seconds |
+
+//! | [`trial_division()`] | the same, until it is told to give up | seconds |
 //!
 //! All of them are deterministic and right for every `u64`. Trial division is what makes a fan-out worth watching: its
 //! cost differs by a factor of a billion from one number to the next.
