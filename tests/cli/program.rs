@@ -1,0 +1,113 @@
+//! The program under test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::thread;
+
+/// `prime-fan` with arguments separated by blanks, and without the caller's log settings.
+pub(crate) fn prime_fan(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prime-fan"));
+    command.args(arguments.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The numbers that were printed.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.stdout.lines().map(|line| line.parse().expect("a line is a number")).collect()
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the output is text");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// Runs `prime-fan` to its end.
+pub(crate) fn run(arguments: &str) -> Ended {
+    prime_fan(arguments).output().expect("prime-fan starts").into()
+}
+
+/// A run that goes on. It is killed when a test gives it up.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    pub(crate) fn start(arguments: &str) -> Self {
+        let mut child =
+            prime_fan(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("prime-fan starts");
+        let stdout = child.stdout.take().map(BufReader::new);
+        let stderr = child.stderr.take().map(BufReader::new).expect("it is piped");
+        Self { child, stdout, stderr }
+    }
+
+    /// Waits for a line on the standard output.
+    pub(crate) fn line(&mut self) -> String {
+        line(self.stdout.as_mut().expect("it was not closed"))
+    }
+
+    /// Waits for a line on the standard error.
+    pub(crate) fn error_line(&mut self) -> String {
+        line(&mut self.stderr)
+    }
+
+    /// Reads on no more, as `head` does.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = None;
+    }
+
+    /// Sends a signal with the program of that name.
+    #[cfg(unix)]
+    pub(crate) fn kill(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(status.expect("there is a kill program").success(), "kill {signal}");
+    }
+
+    /// Waits for the end without reading the standard output on.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        self.child.wait().expect("it can be waited for").code()
+    }
+
+    /// Reads what is left of the output, up to the end.
+    pub(crate) fn end(mut self) -> Ended {
+        let stdout = self.stdout.take();
+        let stdout = thread::spawn(move || stdout.map(rest).unwrap_or_default());
+        let stderr = rest(&mut self.stderr);
+        let stdout = stdout.join().expect("the output is text");
+        Ended { code: self.child.wait().expect("it can be waited for").code(), stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It fails for a run that has ended, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn line(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line can be read");
+    assert!(line.ends_with('\n'), "the output ended with {line:?}");
+    line.trim_end().to_owned()
+}
+
+fn rest(mut reader: impl Read) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("the output is text");
+    text
+}

@@ -1,0 +1,120 @@
+//! What a search prints.
+
+use actix_fan::primes::is_prime;
+
+use crate::program::{Running, prime_fan, run};
+
+#[test]
+fn ten_primes_and_a_summary_are_printed() {
+    let ended = run("");
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.numbers().len(), 10);
+    assert!(ended.numbers().into_iter().all(is_prime));
+    let summary = &ended.stderr;
+    assert_eq!(summary.lines().count(), 1, "{summary}");
+    for part in ["prime-fan: ", " numbers tested by ", " worker", " s (", " numbers/s), 10 primes found"] {
+        assert!(summary.contains(part), "{part:?} in {summary:?}");
+    }
+}
+
+#[test]
+fn random_is_the_default_command() {
+    let options = "--seed 5 --ordered --count 20";
+    let numbers = run(options).numbers();
+    assert_eq!(numbers.len(), 20);
+    assert_eq!(run(&format!("random {options}")).numbers(), numbers);
+}
+
+#[test]
+fn primes_have_the_bits_asked_for() {
+    for bits in [2, 3, 31, 32, 33, 63, 64] {
+        let ended = run(&format!("--count 200 --bits {bits}"));
+        assert_eq!((ended.code, ended.numbers().len()), (Some(0), 200));
+        assert!(ended.numbers().into_iter().all(|n| is_prime(n) && 64 - n.leading_zeros() == bits), "{bits} bits");
+    }
+}
+
+#[test]
+fn primes_lie_in_the_range_asked_for() {
+    for (options, range) in [
+        ("--min 90 --max 101", 90..=101),
+        ("--max 3", 0..=3),
+        ("--min 18446744073709551000", 18_446_744_073_709_551_000..=u64::MAX),
+        ("--min 7 --max 7", 7..=7),
+    ] {
+        let ended = run(&format!("--count 50 {options}"));
+        assert_eq!((ended.code, ended.numbers().len()), (Some(0), 50), "{options}");
+        assert!(ended.numbers().into_iter().all(|n| is_prime(n) && range.contains(&n)), "{options}");
+    }
+}
+
+#[test]
+fn a_seed_and_an_order_print_the_same_with_any_number_of_workers() {
+    for options in ["--count 5000", "--count 100000 --tested 30000"] {
+        let with = |workers| run(&format!("--seed 7 --ordered {options} --workers {workers}"));
+        let (one, three) = (with(1), with(3));
+        assert!(!one.stdout.is_empty());
+        assert_eq!((one.code, &one.stdout), (three.code, &three.stdout), "{options}");
+    }
+}
+
+#[test]
+fn another_seed_and_no_seed_print_something_else() {
+    let with = |seed: &str| run(&format!("--ordered {seed}")).numbers();
+    assert_ne!(with("--seed 1"), with("--seed 2"));
+    assert_ne!(with(""), with(""));
+}
+
+#[test]
+fn trial_division_finds_the_same_primes() {
+    let by = |finder: &str| run(&format!("--bits 28 --seed 3 --ordered --count 300 --finder {finder}"));
+    let (fast, trial) = (by("fast"), by("trial"));
+    assert_eq!((fast.code, fast.numbers().len()), (Some(0), 300));
+    assert_eq!(fast.stdout, trial.stdout);
+}
+
+#[test]
+fn too_few_primes_are_printed_and_told() {
+    let ended = run("--min 24 --max 29 --tested 1000 --count 999 --seed 1");
+    assert_eq!(ended.code, Some(1));
+    let found = ended.numbers().len();
+    assert!(found > 0 && ended.numbers().into_iter().all(|n| n == 29));
+    let (summary, message) = ended.stderr.split_once('\n').unwrap();
+    assert!(summary.starts_with("prime-fan: 1000 numbers tested by "), "{summary}");
+    assert_eq!(
+        message.trim_end(),
+        format!("prime-fan: 1000 numbers tested, {found} of 999 primes found: raise --tested to search on")
+    );
+}
+
+#[test]
+fn as_many_primes_as_asked_for_are_enough_whatever_tested_says() {
+    assert_eq!(run("--min 7 --max 7 --count 10 --tested 10").code, Some(0));
+    assert_eq!(run("--min 7 --max 7 --count 11 --tested 10").code, Some(1));
+}
+
+#[test]
+fn a_range_without_primes_is_noted_until_it_is_given_up() {
+    let mut running = Running::start("--min 24 --max 28");
+    let note = running.error_line();
+    assert!(note.starts_with("prime-fan: ") && !note.starts_with("prime-fan: 0 "), "{note}");
+    let end = " numbers tested, 0 of 10 primes found so far; --tested N gives up after N, Ctrl-C stops";
+    assert!(note.ends_with(end), "{note}");
+}
+
+#[test]
+fn quiet_leaves_the_primes_and_the_errors() {
+    let ended = run("--quiet");
+    assert_eq!((ended.code, ended.numbers().len(), ended.stderr.as_str()), (Some(0), 10, ""));
+    let ended = run("random -q --tested 1 --count 2");
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+}
+
+#[test]
+fn the_pipeline_is_logged_where_that_is_asked_for() {
+    let started = "fan-out started: 2 workers";
+    assert!(run("-v --workers 2").stderr.contains(started));
+    assert!(!run("--workers 2").stderr.contains(started));
+    let output = prime_fan("--workers 2").env("RUST_LOG", "actix_fan=info").output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains(started));
+}
