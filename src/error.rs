@@ -76,6 +76,13 @@ pub enum PipelineError {
     RecipientGone,
 }
 
+/// What a [`Work`](crate::Work) returns for an item that it gave up because [`Job::is_stopped`](crate::Job::is_stopped)
+/// turned true: the item ends as skipped, without a failure. In a pipeline that was not stopped it is an error like any
+/// other.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("given up because the pipeline was stopped")]
+pub struct Stopped;
+
 /// Why there is no result for an item.
 ///
 /// The error names the item's place in the source, from 0: [`index`](Self::index). It is one pointer wide, so that a

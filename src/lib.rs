@@ -100,7 +100,7 @@ mod worker;
 pub use aggregator::Aggregator;
 pub use batch::{Batch, Chunk, Outcomes};
 pub use blocking::{Blocking, blocking};
-pub use error::{BoxError, ItemError, PipelineError, StartError};
+pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use fan_in::FanIn;
 pub use fan_out::{FanOut, MAX_WORKERS};
 pub use generator::Generator;

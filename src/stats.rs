@@ -18,7 +18,7 @@ pub struct Stats {
     pub completed: u64,
     /// Items whose work panicked or returned an error, or that came as a failure from the source.
     pub failed: u64,
-    /// Items whose work never began, because the pipeline was stopped.
+    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline was stopped.
     pub skipped: u64,
     /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
     pub in_flight: usize,

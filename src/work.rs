@@ -54,7 +54,8 @@ pub trait Work<I>: 'static {
     ///
     /// An error fails the item: it reaches the consumer as the [`source`](std::error::Error::source) of one
     /// [`ItemError`](crate::ItemError), and what the item had emitted is dropped. An item yields all of its results or
-    /// one failure.
+    /// one failure. A [`Stopped`](crate::Stopped) from an item that saw [`Job::is_stopped`] is no failure: the item
+    /// counts as skipped.
     fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError>;
 }
 
@@ -72,8 +73,8 @@ impl<O> Job<'_, O> {
         self.outputs.push(output);
     }
 
-    /// Whether the pipeline was stopped: nobody waits for this item's results any more, so a long one may as well
-    /// return. A drain doesn't count, since it waits.
+    /// Whether the pipeline was stopped: a long item may as well return [`Stopped`](crate::Stopped). A drain doesn't
+    /// count, since it waits for what is in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
         self.control.is_stopped()
@@ -94,13 +95,16 @@ impl<O> fmt::Debug for Job<'_, O> {
 /// A [`Work`] from a closure that sees its [`Job`]: for long items that ask whether they were stopped.
 ///
 /// ```
-/// use actix_fan::{FanOutExt, Job, work_fn};
+/// use actix_fan::{FanOutExt, Job, Stopped, work_fn};
 /// use futures::StreamExt;
 ///
 /// # actix::System::new().block_on(async {
 /// let countdowns = [3u64, 5].fan_out().with(|| {
 ///     work_fn(|mut n: u64, job: &mut Job<'_, &str>| {
-///         while n > 0 && !job.is_stopped() {
+///         while n > 0 {
+///             if job.is_stopped() {
+///                 return Err(Stopped.into());
+///             }
 ///             n -= 1;
 ///         }
 ///         job.emit("done");

@@ -10,7 +10,7 @@ use actix::{Actor, Handler, Recipient, SyncContext};
 
 use crate::batch::{Batch, Chunk, Outcomes, Passed, Spares};
 use crate::control::{Control, Presence};
-use crate::error::{ItemError, PipelineError};
+use crate::error::{ItemError, PipelineError, Stopped};
 use crate::protocol::{LOOK, Phase};
 use crate::unwind::{catch, discard, discard_all};
 use crate::work::{Job, Work};
@@ -162,7 +162,7 @@ where
         let busy = began.elapsed();
         self.learn(run.begun, busy);
         self.control().meter(self.id).end(busy, run.begun);
-        ticket.record(run.begun - run.failed, run.failed + run.passed, run.begun, busy);
+        ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
         let Run { outputs, failures, .. } = run;
         let chunk = Chunk::new(outputs, failures, Arc::clone(&self.shared.outputs), ticket);
         // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
@@ -183,6 +183,8 @@ struct Run<O> {
     begun: usize,
     /// Those among them that failed.
     failed: usize,
+    /// Those among them that ended because they were stopped.
+    given_up: usize,
     /// Failures passed on from the source.
     passed: usize,
 }
@@ -190,7 +192,7 @@ struct Run<O> {
 impl<O> Run<O> {
     fn new(first: u64, began: Instant, outputs: Vec<O>) -> Self {
         let failures = VecDeque::new();
-        Self { began, index: first, outputs, failures, mark: 0, begun: 0, failed: 0, passed: 0 }
+        Self { began, index: first, outputs, failures, mark: 0, begun: 0, failed: 0, given_up: 0, passed: 0 }
     }
 
     /// Runs the work on up to `steps` items, until the pipeline is stopped.
@@ -209,6 +211,7 @@ impl<O> Run<O> {
             let mut job = Job { outputs: &mut self.outputs, control, index: self.index };
             match work.run(input, &mut job) {
                 Ok(()) => self.index += 1,
+                Err(error) if control.is_stopped() && error.is::<Stopped>() => self.give_up(),
                 Err(error) => self.fail(ItemError::failed(self.index, error)),
             }
         }
@@ -224,6 +227,13 @@ impl<O> Run<O> {
         discard_all(self.outputs.drain(self.mark..));
         self.failures.push_back((self.mark, error));
         self.failed += 1;
+        self.index += 1;
+    }
+
+    /// The item that ran saw that it was stopped.
+    fn give_up(&mut self) {
+        discard_all(self.outputs.drain(self.mark..));
+        self.given_up += 1;
         self.index += 1;
     }
 

@@ -16,6 +16,13 @@ const DEPTH: usize = 4;
 /// Bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// What is queued and running is at most this fraction of what was measured before: so few items hold hardly a cost that
+/// was not seen yet. It lets the batches grow by half with each round of the workers.
+const SURPRISE: u64 = 8;
+
+/// Batches kept for each worker while they grow to the target.
+const GROWING_DEPTH: usize = 2;
+
 /// The items over which the slow estimate looks back. One long item among so many keeps the batches small.
 const HORIZON: f64 = 512.0;
 
@@ -42,15 +49,16 @@ pub(crate) enum BatchSize {
 /// Learns what an item costs and says how many items the next batch takes.
 ///
 /// The estimate is the larger of two means: one over the last few batches, which follows a rise at once, and one over
-/// the last [`HORIZON`] items, which remembers that long items occur among short ones. A batch grows to at most twice
-/// the largest batch seen so far, so that the first guess can't be far off.
+/// the last [`HORIZON`] items, which remembers that long items occur among short ones. Neither knows of items that still
+/// run, and a long one is not measured before it ends: so what is handed out stays a fraction of what was measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,
     /// No batch holds more: a quarter of a worker's share of the window, and what fits into the cache.
     cap: usize,
-    /// Twice the largest batch measured.
-    reach: usize,
+    workers: usize,
+    /// Items measured so far.
+    measured: u64,
     estimate: Option<Estimate>,
 }
 
@@ -64,7 +72,7 @@ impl Sizer {
     pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
         let share = window / workers.saturating_mul(DEPTH).max(1);
         let cache = BATCH_BYTES / item_bytes.max(1);
-        Self { choice, cap: share.min(cache).max(1), reach: 1, estimate: None }
+        Self { choice, cap: share.min(cache).max(1), workers, measured: 0, estimate: None }
     }
 
     /// A batch of `items` kept its worker busy for `busy`.
@@ -72,7 +80,7 @@ impl Sizer {
         if items == 0 {
             return;
         }
-        self.reach = self.reach.max(items.saturating_mul(2));
+        self.measured += items as u64;
         let mean = busy.as_nanos() as f64 / items as f64;
         let estimate = match self.estimate {
             None => Estimate { recent: mean, slow: mean },
@@ -95,9 +103,21 @@ impl Sizer {
             (BatchSize::Fixed(items), _) => items,
             (BatchSize::Adaptive, None) => 1,
             (BatchSize::Adaptive, Some(nanos)) => {
-                let target = TARGET.as_nanos() as f64 / nanos.max(0.1);
-                (target as usize).clamp(1, self.cap.min(self.reach))
+                let target = (TARGET.as_nanos() as f64 / nanos.max(0.1)) as usize;
+                target.min(self.cap).min(self.reach() / GROWING_DEPTH).max(1)
             }
+        }
+    }
+
+    /// What was measured allows each worker so many items.
+    fn reach(&self) -> usize {
+        usize::try_from(self.measured / SURPRISE / self.workers as u64).unwrap_or(usize::MAX)
+    }
+
+    fn reach_in_batches(&self) -> usize {
+        match self.choice {
+            BatchSize::Fixed(_) => DEPTH,
+            BatchSize::Adaptive => (self.reach() / self.size()).max(1),
         }
     }
 
@@ -108,7 +128,7 @@ impl Sizer {
             Some(nanos) => {
                 let batch = nanos * self.size() as f64;
                 let ahead = (AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
-                1 + ahead.min(DEPTH - 1)
+                (1 + ahead).min(DEPTH).min(self.reach_in_batches())
             }
         }
     }
@@ -145,16 +165,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_batch_is_one_item_and_the_next_at_most_twice_the_last() {
+    fn what_is_handed_out_is_a_fraction_of_what_was_measured() {
         let mut sizer = adaptive(2);
         assert_eq!((sizer.size(), sizer.depth()), (1, 1));
-        let mut last = 1;
-        for _ in 0..20 {
-            sizer.observe(last, Duration::from_nanos(3 * last as u64));
-            assert!(sizer.size() <= 2 * last);
-            last = sizer.size();
+        let (mut measured, mut batches) = (0, 0);
+        while sizer.size() < WINDOW / 8 {
+            let size = sizer.size();
+            sizer.observe(size, Duration::from_nanos(3 * size as u64));
+            measured += size as u64;
+            batches += 1;
+            assert!((sizer.size() * sizer.depth() * 2) as u64 <= (measured / SURPRISE).max(2), "{measured}");
         }
-        assert_eq!(last, WINDOW / 8, "a quarter of each worker's share of the window");
+        assert!(batches < 500, "{batches} batches to grow");
+        run(&mut sizer, 8 * WINDOW as u64, |_| Duration::from_nanos(3));
+        assert_eq!(sizer.size(), WINDOW / 8, "a quarter of each worker's share of the window");
+        assert_eq!(sizer.depth(), DEPTH);
     }
 
     #[test]
@@ -170,7 +195,7 @@ mod tests {
     fn long_items_are_not_queued_ahead() {
         for (millis, depth) in [(1, 4), (4, 3), (8, 2), (9, 1), (3_000, 1)] {
             let mut sizer = adaptive(2);
-            run(&mut sizer, 20, |_| Duration::from_millis(millis));
+            run(&mut sizer, 200, |_| Duration::from_millis(millis));
             assert_eq!(sizer.depth(), depth, "{millis} ms an item");
         }
     }

@@ -7,7 +7,7 @@ pub(crate) struct Ends {
     pub(crate) completed: usize,
     /// The work panicked or returned an error, or the failure came from an earlier stage.
     pub(crate) failed: usize,
-    /// The work never began.
+    /// The work never began, or gave up when it saw that it was stopped.
     pub(crate) skipped: usize,
 }
 

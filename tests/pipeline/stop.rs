@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 
 use actix::Actor;
-use actix_fan::{FanOutExt, Job, Stop, work_fn};
+use actix_fan::{FanOutExt, Job, Stop, Stopped, work_fn};
 use futures::task::noop_waker;
 use futures::{FutureExt, StreamExt, stream};
 
@@ -175,6 +175,37 @@ fn a_long_item_can_see_that_it_was_stopped() {
         begun.reached(2).await;
         results.stop_handle().now();
         assert_eq!(results.finished().await.unwrap().completed, 2);
+    });
+}
+
+#[test]
+fn an_item_that_gives_up_when_stopped_is_skipped_and_one_that_gives_up_before_has_failed() {
+    run(async {
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let mut results = (0..2u64)
+            .fan_out()
+            .workers(1)
+            .batch(1)
+            .with(move || {
+                let pass = pass.clone();
+                work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                    job.emit(n);
+                    if n == 1 {
+                        pass.pass();
+                    }
+                    Err(Stopped.into())
+                })
+            })
+            .unwrap();
+        let error = results.next().await.unwrap().unwrap_err();
+        assert!(error.work_error().unwrap().is::<Stopped>());
+        gate.arrived(1).await;
+        results.stop_handle().now();
+        gate.open();
+        assert!(results.next().await.is_none());
+        let stats = results.finished().await.unwrap();
+        assert_eq!((stats.completed, stats.failed, stats.skipped), (0, 1, 1));
     });
 }
 

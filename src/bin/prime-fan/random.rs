@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use actix::clock::timeout;
 use actix_fan::primes::{is_prime, trial_division};
-use actix_fan::{Chunk, FanIn, FanOutExt, Job, StartError, Stats, work_fn};
+use actix_fan::{Chunk, FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
 use futures::FutureExt;
-use thiserror::Error;
 
 use crate::args::{Finder, Search};
 use crate::exit::{Failure, complain, say};
@@ -57,7 +56,7 @@ impl Pool {
             Finder::Fast => pool.filter_map(|n| is_prime(n).then_some(n)),
             Finder::Trial => pool.with(|| {
                 work_fn(|n, job: &mut Job<'_, u64>| {
-                    if trial_division(n, || job.is_stopped()).ok_or(GivenUp)? {
+                    if trial_division(n, || job.is_stopped()).ok_or(Stopped)? {
                         job.emit(n);
                     }
                     Ok(())
@@ -66,11 +65,6 @@ impl Pool {
         }
     }
 }
-
-/// The pipeline was stopped while a number was tested. As an error it keeps the number out of those that were.
-#[derive(Debug, Error)]
-#[error("the test was given up")]
-struct GivenUp;
 
 /// A search that runs.
 struct Hunt<'a> {
