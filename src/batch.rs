@@ -127,7 +127,8 @@ impl<T> fmt::Debug for Outcomes<T> {
 /// [`FanIn::next_chunk`](crate::FanIn::next_chunk) gives it to those for whom a poll an item is too much. The items of
 /// the batch stay in flight until it is dropped.
 pub struct Chunk<T> {
-    values: VecDeque<T>,
+    /// The last one first, so that the next is popped.
+    values: Vec<T>,
     /// Each with the number of values that come before it.
     failures: VecDeque<(usize, ItemError)>,
     /// Values that are gone already.
@@ -138,12 +139,13 @@ pub struct Chunk<T> {
 
 impl<T> Chunk<T> {
     pub(crate) fn new(
-        values: Vec<T>,
+        mut values: Vec<T>,
         failures: VecDeque<(usize, ItemError)>,
         spares: Arc<Spares<T>>,
         ticket: Ticket,
     ) -> Self {
-        Self { values: values.into(), failures, taken: 0, spares, ticket }
+        values.reverse();
+        Self { values, failures, taken: 0, spares, ticket }
     }
 
     /// Whether no result is left.
@@ -154,6 +156,23 @@ impl<T> Chunk<T> {
     /// Results left, failures not counted.
     pub(crate) fn values_left(&self) -> usize {
         self.values.len()
+    }
+
+    /// How often [`next_value`](Self::next_value) may be called before a failure has its turn or nothing is left.
+    pub(crate) fn run(&self) -> usize {
+        let values = match self.failures.front() {
+            Some((before, _)) => before - self.taken,
+            None => self.values.len(),
+        };
+        // The last result is left to `next`, after which the chunk may be spent.
+        if values == self.len() { values.saturating_sub(1) } else { values }
+    }
+
+    /// The next result, if it is known to be no failure.
+    #[inline]
+    pub(crate) fn next_value(&mut self) -> Option<T> {
+        self.taken += 1;
+        self.values.pop()
     }
 }
 
@@ -167,7 +186,7 @@ impl<T> Iterator for Chunk<T> {
         {
             return self.failures.pop_front().map(|(_, error)| Err(error));
         }
-        let value = self.values.pop_front()?;
+        let value = self.values.pop()?;
         self.taken += 1;
         Some(Ok(value))
     }
@@ -193,8 +212,8 @@ impl<T> fmt::Debug for Chunk<T> {
 impl<T> Drop for Chunk<T> {
     fn drop(&mut self) {
         let mut values = std::mem::take(&mut self.values);
-        discard_all(values.drain(..));
-        self.spares.put(values.into());
+        discard_all(values.drain(..).rev());
+        self.spares.put(values);
     }
 }
 

@@ -52,6 +52,10 @@ pub struct FanIn<T: Send + 'static> {
     aggregator: Addr<Aggregator<T>>,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
+    /// Results of `current` that may be taken without a look at anything else, and how many there were at first.
+    run: usize,
+    granted: usize,
+    /// Results taken, those of the run not counted.
     emitted: u64,
     slice: Slice,
     state: State,
@@ -77,6 +81,8 @@ impl<T: Send + 'static> FanIn<T> {
             aggregator,
             chunks,
             current: None,
+            run: 0,
+            granted: 0,
             emitted: 0,
             slice: Slice::new(),
             state: State::Open,
@@ -90,6 +96,7 @@ impl<T: Send + 'static> FanIn<T> {
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {
+        self.control.set_emitted(self.emitted());
         self.control.stats()
     }
 
@@ -207,7 +214,56 @@ impl<T: Send + 'static> FanIn<T> {
         FanOut::new(self)
     }
 
+    fn emitted(&self) -> u64 {
+        self.emitted + (self.granted - self.run) as u64
+    }
+
+    /// Ends the run, and counts what was taken in it for others to see.
+    fn end_run(&mut self) {
+        self.emitted = self.emitted();
+        (self.run, self.granted) = (0, 0);
+        self.control.set_emitted(self.emitted);
+    }
+
+    /// The next result, with everything that has to be looked at now and then. Kept out of line, for the sake of the
+    /// results between.
+    #[inline(never)]
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
+        self.end_run();
+        while self.current.is_none() {
+            match self.poll_chunk(cx) {
+                Poll::Ready(Some(chunk)) => self.current = Some(chunk),
+                Poll::Ready(None) => return Poll::Ready(self.lost()),
+                Poll::Pending => {
+                    self.slice.end();
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.slice.is_spent() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take_result())
+    }
+
+    /// A result of the current chunk. Its credit returns with the last one.
+    fn take_result(&mut self) -> Option<Result<T, ItemError>> {
+        let chunk = self.current.as_mut()?;
+        let result = chunk.next();
+        self.emitted += u64::from(matches!(result, Some(Ok(_))));
+        self.control.set_emitted(self.emitted);
+        if chunk.is_spent() {
+            self.current = None;
+        } else {
+            self.run = self.slice.grant(chunk.run());
+            self.granted = self.run;
+        }
+        result
+    }
+
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
+        self.end_run();
         if let Some(chunk) = self.current.take() {
             return Poll::Ready(Some(chunk));
         }
@@ -240,35 +296,15 @@ impl<T: Send + 'static> Stream for FanIn<T> {
     type Item = Result<T, ItemError>;
 
     #[inline]
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        loop {
-            if let Some(chunk) = &mut this.current {
-                if this.slice.is_spent() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                let result = chunk.next();
-                if chunk.is_spent() {
-                    this.current = None;
-                }
-                if let Some(Ok(_)) = &result {
-                    this.emitted += 1;
-                    this.control.set_emitted(this.emitted);
-                }
-                if result.is_some() {
-                    return Poll::Ready(result);
-                }
-            }
-            match this.poll_chunk(cx) {
-                Poll::Ready(Some(chunk)) => this.current = Some(chunk),
-                Poll::Ready(None) => return Poll::Ready(this.lost()),
-                Poll::Pending => {
-                    this.slice.end();
-                    return Poll::Pending;
-                }
-            }
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.run > 0
+            && let Some(value) = this.current.as_mut().and_then(Chunk::next_value)
+        {
+            this.run -= 1;
+            return Poll::Ready(Some(Ok(value)));
         }
+        this.poll_result(cx)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -291,6 +327,7 @@ impl<T: Send + 'static> Unpin for FanIn<T> {}
 
 impl<T: Send + 'static> Drop for FanIn<T> {
     fn drop(&mut self) {
+        self.end_run();
         if self.state == State::Open {
             self.control.advance(Phase::Stopped);
         }

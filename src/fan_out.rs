@@ -17,7 +17,7 @@ use crate::control::Control;
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::generator::Generator;
-use crate::protocol::{BatchSize, OVERRUN, Protocol, default_window};
+use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of, default_window};
 use crate::unwind::catch;
 use crate::work::Work;
 use crate::worker::{Shared, Worker};
@@ -72,8 +72,9 @@ impl<S> FanOut<S> {
     /// The window bounds memory, and how far finished items may run ahead of a slow consumer or, in an ordered stream,
     /// of a slow item. It is a ceiling, not a target: what is queued for the workers is kept to a few milliseconds of
     /// work. Choose it by what you can afford in memory; below some 1,000 items a worker, short items (under a
-    /// microsecond) get slower. The default is as many items as fit into 512 KiB, by the size of the item's or the
-    /// result's type, at most 65,536.
+    /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536: by the size of the
+    /// item's or the result's type, and 128 bytes more if it owns anything, since nobody knows how much. Set it where
+    /// items own more.
     pub fn window(mut self, window: usize) -> Self {
         self.window = Some(window);
         self
@@ -161,8 +162,7 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let Settings { workers, window } = self.check::<W::Output>()?;
-        let item_bytes = size_of::<I>().max(size_of::<W::Output>());
+        let Settings { workers, window, item_bytes } = self.check::<W::Output>()?;
         let control = Arc::new(Control::new(Protocol::new(workers, window, self.batch, item_bytes), workers));
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&control, chunks, self.ordered).start();
@@ -197,7 +197,7 @@ where
         if !(1..=MAX_WORKERS).contains(&workers) {
             return Err(StartError::Workers(workers));
         }
-        let item_bytes = size_of::<I>().max(size_of::<O>());
+        let item_bytes = bytes_of::<I>().max(bytes_of::<O>());
         let window = self.window.unwrap_or_else(|| default_window(item_bytes, workers));
         if window == 0 {
             return Err(StartError::Window);
@@ -211,7 +211,7 @@ where
             return Err(StartError::ThreadName(self.thread_name.clone()));
         }
         check_arbiter()?;
-        Ok(Settings { workers, window })
+        Ok(Settings { workers, window, item_bytes })
     }
 }
 
@@ -219,6 +219,8 @@ where
 struct Settings {
     workers: usize,
     window: usize,
+    /// Of an item or a result, whichever is larger.
+    item_bytes: usize,
 }
 
 /// actix panics where there is no System, and starts actors into the void where it was stopped.

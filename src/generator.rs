@@ -198,18 +198,23 @@ fn pull<S, I>(
 where
     S: Stream<Item = Result<I, ItemError>> + Unpin,
 {
-    for _ in 0..demand {
-        if !control.is_running() {
-            return Pulled::Stopped;
-        }
+    let mut left = demand;
+    while left > 0 {
         if slice.is_spent() {
             return Pulled::Spent;
         }
-        match source.poll_next_unpin(cx) {
-            Poll::Ready(Some(Ok(input))) => inputs.push(input),
-            Poll::Ready(Some(Err(error))) => passed.push_back((inputs.len(), error)),
-            Poll::Ready(None) => return Pulled::Ended,
-            Poll::Pending => return Pulled::Pending,
+        let steps = 1 + slice.grant(left - 1);
+        left -= steps;
+        for _ in 0..steps {
+            if !control.is_running() {
+                return Pulled::Stopped;
+            }
+            match source.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(input))) => inputs.push(input),
+                Poll::Ready(Some(Err(error))) => passed.push_back((inputs.len(), error)),
+                Poll::Ready(None) => return Pulled::Ended,
+                Poll::Pending => return Pulled::Pending,
+            }
         }
     }
     Pulled::Full

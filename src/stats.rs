@@ -22,7 +22,8 @@ pub struct Stats {
     pub skipped: u64,
     /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
     pub in_flight: usize,
-    /// Results that the consumer got, failures not counted.
+    /// Results that the consumer got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
+    /// [`StopHandle`](crate::StopHandle), it may be 256 behind.
     pub emitted: u64,
     /// Items that the next batch would take.
     pub batch_size: usize,

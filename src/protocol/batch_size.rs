@@ -26,10 +26,18 @@ const GROWING_DEPTH: usize = 2;
 /// The items over which the slow estimate looks back. One long item among so many keeps the batches small.
 const HORIZON: f64 = 512.0;
 
+/// What an item is taken to own elsewhere in memory, when its type has anything to drop.
+const HEAP_BYTES: usize = 128;
+
 /// The default window: as many items as fit into this many bytes, but at most [`DEFAULT_WINDOW_MAX`].
 const DEFAULT_WINDOW_BYTES: usize = 512 * 1024;
 const DEFAULT_WINDOW_MAX: usize = 65_536;
 const DEFAULT_WINDOW_MIN_PER_WORKER: usize = 16;
+
+/// The bytes to reckon with for a value of type `T`.
+pub(crate) fn bytes_of<T>() -> usize {
+    size_of::<T>() + if std::mem::needs_drop::<T>() { HEAP_BYTES } else { 0 }
+}
 
 /// The window for items or results of `bytes` each, where the user names none.
 pub(crate) fn default_window(bytes: usize, workers: usize) -> usize {

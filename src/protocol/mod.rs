@@ -7,7 +7,7 @@ mod reorder;
 
 use std::time::Duration;
 
-pub(crate) use batch_size::{BatchSize, LOOK, OVERRUN, default_window};
+pub(crate) use batch_size::{BatchSize, LOOK, OVERRUN, bytes_of, default_window};
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use reorder::Reorder;
 
