@@ -1,7 +1,8 @@
 //! How does this crate compare with the best alternative, on this machine, now?
 //!
-//!     cargo bench --bench ratios             # 7 rounds, about two minutes
-//!     cargo bench --bench ratios -- 21       # more of them; FAN_ROUNDS=21 says the same
+//!     cargo bench --bench ratios                  # 7 rounds, about four minutes
+//!     cargo bench --bench ratios -- 21            # more of them
+//!     cargo bench --bench ratios -- 21 "100 us"   # for those tables whose heading has these words
 //!
 //! The contenders take turns, A B C A B C, after one round to warm up. A ratio is taken within each round, where both
 //! sides met the same machine, and what is printed is the median of these, with the least and the most beside it. Where
@@ -27,19 +28,30 @@ const ROUNDS: usize = 7;
 
 fn main() {
     let (rounds, length) =
-        if measuring() { (rounds(), Duration::from_millis(150)) } else { (1, Duration::from_millis(1)) };
+        if measuring() { (rounds(), Duration::from_millis(300)) } else { (1, Duration::from_millis(1)) };
+    let words: Vec<String> = given().filter(|word| word.parse::<usize>().is_err()).collect();
     let stage = Stage::new();
     for results in Results::BOTH {
         for grain in Grain::ALL {
+            if !words.iter().all(|word| heading(grain, results).contains(word)) {
+                continue;
+            }
             Table::measure(&stage, grain, results, rounds, length).print();
         }
     }
 }
 
-/// The first number among the arguments, or what the environment says.
 fn rounds() -> usize {
-    let given = env::args().skip(1).chain(env::var("FAN_ROUNDS")).find_map(|text| text.parse().ok());
-    given.unwrap_or(ROUNDS).max(1)
+    given().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1)
+}
+
+/// The arguments that aren't cargo's.
+fn given() -> impl Iterator<Item = String> {
+    env::args().skip(1).filter(|argument| !argument.starts_with("--"))
+}
+
+fn heading(grain: Grain, results: Results) -> String {
+    format!("{}, {} results", grain.name(), results.name())
 }
 
 /// The times of everybody in one grain.
@@ -96,7 +108,7 @@ impl Table {
     }
 
     fn print(&self) {
-        println!("{}, {} results", self.grain.name(), self.results.name());
+        println!("{}", heading(self.grain, self.results));
         for (contender, column) in &self.columns {
             println!("  {:40} {:.1} ns an item", contender.name(), Summary::of(column.iter().copied()));
         }

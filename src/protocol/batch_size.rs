@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The work that a batch should hold. Handing a batch over and back costs about 10 us of processor time, so this is
 /// where that cost falls to about one per cent.
-const TARGET: Duration = Duration::from_millis(1);
+const TARGET: Duration = Duration::from_millis(2);
 
 /// The work that may wait in the queue for each worker. It bounds how long a drain takes beyond the items that run.
 const AHEAD: Duration = Duration::from_millis(8);
@@ -144,7 +144,7 @@ impl Sizer {
 
 /// How long a worker keeps at one batch before it hands back what it has not begun: a batch that takes so much longer
 /// than planned holds items that other workers could run.
-pub(crate) const OVERRUN: Duration = Duration::from_millis(4);
+pub(crate) const OVERRUN: Duration = Duration::from_millis(8);
 
 /// A worker looks at the clock about once in this much expected work.
 pub(crate) const LOOK: Duration = Duration::from_micros(20);
