@@ -5,6 +5,7 @@ mod actors;
 mod api;
 mod bounded;
 mod chain;
+mod cut;
 mod end;
 mod merge;
 mod order;
