@@ -14,3 +14,4 @@ mod settings;
 mod sources;
 mod stop;
 mod support;
+mod turns;
