@@ -168,3 +168,21 @@ fn results_left_in_a_dropped_stream_count_as_completed() {
         assert!(stats.completed >= 5, "{stats:?}");
     });
 }
+
+#[test]
+fn a_worker_that_waits_is_not_busy() {
+    run(async {
+        let mut results =
+            futures::stream::iter([1]).chain(futures::stream::pending()).fan_out().workers(1).map(|n| n).unwrap();
+        results.next().await.unwrap().unwrap();
+        // It may still be busy with handing the result over; after the end it can't be.
+        let stop = results.stop_handle();
+        stop.now();
+        stop.workers_gone().await;
+        let busy = |stats: Stats| stats.workers[0].busy;
+        let before = busy(stop.stats());
+        thread::yield_now();
+        assert_eq!(busy(stop.stats()), before);
+        assert!(before <= stop.stats().elapsed);
+    });
+}

@@ -93,3 +93,23 @@ fn items_without_size_and_large_items_pass() {
         assert_eq!(large.map(|large| u64::from(large.unwrap()[65_535])).fold(0, async |a, b| a + b).await, 780);
     });
 }
+
+#[test]
+fn items_without_results_need_no_consumer() {
+    run(async {
+        let done = Count::new();
+        let count = done.clone();
+        let mut results = (0..100u64)
+            .fan_out()
+            .workers(2)
+            .window(4)
+            .batch(1)
+            .filter_map(move |_| {
+                count.add();
+                None::<u64>
+            })
+            .unwrap();
+        done.reached(100).await;
+        assert!(results.next_chunk().await.is_none(), "not even an empty chunk comes");
+    });
+}

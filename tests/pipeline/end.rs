@@ -179,3 +179,39 @@ fn many_pipelines_share_an_arbiter() {
         assert_eq!(sums, (0..20).map(|k| k * 499_500).collect::<Vec<u64>>());
     });
 }
+
+#[test]
+fn a_system_that_stops_stops_the_workers_of_a_pipeline_that_nobody_polls() {
+    let (results, system, thread) = elsewhere(|| Counted::new().fan_out().workers(2).map(|n| n).unwrap());
+    let stop = results.stop_handle();
+    system.stop();
+    thread.join().unwrap();
+    assert!(stop.is_stopped());
+    block_on(stop.workers_gone());
+    drop(results);
+    assert_settled(&stop.stats());
+}
+
+#[test]
+fn a_batch_that_finds_the_pool_closed_is_skipped_and_the_pipeline_ends() {
+    let (mut results, go, arbiter) = {
+        let system = System::new();
+        let (go, wait) = futures::channel::oneshot::channel::<()>();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let arbiter = system.block_on(async { actix::Arbiter::new() });
+        arbiter.spawn_fn(move || {
+            let source = futures::stream::once(wait).map(|_| 0u64).chain(futures::stream::iter(1..10));
+            sender.send(source.fan_out().workers(2).map(|n| n).unwrap()).unwrap();
+        });
+        // The arbiter goes on when the System that serves the pool's queue is dropped here.
+        (receiver.recv().unwrap(), go, arbiter)
+    };
+    go.send(()).unwrap();
+    // Whether that is an error is not this test's concern; that it ends is.
+    let _ = block_on(results.finished());
+    let stats = results.stats();
+    assert_eq!(stats.skipped, stats.taken);
+    assert_settled(&stats);
+    arbiter.stop();
+    arbiter.join().unwrap();
+}

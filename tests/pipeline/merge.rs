@@ -103,3 +103,12 @@ fn a_drain_yields_what_was_taken() {
     assert!(rest.iter().copied().eq(1..=rest.len() as i32));
     assert_settled(&stop.stats());
 }
+
+#[test]
+fn a_stop_now_does_not_yield_what_was_taken() {
+    let mut merged = fan_in([stream::iter(0..100)]);
+    assert_eq!(merged.next().now_or_never().unwrap(), Some(0));
+    merged.stop_handle().now();
+    assert_eq!(merged.next().now_or_never().unwrap(), None);
+    assert_settled(&merged.stats());
+}

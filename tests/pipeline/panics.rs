@@ -220,3 +220,55 @@ fn a_panic_in_the_drop_of_an_item_a_result_or_a_work_is_contained() {
         assert_settled(&stop.stats());
     });
 }
+
+#[test]
+fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                quiet_panic("dropped");
+            }
+        }
+    }
+    run(async {
+        let mut results = (0..4u64)
+            .fan_out()
+            .workers(1)
+            .batch(2)
+            .ordered()
+            .with(|| {
+                let state = Bomb;
+                work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                    let _ = &state;
+                    if n == 0 {
+                        quiet_panic("rebuild me");
+                    }
+                    job.emit(n);
+                    Ok(())
+                })
+            })
+            .unwrap();
+        assert_eq!(results.next().await.unwrap().unwrap_err().panic_message(), Some("rebuild me"));
+        for n in 1..4 {
+            assert_eq!(results.next().await.unwrap().unwrap(), n);
+        }
+        assert_settled(&results.finished().await.unwrap());
+    });
+}
+
+#[test]
+fn finished_contains_the_panics_of_results_that_it_drops() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            quiet_panic("dropped");
+        }
+    }
+    run(async {
+        let mut results = (0..10u64).fan_out().workers(1).batch(5).map(|_| Bomb).unwrap();
+        let stats = results.finished().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!(stats.completed, 10);
+    });
+}

@@ -1,3 +1,4 @@
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use actix_fan::{FanOutExt, PipelineError, blocking};
@@ -131,4 +132,27 @@ fn an_endless_ready_source_leaves_turns_to_others() {
         };
         consumer.await;
     });
+}
+
+#[test]
+fn a_source_that_stops_its_own_pipeline_is_not_asked_again() {
+    for drain in [false, true] {
+        run(async move {
+            let (asked, stop) = (Rc::new(Cell::new(0)), Rc::new(OnceCell::<actix_fan::StopHandle>::new()));
+            let (count, handle) = (Rc::clone(&asked), Rc::clone(&stop));
+            let source = (0..100u64).inspect(move |n| {
+                count.set(count.get() + 1);
+                if *n == 10 {
+                    let handle = handle.get().unwrap();
+                    if drain { handle.drain() } else { handle.now() }
+                }
+            });
+            let mut results = source.fan_out().workers(1).batch(100).window(100).map(|n| n).unwrap();
+            stop.set(results.stop_handle()).ok().unwrap();
+            let stats = results.finished().await.unwrap();
+            assert_eq!((asked.get(), stats.taken), (11, 11), "in the middle of a batch");
+            assert_settled(&stats);
+            assert_eq!(Rc::strong_count(&asked), 1, "the source is gone");
+        });
+    }
 }

@@ -1,0 +1,81 @@
+//! Turns on the arbiter: whatever is always ready lets others have theirs. Every step here takes longer than a turn may,
+//! so no test depends on how fast the machine is.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_fan::{FanOutExt, fan_in};
+use futures::task::noop_waker;
+use futures::{Stream, StreamExt, stream};
+
+use crate::support::{Count, run, settle};
+
+fn longer_than_a_turn() {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_micros(110) {
+        std::hint::spin_loop();
+    }
+}
+
+/// Polls a stream that has `steps` items ready; returns how often it yielded nevertheless.
+fn yields<S: Stream + Unpin>(mut stream: S, steps: usize) -> usize {
+    let waker = noop_waker();
+    let mut cx = Context::from_waker(&waker);
+    let (mut got, mut yields) = (0, 0);
+    while got < steps {
+        match stream.poll_next_unpin(&mut cx) {
+            Poll::Ready(Some(_)) => got += 1,
+            Poll::Ready(None) => panic!("it ended"),
+            Poll::Pending => yields += 1,
+        }
+        longer_than_a_turn();
+    }
+    yields
+}
+
+#[test]
+fn a_chunk_that_is_ready_does_not_keep_its_consumer_from_yielding() {
+    run(async {
+        let done = Count::new();
+        let count = done.clone();
+        let results = (0..300u64).fan_out().workers(1).batch(300).map(move |_| count.add()).unwrap();
+        done.reached(300).await;
+        results.generator().send(actix_fan::Snapshot).await.unwrap();
+        results.stop_handle().workers_gone().await;
+        settle().await;
+        let yields = yields(results, 300);
+        assert!(yields >= 10, "{yields} yields in 300 long steps");
+    });
+}
+
+#[test]
+fn merged_streams_that_are_ready_do_not_keep_their_consumer_from_yielding() {
+    let yields = yields(fan_in([stream::repeat(0u8)]), 300);
+    assert!(yields >= 10, "{yields} yields in 300 long steps");
+}
+
+#[test]
+fn a_source_that_is_ready_leaves_turns_to_others_within_a_batch() {
+    const ITEMS: usize = 600;
+    run(async {
+        let (in_a_turn, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (taken, peak) = (Rc::clone(&in_a_turn), Rc::clone(&most));
+        let source = (0..ITEMS).inspect(move |_| {
+            taken.set(taken.get() + 1);
+            peak.set(peak.get().max(taken.get()));
+            longer_than_a_turn();
+        });
+        let other = actix::spawn(async move {
+            loop {
+                in_a_turn.set(0);
+                tokio::task::yield_now().await;
+            }
+        });
+        let results = source.fan_out().workers(1).batch(ITEMS).window(ITEMS).map(|n| n).unwrap();
+        assert_eq!(results.count().await, ITEMS);
+        assert!(most.get() <= ITEMS / 2, "{} long items in one turn", most.get());
+        other.abort();
+    });
+}
