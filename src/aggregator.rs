@@ -1,14 +1,18 @@
 //! The fan-in: the actor that stands for the multiplexed stream.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 
-use actix::{Actor, ActorContext, Context, Handler, Message, MessageResult};
+use actix::fut::ActorFuture;
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::batch::{Chunk, Outcomes};
 use crate::control::Control;
 use crate::protocol::Reorder;
+use crate::slice::{SLICE, Slice};
 use crate::stats::Snapshot;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
@@ -18,9 +22,20 @@ use crate::stats::Snapshot;
 /// [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is bounded by the window.
 pub struct Aggregator<T> {
     control: Arc<Control>,
+    // Dropped before `stream`, so that nothing is in flight here when the consumer sees the end.
+    order: Option<Order<T>>,
     /// Never holds more than the window, since what it holds keeps its credit.
     stream: UnboundedSender<Chunk<T>>,
-    order: Option<Reorder<Chunk<T>>>,
+}
+
+/// What is held back.
+struct Order<T> {
+    waiting: Reorder<Chunk<T>>,
+    slice: Slice,
+    /// More is due than one turn could pass on: a future goes on with it.
+    releasing: bool,
+    /// The end waits for that.
+    finished: bool,
 }
 
 /// Every batch has finished: the stream ends.
@@ -32,14 +47,30 @@ impl Message for Finish {
 
 impl<T> Aggregator<T> {
     pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, ordered: bool) -> Self {
-        Self { control: Arc::clone(control), stream, order: ordered.then(Reorder::new) }
+        let order = || Order { waiting: Reorder::new(), slice: Slice::new(SLICE), releasing: false, finished: false };
+        Self { control: Arc::clone(control), order: ordered.then(order), stream }
     }
 
-    fn emit(&self, chunk: Chunk<T>) {
-        if !chunk.is_spent() {
-            // Without a consumer the chunk is dropped, which settles its ticket.
-            let _ = self.stream.send(chunk);
+    /// Passes on what is due, for one turn. Whether that was all.
+    fn release(&mut self) -> bool {
+        let Some(order) = &mut self.order else { return true };
+        while !order.slice.is_spent() {
+            match order.waiting.pop() {
+                Some(chunk) => emit(&self.stream, chunk),
+                None => {
+                    order.slice.end();
+                    return true;
+                }
+            }
         }
+        false
+    }
+}
+
+fn emit<T>(stream: &UnboundedSender<Chunk<T>>, chunk: Chunk<T>) {
+    if !chunk.is_spent() {
+        // Without a consumer the chunk is dropped, which settles its ticket.
+        let _ = stream.send(chunk);
     }
 }
 
@@ -56,15 +87,16 @@ impl<T: Send + 'static> Actor for Aggregator<T> {
 impl<T: Send + 'static> Handler<Outcomes<T>> for Aggregator<T> {
     type Result = ();
 
-    fn handle(&mut self, outcomes: Outcomes<T>, _: &mut Self::Context) {
+    fn handle(&mut self, outcomes: Outcomes<T>, ctx: &mut Self::Context) {
         let Outcomes { first, items, mut chunk } = outcomes;
         chunk.ticket.finish();
         let Some(order) = &mut self.order else {
-            return self.emit(chunk);
+            return emit(&self.stream, chunk);
         };
-        order.insert(first, items, chunk);
-        while let Some(chunk) = self.order.as_mut().and_then(Reorder::pop) {
-            self.emit(chunk);
+        order.waiting.insert(first, items, chunk);
+        if !order.releasing && !self.release() {
+            self.order.as_mut().expect("it is ordered").releasing = true;
+            ctx.spawn(Releasing);
         }
     }
 }
@@ -73,10 +105,10 @@ impl<T: Send + 'static> Handler<Finish> for Aggregator<T> {
     type Result = ();
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
-        while let Some(chunk) = self.order.as_mut().and_then(Reorder::pop_over_gaps) {
-            self.emit(chunk);
+        match &mut self.order {
+            Some(order) if order.releasing => order.finished = true,
+            _ => ctx.stop(),
         }
-        ctx.stop();
     }
 }
 
@@ -85,5 +117,30 @@ impl<T: Send + 'static> Handler<Snapshot> for Aggregator<T> {
 
     fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.control.stats())
+    }
+}
+
+/// Goes on releasing, turn by turn.
+struct Releasing;
+
+impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        aggregator: &mut Aggregator<T>,
+        ctx: &mut Context<Aggregator<T>>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if !aggregator.release() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let order = aggregator.order.as_mut().expect("it is ordered");
+        order.releasing = false;
+        if order.finished {
+            ctx.stop();
+        }
+        Poll::Ready(())
     }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::ops::RangeFull;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::vec::Drain;
 
 use actix::Message;
 
-use crate::control::Ticket;
 use crate::error::ItemError;
+use crate::ticket::Ticket;
 use crate::unwind::discard_all;
 
 /// Items on their way from the [`Generator`](crate::Generator) to a [`Worker`](crate::Worker).
@@ -74,8 +73,8 @@ impl<I> Inputs<I> {
         self.0.len()
     }
 
-    pub(crate) fn drain(&mut self, range: RangeFull) -> Drain<'_, I> {
-        self.0.drain(range)
+    pub(crate) fn drain_all(&mut self) -> Drain<'_, I> {
+        self.0.drain(..)
     }
 
     pub(crate) fn into_vec(mut self) -> Vec<I> {
@@ -246,5 +245,21 @@ impl<T> Spares<T> {
         if vectors.len() < self.most {
             vectors.push(vector);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_that_nobody_took_may_panic_when_they_are_dropped() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new("dropped"));
+            }
+        }
+        drop(Inputs::from(vec![Bomb, Bomb]));
     }
 }

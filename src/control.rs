@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
@@ -15,11 +16,12 @@ use crate::stats::{Meter, Stats};
 pub(crate) struct Control {
     /// Taken once or twice a batch and held for a few nanoseconds. No code of users runs under it.
     protocol: Mutex<Protocol>,
-    /// The protocol's phase again, for those who look at it before every item. `Relaxed` suffices to read it: it only
-    /// ever grows, nothing else is published through it, and what must agree with it is decided under the lock.
+    /// The protocol's phase again, for those who look at it before every item; written under the lock. `Relaxed`
+    /// suffices to read it: it only ever grows, nothing else is published through it, and what must agree with it is
+    /// decided under the lock.
     phase: AtomicU8,
     /// The generator, when it waits for credit, for demand or for the end.
-    pump: AtomicWaker,
+    waker: AtomicWaker,
     /// Written by the consumer alone.
     emitted: AtomicU64,
     started: Instant,
@@ -37,7 +39,7 @@ impl Control {
         Self {
             protocol: Mutex::new(protocol),
             phase: AtomicU8::new(Phase::Running as u8),
-            pump: AtomicWaker::new(),
+            waker: AtomicWaker::new(),
             emitted: AtomicU64::new(0),
             started: Instant::now(),
             ended: OnceLock::new(),
@@ -65,24 +67,57 @@ impl Control {
 
     /// Moves on to `phase` and wakes the generator, which waits for this among other things.
     pub(crate) fn advance(&self, phase: Phase) {
-        let before = self.phase.fetch_max(phase as u8, SeqCst);
-        if before < phase as u8 {
-            self.protocol().advance(phase);
-            self.pump.wake();
+        self.advance_with(phase, || ());
+    }
+
+    /// Ends the pipeline with an error, unless it has ended already or was stopped: then the error is of no consequence.
+    pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
+        // A second error, after one that only drains, changes nothing.
+        if !self.is_complete() && self.advance_with(phase, || drop(self.error.set(error.clone()))) {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Moves on to `phase`, if that is a move; `and` happens before anybody can see it. Whether it was.
+    fn advance_with(&self, phase: Phase, and: impl FnOnce()) -> bool {
+        let moved = {
+            let mut protocol = self.protocol();
+            let moved = protocol.advance(phase);
+            if moved {
+                and();
+                self.phase.store(phase as u8, SeqCst);
+            }
+            moved
+        };
+        if moved {
             match phase {
                 Phase::Running => {}
                 Phase::Draining => log::info!("fan-out draining: no more items are taken"),
                 Phase::Stopped => log::info!("fan-out stopped: what has not begun is skipped"),
             }
+            self.waker.wake();
         }
+        moved
     }
 
-    /// Ends the pipeline with an error. The first error stays.
-    pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
-        if self.error.set(error.clone()).is_ok() {
-            log::warn!("{error}");
+    /// A batch is neither queued nor running any more.
+    pub(crate) fn finish(&self, measured: Option<(usize, Duration)>) {
+        let finished = {
+            let mut protocol = self.protocol();
+            protocol.finish(measured);
+            protocol.is_finished()
+        };
+        if finished {
+            // Those who wait for the workers wait for this too.
+            self.alive.send_modify(|_| ());
         }
-        self.advance(phase);
+        self.waker.wake();
+    }
+
+    /// The items of a batch have ended.
+    pub(crate) fn settle(&self, ends: Ends) {
+        self.protocol().settle(ends);
+        self.waker.wake();
     }
 
     pub(crate) fn error(&self) -> Option<&PipelineError> {
@@ -98,8 +133,10 @@ impl Control {
         self.complete.load(SeqCst)
     }
 
-    pub(crate) fn pump(&self) -> &AtomicWaker {
-        &self.pump
+    /// Has `waker` woken when there may be credit, demand or an end. To be called before these are looked at: then no
+    /// change can slip between the look and the wait.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
     }
 
     pub(crate) fn meter(&self, worker: usize) -> &Meter {
@@ -159,10 +196,18 @@ impl Control {
         }
     }
 
+    /// Waits until every worker's thread is done with everything of the user's.
     pub(crate) async fn workers_gone(&self) {
         let mut alive = self.alive.subscribe();
         // The sender lives in `self`, so the channel can't close while this waits.
         let _ = alive.wait_for(|alive| *alive == 0).await;
+    }
+
+    /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
+    /// stops.
+    pub(crate) async fn over(&self) {
+        let mut alive = self.alive.subscribe();
+        let _ = alive.wait_for(|alive| *alive == 0 && self.protocol().is_finished()).await;
     }
 }
 
@@ -173,75 +218,5 @@ pub(crate) struct Presence(pub(crate) Arc<Control>);
 impl Drop for Presence {
     fn drop(&mut self) {
         self.0.worker_gone();
-    }
-}
-
-/// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its
-/// items, returns their credit and wakes the generator.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    control: Arc<Control>,
-    items: usize,
-    completed: usize,
-    failed: usize,
-    measured: Option<(usize, Duration)>,
-    outstanding: bool,
-}
-
-impl Ticket {
-    /// Hands `items` out; also returns the index of the first.
-    pub(crate) fn hand_out(control: &Arc<Control>, items: usize) -> (u64, Self) {
-        let first = control.protocol().hand_out(items);
-        (first, Self::new(control, items))
-    }
-
-    fn new(control: &Arc<Control>, items: usize) -> Self {
-        Self { control: Arc::clone(control), items, completed: 0, failed: 0, measured: None, outstanding: true }
-    }
-
-    /// Cuts the last `items` off into a ticket of their own, for a batch that will be queued again.
-    pub(crate) fn split_off(&mut self, items: usize) -> Self {
-        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
-        self.items -= items;
-        self.control.protocol().split();
-        Self::new(&self.control, items)
-    }
-
-    /// Tells how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
-    pub(crate) fn record(&mut self, completed: usize, failed: usize, ran: usize, busy: Duration) {
-        debug_assert!(completed + failed <= self.items);
-        (self.completed, self.failed, self.measured) = (completed, failed, Some((ran, busy)));
-    }
-
-    /// All of them completed.
-    pub(crate) fn record_completed(&mut self) {
-        self.completed = self.items;
-    }
-
-    pub(crate) fn items(&self) -> usize {
-        self.items
-    }
-
-    /// The batch is neither queued nor running any more; its credit stays with it.
-    pub(crate) fn finish(&mut self) {
-        if std::mem::take(&mut self.outstanding) {
-            self.control.protocol().finish(self.measured);
-            self.control.pump.wake();
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let (completed, failed) = (self.completed, self.failed);
-        let ends = Ends { completed, failed, skipped: self.items - completed - failed };
-        {
-            let mut protocol = self.control.protocol();
-            if self.outstanding {
-                protocol.finish(self.measured);
-            }
-            protocol.settle(ends);
-        }
-        self.control.pump.wake();
     }
 }

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem;
 
 use thiserror::Error;
+
+use crate::unwind::discard;
 
 /// Any error of a user's work.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -92,6 +95,16 @@ pub struct ItemError(Box<Inner>);
 struct Inner {
     index: u64,
     cause: Cause,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Failures are dropped where a panic would take an actor with it.
+        match mem::replace(&mut self.cause, Cause::Panicked(String::new())) {
+            Cause::Failed(error) | Cause::Source(error) => discard(error),
+            Cause::Panicked(_) | Cause::Lost(_) => {}
+        }
+    }
 }
 
 enum Cause {

@@ -18,7 +18,7 @@ use crate::error::{ItemError, PipelineError};
 use crate::fan_out::FanOut;
 use crate::generator::Generator;
 use crate::protocol::Phase;
-use crate::slice::Slice;
+use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 
@@ -46,6 +46,7 @@ use crate::stop::StopHandle;
 /// An [`ItemError`] stands for one item; the stream goes on after it. When the pipeline ends before its source did
 /// without being asked to, the stream's last item is an error with a
 /// [`pipeline_error`](ItemError::pipeline_error), and [`finished`](Self::finished) returns that.
+#[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     control: Arc<Control>,
     generator: Addr<Generator>,
@@ -64,8 +65,9 @@ pub struct FanIn<T: Send + 'static> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// Every chunk was taken; the pipeline's error, if there is one, is to be told.
-    Told(bool),
+    /// Every chunk was taken. If the pipeline failed, that is still to be told.
+    Ended,
+    Told,
 }
 
 impl<T: Send + 'static> FanIn<T> {
@@ -84,7 +86,7 @@ impl<T: Send + 'static> FanIn<T> {
             run: 0,
             granted: 0,
             emitted: 0,
-            slice: Slice::new(),
+            slice: Slice::new(SLICE),
             state: State::Open,
         }
     }
@@ -131,7 +133,7 @@ impl<T: Send + 'static> FanIn<T> {
     /// Why the pipeline ended before its source did, if nobody asked it to. [`stats`](Self::stats) has the numbers then.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
         while poll_fn(|cx| self.poll_chunk(cx)).await.is_some() {}
-        self.control.workers_gone().await;
+        self.control.over().await;
         match self.control.error() {
             Some(error) => Err(error.clone()),
             None => Ok(self.stats()),
@@ -143,8 +145,8 @@ impl<T: Send + 'static> FanIn<T> {
     ///
     /// # Errors
     ///
-    /// [`PipelineError::RecipientGone`] when the actor stops first, which stops the pipeline; otherwise as
-    /// [`finished`](Self::finished).
+    /// [`PipelineError::RecipientGone`] when the actor stops first, which is noticed at the next result and stops the
+    /// pipeline; otherwise as [`finished`](Self::finished).
     ///
     /// # Examples
     ///
@@ -189,7 +191,9 @@ impl<T: Send + 'static> FanIn<T> {
         while let Some(result) = self.next().await {
             if recipient.send(M::from(result)).await.is_err() {
                 self.control.fail(PipelineError::RecipientGone, Phase::Stopped);
-                break;
+                // Complete or not, the recipient didn't get everything.
+                let _ = self.finished().await;
+                return Err(PipelineError::RecipientGone);
             }
         }
         self.finished().await
@@ -197,7 +201,9 @@ impl<T: Send + 'static> FanIn<T> {
 
     /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
     /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
-    /// or dropping its stream, stops all of them.
+    /// or dropping its stream, stops all of them; so does draining it, and what is in flight in the earlier ones is lost.
+    /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
+    /// `finished` waits for the workers of the last stage; [`StopHandle::workers_gone`] of an earlier one does for its.
     ///
     /// ```
     /// use actix_fan::FanOutExt;
@@ -272,21 +278,19 @@ impl<T: Send + 'static> FanIn<T> {
         }
         let chunk = ready!(self.chunks.poll_recv(cx));
         if chunk.is_none() {
-            if !self.control.is_complete() && !self.control.is_stopped() {
-                // The aggregator went before the generator saw everything through: its arbiter is gone.
-                self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
-            }
-            self.state = State::Told(false);
+            // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
+            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            self.state = State::Ended;
         }
         Poll::Ready(chunk)
     }
 
     /// The last item of a stream that ended too early.
     fn lost(&mut self) -> Option<Result<T, ItemError>> {
-        if self.state == State::Told(true) {
+        if self.state == State::Told {
             return None;
         }
-        self.state = State::Told(true);
+        self.state = State::Told;
         let error = self.control.error()?;
         Some(Err(ItemError::lost(self.control.stats().taken, error.clone())))
     }
@@ -310,8 +314,8 @@ impl<T: Send + 'static> Stream for FanIn<T> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self.state {
             State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
-            State::Told(false) if self.control.error().is_some() => (1, Some(1)),
-            State::Told(_) => (0, Some(0)),
+            State::Ended if self.control.error().is_some() => (1, Some(1)),
+            State::Ended | State::Told => (0, Some(0)),
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter, SyncArbiter, System};
+use actix::Actor;
 use futures::Stream;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
@@ -17,10 +16,10 @@ use crate::control::Control;
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::generator::Generator;
+use crate::pool::{check_arbiter, start_pool};
 use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of, default_window};
-use crate::unwind::catch;
 use crate::work::Work;
-use crate::worker::{Shared, Worker};
+use crate::worker::Shared;
 
 /// The most workers that a pool may have.
 pub const MAX_WORKERS: usize = 4096;
@@ -72,9 +71,9 @@ impl<S> FanOut<S> {
     /// The window bounds memory, and how far finished items may run ahead of a slow consumer or, in an ordered stream,
     /// of a slow item. It is a ceiling, not a target: what is queued for the workers is kept to a few milliseconds of
     /// work. Choose it by what you can afford in memory; below some 1,000 items a worker, short items (under a
-    /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536: by the size of the
-    /// item's or the result's type, and 128 bytes more if it owns anything, since nobody knows how much. Set it where
-    /// items own more.
+    /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536 and at least 16 a
+    /// worker: by the size of the item's or the result's type, and 128 bytes more if it owns anything, since nobody knows
+    /// how much. Set it where items own more.
     pub fn window(mut self, window: usize) -> Self {
         self.window = Some(window);
         self
@@ -170,7 +169,7 @@ where
         let shared = Shared {
             factory: Box::new(factory),
             workers,
-            overrun: (self.batch == BatchSize::Adaptive).then_some(OVERRUN),
+            overrun: if self.batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
             aggregator: aggregator.clone().recipient(),
             inputs: Arc::clone(&inputs),
             outputs: Arc::new(Spares::new(workers)),
@@ -221,49 +220,4 @@ struct Settings {
     window: usize,
     /// Of an item or a result, whichever is larger.
     item_bytes: usize,
-}
-
-/// actix panics where there is no System, and starts actors into the void where it was stopped.
-fn check_arbiter() -> Result<(), StartError> {
-    let (Some(system), Some(arbiter)) = (System::try_current(), Arbiter::try_current()) else {
-        return Err(StartError::NoSystem);
-    };
-    // Outside of `block_on` the arbiter's thread has no runtime to spawn on.
-    Handle::try_current().map_err(|_| StartError::NoSystem)?;
-    // The pool's queue is served on the System's first arbiter, the actors live on this one.
-    let alive = system.arbiter().spawn_fn(|| ()) && arbiter.spawn_fn(|| ());
-    if alive { Ok(()) } else { Err(StartError::SystemStopped) }
-}
-
-fn start_pool<I, W>(
-    name: &str,
-    shared: Arc<Shared<I, W>>,
-    control: &Arc<Control>,
-) -> Result<Addr<Worker<I, W>>, StartError>
-where
-    I: Send + 'static,
-    W: Work<I>,
-{
-    let workers = shared.workers;
-    let mut started = 0;
-    let mut refused = None;
-    let builder = || {
-        let builder = || thread::Builder::new().name(format!("{name}-{started}"));
-        // The pool panics, loudly, when a thread is refused. So one is asked for here first.
-        if let Err(error) = builder().spawn(|| ()).map(|probe| probe.join()) {
-            refused = Some(error);
-            std::panic::resume_unwind(Box::new(()));
-        }
-        let builder = builder();
-        started += 1;
-        builder
-    };
-    let ids = AtomicUsize::new(0);
-    let control = Arc::clone(control);
-    let factory = move || Worker::new(ids.fetch_add(1, Relaxed), Arc::clone(&shared), &control);
-    catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)).map_err(|message| StartError::Thread {
-        worker: started,
-        workers,
-        source: refused.unwrap_or_else(|| std::io::Error::other(message)),
-    })
 }

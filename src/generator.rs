@@ -11,12 +11,13 @@ use futures::{Stream, StreamExt};
 
 use crate::aggregator::Finish;
 use crate::batch::{Batch, Passed, Spares};
-use crate::control::{Control, Ticket};
+use crate::control::Control;
 use crate::error::{ItemError, PipelineError};
 use crate::protocol::Phase;
-use crate::slice::Slice;
+use crate::slice::{SLICE, Slice};
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
+use crate::ticket::Ticket;
 use crate::unwind::{catch, discard};
 
 /// The actor that takes items from the source, while it holds credit for them, and sends them to the pool in batches.
@@ -44,7 +45,7 @@ impl Generator {
         S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
         I: Send + 'static,
     {
-        let feed = Feed { source: Some(source), pool, aggregator, inputs, slice: Slice::new() };
+        let feed = Feed { source: Some(source), pool, aggregator, inputs, slice: Slice::new(SLICE) };
         Self { control: Arc::clone(control), pump: Box::new(feed) }
     }
 }
@@ -65,10 +66,8 @@ impl Actor for Generator {
 
 impl Drop for Generator {
     fn drop(&mut self) {
-        if !self.control.is_complete() && !self.control.is_stopped() {
-            // The workers would run the whole queue even though nobody is left to take the outcomes.
-            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
-        }
+        // Unless it is complete, the workers would run the whole queue though nobody is left to take the outcomes.
+        self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
     }
 }
 
@@ -125,6 +124,8 @@ struct Feed<S, I: Send + 'static> {
 
 /// Why the source is not asked for another item of this batch.
 enum Pulled {
+    /// An earlier stage ended before its source did.
+    Lost(PipelineError),
     Full,
     Stopped,
     Pending,
@@ -138,8 +139,7 @@ where
     I: Send + 'static,
 {
     fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
-        // Registered before anything is looked at, so no change can slip between the look and the wait.
-        control.pump().register(cx.waker());
+        control.register(cx.waker());
         while let Some(source) = &mut self.source {
             if !control.is_running() {
                 discard(self.source.take());
@@ -172,6 +172,7 @@ where
                     return Poll::Pending;
                 }
                 Ok(Pulled::Ended) => control.advance(Phase::Draining),
+                Ok(Pulled::Lost(error)) => control.fail(error, Phase::Draining),
                 Err(message) => control.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
             }
         }
@@ -211,7 +212,10 @@ where
             }
             match source.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(input))) => inputs.push(input),
-                Poll::Ready(Some(Err(error))) => passed.push_back((inputs.len(), error)),
+                Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
+                    Some(lost) => return Pulled::Lost(lost.clone()),
+                    None => passed.push_back((inputs.len(), error)),
+                },
                 Poll::Ready(None) => return Pulled::Ended,
                 Poll::Pending => return Pulled::Pending,
             }

@@ -86,13 +86,16 @@ mod fan_out;
 mod generator;
 mod merge;
 
+mod pool;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
+mod run;
 mod slice;
 mod source;
 mod stats;
 mod stop;
+mod ticket;
 mod unwind;
 mod work;
 mod worker;

@@ -9,11 +9,12 @@ use std::vec::IntoIter;
 use futures::stream::{FusedStream, ReadyChunks, SelectAll};
 use futures::{Stream, StreamExt};
 
-use crate::control::{Control, Ticket};
+use crate::control::Control;
 use crate::protocol::{BatchSize, Phase, Protocol};
-use crate::slice::Slice;
+use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
+use crate::ticket::Ticket;
 
 /// The most items taken from one stream before the others have their turn.
 const TURN: usize = 32;
@@ -27,7 +28,8 @@ const TURN: usize = 32;
 /// # Stopping
 ///
 /// [`Merged::stop_handle`] ends the stream and drops the streams it is made from, which stops them too where they are
-/// pipelines; so does dropping it. [`drain`](StopHandle::drain) first yields the items taken from them already.
+/// pipelines; so does dropping it. [`drain`](StopHandle::drain) first yields the items taken from them already, but what
+/// is in flight in a pipeline is lost: to keep that, drain the pipelines instead.
 ///
 /// # Examples
 ///
@@ -53,11 +55,12 @@ where
         streams: streams.into_iter().map(|stream| Box::pin(stream).ready_chunks(TURN)).collect(),
         turn: None,
         emitted: 0,
-        slice: Slice::new(),
+        slice: Slice::new(SLICE),
     }
 }
 
 /// What [`fan_in`] returns.
+#[must_use = "dropping the stream stops the streams it is made from"]
 pub struct Merged<S: Stream> {
     control: Arc<Control>,
     streams: SelectAll<ReadyChunks<Pin<Box<S>>>>,
@@ -88,7 +91,6 @@ impl<S: Stream> Merged<S> {
     fn end(&mut self) -> Poll<Option<S::Item>> {
         self.streams.clear();
         self.turn = None;
-        self.control.advance(Phase::Draining);
         self.control.end();
         Poll::Ready(None)
     }
@@ -118,8 +120,7 @@ impl<S: Stream> Stream for Merged<S> {
                     return Poll::Ready(item);
                 }
             }
-            // Registered before the phase is looked at, so that no stop can slip between the look and the wait.
-            this.control.pump().register(cx.waker());
+            this.control.register(cx.waker());
             if !this.control.is_running() {
                 return this.end();
             }
@@ -146,11 +147,20 @@ impl<S: Stream> Stream for Merged<S> {
                 (least.saturating_add(low), most.zip(high).and_then(|(a, b)| a.checked_add(b)))
             },
         );
-        if self.control.is_running() {
+        if self.control.is_running() || self.streams.is_empty() {
             (least.saturating_add(taken), most.and_then(|most| most.checked_add(taken)))
         } else {
             (0, Some(taken))
         }
+    }
+}
+
+impl<S: Stream> Drop for Merged<S> {
+    fn drop(&mut self) {
+        if !self.is_terminated() {
+            self.control.advance(Phase::Stopped);
+        }
+        self.control.end();
     }
 }
 

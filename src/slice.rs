@@ -3,14 +3,18 @@
 use std::time::{Duration, Instant};
 
 /// How long a callback of ours keeps an arbiter before it yields.
-const SLICE: Duration = Duration::from_micros(100);
+pub(crate) const SLICE: Duration = Duration::from_micros(100);
 
+/// The most steps between two looks at the clock.
 const MAX_STRIDE: u32 = 256;
 
-/// Counts the steps of a callback and looks at the clock now and then, more often when the steps are long.
+/// Counts steps and looks at the clock now and then: after the first step of a turn, and then at distances that double
+/// as long as the steps between two looks are short. Nothing is learned from an earlier turn, whose steps may have cost
+/// something else.
 #[derive(Debug)]
 pub(crate) struct Slice {
-    /// When the current turn began, as far as it was seen.
+    length: Duration,
+    /// When the current turn began, and the last look.
     began: Option<Instant>,
     looked: Option<Instant>,
     stride: u32,
@@ -18,8 +22,8 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    pub(crate) fn new() -> Self {
-        Self { began: None, looked: None, stride: 16, left: 0 }
+    pub(crate) fn new(length: Duration) -> Self {
+        Self { length, began: None, looked: None, stride: 1, left: 0 }
     }
 
     /// One more step is about to be taken. True: yield first. The next turn then begins with the next call.
@@ -42,22 +46,20 @@ impl Slice {
 
     /// The callback is about to wait, so the next call begins a turn.
     pub(crate) fn end(&mut self) {
-        self.began = None;
-        self.looked = None;
-        self.left = 0;
+        *self = Self::new(self.length);
     }
 
     fn look(&mut self, now: Instant) -> bool {
         let began = *self.began.get_or_insert(now);
         if let Some(looked) = self.looked.replace(now) {
             let took = now - looked;
-            if took < SLICE / 8 {
+            if took < self.length / 16 {
                 self.stride = (self.stride * 2).min(MAX_STRIDE);
-            } else if took > SLICE / 2 {
+            } else if took > self.length / 4 {
                 self.stride = (self.stride / 4).max(1);
             }
         }
-        if now - began >= SLICE {
+        if now - began >= self.length {
             self.end();
             return true;
         }
@@ -88,15 +90,26 @@ mod tests {
     }
 
     #[test]
-    fn short_steps_are_hardly_looked_at_and_long_ones_each() {
-        let (mut slice, mut now) = (Slice::new(), Instant::now());
+    fn short_steps_are_hardly_looked_at_and_a_turn_ends_in_time() {
+        let (mut slice, mut now) = (Slice::new(SLICE), Instant::now());
         for _ in 0..20 {
             let steps = steps_in_a_turn(&mut slice, &mut now, Duration::from_nanos(10));
             assert!((10_000..=10_500).contains(&steps), "{steps} steps of 10 ns");
         }
-        for _ in 0..10 {
-            steps_in_a_turn(&mut slice, &mut now, Duration::from_millis(1));
-        }
+    }
+
+    #[test]
+    fn steps_that_become_long_from_one_turn_to_the_next_are_looked_at_one_by_one() {
+        let (mut slice, mut now) = (Slice::new(SLICE), Instant::now());
+        steps_in_a_turn(&mut slice, &mut now, Duration::from_nanos(10));
+        assert_eq!(steps_in_a_turn(&mut slice, &mut now, Duration::from_micros(50)), 2);
         assert_eq!(steps_in_a_turn(&mut slice, &mut now, Duration::from_millis(1)), 1);
+    }
+
+    #[test]
+    fn a_slice_without_end_is_never_spent() {
+        let (mut slice, now) = (Slice::new(Duration::MAX), Instant::now());
+        assert!(!slice.look(now));
+        assert!(!slice.look(now + Duration::from_secs(1_000_000)));
     }
 }

@@ -48,7 +48,7 @@ impl From<Stop> for Phase {
     }
 }
 
-/// Stops a pipeline from any thread, and tells how it is doing. Cheap to clone; it keeps nothing alive.
+/// Stops a pipeline from any thread, and tells how it is doing. Cheap to clone; it keeps no pipeline running.
 #[derive(Clone)]
 pub struct StopHandle {
     control: Arc<Control>,
@@ -59,17 +59,21 @@ impl StopHandle {
         Self { control }
     }
 
-    /// [`Stop::Now`], in effect when this returns: what begins from now on is skipped.
+    /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it.
     pub fn now(&self) {
         self.control.advance(Phase::Stopped);
     }
 
-    /// [`Stop::Drain`].
+    /// [`Stop::Drain`]. In a chain of stages it belongs to the first: later ones then end by themselves, while a drain of
+    /// a later one drops the stream of the earlier one.
     pub fn drain(&self) {
         self.control.advance(Phase::Draining);
     }
 
-    /// Whether the pipeline was stopped by [`Stop::Now`], by dropping its stream or by an error that ended it.
+    /// Whether what has not begun is skipped: after [`Stop::Now`], a dropped stream, or a [`PipelineError`] other than
+    /// `SourcePanicked`, which drains.
+    ///
+    /// [`PipelineError`]: crate::PipelineError
     pub fn is_stopped(&self) -> bool {
         self.control.is_stopped()
     }

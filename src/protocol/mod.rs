@@ -7,7 +7,7 @@ mod reorder;
 
 use std::time::Duration;
 
-pub(crate) use batch_size::{BatchSize, LOOK, OVERRUN, bytes_of, default_window};
+pub(crate) use batch_size::{BatchSize, OVERRUN, bytes_of, default_window};
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use reorder::Reorder;
 
@@ -85,9 +85,11 @@ impl Protocol {
         self.ledger.settle(ends);
     }
 
-    /// Moves on to `phase`; there is no way back.
-    pub(crate) fn advance(&mut self, phase: Phase) {
+    /// Moves on to `phase`; there is no way back. Whether it was a move.
+    pub(crate) fn advance(&mut self, phase: Phase) -> bool {
+        let onward = phase > self.phase;
         self.phase = self.phase.max(phase);
+        onward
     }
 
     /// Nothing will be handed out any more, and nothing is queued or running.

@@ -34,13 +34,6 @@ impl<V> Reorder<V> {
         self.next += items as u64;
         Some(value)
     }
-
-    /// The next value in order, over the gaps that skipped items left. For the end of a stopped pipeline.
-    pub(crate) fn pop_over_gaps(&mut self) -> Option<V> {
-        let (first, (items, value)) = self.waiting.pop_first()?;
-        self.next = first + items as u64;
-        Some(value)
-    }
 }
 
 #[cfg(test)]
@@ -57,17 +50,6 @@ mod tests {
         assert_eq!(order.pop(), Some('a'));
         assert_eq!(order.pop(), Some('c'));
         assert_eq!(order.pop(), None);
-    }
-
-    #[test]
-    fn the_end_releases_what_a_gap_held_back() {
-        let mut order = Reorder::new();
-        order.insert(4, 1, 'e');
-        order.insert(2, 1, 'c');
-        assert_eq!(order.pop(), None);
-        assert_eq!(order.pop_over_gaps(), Some('c'));
-        assert_eq!(order.pop_over_gaps(), Some('e'));
-        assert_eq!(order.pop_over_gaps(), None);
     }
 
     proptest! {

@@ -32,6 +32,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..200)
 }
 
+#[test]
+fn a_scrap_of_credit_is_worth_a_batch_only_to_an_idle_worker() {
+    let mut protocol = Protocol::new(1, 10, BatchSize::Fixed(4), 8);
+    protocol.hand_out(4);
+    protocol.finish(Some((4, Duration::from_nanos(4))));
+    assert_eq!(protocol.demand(), 4);
+    protocol.hand_out(4);
+    assert_eq!(protocol.demand(), 0, "two items of credit, and the worker has a batch");
+    protocol.finish(Some((4, Duration::from_nanos(4))));
+    assert_eq!(protocol.demand(), 2, "the worker would idle");
+}
+
 /// The protocol with the batches that are on their way, as their sizes.
 struct World {
     protocol: Protocol,
@@ -68,8 +80,8 @@ impl World {
                 let items = self.finished.swap_remove(which % self.finished.len());
                 self.protocol.settle(Ends { completed: items, ..Ends::default() });
             }
-            Step::Drain => self.protocol.advance(Phase::Draining),
-            Step::Stop => self.protocol.advance(Phase::Stopped),
+            Step::Drain => _ = self.protocol.advance(Phase::Draining),
+            Step::Stop => _ = self.protocol.advance(Phase::Stopped),
             Step::Finish(..) | Step::Split(_) | Step::Take(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-use actix_fan::{FanOutExt, fan_in};
+use actix_fan::{FanOutExt, PipelineError, fan_in};
 use futures::StreamExt;
 
 use crate::support::{Count, Counted, assert_settled, run, settle};
@@ -124,5 +124,20 @@ fn many_pipelines_can_be_the_source_of_one() {
             }
         }
         assert_eq!((sum, failures), (44_850 - 50 - 150 - 250, 3));
+    });
+}
+
+#[test]
+fn a_stage_that_died_is_an_error_at_the_end_of_the_chain() {
+    run(async {
+        let source = (0u64..).inspect(|n| {
+            if *n == 57 {
+                std::panic::resume_unwind(Box::new("gone"));
+            }
+        });
+        let first = source.fan_out().workers(1).map(|n| n).unwrap();
+        let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
+        let error = second.finished().await.map(|stats| (stats.completed, stats.failed));
+        assert_eq!(error, Err(PipelineError::SourcePanicked { message: "gone".into() }));
     });
 }

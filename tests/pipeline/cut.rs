@@ -30,7 +30,7 @@ fn batches<O: Send + 'static>(results: &FanIn<O>) -> u64 {
 /// Takes longer than a batch may.
 fn overrun() {
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(5) {
+    while began.elapsed() < Duration::from_millis(20) {
         std::hint::spin_loop();
     }
 }

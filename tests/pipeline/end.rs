@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use actix::System;
-use actix_fan::{BoxError, FanIn, FanOutExt, Job, PipelineError, Work};
+use actix::{Arbiter, System};
+use actix_fan::{BoxError, FanIn, FanOutExt, Job, PipelineError, Work, work_fn};
 use futures::executor::block_on;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::oneshot;
 
-use crate::support::{Counted, Gate, assert_settled, run};
+use crate::support::{Count, Counted, Gate, assert_settled, run};
 
 /// Counts the workers' states that exist.
 struct Living(Arc<AtomicUsize>);
@@ -214,4 +215,106 @@ fn a_batch_that_finds_the_pool_closed_is_skipped_and_the_pipeline_ends() {
     assert_settled(&stats);
     arbiter.stop();
     arbiter.join().unwrap();
+}
+
+/// Starts a pipeline on an arbiter of its own.
+fn on_an_arbiter<T: Send + 'static>(
+    system: &actix::SystemRunner,
+    start: impl FnOnce() -> FanIn<T> + Send + 'static,
+) -> (FanIn<T>, Arbiter) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let arbiter = system.block_on(async { Arbiter::new() });
+    arbiter.spawn_fn(move || sender.send(start()).unwrap());
+    (receiver.recv().unwrap(), arbiter)
+}
+
+#[test]
+fn a_pool_whose_system_is_gone_ends_the_pipeline_with_an_error() {
+    let (go, wait) = oneshot::channel::<()>();
+    let system = System::new();
+    let (mut results, arbiter) = on_an_arbiter(&system, move || {
+        let source = stream::once(wait).map(|_| 0u64).chain(stream::iter(1..1000));
+        source.fan_out().workers(2).map(|n| n).unwrap()
+    });
+    drop(system);
+    go.send(()).unwrap();
+    let ended = block_on(results.finished());
+    arbiter.stop();
+    assert_eq!(ended.map(|stats| stats.skipped), Err(PipelineError::SystemStopped));
+}
+
+#[test]
+fn nothing_of_the_users_is_left_on_a_workers_thread_when_finished_returns() {
+    struct Captured(Gate);
+    impl Drop for Captured {
+        fn drop(&mut self) {
+            self.0.pass();
+        }
+    }
+    let gate = Gate::new();
+    let captured = Captured(gate.clone());
+    run(async move {
+        let mut results = (0..10u64)
+            .fan_out()
+            .workers(2)
+            .map(move |n| {
+                let _ = &captured;
+                n
+            })
+            .unwrap();
+        while results.next().await.is_some() {}
+        gate.arrived(1).await;
+        let early = futures::FutureExt::now_or_never(results.finished()).is_some();
+        gate.open();
+        assert!(!early, "finished returned while the closure is being dropped");
+        results.finished().await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_in_flight_when_finished_returns_after_a_system_stop() {
+    struct Slow(Gate);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.pass();
+        }
+    }
+    let (head, gate, done) = (Gate::new(), Gate::new(), Count::new());
+    let (first, pass, count) = (head.clone(), gate.clone(), done.clone());
+    let system = System::new();
+    let (mut results, arbiter) = on_an_arbiter(&system, move || {
+        let builder = Counted::new().fan_out().workers(2).window(8).batch(1).ordered();
+        builder
+            .with(move || {
+                let (first, pass, count) = (first.clone(), pass.clone(), count.clone());
+                work_fn(move |n: u64, job: &mut Job<'_, Slow>| {
+                    if n == 0 {
+                        first.pass();
+                    } else {
+                        job.emit(Slow(pass.clone()));
+                        count.add();
+                    }
+                    Ok(())
+                })
+            })
+            .unwrap()
+    });
+    system.block_on(async {
+        done.reached(7).await;
+        results.aggregator().send(actix_fan::Snapshot).await.unwrap();
+        System::current().stop();
+    });
+    system.run().unwrap();
+    // The arbiter drops the results that are held back, at the gate.
+    block_on(gate.arrived(1));
+    head.open();
+    let early = futures::FutureExt::now_or_never(results.finished()).is_some();
+    let workers_gone = results.stop_handle();
+    block_on(workers_gone.workers_gone());
+    let early = early || futures::FutureExt::now_or_never(results.finished()).is_some();
+    let in_flight = results.stats().in_flight;
+    gate.open();
+    let _ = block_on(results.finished());
+    arbiter.join().unwrap();
+    assert!(!early || in_flight == 0, "{in_flight} in flight when finished returned");
 }

@@ -6,7 +6,6 @@ mod api;
 mod bounded;
 mod chain;
 mod cut;
-mod defects;
 mod end;
 mod merge;
 mod order;

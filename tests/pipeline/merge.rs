@@ -112,3 +112,12 @@ fn a_stop_now_does_not_yield_what_was_taken() {
     assert_eq!(merged.next().now_or_never().unwrap(), None);
     assert_settled(&merged.stats());
 }
+
+#[test]
+fn a_merged_stream_that_was_dropped_is_stopped() {
+    let merged = fan_in([stream::pending::<u8>()]);
+    let stop = merged.stop_handle();
+    drop(merged);
+    assert!(stop.is_stopped());
+    assert_eq!(stop.stats().elapsed, stop.stats().elapsed, "its clock stands still");
+}

@@ -77,31 +77,6 @@ fn a_failure_takes_its_place_in_the_order() {
 }
 
 #[test]
-fn a_batch_that_overruns_is_cut_and_stays_in_order() {
-    run(async {
-        // Quick items first, so that the batches grow; then slow ones amid them.
-        let mut results = (0..20_000u64)
-            .fan_out()
-            .workers(2)
-            .ordered()
-            .map(|n| {
-                if n > 10_000 && n % 1000 == 0 {
-                    let began = std::time::Instant::now();
-                    while began.elapsed().as_millis() < 5 {
-                        std::hint::spin_loop();
-                    }
-                }
-                n
-            })
-            .unwrap();
-        let got: Vec<u64> = results.by_ref().map(Result::unwrap).collect().await;
-        assert_eq!(got, (0..20_000).collect::<Vec<_>>());
-        let stats = results.finished().await.unwrap();
-        assert_eq!(stats.completed, 20_000);
-    });
-}
-
-#[test]
 fn results_of_one_item_stay_together() {
     run(async {
         let results = (0..100u64).fan_out().workers(3).flat_map(|n| (0..n % 5).map(move |k| (n, k))).unwrap();

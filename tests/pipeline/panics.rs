@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 use actix_fan::{FanOutExt, Job, PipelineError, work_fn};
 use futures::StreamExt;
 
-use crate::support::{Count, assert_settled, run};
+use crate::support::{Count, Gate, assert_settled, run};
 
 /// A panic that the panic hook doesn't print.
 fn quiet_panic(message: &'static str) -> ! {
@@ -270,5 +270,53 @@ fn finished_contains_the_panics_of_results_that_it_drops() {
         let stats = results.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!(stats.completed, 10);
+    });
+}
+
+#[test]
+fn a_factory_that_fails_after_everything_completed_is_no_error() {
+    run(async {
+        let (gate, calls) = (Gate::new(), AtomicUsize::new(0));
+        let pass = gate.clone();
+        let mut results = (0..10u64)
+            .fan_out()
+            .workers(2)
+            .with(move || {
+                if calls.fetch_add(1, SeqCst) > 0 {
+                    pass.pass();
+                    std::panic::resume_unwind(Box::new("late"));
+                }
+                work_fn(|n: u64, job: &mut Job<'_, u64>| {
+                    job.emit(n);
+                    Ok(())
+                })
+            })
+            .unwrap();
+        gate.arrived(1).await;
+        assert_eq!(results.by_ref().filter(|result| std::future::ready(result.is_ok())).count().await, 10);
+        assert!(results.next().await.is_none(), "the stream ended without an error");
+        gate.open();
+        assert_eq!(results.finished().await.map(|stats| stats.completed), Ok(10));
+    });
+}
+
+#[test]
+fn errors_whose_drop_panics_are_contained() {
+    #[derive(Debug)]
+    struct Bad;
+    impl std::fmt::Display for Bad {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bad")
+        }
+    }
+    impl std::error::Error for Bad {}
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+    run(async {
+        let mut results = [(), ()].fan_out().workers(1).batch(2).try_map(|()| Err::<(), _>(Bad)).unwrap();
+        assert_eq!(results.finished().await.unwrap().failed, 2);
     });
 }

@@ -79,3 +79,12 @@ fn by_default_there_is_a_worker_a_core() {
         assert_eq!(results.stats().workers.len(), std::thread::available_parallelism().unwrap().get());
     });
 }
+
+#[test]
+fn an_arbiter_thread_with_another_runtime_is_an_error() {
+    let system = System::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let started = runtime.block_on(async { (0..3u8).fan_out().workers(1).map(|n| n).map(drop) });
+    assert!(started.is_err());
+    drop(system);
+}

@@ -1,0 +1,76 @@
+//! The credit of a batch, carried in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::error::PipelineError;
+use crate::protocol::{Ends, Phase};
+
+/// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its
+/// items, returns their credit and wakes the generator.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    control: Arc<Control>,
+    items: usize,
+    completed: usize,
+    failed: usize,
+    measured: Option<(usize, Duration)>,
+    outstanding: bool,
+}
+
+impl Ticket {
+    /// Hands `items` out; also returns the index of the first.
+    pub(crate) fn hand_out(control: &Arc<Control>, items: usize) -> (u64, Self) {
+        let first = control.protocol().hand_out(items);
+        (first, Self::new(control, items))
+    }
+
+    fn new(control: &Arc<Control>, items: usize) -> Self {
+        Self { control: Arc::clone(control), items, completed: 0, failed: 0, measured: None, outstanding: true }
+    }
+
+    /// Cuts the last `items` off into a ticket of their own, for a batch that will be queued again.
+    pub(crate) fn split_off(&mut self, items: usize) -> Self {
+        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
+        self.items -= items;
+        self.control.protocol().split();
+        Self::new(&self.control, items)
+    }
+
+    /// Tells how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
+    pub(crate) fn record(&mut self, completed: usize, failed: usize, ran: usize, busy: Duration) {
+        debug_assert!(completed + failed <= self.items);
+        (self.completed, self.failed, self.measured) = (completed, failed, Some((ran, busy)));
+    }
+
+    /// All of them completed.
+    pub(crate) fn record_completed(&mut self) {
+        self.completed = self.items;
+    }
+
+    pub(crate) fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The batch is neither queued nor running any more; its credit stays with it.
+    pub(crate) fn finish(&mut self) {
+        if std::mem::take(&mut self.outstanding) {
+            self.control.finish(self.measured);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let (completed, failed) = (self.completed, self.failed);
+        let ends = Ends { completed, failed, skipped: self.items - completed - failed };
+        if ends.skipped > 0 && !self.control.is_stopped() {
+            // Nobody asked for a stop, so the pool's queue is gone, and with it the arbiter that served it. The generator
+            // would feed the void with the rest of the source.
+            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+        }
+        self.finish();
+        self.control.settle(ends);
+    }
+}
