@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::vec::Drain;
 
 use actix::Message;
 
@@ -66,31 +65,27 @@ impl<I> Batch<I> {
 
 /// A batch's items. Those that nobody took are dropped one by one, and may panic.
 #[derive(Debug)]
-pub(crate) struct Inputs<I>(Vec<I>);
+pub(crate) struct Inputs<I>(VecDeque<I>);
 
 impl<I> Inputs<I> {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn drain_all(&mut self) -> Drain<'_, I> {
-        self.0.drain(..)
+    pub(crate) fn queue(&mut self) -> &mut VecDeque<I> {
+        &mut self.0
     }
 
-    pub(crate) fn into_vec(mut self) -> Vec<I> {
-        std::mem::take(&mut self.0)
+    /// The memory of items that are all gone.
+    pub(crate) fn into_spare(mut self) -> Vec<I> {
+        discard_all(self.0.drain(..));
+        std::mem::take(&mut self.0).into()
     }
 }
 
 impl<I> From<Vec<I>> for Inputs<I> {
     fn from(items: Vec<I>) -> Self {
-        Self(items)
-    }
-}
-
-impl<I> FromIterator<I> for Inputs<I> {
-    fn from_iter<T: IntoIterator<Item = I>>(items: T) -> Self {
-        Self(items.into_iter().collect())
+        Self(items.into())
     }
 }
 

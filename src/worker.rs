@@ -1,9 +1,9 @@
 //! The fan-out: the actors of the pool.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::vec::Drain;
 
 use actix::{Actor, Handler, Recipient, SyncContext};
 
@@ -13,7 +13,7 @@ use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::run::Run;
 use crate::slice::Slice;
-use crate::unwind::{catch, discard, discard_all};
+use crate::unwind::{catch, discard};
 use crate::work::Work;
 
 /// How often in a row the factory may panic before the pipeline gives up.
@@ -78,7 +78,7 @@ impl<I, W: Work<I>> Worker<I, W> {
     }
 
     /// Runs the batch until its end, until the pipeline is stopped, or until it took far longer than planned.
-    fn run(&mut self, inputs: &mut Drain<'_, I>, passed: &mut Passed, run: &mut Run<W::Output>) {
+    fn run(&mut self, inputs: &mut VecDeque<I>, passed: &mut Passed, run: &mut Run<W::Output>) {
         let mut slice = Slice::new(self.shared.overrun);
         loop {
             while let Some((before, _)) = passed.front()
@@ -86,14 +86,14 @@ impl<I, W: Work<I>> Worker<I, W> {
             {
                 run.pass(passed.pop_front().expect("it was just seen").1);
             }
-            if inputs.len() == 0 || self.control().is_stopped() || slice.is_spent() || !self.build() {
+            if inputs.is_empty() || self.control().is_stopped() || slice.is_spent() || !self.build() {
                 return;
             }
             let until_passed = passed.front().map_or(inputs.len(), |(before, _)| before - run.begun);
             let steps = 1 + slice.grant(until_passed - 1);
             let work = self.work.as_mut().expect("it was just built");
             if let Err(message) = catch(|| run.steps(steps, inputs, &mut **work, &self.presence.0)) {
-                log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index, self.id);
+                log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
                 run.panicked(message);
                 self.control().meter(self.id).rebuilt();
                 discard(self.work.take());
@@ -135,31 +135,27 @@ where
 
     fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
         let Batch { first, mut inputs, mut passed, mut ticket } = batch;
-        let items = inputs.len() + passed.len();
         let began = Instant::now();
         self.control().meter(self.id).begin(self.control().started(), began);
 
         let mut run = Run::new(first, self.shared.outputs.get());
-        let mut rest = inputs.drain_all();
-        self.run(&mut rest, &mut passed, &mut run);
-        if self.control().is_stopped() {
-            discard_all(rest);
-        } else if rest.len() > 0 {
-            let left = items - run.ended();
-            passed.iter_mut().for_each(|(before, _)| *before -= run.begun);
-            let rest = Batch { first: run.index, inputs: rest.collect(), passed, ticket: ticket.split_off(left) };
-            rest.split(self.shared.workers).for_each(|part| ctx.address().do_send(part));
+        self.run(inputs.queue(), &mut passed, &mut run);
+        if inputs.len() == 0 || self.control().is_stopped() {
+            self.shared.inputs.put(inputs.into_spare());
         } else {
-            drop(rest);
+            passed.iter_mut().for_each(|(before, _)| *before -= run.begun);
+            let ticket = ticket.split_off(inputs.len() + passed.len());
+            let rest = Batch { first: run.index(), inputs, passed, ticket };
+            rest.split(self.shared.workers).for_each(|part| ctx.address().do_send(part));
         }
-        self.shared.inputs.put(inputs.into_vec());
 
         let busy = began.elapsed();
         self.control().meter(self.id).end(busy, run.begun);
         ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
         let Run { outputs, failures, .. } = run;
+        let items = ticket.items();
         let chunk = Chunk::new(outputs, failures, Arc::clone(&self.shared.outputs), ticket);
         // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
-        self.shared.aggregator.do_send(Outcomes { first, items: chunk.ticket.items(), chunk });
+        self.shared.aggregator.do_send(Outcomes { first, items, chunk });
     }
 }
