@@ -88,7 +88,7 @@ impl<S> FanOut<S> {
 
     /// How many items travel together, 1 to the window, whatever they cost.
     ///
-    /// By default a batch is sized to about a millisecond of work, as measured while it runs, and one that takes far
+    /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and one that takes far
     /// longer is cut; set it where you know better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = BatchSize::Fixed(items);
