@@ -1,12 +1,11 @@
-//! Prime numbers: two finders for `u64`, fast and slow, and random numbers to search.
+//! Prime numbers: finders for one `u64`, fast and slow, a sieve for ranges, and random numbers to search.
 //!
 //! | | finds out whether a number is prime by | for a 64-bit prime |
 //! |---|---|---|
 //! | [`is_prime`] | trial division and at most two strong Fermat tests | under a microsecond |
 //! | [`is_prime_by_trial_division`] | dividing by every odd number up to the root | seconds |
-//! | [`trial_division`] | the same, until it is told to give up | seconds |
-
 //! | [`trial_division()`] | the same, until it is told to give up | seconds |
+//! | [`Sieve`] | striking out the multiples of smaller ones, for all numbers of a range at once | nanoseconds |
 //!
 //! All of them are deterministic and right for every `u64`. Trial division is what makes a fan-out worth watching: its
 //! cost differs by a factor of a billion from one number to the next.
@@ -54,8 +53,10 @@
 
 mod primality;
 mod random_integers;
+mod sieve;
 mod trial_division;
 
 pub use primality::is_prime;
 pub use random_integers::{EmptyRange, RandomIntegers};
+pub use sieve::{Segment, Segments, Sieve};
 pub use trial_division::{is_prime_by_trial_division, trial_division};

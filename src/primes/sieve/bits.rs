@@ -1,0 +1,98 @@
+//! Reading what the sieve has left.
+
+use std::iter::FusedIterator;
+
+use super::wheel::{BIT, OFFSET};
+
+/// The lower bits of those of a byte that can be twins: 11 and 13, 17 and 19, 29 and the next byte's 1.
+const FIRST_OF_TWINS: u64 = 0x9494_9494_9494_9494;
+
+/// The bits of a sieved segment. There are no bits for what isn't prime or isn't in the segment.
+#[derive(Clone, Copy)]
+pub(super) struct Bits<'a> {
+    /// Whole words.
+    pub(super) bytes: &'a [u8],
+    /// The multiple of 30 at which the first byte starts.
+    pub(super) start: u64,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) fn contains(self, n: u64) -> bool {
+        self.bytes[((n - self.start) / 30) as usize] & BIT[(n % 30) as usize] != 0
+    }
+
+    pub(super) fn count(self) -> u64 {
+        self.words().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    pub(super) fn primes(self) -> Ones<impl Iterator<Item = u64>> {
+        Ones { words: self.words(), start: self.start, next: self.start, word: 0 }
+    }
+
+    pub(super) fn count_twins(self) -> u64 {
+        self.twin_words().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    fn words(self) -> impl Iterator<Item = u64> + 'a {
+        self.bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// The bits of the lower primes of twins.
+    fn twin_words(self) -> impl Iterator<Item = u64> + 'a {
+        let following = self.words().skip(1).chain([0]);
+        self.words().zip(following).map(|(word, next)| word & (word >> 1 | next << 63) & FIRST_OF_TWINS)
+    }
+}
+
+/// The numbers whose bits are set, in ascending order.
+pub(super) struct Ones<W> {
+    words: W,
+    /// The first number of `word`.
+    start: u64,
+    /// The first number of the word after it. Beyond `u64` only when there is no such word.
+    next: u64,
+    word: u64,
+}
+
+impl<W: Iterator<Item = u64>> Iterator for Ones<W> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        while self.word == 0 {
+            self.word = self.words.next()?;
+            self.start = self.next;
+            self.next = self.next.wrapping_add(240);
+        }
+        let bit = self.word.trailing_zeros() as usize;
+        self.word &= self.word - 1;
+        Some(self.start + u64::from(OFFSET[bit]))
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, u64) -> B>(self, init: B, mut f: F) -> B {
+        let mut each = |mut folded, mut word: u64, start: u64| {
+            while word != 0 {
+                folded = f(folded, start + u64::from(OFFSET[word.trailing_zeros() as usize]));
+                word &= word - 1;
+            }
+            folded
+        };
+        let folded = each(init, self.word, self.start);
+        let (folded, _) = self
+            .words
+            .fold((folded, self.next), |(folded, start), word| (each(folded, word, start), start.wrapping_add(240)));
+        folded
+    }
+}
+
+impl<W: Iterator<Item = u64>> FusedIterator for Ones<W> {}
+
+/// The twins whose primes both are in the segment.
+pub(super) struct Twins;
+
+impl Twins {
+    pub(super) fn of(bits: Bits<'_>) -> impl Iterator<Item = (u64, u64)> {
+        Ones { words: bits.twin_words(), start: bits.start, next: bits.start, word: 0 }.map(|p| (p, p + 2))
+    }
+}
