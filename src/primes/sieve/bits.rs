@@ -88,6 +88,20 @@ impl<W: Iterator<Item = u64>> Iterator for Ones<W> {
 
 impl<W: Iterator<Item = u64>> FusedIterator for Ones<W> {}
 
+/// `word` without the bits whose numbers, counted from the word's first, aren't to be kept.
+pub(super) fn keep(word: u64, mut is_kept: impl FnMut(u64) -> bool) -> u64 {
+    let mut kept = word;
+    let mut rest = word;
+    while rest != 0 {
+        let bit = rest.trailing_zeros();
+        rest &= rest - 1;
+        if !is_kept(u64::from(OFFSET[bit as usize])) {
+            kept &= !(1 << bit);
+        }
+    }
+    kept
+}
+
 /// The twins whose primes both are in the segment.
 pub(super) struct Twins;
 

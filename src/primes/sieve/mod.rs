@@ -1,6 +1,11 @@
 //! The finder for ranges: a segmented sieve.
 
+mod base;
 mod bits;
+mod multiples;
+mod periods;
+mod plan;
+mod presieve;
 mod segment;
 mod segments;
 mod wheel;
@@ -9,6 +14,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use base::Base;
+use plan::Plan;
 pub use segment::Segment;
 pub use segments::Segments;
 
@@ -21,20 +28,27 @@ pub struct Sieve {
 /// What all segments of a sieve read.
 struct Shared {
     range: RangeInclusive<u64>,
-    span: u64,
+    plan: Plan,
+    base: Base,
 }
 
 impl Sieve {
     /// A sieve of `range`, both of its ends included, which may be any and may be empty.
     #[must_use]
     pub fn new(range: RangeInclusive<u64>) -> Self {
-        Self { shared: Arc::new(Shared { range, span: 30 * 32_768 }) }
+        let plan = if range.is_empty() { Plan::full(0) } else { Plan::new(*range.start(), *range.end()) };
+        Self::with(range, plan)
+    }
+
+    fn with(range: RangeInclusive<u64>, plan: Plan) -> Self {
+        let base = Base::new(plan.limit, plan.frequent());
+        Self { shared: Arc::new(Shared { range, plan, base }) }
     }
 
     /// The range in parts: the items to fan out. They come in ascending order, without gaps and without overlap.
     #[must_use]
     pub fn segments(&self) -> Segments {
-        Segments::new(&self.shared.range, self.shared.span)
+        Segments::new(&self.shared.range, self.shared.plan.span)
     }
 
     /// A buffer to sieve the segments in, one after the other: each worker needs one.
@@ -46,7 +60,7 @@ impl Sieve {
     /// The most numbers that a segment has.
     #[must_use]
     pub fn span(&self) -> u64 {
-        self.shared.span
+        self.shared.plan.span
     }
 }
 
@@ -54,7 +68,7 @@ impl fmt::Debug for Sieve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sieve")
             .field("range", &self.shared.range)
-            .field("span", &self.shared.span)
+            .field("span", &self.shared.plan.span)
             .finish_non_exhaustive()
     }
 }

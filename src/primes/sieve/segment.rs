@@ -5,9 +5,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::Shared;
-use super::bits::{Bits, Twins};
+use super::bits::{Bits, Twins, keep};
+use super::multiples;
+use super::periods::Strikers;
+use super::presieve::{CHUNK, presieve};
 use super::wheel::{BIT, bits_from};
 use crate::primes::is_prime;
+
+/// How many bytes are sieved at a time by the primes below it: they stay in a first-level cache.
+const BLOCK: usize = 24 << 10;
 
 /// One segment at a time, sieved in a buffer that is reused: see [`Sieve::segment`](super::Sieve::segment).
 ///
@@ -16,13 +22,23 @@ pub struct Segment {
     shared: Arc<Shared>,
     /// What it was filled with.
     range: RangeInclusive<u64>,
+    /// A margin, the bytes of the range, and another margin. The margins take what is struck beside the range.
     bytes: Vec<u8>,
+    margin: usize,
+    /// How many words the range has.
+    words: usize,
+    strikers: Strikers,
 }
 
 impl Segment {
     #[expect(clippy::reversed_empty_ranges)]
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, range: 1..=0, bytes: Vec::new() }
+        let frequent = shared.plan.frequent() as usize;
+        let margin = frequent.next_multiple_of(64);
+        // A range of the span that doesn't begin with a byte has one byte more.
+        let len = (shared.plan.span / 30 + 1) as usize;
+        let bytes = vec![0; margin + (len + frequent.max(multiples::MARGIN)).next_multiple_of(CHUNK)];
+        Self { shared, range: 1..=0, bytes, margin, words: 0, strikers: Strikers::default() }
     }
 
     /// Finds the primes of `range`, usually one of the sieve's [segments](super::Sieve::segments). Those of the range
@@ -33,27 +49,73 @@ impl Segment {
     /// When `range` has a number outside the sieve's range, or more numbers than the sieve's
     /// [`span`](super::Sieve::span). An empty range is fine, and has no primes.
     pub fn fill(&mut self, range: RangeInclusive<u64>) {
-        self.bytes.clear();
+        self.words = 0;
         self.range = range;
         if self.range.is_empty() {
             return;
         }
         let (start, end) = (*self.range.start(), *self.range.end());
-        let whole = &self.shared.range;
+        let Shared { range: ref whole, plan, .. } = *self.shared;
         assert!(whole.contains(&start) && whole.contains(&end), "{:?} is not within {whole:?}", self.range);
-        assert!(end - start < self.shared.span, "{:?} is longer than {}", self.range, self.shared.span);
-        for byte in start / 30..=end / 30 {
-            let bits = (0..30u64)
-                .filter(|n| BIT[*n as usize] != 0)
-                .filter(|n| (byte * 30).checked_add(*n).is_some_and(is_prime))
-                .map(|n| BIT[n as usize])
-                .sum();
-            self.bytes.push(bits);
+        assert!(end - start < plan.span, "{:?} is longer than {}", self.range, plan.span);
+        let len = (end / 30 - start / 30 + 1) as usize;
+        self.strike(len);
+        self.restore(len);
+        self.cut(len);
+        if u64::from(plan.limit) < end.isqrt() {
+            self.decide();
         }
-        self.bytes[0] &= bits_from(start % 30);
-        let last = self.bytes.len() - 1;
-        self.bytes[last] &= !bits_from(end % 30 + 1);
-        self.bytes.resize((last + 1).next_multiple_of(8), 0);
+    }
+
+    /// Strikes out the multiples in the `len` bytes of the range. They may go themselves, the primes that strike.
+    fn strike(&mut self, len: usize) {
+        let Shared { plan, base, .. } = &*self.shared;
+        let first = self.range.start() / 30;
+        let root = self.range.end().isqrt().min(u64::from(plan.limit)) as u32;
+        let (margin, bytes) = (self.margin, &mut self.bytes);
+
+        presieve(&mut bytes[margin..][..len.next_multiple_of(CHUNK)], first);
+
+        self.strikers.ready(&base.frequent, root, first, margin);
+        let end = margin + len;
+        for block in (margin..end).step_by(BLOCK) {
+            self.strikers.strike(bytes, end.min(block + BLOCK), 0, BLOCK as u32);
+        }
+        self.strikers.strike(bytes, end, BLOCK as u32, u32::MAX);
+
+        let rare = &base.rare[..base.rare.partition_point(|&prime| prime <= root)];
+        multiples::strike(rare, &mut bytes[margin..][..len + multiples::MARGIN], 30 * first);
+    }
+
+    /// Sets the bits of the primes that strike, and takes that of 1.
+    fn restore(&mut self, len: usize) {
+        let first = self.range.start() / 30;
+        let bytes = &mut self.bytes[self.margin..][..len];
+        for prime in self.shared.base.within(&self.range) {
+            bytes[(prime / 30 - first) as usize] |= BIT[(prime % 30) as usize];
+        }
+        if first == 0 {
+            bytes[0] &= !1;
+        }
+    }
+
+    /// Takes the bits of the numbers before the range and behind it, up to the end of a word.
+    fn cut(&mut self, len: usize) {
+        self.words = len.div_ceil(8);
+        let bytes = &mut self.bytes[self.margin..][..8 * self.words];
+        bytes[0] &= bits_from(self.range.start() % 30);
+        bytes[len - 1] &= !bits_from(self.range.end() % 30 + 1);
+        bytes[len..].fill(0);
+    }
+
+    /// Takes the bits of what is no prime, though it has no factor up to the limit.
+    fn decide(&mut self) {
+        let start = self.range.start() / 30 * 30;
+        let bytes = &mut self.bytes[self.margin..][..8 * self.words];
+        for (bytes, i) in bytes.as_chunks_mut().0.iter_mut().zip(0..) {
+            let word = u64::from_le_bytes(*bytes);
+            *bytes = keep(word, |offset| is_prime(start + 240 * i + offset)).to_le_bytes();
+        }
     }
 
     /// How many primes the segment has.
@@ -82,7 +144,7 @@ impl Segment {
     }
 
     fn bits(&self) -> Bits<'_> {
-        Bits { bytes: &self.bytes, start: self.range.start() / 30 * 30 }
+        Bits { bytes: &self.bytes[self.margin..][..8 * self.words], start: self.range.start() / 30 * 30 }
     }
 
     /// Those primes that the wheel leaves out and the range has.
