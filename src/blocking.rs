@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 
 use futures::Stream;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::unwind::catch;
 
@@ -48,7 +48,19 @@ pub fn blocking<I>(iterator: I) -> io::Result<Blocking<I::Item>>
 where
     I: IntoIterator<Item: Send + 'static> + Send + 'static,
 {
-    let (sender, items) = mpsc::channel(BUFFER);
+    blocking_ahead(BUFFER, iterator)
+}
+
+/// [`blocking()`], with the thread at most `items` ahead of the consumer: for items that are large. 0 is taken for 1.
+///
+/// # Errors
+///
+/// As for [`blocking()`].
+pub fn blocking_ahead<I>(items: usize, iterator: I) -> io::Result<Blocking<I::Item>>
+where
+    I: IntoIterator<Item: Send + 'static> + Send + 'static,
+{
+    let (sender, items) = mpsc::channel(items.clamp(1, Semaphore::MAX_PERMITS));
     thread::Builder::new().name("fan-source".to_owned()).spawn(move || {
         let run = catch(|| {
             for item in iterator {

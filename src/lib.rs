@@ -102,7 +102,7 @@ mod worker;
 
 pub use aggregator::Aggregator;
 pub use batch::{Batch, Chunk, Outcomes};
-pub use blocking::{Blocking, blocking};
+pub use blocking::{Blocking, blocking, blocking_ahead};
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use fan_in::FanIn;
 pub use fan_out::{FanOut, MAX_WORKERS};

@@ -1,7 +1,9 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use actix_fan::{FanOutExt, PipelineError, blocking};
+use actix_fan::{FanOutExt, PipelineError, blocking, blocking_ahead};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 
@@ -63,15 +65,35 @@ fn an_iterator_that_blocks_leaves_the_arbiter_alone() {
 }
 
 #[test]
+fn a_blocking_source_is_no_further_ahead_than_it_may_be() {
+    run(async {
+        for ahead in [0, 1, 7] {
+            let made = Arc::new(AtomicU64::new(0));
+            let items = (0..1000u64).inspect({
+                let made = Arc::clone(&made);
+                move |_| _ = made.fetch_add(1, SeqCst)
+            });
+            let mut items = blocking_ahead(ahead, items).unwrap();
+            for n in 0..1000 {
+                assert_eq!(items.next().await, Some(n));
+                // Those that wait, the one that was taken, and the one that the thread holds in its hand.
+                let most = n + 1 + ahead.max(1) as u64 + 1;
+                assert!(made.load(SeqCst) <= most, "{} made where {most} may be", made.load(SeqCst));
+            }
+        }
+    });
+}
+
+#[test]
 fn a_blocking_source_ends_its_thread_when_the_pipeline_stops() {
     run(async {
         let source = Counted::new();
-        let alive = std::sync::Arc::clone(&source.0);
+        let alive = Arc::clone(&source.0);
         let results = blocking(source).unwrap().fan_out().workers(1).map(|n| n).unwrap();
         let got: Vec<_> = results.take(3).collect().await;
         assert_eq!(got.len(), 3);
         // The thread holds the other handle on the counter; when it ends, ours is the last.
-        while std::sync::Arc::strong_count(&alive) > 1 {
+        while Arc::strong_count(&alive) > 1 {
             tokio::task::yield_now().await;
         }
     });
