@@ -1,20 +1,27 @@
-//! How the program ends: the exit codes, and the words on the standard error.
+//! How the program ends: the exit codes, and why.
 
-use std::error::Error;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use actix_fan::{PipelineError, StartError};
+use anstream::AutoStream;
 use thiserror::Error;
+
+use crate::filter::{Bad, ReadError};
+use crate::stderr;
 
 /// What the shell reports for a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
-const MISSING: u8 = 1;
+const NOTHING_FOUND: u8 = 1;
+const USAGE: u8 = 2;
 // The numbers of sysexits.h.
 const SOFTWARE: u8 = 70;
 const SYSTEM: u8 = 71;
-const OUTPUT: u8 = 74;
+const INPUT_OUTPUT: u8 = 74;
+/// What the program `timeout` returns.
+const TIME_IS_UP: u8 = 124;
 
 /// Why the program ends without having done what it was asked to.
 #[derive(Debug, Error)]
@@ -24,57 +31,77 @@ pub(crate) enum Failure {
     Arguments(#[from] clap::Error),
     #[error("could not prepare for Ctrl-C")]
     Signals(#[from] ctrlc::Error),
-    #[error("could not start the event loop")]
-    EventLoop(#[source] io::Error),
+    #[error("could not start {what}")]
+    System {
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
     #[error("could not start the search")]
     Start(#[from] StartError),
     #[error("could not write to the standard output")]
     Stdout(#[source] io::Error),
+    #[error("could not write to {}", path.display())]
+    Output {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Input(#[from] ReadError),
+    #[error("{0}; --bad skip passes over it, --bad report goes on as well")]
+    Bad(Bad),
+    #[error("{0} of the numbers were bad")]
+    Reported(u64),
     #[error("the search ended too early")]
     Pipeline(#[from] PipelineError),
     #[error("the test of {0} of the numbers failed")]
     Items(u64),
     #[error("{tested} numbers tested, {found} of {count} primes found: raise --tested to search on")]
     Missing { tested: u64, found: u64, count: u64 },
+    #[error("nothing was found")]
+    NothingFound,
+    #[error("stopped after {}, as --timeout said", humantime::format_duration(*.0))]
+    TimeIsUp(Duration),
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Failure {
+    /// Whether the results are all there nevertheless.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::NothingFound | Self::Reported(_))
+    }
+
     /// Says what has to be said and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let code = match &self {
             Self::Arguments(error) => return print(error),
             // The reader has seen enough, as `head` does.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            // Whoever interrupted knows.
+            // Whoever interrupted knows, and whoever finds nothing sees it.
             Self::Interrupted => return INTERRUPTED.into(),
-            Self::Missing { .. } => MISSING,
+            Self::NothingFound => return NOTHING_FOUND.into(),
+            Self::Missing { .. } => NOTHING_FOUND,
+            Self::Bad(_) | Self::Reported(_) => USAGE,
             Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
-            Self::Signals(_) | Self::EventLoop(_) | Self::Start(_) => SYSTEM,
-            Self::Stdout(_) => OUTPUT,
+            Self::Signals(_) | Self::System { .. } | Self::Start(_) => SYSTEM,
+            Self::Stdout(_) | Self::Output { .. } | Self::Input(_) => INPUT_OUTPUT,
+            Self::TimeIsUp(_) => TIME_IS_UP,
         };
-        complain(self);
+        stderr::complain(self);
         code.into()
     }
 }
 
 /// Prints clap's message where it belongs: `--help` to the standard output, an error to the standard error.
 fn print(message: &clap::Error) -> ExitCode {
-    match message.print() {
-        Err(error) if !message.use_stderr() => Failure::Stdout(error).report(),
-        // clap's codes are 0 and 2.
-        _ => ExitCode::from(message.exit_code() as u8),
+    let text = message.render().ansi().to_string();
+    if message.use_stderr() {
+        stderr::write(text);
+    } else if let Err(error) = io::Write::write_all(&mut AutoStream::auto(io::stdout()), text.as_bytes()) {
+        return Failure::Stdout(error).report();
     }
-}
-
-/// Tells an error with its causes.
-pub(crate) fn complain(error: impl Error + Send + Sync + 'static) {
-    say(format_args!("{:#}", anyhow::Error::new(error)));
-}
-
-/// Writes a line to the standard error.
-pub(crate) fn say(text: impl Display) {
-    // One write, so that nothing comes between. If it fails there is nobody left to tell.
-    let _ = io::stderr().write_all(format!("prime-fan: {text}\n").as_bytes());
+    // clap's codes are 0 and 2.
+    ExitCode::from(message.exit_code() as u8)
 }

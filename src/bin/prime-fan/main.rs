@@ -1,22 +1,29 @@
-//! `prime-fan`: finds primes among random numbers with every processor at once.
+//! `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
 
 mod args;
+mod ending;
 mod exit;
-mod interrupt;
-mod lines;
-mod notes;
+mod filter;
+mod output;
+mod progress;
 mod random;
+mod range;
+mod record;
+mod report;
+mod run;
+mod stderr;
+mod texts;
 
+use std::env;
 use std::process::ExitCode;
 
 use actix::System;
-use clap::Parser;
-use env_logger::Env;
+use env_logger::{Env, Target, WriteStyle};
 use tokio::runtime;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Settings};
+use crate::ending::Ending;
 use crate::exit::Failure;
-use crate::interrupt::Interrupt;
 
 fn main() -> ExitCode {
     match run() {
@@ -26,11 +33,39 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let interrupt = Interrupt::install()?;
-    let Command::Random(args) = Cli::try_parse()?.command();
-    env_logger::Builder::from_env(Env::default().default_filter_or(args.log_filter())).init();
-    let search = args.into_search()?;
+    let ending = Ending::on_signals()?;
+    match Cli::parse(env::args_os().collect())? {
+        Command::Random(args) => {
+            let (search, settings) = args.into_search()?;
+            in_system(&settings, &ending)?.block_on(random::run(search, &settings, &ending))
+        }
+        Command::Filter(args) => {
+            let (filter, settings) = args.into_filter();
+            in_system(&settings, &ending)?.block_on(filter::run(filter, &settings, &ending))
+        }
+        Command::Range(args) => {
+            let (range, settings) = args.into_range();
+            in_system(&settings, &ending)?.block_on(range::run(range, &settings, &ending))
+        }
+        Command::Completions { shell } => texts::completions(shell),
+        Command::Man => texts::man(),
+    }
+}
+
+/// What a search needs around it: the log, the clock, and an event loop for its actors.
+fn in_system(settings: &Settings, ending: &Ending) -> Result<actix::SystemRunner, Failure> {
+    let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
+    env_logger::Builder::from_env(Env::default().default_filter_or(settings.log_filter))
+        .write_style(style)
+        .target(Target::Pipe(Box::new(stderr::Log)))
+        .init();
+    if let Some(time) = settings.timeout {
+        ending.after(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
+    }
     // Left to itself, actix panics where the system refuses what an event loop needs.
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::EventLoop)?;
-    System::with_tokio_rt(|| runtime).block_on(random::run(search, &interrupt))
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::System { what: "the event loop", source })?;
+    Ok(System::with_tokio_rt(|| runtime))
 }

@@ -1,39 +1,30 @@
 //! `prime-fan random`.
 
-use std::time::Instant;
+use std::ops::ControlFlow;
 
-use actix::clock::timeout;
 use actix_fan::primes::{is_prime, trial_division};
-use actix_fan::{Chunk, FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
-use futures::FutureExt;
+use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
 
-use crate::args::{Finder, Search};
-use crate::exit::{Failure, complain, say};
-use crate::interrupt::Interrupt;
-use crate::lines::Lines;
-use crate::notes::Notes;
+use crate::args::{self, Finder, Settings};
+use crate::ending::Ending;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::record::{Layout, Record, Verdict};
+use crate::run::{Nouns, Run, Search, Tally};
 
-/// Prints the primes that are found until there are enough, the numbers end or a signal comes.
-pub(crate) async fn run(search: Search, interrupt: &Interrupt) -> Result<(), Failure> {
-    let Search { numbers, count, tested, finder, workers, ordered, quiet } = search;
-    let pool = Pool { finder, workers, ordered };
+/// Puts out the primes that are found until there are enough, the numbers end or a signal comes.
+pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+    let args::Search { numbers, count, tested, finder, ordered } = search;
+    let layout = Layout::plain(settings.format);
+    let mut output = Output::to(settings.output.as_deref())?;
+    output.write(layout.header().as_bytes())?;
+    let pool = Pool { finder, workers: settings.workers, ordered };
     let primes = match tested {
         Some(tested) => pool.start(numbers.take(tested)),
         None => pool.start(numbers),
     }?;
-    interrupt.attach(primes.stop_handle());
-    let notes = (!quiet).then(|| Notes::new(Instant::now()));
-    let mut hunt = Hunt { primes, lines: Lines::new(), count, tested, found: 0, failed: 0, notes, interrupt };
-    let printed = hunt.collect().await;
-    hunt.primes.stop_handle().now();
-    let ended = hunt.primes.finished().await;
-    printed?;
-    let stats = hunt.primes.stats();
-    if !quiet {
-        say(summary(&stats, hunt.found));
-    }
-    ended?;
-    hunt.verdict(&stats)
+    let hunt = Hunt { count, tested, layout, line: Vec::new() };
+    Run::new(hunt, primes, output, settings, ending).finish().await
 }
 
 /// How the numbers are tested.
@@ -43,8 +34,11 @@ struct Pool {
     ordered: bool,
 }
 
+/// A prime, and its place among the numbers drawn.
+type Prime = (u64, u64);
+
 impl Pool {
-    fn start(self, numbers: impl Iterator<Item = u64> + 'static) -> Result<FanIn<u64>, StartError> {
+    fn start(self, numbers: impl Iterator<Item = u64> + 'static) -> Result<FanIn<Prime>, StartError> {
         let mut pool = numbers.fan_out().thread_name("prime-finder");
         if let Some(workers) = self.workers {
             pool = pool.workers(workers);
@@ -53,11 +47,18 @@ impl Pool {
             pool = pool.ordered();
         }
         match self.finder {
-            Finder::Fast => pool.filter_map(|n| is_prime(n).then_some(n)),
+            Finder::Fast => pool.with(|| {
+                work_fn(|n, job: &mut Job<'_, Prime>| {
+                    if is_prime(n) {
+                        job.emit((n, job.index()));
+                    }
+                    Ok(())
+                })
+            }),
             Finder::Trial => pool.with(|| {
-                work_fn(|n, job: &mut Job<'_, u64>| {
+                work_fn(|n, job: &mut Job<'_, Prime>| {
                     if trial_division(n, || job.is_stopped()).ok_or(Stopped)? {
-                        job.emit(n);
+                        job.emit((n, job.index()));
                     }
                     Ok(())
                 })
@@ -66,126 +67,71 @@ impl Pool {
     }
 }
 
-/// A search that runs.
-struct Hunt<'a> {
-    primes: FanIn<u64>,
-    lines: Lines,
+/// The search for so many primes.
+struct Hunt {
     count: u64,
     tested: Option<usize>,
-    found: u64,
-    failed: u64,
-    /// None: be quiet.
-    notes: Option<Notes>,
-    interrupt: &'a Interrupt,
+    layout: Layout,
+    line: Vec<u8>,
 }
 
-impl Hunt<'_> {
-    /// Prints primes until there are enough or no more.
-    async fn collect(&mut self) -> Result<(), Failure> {
-        while self.found < self.count
-            && let Some(chunk) = self.next_chunk().await?
-        {
-            self.print(chunk)?;
-        }
-        self.lines.flush()
+impl Search<Prime> for Hunt {
+    fn nouns(&self) -> Nouns {
+        Nouns { found: ["prime", "primes"], items: "numbers" }
     }
 
-    /// What was printed reaches its reader before this waits.
-    async fn next_chunk(&mut self) -> Result<Option<Chunk<u64>>, Failure> {
-        if let Some(chunk) = self.primes.next_chunk().now_or_never() {
-            return Ok(chunk);
-        }
-        self.lines.flush()?;
-        if let Some(notes) = &mut self.notes {
-            notes.found(Instant::now());
-        }
-        loop {
-            match timeout(Notes::TICK, self.primes.next_chunk()).await {
-                Ok(chunk) => return Ok(chunk),
-                Err(_) => self.note(),
-            }
-        }
+    fn total(&self) -> Option<u64> {
+        Some(self.count)
     }
 
-    fn print(&mut self, chunk: Chunk<u64>) -> Result<(), Failure> {
-        for prime in chunk {
-            match prime {
-                Ok(prime) => {
-                    self.lines.write(prime)?;
-                    self.found += 1;
-                    if self.found == self.count {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    self.failed += 1;
-                    complain(error);
-                }
-            }
-        }
-        Ok(())
+    fn observe(&mut self, stats: &Stats, tally: &mut Tally) {
+        tally.tested = stats.completed;
     }
 
-    /// Tells a user who may wonder what goes on.
-    fn note(&mut self) {
-        let Some(notes) = &mut self.notes else { return };
-        let stats = self.primes.stats();
-        if self.interrupt.is_requested() {
-            if notes.drain_is_due() {
-                say(format_args!("finishing {} numbers; interrupt again to leave at once", stats.in_flight));
-            }
-        } else if notes.search_is_due(Instant::now()) {
-            let end = match self.tested {
-                Some(tested) => format!("gives up after {tested}"),
-                None => "--tested N gives up after N".to_owned(),
-            };
-            let Stats { completed, .. } = stats;
-            let Self { found, count, .. } = self;
-            say(format_args!(
-                "{completed} numbers tested, {found} of {count} primes found so far; {end}, Ctrl-C stops"
-            ));
-        }
+    fn put(
+        &mut self,
+        (number, index): Prime,
+        tally: &mut Tally,
+        output: &mut Output,
+    ) -> Result<ControlFlow<()>, Failure> {
+        self.line.clear();
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(number).as_bytes();
+        self.layout.write(Record { number, twin: None, index, verdict: Verdict::Prime }, &mut self.line);
+        output.write(&self.line)?;
+        tally.found += 1;
+        tally.done = tally.found;
+        Ok(if tally.found == self.count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    fn verdict(&self, stats: &Stats) -> Result<(), Failure> {
-        let Self { found, count, failed, .. } = *self;
-        if failed > 0 {
-            Err(Failure::Items(failed))
-        } else if found == count {
-            Ok(())
-        } else if self.interrupt.is_requested() {
-            Err(Failure::Interrupted)
-        } else {
-            Err(Failure::Missing { tested: stats.completed, found, count })
-        }
+    fn note(&self, tally: &Tally) -> Option<String> {
+        let end = match self.tested {
+            Some(tested) => format!("gives up after {tested}"),
+            None => "--tested N gives up after N".to_owned(),
+        };
+        let Tally { tested, found, .. } = tally;
+        Some(format!("{tested} numbers tested, {found} of {} primes found so far; {end}, Ctrl-C stops", self.count))
     }
-}
 
-/// The line about a search that has ended.
-fn summary(stats: &Stats, found: u64) -> String {
-    let Stats { completed: tested, .. } = stats;
-    let workers = stats.workers.len();
-    let seconds = stats.elapsed.as_secs_f64();
-    let rate = *tested as f64 / seconds.max(1e-9);
-    format!(
-        "{tested} numbers tested by {workers} {} in {seconds:.3} s ({rate:.0} numbers/s), {found} {} found",
-        if workers == 1 { "worker" } else { "workers" },
-        if found == 1 { "prime" } else { "primes" },
-    )
+    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
+        let Tally { tested, found, .. } = *tally;
+        if found == self.count { Ok(()) } else { Err(Failure::Missing { tested, found, count: self.count }) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ending::Reason;
 
     #[test]
     fn an_interrupt_before_the_pipeline_started_is_not_lost() {
         actix::System::new().block_on(async {
-            let interrupt = Interrupt::default();
-            interrupt.request();
+            let ending = Ending::default();
+            ending.ask(Reason::Signal);
             let pool = Pool { finder: Finder::Fast, workers: Some(1), ordered: false };
             let mut primes = pool.start(2..).unwrap();
-            interrupt.attach(primes.stop_handle());
+            ending.attach(primes.stop_handle());
             primes.finished().await.unwrap();
         });
     }
@@ -196,19 +142,9 @@ mod tests {
             let pool = Pool { finder: Finder::Trial, workers: Some(2), ordered: false };
             // Only the first can be decided in the time that a test has.
             let mut primes = pool.start([7].into_iter().chain([18_446_744_073_709_551_557; 10])).unwrap();
-            assert_eq!(primes.next_chunk().await.unwrap().next().unwrap().unwrap(), 7);
+            assert_eq!(primes.next_chunk().await.unwrap().next().unwrap().unwrap(), (7, 0));
             primes.stop_handle().now();
             assert_eq!(primes.finished().await.unwrap().completed, 1);
         });
-    }
-
-    #[test]
-    fn the_summary_is_sound_for_one_and_for_none() {
-        let mut stats = Stats::default();
-        assert_eq!(summary(&stats, 0), "0 numbers tested by 0 workers in 0.000 s (0 numbers/s), 0 primes found");
-        stats.completed = 6;
-        stats.elapsed = std::time::Duration::from_millis(1500);
-        stats.workers = vec![Default::default()];
-        assert_eq!(summary(&stats, 1), "6 numbers tested by 1 worker in 1.500 s (4 numbers/s), 1 prime found");
     }
 }

@@ -7,27 +7,24 @@ const FIRST: Duration = Duration::from_secs(2);
 
 /// When the next note is due.
 #[derive(Debug)]
-pub(crate) struct Notes {
+pub(super) struct Notes {
     quiet_since: Instant,
     interval: Duration,
+    found: u64,
     drain_told: bool,
 }
 
 impl Notes {
-    /// How often to look whether a note is due.
-    pub(crate) const TICK: Duration = Duration::from_millis(250);
-
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { quiet_since: now, interval: FIRST, drain_told: false }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { quiet_since: now, interval: FIRST, found: 0, drain_told: false }
     }
 
-    /// A prime was found, which speaks for itself.
-    pub(crate) fn found(&mut self, now: Instant) {
-        self.quiet_since = now;
-    }
-
-    /// Whether the search has taken so long that a note is due.
-    pub(crate) fn search_is_due(&mut self, now: Instant) -> bool {
+    /// Whether the search has taken so long that a note is due, with so many primes found up to now: each of them speaks
+    /// for itself.
+    pub(super) fn search_is_due(&mut self, now: Instant, found: u64) -> bool {
+        if found > self.found {
+            (self.found, self.quiet_since) = (found, now);
+        }
         let due = now - self.quiet_since >= self.interval;
         if due {
             self.quiet_since = now;
@@ -37,7 +34,7 @@ impl Notes {
     }
 
     /// Whether to tell that the end is being waited for: once.
-    pub(crate) fn drain_is_due(&mut self) -> bool {
+    pub(super) fn drain_is_due(&mut self) -> bool {
         !std::mem::replace(&mut self.drain_told, true)
     }
 }
@@ -51,7 +48,7 @@ mod tests {
         let start = Instant::now();
         let mut notes = Notes::new(start);
         let due: Vec<u64> =
-            (0..60).filter(|&second| notes.search_is_due(start + Duration::from_secs(second))).collect();
+            (0..60).filter(|&second| notes.search_is_due(start + Duration::from_secs(second), 0)).collect();
         assert_eq!(due, [2, 6, 14, 30]);
     }
 
@@ -60,9 +57,7 @@ mod tests {
         let start = Instant::now();
         let mut notes = Notes::new(start);
         for second in 0..60 {
-            let now = start + Duration::from_secs(second);
-            assert!(!notes.search_is_due(now));
-            notes.found(now);
+            assert!(!notes.search_is_due(start + Duration::from_secs(second), second));
         }
     }
 

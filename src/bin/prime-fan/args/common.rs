@@ -1,0 +1,145 @@
+//! The options that all searches have.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_fan::MAX_WORKERS;
+use anstream::ColorChoice;
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::values::{duration, whole};
+use crate::record::Format;
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Work on so many threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=MAX_WORKERS as u64))]
+    workers: Option<usize>,
+
+    /// The form of what is put out
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    format: Format,
+
+    /// Write to FILE, whole or not at all: it appears when the search has ended of itself
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Drain and exit with 124 after a time such as 10s, 500ms or 2m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+
+    /// Whether to show how far the search is
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    progress: ProgressWhen,
+
+    /// Tell all numbers about the search at its end
+    #[arg(long, value_name = "FORM", value_enum)]
+    stats: Option<StatsForm>,
+
+    /// Put out results and errors only: no summary, no notes, no progress
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Log what the pipeline does, -vv in detail (RUST_LOG has more to choose from)
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+
+    /// Whether messages are coloured; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    color: ColorWhen,
+}
+
+/// When to show how far a search is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWhen {
+    /// When the standard error is a terminal
+    #[default]
+    Auto,
+    /// Elsewhere as well, as a line a second
+    Always,
+    Never,
+    /// Like auto, with a line for each worker
+    Workers,
+}
+
+/// The form of the numbers at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsForm {
+    Json,
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ColorWhen {
+    /// When they go to a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a search is run, whatever it searches.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workers: Option<usize>,
+    pub(crate) format: Format,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) progress: ProgressWhen,
+    pub(crate) stats: Option<StatsForm>,
+    pub(crate) quiet: bool,
+    /// Whether to sum it up at the end where nothing else is told.
+    pub(crate) summary: bool,
+    pub(crate) log_filter: &'static str,
+}
+
+impl From<Common> for Settings {
+    fn from(common: Common) -> Self {
+        let Common { workers, format, output, timeout, progress, stats, quiet, verbose, color: _ } = common;
+        let log_filter = match (quiet, verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "info",
+            _ => "debug",
+        };
+        Self { workers, format, output, timeout, progress, stats, quiet, summary: false, log_filter }
+    }
+}
+
+/// What `--color` says, read ahead of everything else: it also holds for the message that the rest makes no sense.
+pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
+    let mut choice = ColorChoice::Auto;
+    let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    while let Some(argument) = arguments.next() {
+        let when = match argument.split_once('=') {
+            Some(("--color", when)) => when.to_owned(),
+            None if argument == "--color" => arguments.next().unwrap_or_default().into_owned(),
+            None if argument == "--" => break,
+            _ => continue,
+        };
+        choice = match ColorWhen::from_str(&when, false) {
+            Ok(ColorWhen::Always) => ColorChoice::Always,
+            Ok(ColorWhen::Never) => ColorChoice::Never,
+            Ok(ColorWhen::Auto) | Err(_) => ColorChoice::Auto,
+        };
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_chosen_wherever_the_option_stands() {
+        let choice = |line: &str| colours(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(choice("prime-fan --count 3"), ColorChoice::Auto);
+        assert_eq!(choice("prime-fan --color never"), ColorChoice::Never);
+        assert_eq!(choice("prime-fan filter --oops --color=always"), ColorChoice::Always);
+        assert_eq!(choice("prime-fan --color=always --color never"), ColorChoice::Never);
+        assert_eq!(choice("prime-fan --color"), ColorChoice::Auto);
+        assert_eq!(choice("prime-fan filter -- --color=always"), ColorChoice::Auto);
+    }
+}

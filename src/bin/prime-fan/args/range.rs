@@ -1,0 +1,56 @@
+//! `range`.
+
+use std::ops::RangeInclusive;
+
+use clap::Args;
+
+use super::common::{Common, Settings};
+use super::values::range;
+
+pub(super) const EXAMPLES: &str = "  prime-fan range 2..100                  the primes from 2 to 99
+  prime-fan range 1e15..+1e8 -o FILE      those among 10^8 numbers from 10^15 on, into a file
+  prime-fan range 0..=0xffff_ffff --count how many primes have 32 bits at most
+  prime-fan range --twins 2^40..+1e6      pairs of primes that differ by 2
+  prime-fan range 1e18.. | head -1        the first prime above 10^18";
+
+#[derive(Args, Debug)]
+pub(crate) struct RangeArgs {
+    /// A..B without B, A..=B with it, or A..+N for N numbers; an end that is left out is 0 or 2^64. Numbers may be
+    /// written 1000, 1_000, 0x3e8, 1e3 or 10^3
+    #[arg(value_name = "RANGE", value_parser = range)]
+    range: RangeInclusive<u64>,
+
+    /// Put out how many there are, and not which
+    #[arg(long)]
+    count: bool,
+
+    /// Pairs of primes that differ by 2, both in the range
+    #[arg(long)]
+    twins: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `range` was asked to do.
+#[derive(Debug)]
+pub(crate) struct Range {
+    pub(crate) range: RangeInclusive<u64>,
+    pub(crate) what: What,
+    pub(crate) count: bool,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Primes,
+    Twins,
+}
+
+impl RangeArgs {
+    pub(crate) fn into_range(self) -> (Range, Settings) {
+        let Self { range, count, twins, common } = self;
+        let what = if twins { What::Twins } else { What::Primes };
+        (Range { range, what, count }, common.into())
+    }
+}

@@ -1,0 +1,127 @@
+//! What a value on the command line may look like.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
+pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("give a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "give a number and its unit: 10s, 500ms, 2m 30s".to_owned())
+}
+
+/// The numbers of a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers; 0 and the last number of 64 bits
+/// where an end is left out.
+pub(super) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    const LAST: u128 = u64::MAX as u128;
+    let (start, end) = text.split_once("..").ok_or("give a range such as 100..200, 100..=200 or 1e12..+1e6")?;
+    let start = if start.is_empty() { 0 } else { number(start)? };
+    // The first number after the range.
+    let end = match end.as_bytes() {
+        [] => LAST + 1,
+        [b'=', ..] => number(&end[1..])?.saturating_add(1),
+        [b'+', ..] => start.saturating_add(number(&end[1..])?),
+        _ => number(end)?,
+    };
+    if start > LAST || end > LAST + 1 {
+        return Err(format!("numbers up to 2^64 - 1 = {LAST} can be sieved"));
+    }
+    if start > end {
+        return Err(format!("it starts at {start}, after its end"));
+    }
+    // Both fit, since they were just compared. An empty range of numbers has no inclusive form but a reversed one.
+    Ok(match end.checked_sub(1) {
+        Some(last) if end > start => start as u64..=last as u64,
+        _ => RangeInclusive::new(1, 0),
+    })
+}
+
+/// A number as people write it: `1000`, `1_000`, `0x3e8`, `1e3`, `10^3`.
+fn number(text: &str) -> Result<u128, String> {
+    let digits = text.replace('_', "");
+    let power = |base: u128, exponent: &str| base.checked_pow(exponent.parse().ok()?);
+    let whole = |digits: &str| if digits.starts_with('+') { None } else { digits.parse::<u128>().ok() };
+    let value = if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        if hex.starts_with('+') { None } else { u128::from_str_radix(hex, 16).ok() }
+    } else if let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) {
+        whole(mantissa).and_then(|mantissa| mantissa.checked_mul(power(10, exponent)?))
+    } else if let Some((base, exponent)) = digits.split_once('^') {
+        whole(base).and_then(|base| power(base, exponent))
+    } else {
+        whole(&digits)
+    };
+    value.ok_or_else(|| {
+        let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+        format!("\"{text}\" is no number of this size: write 1000, 1_000, 0x3e8, 1e3 or 10^3, up to 2^64")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_written_in_many_ways() {
+        for (text, expected) in [
+            ("2..10", 2..=9),
+            ("2..=10", 2..=10),
+            ("1e12..+1e6", 1_000_000_000_000..=1_000_000_999_999),
+            ("10^3..2^10", 1000..=1023),
+            ("0xff..0x1_00", 255..=255),
+            ("1_000..", 1000..=u64::MAX),
+            ("..5", 0..=4),
+            ("..", 0..=u64::MAX),
+            ("18446744073709551615..18446744073709551616", u64::MAX..=u64::MAX),
+            ("2^63..=18446744073709551615", 1 << 63..=u64::MAX),
+        ] {
+            assert_eq!(range(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_may_be_empty() {
+        for text in ["5..5", "0..0", "0..+0", "18446744073709551615..+0"] {
+            assert!(range(text).unwrap().is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("", "give a range"),
+            ("7", "give a range"),
+            ("7...9", "\".9\""),
+            ("x..9", "\"x\""),
+            ("-1..9", "\"-1\""),
+            ("1..0x", "\"0x\""),
+            ("0x+1..9", "\"0x+1\""),
+            ("1.5e3..2e3", "\"1.5e3\""),
+            ("1e..9", "\"1e\""),
+            ("9..7", "it starts at 9, after its end"),
+            ("0..=2^64", "2^64 - 1"),
+            ("2^64..", "2^64 - 1"),
+            ("0..1e40", "\"1e40\""),
+            ("0..1e30", "2^64 - 1"),
+            ("340282366920938463463374607431768211455..+1", "2^64 - 1"),
+        ] {
+            let message = range(text).unwrap_err();
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1m 500ms"), Ok(Duration::from_millis(60_500)));
+        for text in ["", "10", "s", "-1s", "1.5", "99999999999999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `prime-fan filter`.
+
+mod numbers;
+mod sift;
+mod slices;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
+
+use crate::args::{self, Keep, OnBad, Settings};
+use crate::ending::Ending;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::record::{Format, Layout};
+use crate::run::{Nouns, Run, Search, Tally, workers};
+use crate::stderr::complain;
+
+use sift::{Sift, Sifted};
+use slices::Slices;
+
+pub(crate) use sift::Bad;
+pub(crate) use slices::ReadError;
+
+/// Slices of the input that may be in flight for each worker: a megabyte.
+const WINDOW: usize = 8;
+
+/// Puts out those of the numbers in files that are prime, or are not.
+pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+    let args::Filter { files, keep, bad, ordered } = filter;
+    let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(settings.format) };
+    let mut output = Output::to(settings.output.as_deref())?;
+    output.write(layout.header().as_bytes())?;
+    let bytes = bytes(&files);
+    let workers = workers(settings);
+    // A file may be a pipe, and a read may wait for what comes through it.
+    let slices = blocking_ahead(workers, Slices::new(files, layout.format != Format::Text))
+        .map_err(|source| Failure::System { what: "reading", source })?;
+    let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
+    if ordered {
+        pool = pool.ordered();
+    }
+    let sifted = pool.with(move || Sift { keep, bad, layout })?;
+    let sieve = Filtered { bytes, keep, bad, ordered, stop: sifted.stop_handle(), failure: None };
+    Run::new(sieve, sifted, output, settings, ending).finish().await
+}
+
+/// How much there is to read, if all of it is in files.
+fn bytes(files: &[PathBuf]) -> Option<u64> {
+    let length = |file: &PathBuf| fs::metadata(file).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+    files.iter().map(length).sum()
+}
+
+struct Filtered {
+    bytes: Option<u64>,
+    keep: Keep,
+    bad: OnBad,
+    ordered: bool,
+    stop: StopHandle,
+    /// Why the rest of the input is not looked at.
+    failure: Option<Failure>,
+}
+
+impl Filtered {
+    /// What stands before the place of the failure is put out, and nothing that stands behind it, so far as there is an
+    /// order.
+    fn fail(&mut self, failure: Failure) -> ControlFlow<()> {
+        self.failure.get_or_insert(failure);
+        if self.ordered {
+            return ControlFlow::Break(());
+        }
+        self.stop.drain();
+        ControlFlow::Continue(())
+    }
+}
+
+impl Search<Sifted> for Filtered {
+    fn nouns(&self) -> Nouns {
+        let found = match self.keep {
+            Keep::Primes => ["prime", "primes"],
+            Keep::Others => ["other", "others"],
+            Keep::All => ["number", "numbers"],
+        };
+        Nouns { found, items: "slices" }
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    fn put(&mut self, sifted: Sifted, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
+        output.write(&sifted.lines)?;
+        tally.tested += sifted.tested;
+        tally.found += sifted.found;
+        tally.bad += sifted.bad;
+        tally.done += sifted.bytes;
+        for bad in sifted.named {
+            match self.bad {
+                OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
+                OnBad::Report => complain(bad),
+                OnBad::Skip => {}
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
+        if let Some(error) = error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
+            return self.fail(Failure::Input(error.clone()));
+        }
+        tally.failed += 1;
+        complain(error);
+        ControlFlow::Continue(())
+    }
+
+    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None if tally.bad > 0 && self.bad == OnBad::Report => Err(Failure::Reported(tally.bad)),
+            None if tally.found == 0 => Err(Failure::NothingFound),
+            None => Ok(()),
+        }
+    }
+}

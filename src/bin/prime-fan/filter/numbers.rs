@@ -1,0 +1,157 @@
+//! Words as numbers.
+
+use thiserror::Error;
+
+use super::slices::LONGEST;
+
+/// A number of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    Small(u64),
+    /// From 2^64 on.
+    Wide(u128),
+}
+
+/// Why a word is no number.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum Reason {
+    #[error("is no number: write it in decimal, or in hexadecimal after 0x")]
+    NotANumber,
+    #[error("is negative: numbers from 0 on can be tested")]
+    Negative,
+    #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
+    TooLarge,
+    #[error("is no number: it has more than {LONGEST} characters")]
+    TooLong,
+}
+
+/// Decimal digits that fit into 64 bits whatever they are.
+const SAFE_DIGITS: usize = 19;
+
+/// Takes the word at the start of `bytes`, which is not empty and doesn't start with white space: its length, and what
+/// it is.
+#[inline]
+pub(super) fn take(bytes: &[u8]) -> (usize, Result<Number, Reason>) {
+    let mut number = 0u64;
+    let mut length = 0;
+    // Most words are decimal and short. This finds their end and their value in one pass.
+    while let Some(digit) = bytes.get(length).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+        && length < SAFE_DIGITS
+    {
+        number = number * 10 + u64::from(digit);
+        length += 1;
+    }
+    let next = bytes.get(length);
+    if next.is_none_or(u8::is_ascii_whitespace) {
+        return (length, Ok(Number::Small(number)));
+    }
+    // A 64-bit number may have one more digit.
+    let digit = next.map_or(0, |byte| byte.wrapping_sub(b'0'));
+    if length == SAFE_DIGITS
+        && digit < 10
+        && bytes.get(length + 1).is_none_or(u8::is_ascii_whitespace)
+        && let Some(number) = number.checked_mul(10).and_then(|number| number.checked_add(u64::from(digit)))
+    {
+        return (length + 1, Ok(Number::Small(number)));
+    }
+    let length = bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len());
+    (length, parse(&bytes[..length]))
+}
+
+fn parse(word: &[u8]) -> Result<Number, Reason> {
+    if word.len() > LONGEST {
+        return Err(Reason::TooLong);
+    }
+    let (digits, radix) = match word {
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'-', digits @ ..] if is_number(digits, 10) => return Err(Reason::Negative),
+        _ => (word, 10),
+    };
+    if !is_number(digits, radix) {
+        return Err(Reason::NotANumber);
+    }
+    let value = digits.iter().try_fold(0u128, |value, &digit| {
+        let digit = char::from(digit).to_digit(radix).expect("it was just looked at");
+        value.checked_mul(radix.into())?.checked_add(digit.into())
+    });
+    let value = value.ok_or(Reason::TooLarge)?;
+    Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
+}
+
+fn is_number(digits: &[u8], radix: u32) -> bool {
+    !digits.is_empty() && digits.iter().all(|&digit| char::from(digit).is_digit(radix))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn whole(word: &str) -> Result<Number, Reason> {
+        let (length, number) = take(word.as_bytes());
+        assert_eq!(length, word.len());
+        number
+    }
+
+    #[test]
+    fn numbers_are_read_in_both_notations() {
+        for (word, number) in [
+            ("0", 0),
+            ("007", 7),
+            ("9999999999999999999", 9_999_999_999_999_999_999),
+            ("18446744073709551615", u64::MAX),
+            ("00000000000000000000000000000000000000000000000000000000000000000000000000000000011", 11),
+            ("0x1f", 31),
+            ("0XFFFFFFFFFFFFFFFF", u64::MAX),
+        ] {
+            assert_eq!(whole(word), Ok(Number::Small(number)), "{word}");
+        }
+        assert_eq!(whole("18446744073709551616"), Ok(Number::Wide(1 << 64)));
+        assert_eq!(whole("340282366920938463463374607431768211455"), Ok(Number::Wide(u128::MAX)));
+        assert_eq!(whole("0xffffffffffffffffffffffffffffffff"), Ok(Number::Wide(u128::MAX)));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_with_a_reason() {
+        for word in ["x", "3x", "0x", "0xg", "+7", "1_000", "1,000", "3.0", "1e3", "--7", "-", "٣", "\u{0}", "0x-1"] {
+            assert_eq!(whole(word), Err(Reason::NotANumber), "{word}");
+        }
+        assert_eq!(whole("-7"), Err(Reason::Negative));
+        assert_eq!(whole("340282366920938463463374607431768211456"), Err(Reason::TooLarge));
+        assert_eq!(whole("0x100000000000000000000000000000000"), Err(Reason::TooLarge));
+        assert_eq!(whole(&"0".repeat(LONGEST)), Ok(Number::Small(0)));
+        assert_eq!(whole(&"0".repeat(LONGEST + 1)), Err(Reason::TooLong));
+    }
+
+    #[test]
+    fn the_end_of_a_word_is_any_white_space() {
+        for end in [" ", "\n", "\r\n", "\t", "\u{c}", ""] {
+            for word in ["7", "18446744073709551615", "18446744073709551616", "0x7", "x"] {
+                assert_eq!(take(format!("{word}{end}8").as_bytes()).0, word.len() + usize::from(end.is_empty()));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_any_length_come_back(number in any::<u128>(), shift in 0u32..128) {
+            let number = number >> shift;
+            let expected = u64::try_from(number).map_or(Number::Wide(number), Number::Small);
+            prop_assert_eq!(whole(&number.to_string()), Ok(expected));
+            prop_assert_eq!(whole(&format!("{number:#x}")), Ok(expected));
+        }
+
+        #[test]
+        fn any_word_is_taken_whole(word in "[0-9a-fA-Fx+-]{1,50}") {
+            // Whether it is a number is what the standard library says of it.
+            let decimal = word.parse::<u128>().ok().filter(|_| !word.starts_with('+'));
+            let hex = word.strip_prefix("0x").and_then(|digits| {
+                u128::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
+            });
+            let expected = decimal.or(hex).map(|n| u64::try_from(n).map_or(Number::Wide(n), Number::Small));
+            prop_assert_eq!(whole(&word).ok(), expected);
+        }
+    }
+}

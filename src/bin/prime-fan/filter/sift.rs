@@ -1,0 +1,190 @@
+//! The work on a slice: its numbers are parsed, tested and written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_fan::primes::{is_prime, is_probable_prime};
+use actix_fan::{BoxError, Job, Work};
+use memchr::memchr_iter;
+use thiserror::Error;
+
+use super::numbers::{Number, Reason, take};
+use super::slices::{Slice, name};
+use crate::args::{Keep, OnBad};
+use crate::record::{Format, Layout, Record, Verdict};
+
+/// Characters of a bad word that are shown.
+const SHOWN: usize = 40;
+
+/// A word that is no number.
+#[derive(Clone, Debug, Error)]
+#[error("{}:{line}: \"{text}\" {reason}", name(file.as_deref()))]
+pub(crate) struct Bad {
+    file: Option<Arc<Path>>,
+    line: u64,
+    /// Its beginning, in printable characters.
+    text: String,
+    reason: Reason,
+}
+
+/// What came of a slice.
+pub(super) struct Sifted {
+    pub(super) lines: Vec<u8>,
+    pub(super) tested: u64,
+    pub(super) found: u64,
+    pub(super) bad: u64,
+    /// Those of the bad ones that have to be told.
+    pub(super) named: Vec<Bad>,
+    pub(super) bytes: u64,
+}
+
+pub(super) struct Sift {
+    pub(super) keep: Keep,
+    pub(super) bad: OnBad,
+    pub(super) layout: Layout,
+}
+
+impl Work<Slice> for Sift {
+    type Output = Sifted;
+
+    fn run(&mut self, slice: Slice, job: &mut Job<'_, Sifted>) -> Result<(), BoxError> {
+        job.emit(self.sift(&slice));
+        Ok(())
+    }
+}
+
+impl Sift {
+    fn sift(&self, slice: &Slice) -> Sifted {
+        let bytes = &slice.bytes[..];
+        let mut sifted =
+            Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, named: Vec::new(), bytes: bytes.len() as u64 };
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes[at].is_ascii_whitespace() {
+                at += 1;
+                continue;
+            }
+            let (length, number) = take(&bytes[at..]);
+            let word = &bytes[at..at + length];
+            match number {
+                Ok(number) => {
+                    let index = slice.index + sifted.tested + sifted.bad;
+                    sifted.tested += 1;
+                    let verdict = verdict(number);
+                    if self.keeps(verdict) {
+                        sifted.found += 1;
+                        self.write(word, number, index, verdict, &mut sifted.lines);
+                    }
+                }
+                Err(reason) => {
+                    sifted.bad += 1;
+                    if self.bad != OnBad::Skip {
+                        sifted.named.push(bad(slice, at, word, reason));
+                    }
+                    if self.bad == OnBad::Stop {
+                        break;
+                    }
+                }
+            }
+            at += length;
+        }
+        sifted
+    }
+
+    fn keeps(&self, verdict: Verdict) -> bool {
+        match self.keep {
+            Keep::Primes => verdict.is_prime(),
+            Keep::Others => !verdict.is_prime(),
+            Keep::All => true,
+        }
+    }
+
+    /// As text a number stays as it was written; programs get it in decimal.
+    fn write(&self, word: &[u8], number: Number, index: u64, verdict: Verdict, lines: &mut Vec<u8>) {
+        let mut digits = itoa::Buffer::new();
+        let number = match (self.layout.format, number) {
+            (Format::Text, _) => word,
+            (_, Number::Small(number)) => digits.format(number).as_bytes(),
+            (_, Number::Wide(number)) => digits.format(number).as_bytes(),
+        };
+        self.layout.write(Record { number, twin: None, index, verdict }, lines);
+    }
+}
+
+fn verdict(number: Number) -> Verdict {
+    match number {
+        Number::Small(0 | 1) => Verdict::Neither,
+        Number::Small(number) if is_prime(number) => Verdict::Prime,
+        Number::Wide(number) if is_probable_prime(number) => Verdict::ProbablePrime,
+        _ => Verdict::Composite,
+    }
+}
+
+fn bad(slice: &Slice, at: usize, word: &[u8], reason: Reason) -> Bad {
+    // A character has four bytes at most.
+    let text = String::from_utf8_lossy(&word[..word.len().min(4 * (SHOWN + 1))]).into_owned();
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    let line = slice.line + memchr_iter(b'\n', &slice.bytes[..at]).count() as u64;
+    Bad { file: slice.file.clone(), line, text: shown, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sift(keep: Keep, bad: OnBad, format: Format, text: &[u8]) -> Sifted {
+        let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(format) };
+        let slice = Slice { bytes: text.to_vec(), file: Some(Path::new("n.txt").into()), line: 7, index: 100 };
+        Sift { keep, bad, layout }.sift(&slice)
+    }
+
+    fn lines(sifted: &Sifted) -> &str {
+        std::str::from_utf8(&sifted.lines).unwrap()
+    }
+
+    #[test]
+    fn a_number_is_kept_as_it_was_written() {
+        let sifted = sift(Keep::Primes, OnBad::Stop, Format::Text, b"1 2 0x1F\r\n007 9\t11");
+        assert_eq!(lines(&sifted), "2\n0x1F\n007\n11\n");
+        assert_eq!((sifted.tested, sifted.found, sifted.bad, sifted.bytes), (6, 4, 0, 18));
+        assert_eq!(lines(&sift(Keep::Others, OnBad::Stop, Format::Text, b"0 1 2 0x1F 9")), "0\n1\n9\n");
+    }
+
+    #[test]
+    fn every_number_has_one_of_four_verdicts() {
+        let text = b"0 1 2 4 18446744073709551557 18446744073709551629 18446744073709551617";
+        let sifted = sift(Keep::All, OnBad::Stop, Format::Text, text);
+        assert_eq!(
+            lines(&sifted),
+            "0 neither\n1 neither\n2 prime\n4 composite\n18446744073709551557 prime\n\
+             18446744073709551629 probable-prime\n18446744073709551617 composite\n"
+        );
+    }
+
+    #[test]
+    fn programs_get_decimal_numbers_and_the_index_of_the_word() {
+        let sifted = sift(Keep::Primes, OnBad::Skip, Format::Csv, b"x 0x1f 4 007");
+        assert_eq!(lines(&sifted), "31,101,prime\n7,103,prime\n");
+        assert_eq!((sifted.tested, sifted.bad, sifted.named.len()), (3, 1, 0));
+    }
+
+    #[test]
+    fn what_stands_before_a_bad_word_is_put_out_and_the_word_is_named() {
+        let sifted = sift(Keep::Primes, OnBad::Stop, Format::Text, b"2\n3 x\n5\n");
+        assert_eq!((lines(&sifted), sifted.bad), ("2\n3\n", 1));
+        assert!(sifted.named[0].to_string().starts_with("n.txt:8: \"x\" is no number"));
+        let sifted = sift(Keep::Primes, OnBad::Report, Format::Text, b"2\nx y\n5\n");
+        assert_eq!((lines(&sifted), sifted.bad, sifted.named.len()), ("2\n5\n", 2, 2));
+    }
+
+    #[test]
+    fn a_bad_word_is_shown_in_printable_characters_and_not_at_length() {
+        let named = |text: &[u8]| sift(Keep::Primes, OnBad::Stop, Format::Text, text).named[0].to_string();
+        assert!(named(b"\x1b[31m\xff").starts_with("n.txt:7: \"\\u{1b}[31m\u{fffd}\" "));
+        assert!(named("7é".repeat(100).as_bytes()).contains(&format!("\"{}…\" is", "7é".repeat(20))));
+        assert!(named("é".repeat(40).as_bytes()).contains(&format!("\"{}\" is", "é".repeat(40))));
+    }
+}

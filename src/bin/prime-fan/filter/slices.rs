@@ -1,0 +1,238 @@
+//! Files in slices, each of which ends between two words: what the workers parse.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::vec;
+
+use memchr::memchr_iter;
+use thiserror::Error;
+
+/// What is read at a time: about half a millisecond of work, so that handing it over costs little beside it.
+const READ: usize = 128 * 1024;
+
+/// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
+pub(super) const LONGEST: usize = 64 * 1024;
+
+/// A mark that some editors put at the start of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A piece of a file.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) bytes: Vec<u8>,
+    /// None: the standard input.
+    pub(super) file: Option<Arc<Path>>,
+    /// The line in which it begins, from 1.
+    pub(super) line: u64,
+    /// The place of its first word among all words of the input, from 0, if they are counted.
+    pub(super) index: u64,
+}
+
+/// A file could not be read.
+#[derive(Clone, Debug, Error)]
+#[error("could not read {}", name(file.as_deref()))]
+pub(crate) struct ReadError {
+    file: Option<Arc<Path>>,
+    source: Arc<io::Error>,
+}
+
+/// What a file is called in a message.
+pub(super) fn name(file: Option<&Path>) -> String {
+    file.map_or("the standard input".to_owned(), |path| path.display().to_string())
+}
+
+/// The slices of files, one file after the other; ends with the first error.
+///
+/// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more.
+pub(super) struct Slices {
+    files: vec::IntoIter<PathBuf>,
+    current: Option<Reading>,
+    /// What was read and not given yet, and room for more.
+    buffer: Vec<u8>,
+    kept: usize,
+    /// Whether words are counted.
+    counting: bool,
+    words: u64,
+}
+
+struct Reading {
+    file: Option<Arc<Path>>,
+    input: Box<dyn Read + Send>,
+    line: u64,
+    /// Nothing was given yet.
+    is_new: bool,
+}
+
+impl Slices {
+    pub(super) fn new(files: Vec<PathBuf>, counting: bool) -> Self {
+        let buffer = vec![0; LONGEST + 1 + READ];
+        Self { files: files.into_iter(), current: None, buffer, kept: 0, counting, words: 0 }
+    }
+
+    /// Reads on until there is a slice; None at the end of the file.
+    fn slice(&mut self, reading: &mut Reading) -> io::Result<Option<Slice>> {
+        loop {
+            let room = &mut self.buffer[self.kept..self.kept + READ];
+            let read = match reading.input.read(room) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let end = self.kept + read;
+            let cut = match room[..read].iter().rposition(u8::is_ascii_whitespace) {
+                Some(last) => self.kept + last + 1,
+                None if read == 0 => end,
+                None => 0,
+            };
+            let slice = (cut > 0).then(|| self.give(reading, cut));
+            self.buffer.copy_within(cut..end, 0);
+            // A longer word is refused whatever follows.
+            self.kept = (end - cut).min(LONGEST + 1);
+            if slice.is_some() || read == 0 {
+                return Ok(slice);
+            }
+        }
+    }
+
+    /// The first `end` bytes of the buffer as a slice.
+    fn give(&mut self, reading: &mut Reading, end: usize) -> Slice {
+        let mut bytes = &self.buffer[..end];
+        if std::mem::take(&mut reading.is_new) {
+            bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        }
+        let slice = Slice { bytes: bytes.to_vec(), file: reading.file.clone(), line: reading.line, index: self.words };
+        reading.line += memchr_iter(b'\n', bytes).count() as u64;
+        if self.counting {
+            self.words += words(bytes);
+        }
+        slice
+    }
+}
+
+impl Iterator for Slices {
+    type Item = Result<Slice, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut reading = match self.current.take() {
+                Some(reading) => reading,
+                None => match Reading::open(self.files.next()?) {
+                    Ok(reading) => reading,
+                    Err(error) => return Some(Err(self.end(error))),
+                },
+            };
+            match self.slice(&mut reading) {
+                Ok(Some(slice)) => {
+                    self.current = Some(reading);
+                    return Some(Ok(slice));
+                }
+                Ok(None) => {}
+                Err(source) => return Some(Err(self.end(ReadError { file: reading.file, source: Arc::new(source) }))),
+            }
+        }
+    }
+}
+
+impl Slices {
+    fn end(&mut self, error: ReadError) -> ReadError {
+        self.files = Vec::new().into_iter();
+        error
+    }
+}
+
+impl Reading {
+    fn open(path: PathBuf) -> Result<Self, ReadError> {
+        let (file, input): (_, io::Result<Box<dyn Read + Send>>) = if path.as_os_str() == "-" {
+            (None, Ok(Box::new(io::stdin())))
+        } else {
+            (Some(Arc::from(path.as_path())), File::open(&path).map(|file| Box::new(file) as _))
+        };
+        match input {
+            Ok(input) => Ok(Self { file, input, line: 1, is_new: true }),
+            Err(source) => Err(ReadError { file, source: Arc::new(source) }),
+        }
+    }
+}
+
+/// How many words begin in `bytes`, which begin between two words.
+fn words(bytes: &[u8]) -> u64 {
+    let space = |byte: &u8| byte.is_ascii_whitespace();
+    let begin = bytes.windows(2).filter(|pair| space(&pair[0]) & !space(&pair[1])).count();
+    begin as u64 + u64::from(bytes.first().is_some_and(|byte| !space(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives its parts one read at a time.
+    struct Parts(vec::IntoIter<Vec<u8>>);
+
+    impl Read for Parts {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            let part = self.0.next().unwrap_or_default();
+            room[..part.len()].copy_from_slice(&part);
+            Ok(part.len())
+        }
+    }
+
+    fn slices(parts: &[&str]) -> Vec<Slice> {
+        let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.as_bytes().to_vec()).collect();
+        let input = Box::new(Parts(parts.into_iter()));
+        let mut slices = Slices::new(Vec::new(), true);
+        slices.current = Some(Reading { file: None, input, line: 1, is_new: true });
+        slices.map(Result::unwrap).collect()
+    }
+
+    fn texts(parts: &[&str]) -> Vec<String> {
+        slices(parts).into_iter().map(|slice| String::from_utf8(slice.bytes).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_has_arrived_does_not_wait_for_more() {
+        assert_eq!(texts(&["7\n", "11\n", "13"]), ["7\n", "11\n", "13"]);
+        assert_eq!(texts(&["7\n1", "1\n13", "\n"]), ["7\n", "11\n", "13\n"]);
+        assert_eq!(texts(&["7 ", "11 1", "3"]), ["7 ", "11 ", "13"]);
+        assert!(texts(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_slice_knows_its_line_and_its_first_words_index() {
+        let places: Vec<_> = slices(&["1 2\n3\r\n", "4\n5", "6\n\n", "7"]).iter().map(|s| (s.line, s.index)).collect();
+        assert_eq!(places, [(1, 0), (3, 3), (4, 4), (6, 5)]);
+    }
+
+    #[test]
+    fn a_mark_at_the_start_is_no_part_of_the_first_word() {
+        assert_eq!(texts(&["\u{feff}7\n\u{feff}"]), ["7\n", "\u{feff}"]);
+        assert_eq!(texts(&["\u{feff}", "7\n"]), ["7\n"]);
+    }
+
+    #[test]
+    fn a_word_without_an_end_is_cut_short_and_too_long() {
+        let long = "1".repeat(READ);
+        let parts = vec![long.as_str(); 20];
+        let texts = texts(&[&parts[..], &["1 2\n"]].concat());
+        assert_eq!(texts[0].len(), LONGEST + 1 + "1 2\n".len());
+        assert!(texts[0].ends_with("11 2\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn slices_are_the_input_and_end_between_words(
+            parts in prop::collection::vec("[ \n\r0-9x]{1,8}", 0..20),
+        ) {
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let whole = parts.concat();
+            let texts = texts(&parts);
+            prop_assert_eq!(texts.concat(), whole.clone());
+            let split: Vec<&str> = texts.iter().flat_map(|text| text.split_ascii_whitespace()).collect();
+            prop_assert_eq!(split, whole.split_ascii_whitespace().collect::<Vec<_>>());
+            prop_assert_eq!(words(whole.as_bytes()), whole.split_ascii_whitespace().count() as u64);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What is told about a search at its end.
+
+use actix_fan::{Stats, WorkerStats};
+
+use crate::args::{Settings, StatsForm};
+use crate::run::{Nouns, Tally};
+use crate::stderr::{say, write};
+
+/// Tells what was asked for. `was_shown`: there was progress to see, which now needs an end.
+pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, was_shown: bool) {
+    match settings.stats {
+        Some(StatsForm::Json) => write(json(nouns, tally, stats)),
+        Some(StatsForm::Text) => write(text(nouns, tally, stats)),
+        None if settings.summary || was_shown => say(summary(nouns, tally, stats)),
+        None => {}
+    }
+}
+
+fn rate(tally: &Tally, stats: &Stats) -> f64 {
+    tally.tested as f64 / stats.elapsed.as_secs_f64().max(1e-9)
+}
+
+/// What part of its time a worker had work.
+fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
+    (worker.busy.as_secs_f64() / stats.elapsed.as_secs_f64().max(1e-9)).min(1.0)
+}
+
+fn summary(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+    let Tally { tested, found, bad, .. } = tally;
+    let workers = stats.workers.len();
+    let mut summary = format!(
+        "{tested} numbers tested by {workers} {} in {:.3} s ({:.0} numbers/s), {found} {} found",
+        if workers == 1 { "worker" } else { "workers" },
+        stats.elapsed.as_secs_f64(),
+        rate(tally, stats),
+        nouns.found[usize::from(*found != 1)],
+    );
+    if *bad > 0 {
+        summary += &format!(", {bad} bad");
+    }
+    summary
+}
+
+fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+    let Stats { taken, completed, failed, skipped, .. } = stats;
+    let mut text = format!(
+        "tested     {} numbers\nfound      {} {}\nbad        {}\nelapsed    {:.3} s\nrate       {:.0} numbers/s\n",
+        tally.tested,
+        tally.found,
+        nouns.found[usize::from(tally.found != 1)],
+        tally.bad,
+        stats.elapsed.as_secs_f64(),
+        rate(tally, stats),
+    );
+    text += &format!("taken      {taken} {}: {completed} completed, {failed} failed, {skipped} skipped\n", nouns.items);
+    for (index, worker) in stats.workers.iter().enumerate() {
+        let WorkerStats { items, batches, rebuilt, .. } = worker;
+        text += &format!(
+            "worker {index:<3} busy {:.1} %, {items} {} in {batches} batches, rebuilt {rebuilt} times\n",
+            100.0 * busy(worker, stats),
+            nouns.items,
+        );
+    }
+    text
+}
+
+/// One line. Nothing in it needs to be escaped.
+fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+    let workers: Vec<String> = stats
+        .workers
+        .iter()
+        .map(|worker| {
+            let WorkerStats { items, batches, rebuilt, .. } = worker;
+            format!(
+                "{{\"busy_seconds\":{:.6},\"busy\":{:.4},\"items\":{items},\"batches\":{batches},\"rebuilt\":{rebuilt}}}",
+                worker.busy.as_secs_f64(),
+                busy(worker, stats),
+            )
+        })
+        .collect();
+    let Tally { tested, found, bad, .. } = tally;
+    let Stats { taken, completed, failed, skipped, .. } = stats;
+    format!(
+        "{{\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
+         \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
+         \"skipped\":{skipped}}},\"workers\":[{}]}}\n",
+        stats.elapsed.as_secs_f64(),
+        rate(tally, stats),
+        nouns.items,
+        workers.join(","),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOUNS: Nouns = Nouns { found: ["prime", "primes"], items: "numbers" };
+
+    fn stats() -> Stats {
+        let mut stats = Stats::default();
+        let mut worker = WorkerStats::default();
+        (worker.busy, worker.items, worker.batches) = (Duration::from_millis(750), 6, 2);
+        (stats.taken, stats.completed, stats.elapsed) = (7, 6, Duration::from_millis(1500));
+        (stats.skipped, stats.workers) = (1, vec![worker]);
+        stats
+    }
+
+    #[test]
+    fn the_summary_is_sound_for_one_and_for_none() {
+        assert_eq!(
+            summary(NOUNS, &Tally::default(), &Stats::default()),
+            "0 numbers tested by 0 workers in 0.000 s (0 numbers/s), 0 primes found"
+        );
+        let tally = Tally { tested: 6, found: 1, bad: 2, ..Tally::default() };
+        assert_eq!(
+            summary(NOUNS, &tally, &stats()),
+            "6 numbers tested by 1 worker in 1.500 s (4 numbers/s), 1 prime found, 2 bad"
+        );
+    }
+
+    #[test]
+    fn both_forms_tell_the_same_numbers() {
+        let tally = Tally { tested: 6, found: 1, ..Tally::default() };
+        assert_eq!(
+            text(NOUNS, &tally, &stats()),
+            "tested     6 numbers\nfound      1 prime\nbad        0\nelapsed    1.500 s\nrate       4 numbers/s\n\
+             taken      7 numbers: 6 completed, 0 failed, 1 skipped\n\
+             worker 0   busy 50.0 %, 6 numbers in 2 batches, rebuilt 0 times\n"
+        );
+        assert_eq!(
+            json(NOUNS, &tally, &stats()),
+            "{\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
+             \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
+             \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]}\n"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! A search from its start to its end, whatever it searches: results are put out, progress is shown, and what ends it
+//! is turned into how the program ends.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::Instant;
+
+use actix::clock::timeout;
+use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, Stats};
+use futures::FutureExt;
+
+use crate::args::Settings;
+use crate::ending::{Ending, Reason};
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::progress::{Progress, TICK};
+use crate::report;
+use crate::stderr::{complain, say};
+
+/// What a search is about, in words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nouns {
+    /// What is found: one and many.
+    pub(crate) found: [&'static str; 2],
+    /// The items that are fanned out.
+    pub(crate) items: &'static str,
+}
+
+/// What has come of a search so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Numbers.
+    pub(crate) tested: u64,
+    /// Numbers, or pairs, that were looked for.
+    pub(crate) found: u64,
+    /// Words of the input that are no numbers.
+    pub(crate) bad: u64,
+    /// Items whose test panicked.
+    pub(crate) failed: u64,
+    /// How far it is on the way to the `total` of its [`Search`].
+    pub(crate) done: u64,
+}
+
+/// What is done with the results.
+pub(crate) trait Search<T> {
+    fn nouns(&self) -> Nouns;
+
+    /// How much there is to do, in whatever unit, where that is known.
+    fn total(&self) -> Option<u64>;
+
+    /// Puts a result out. Break: there are enough.
+    fn put(&mut self, result: T, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
+
+    /// An item has no result. Break: that ends the search.
+    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
+        tally.failed += 1;
+        complain(error);
+        ControlFlow::Continue(())
+    }
+
+    /// The pipeline's numbers, before the tally is shown or told.
+    fn observe(&mut self, _: &Stats, _: &mut Tally) {}
+
+    /// What a patient user is told while nothing is found, if anything.
+    fn note(&self, _: &Tally) -> Option<String> {
+        None
+    }
+
+    /// Called last.
+    fn conclude(&mut self, _: &Tally, _: &mut Output) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// What is to be said of a search that ended of itself.
+    fn verdict(self, tally: &Tally) -> Result<(), Failure>;
+}
+
+/// A search that runs.
+pub(crate) struct Run<'a, T: Send + 'static, S> {
+    search: S,
+    results: FanIn<T>,
+    output: Output,
+    tally: Tally,
+    progress: Progress,
+    settings: &'a Settings,
+    ending: &'a Ending,
+}
+
+impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
+    pub(crate) fn new(
+        search: S,
+        results: FanIn<T>,
+        output: Output,
+        settings: &'a Settings,
+        ending: &'a Ending,
+    ) -> Self {
+        ending.attach(results.stop_handle());
+        let progress = Progress::new(settings, search.nouns(), search.total());
+        Self { search, results, output, tally: Tally::default(), progress, settings, ending }
+    }
+
+    /// Puts everything out and waits for the workers.
+    pub(crate) async fn finish(mut self) -> Result<(), Failure> {
+        let collected = self.collect().await;
+        self.results.stop_handle().now();
+        let ended = self.results.finished().await;
+        let was_shown = self.progress.clear();
+        let concluded = match collected {
+            Ok(enough) => self.search.conclude(&self.tally, &mut self.output).map(|()| enough),
+            Err(failure) => Err(failure),
+        };
+        let enough = match concluded {
+            Ok(enough) => enough,
+            Err(failure) => return self.leave(failure),
+        };
+        let stats = self.results.stats();
+        self.search.observe(&stats, &mut self.tally);
+        report::tell(self.settings, self.search.nouns(), &self.tally, &stats, was_shown);
+        let verdict = match self.ending.reason() {
+            _ if ended.is_err() => ended.map(drop).map_err(Failure::from),
+            _ if self.tally.failed > 0 => Err(Failure::Items(self.tally.failed)),
+            Some(Reason::Signal) if !enough => Err(Failure::Interrupted),
+            Some(Reason::TimeIsUp) if !enough => Err(Failure::TimeIsUp(self.settings.timeout.unwrap_or_default())),
+            _ => self.search.verdict(&self.tally),
+        };
+        match verdict {
+            Err(failure) if !failure.is_complete() => leave(self.output, failure),
+            verdict => self.output.commit().and(verdict),
+        }
+    }
+
+    /// Puts results out until there are enough or no more. Whether there were enough.
+    async fn collect(&mut self) -> Result<bool, Failure> {
+        let mut enough = false;
+        while !enough && let Some(chunk) = self.next_chunk().await? {
+            enough = self.put(chunk)?;
+            self.show();
+        }
+        self.output.flush()?;
+        Ok(enough)
+    }
+
+    /// What was put out reaches its reader before this waits.
+    async fn next_chunk(&mut self) -> Result<Option<Chunk<T>>, Failure> {
+        if let Some(chunk) = self.results.next_chunk().now_or_never() {
+            return Ok(chunk);
+        }
+        self.output.flush()?;
+        loop {
+            match timeout(TICK, self.results.next_chunk()).await {
+                Ok(chunk) => return Ok(chunk),
+                Err(_) => self.show(),
+            }
+        }
+    }
+
+    fn put(&mut self, chunk: Chunk<T>) -> Result<bool, Failure> {
+        for result in chunk {
+            let flow = match result {
+                Ok(result) => self.search.put(result, &mut self.tally, &mut self.output)?,
+                Err(error) => self.search.failed(error, &mut self.tally),
+            };
+            if flow.is_break() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn show(&mut self) {
+        let now = Instant::now();
+        if self.progress.is_due(now) {
+            let stats = self.results.stats();
+            self.search.observe(&stats, &mut self.tally);
+            let note = || self.search.note(&self.tally);
+            self.progress.show(now, &self.tally, &stats, self.ending.reason(), note);
+        }
+    }
+
+    fn leave(self, failure: Failure) -> Result<(), Failure> {
+        leave(self.output, failure)
+    }
+}
+
+/// Ends with results that are not complete.
+fn leave(output: Output, failure: Failure) -> Result<(), Failure> {
+    if let Some(path) = output.abandon() {
+        say(format_args!("{} was not written: the search did not end of itself", path.display()));
+    }
+    Err(failure)
+}
+
+/// How many workers to start.
+pub(crate) fn workers(settings: &Settings) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
+    settings.workers.unwrap_or_else(processors)
+}
