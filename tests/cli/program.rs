@@ -1,13 +1,16 @@
 //! The program under test.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread;
 
 /// `prime-fan` with arguments separated by blanks, and without the caller's log settings.
 pub(crate) fn prime_fan(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prime-fan"));
-    command.args(arguments.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
+    command.args(arguments.split_whitespace()).stdin(Stdio::null());
+    for variable in ["RUST_LOG", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -38,6 +41,18 @@ pub(crate) fn run(arguments: &str) -> Ended {
     prime_fan(arguments).output().expect("prime-fan starts").into()
 }
 
+/// Runs `prime-fan` to its end on an input.
+pub(crate) fn run_on(arguments: &str, input: impl Into<Vec<u8>>) -> Ended {
+    let mut running = Running::reading(arguments);
+    let mut stdin = running.stdin();
+    let input = input.into();
+    // It may end before it has read everything.
+    let writer = thread::spawn(move || _ = stdin.write_all(&input));
+    let ended = running.end();
+    writer.join().expect("writing can't panic");
+    ended
+}
+
 /// A run that goes on. It is killed when a test gives it up.
 pub(crate) struct Running {
     child: Child,
@@ -47,11 +62,24 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &str) -> Self {
-        let mut child =
-            prime_fan(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("prime-fan starts");
+        Self::spawn(&mut prime_fan(arguments))
+    }
+
+    /// Starts it with an input that the test writes.
+    pub(crate) fn reading(arguments: &str) -> Self {
+        Self::spawn(prime_fan(arguments).stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("prime-fan starts");
         let stdout = child.stdout.take().map(BufReader::new);
         let stderr = child.stderr.take().map(BufReader::new).expect("it is piped");
         Self { child, stdout, stderr }
+    }
+
+    /// Its input, which ends when this is dropped.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is piped and was not taken before")
     }
 
     /// Waits for a line on the standard output.
@@ -74,6 +102,14 @@ impl Running {
     pub(crate) fn kill(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(status.expect("there is a kill program").success(), "kill {signal}");
+    }
+
+    /// The most memory that it had so far.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+        peak.trim().trim_end_matches("kB").trim().parse().expect("it is a number")
     }
 
     /// Waits for the end without reading the standard output on.

@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Input(#[from] ReadError),
     #[error("{0}; --bad skip passes over it, --bad report goes on as well")]
     Bad(Bad),
-    #[error("{0} of the numbers were bad")]
+    #[error("bad words in the input: {0}")]
     Reported(u64),
     #[error("the search ended too early")]
     Pipeline(#[from] PipelineError),

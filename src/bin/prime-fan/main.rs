@@ -48,7 +48,7 @@ fn run() -> Result<(), Failure> {
             in_system(&settings, &ending)?.block_on(range::run(range, &settings, &ending))
         }
         Command::Completions { shell } => texts::completions(shell),
-        Command::Man => texts::man(),
+        Command::Man { command } => texts::man(command.as_deref()),
     }
 }
 

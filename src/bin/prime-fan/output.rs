@@ -33,7 +33,7 @@ enum Target {
 
 impl Output {
     pub(crate) fn to(path: Option<&Path>) -> Result<Self, Failure> {
-        let target = match path {
+        let target = match path.filter(|path| path.as_os_str() != "-") {
             None => {
                 let stdout = io::stdout();
                 let is_terminal = stdout.is_terminal();
@@ -90,17 +90,17 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        // A link stays one; what it leads to is replaced.
-        let path = if metadata.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
         match metadata {
             Some(metadata) if metadata.is_file() => {
+                // A link stays one; what it leads to is replaced.
+                let path = fs::canonicalize(path)?;
                 let file = beside(&path)?;
                 file.as_file().set_permissions(metadata.permissions())?;
                 Ok(Self::File { path, file })
             }
             Some(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Some(_) => Ok(Self::Stream { file: File::options().write(true).open(&path)?, path }),
-            None => Ok(Self::File { file: beside(&path)?, path }),
+            Some(_) => Ok(Self::Stream { path: path.to_owned(), file: File::options().write(true).open(path)? }),
+            None => Ok(Self::File { path: path.to_owned(), file: beside(path)? }),
         }
     }
 }
@@ -108,6 +108,8 @@ impl Target {
 /// A temporary file that can be renamed to `path`: in the same folder, with the permissions of a new file.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Its error names the folder's trouble alone, that of the temporary file a name that nobody has heard of.
+    fs::metadata(folder)?;
     let mut builder = Builder::new();
     builder.prefix(".prime-fan-").suffix(".tmp");
     #[cfg(unix)]

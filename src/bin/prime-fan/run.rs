@@ -135,7 +135,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         let mut enough = false;
         while !enough && let Some(chunk) = self.next_chunk().await? {
             enough = self.put(chunk)?;
-            self.show();
+            self.show(false);
         }
         self.output.flush()?;
         Ok(enough)
@@ -150,7 +150,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         loop {
             match timeout(TICK, self.results.next_chunk()).await {
                 Ok(chunk) => return Ok(chunk),
-                Err(_) => self.show(),
+                Err(_) => self.show(true),
             }
         }
     }
@@ -168,9 +168,9 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         Ok(false)
     }
 
-    fn show(&mut self) {
+    fn show(&mut self, waiting: bool) {
         let now = Instant::now();
-        if self.progress.is_due(now) {
+        if self.progress.is_due(now, waiting) {
             let stats = self.results.stats();
             self.search.observe(&stats, &mut self.tally);
             let note = || self.search.note(&self.tally);

@@ -1,7 +1,10 @@
 //! What packagers ask for: completions and a manual page.
 
-use clap::CommandFactory;
+use std::io::{self, Write};
+
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use crate::args::Cli;
 use crate::exit::Failure;
@@ -15,14 +18,40 @@ pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     print(&script)
 }
 
-/// One page with a section for each command.
-pub(crate) fn man() -> Result<(), Failure> {
+/// The page of the program, or that of one of its commands.
+pub(crate) fn man(command: Option<&str>) -> Result<(), Failure> {
+    let mut program = Cli::command().name(NAME);
+    // Commands get their full names.
+    program.build();
+    let command = match command {
+        Some(name) => program.find_subcommand(name).expect("the arguments allow no other").clone(),
+        None => program,
+    };
     let mut page = Vec::new();
-    let mut command = Cli::command().name(NAME);
-    command.build();
-    let rendered = clap_mangen::Man::new(command).render(&mut page);
-    rendered.expect("a vector takes everything");
+    write_page(command, &mut page).expect("a vector takes everything");
     print(&page)
+}
+
+fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let has_commands = command.has_subcommands();
+    let man = Man::new(command.after_help("").version(env!("CARGO_PKG_VERSION")));
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    if has_commands {
+        man.render_subcommands_section(page)?;
+    }
+    // Their columns would not survive being set as text.
+    for section in after.split("\n\n") {
+        if let Some((heading, lines)) = section.split_once(":\n") {
+            let lines = lines.replace('\\', "\\\\").replace('-', "\\-");
+            write!(page, ".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase())?;
+        }
+    }
+    man.render_version_section(page)
 }
 
 fn print(text: &[u8]) -> Result<(), Failure> {

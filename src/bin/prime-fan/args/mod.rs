@@ -72,8 +72,12 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Prints the manual page
-    Man,
+    /// Prints the manual page, of a command if one is named
+    Man {
+        /// The command
+        #[arg(value_parser = ["random", "filter", "range"])]
+        command: Option<String>,
+    },
 }
 
 impl Cli {

@@ -55,7 +55,7 @@ impl Work<Slice> for Sift {
 
 impl Sift {
     fn sift(&self, slice: &Slice) -> Sifted {
-        let bytes = &slice.bytes[..];
+        let bytes = slice.bytes();
         let mut sifted =
             Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, named: Vec::new(), bytes: bytes.len() as u64 };
         let mut at = 0;
@@ -127,7 +127,7 @@ fn bad(slice: &Slice, at: usize, word: &[u8], reason: Reason) -> Bad {
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    let line = slice.line + memchr_iter(b'\n', &slice.bytes[..at]).count() as u64;
+    let line = slice.line + memchr_iter(b'\n', &slice.bytes()[..at]).count() as u64;
     Bad { file: slice.file.clone(), line, text: shown, reason }
 }
 
@@ -137,8 +137,7 @@ mod tests {
 
     fn sift(keep: Keep, bad: OnBad, format: Format, text: &[u8]) -> Sifted {
         let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(format) };
-        let slice = Slice { bytes: text.to_vec(), file: Some(Path::new("n.txt").into()), line: 7, index: 100 };
-        Sift { keep, bad, layout }.sift(&slice)
+        Sift { keep, bad, layout }.sift(&Slice::for_test(text, "n.txt"))
     }
 
     fn lines(sifted: &Sifted) -> &str {

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec;
 
 use memchr::memchr_iter;
@@ -21,13 +23,20 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// A piece of a file.
 #[derive(Debug)]
 pub(super) struct Slice {
-    pub(super) bytes: Vec<u8>,
+    buffer: Buffer,
+    range: Range<usize>,
     /// None: the standard input.
     pub(super) file: Option<Arc<Path>>,
     /// The line in which it begins, from 1.
     pub(super) line: u64,
     /// The place of its first word among all words of the input, from 0, if they are counted.
     pub(super) index: u64,
+}
+
+impl Slice {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer.bytes[self.range.clone()]
+    }
 }
 
 /// A file could not be read.
@@ -49,8 +58,9 @@ pub(super) fn name(file: Option<&Path>) -> String {
 pub(super) struct Slices {
     files: vec::IntoIter<PathBuf>,
     current: Option<Reading>,
+    buffers: Buffers,
     /// What was read and not given yet, and room for more.
-    buffer: Vec<u8>,
+    buffer: Buffer,
     kept: usize,
     /// Whether words are counted.
     counting: bool,
@@ -67,14 +77,15 @@ struct Reading {
 
 impl Slices {
     pub(super) fn new(files: Vec<PathBuf>, counting: bool) -> Self {
-        let buffer = vec![0; LONGEST + 1 + READ];
-        Self { files: files.into_iter(), current: None, buffer, kept: 0, counting, words: 0 }
+        let buffers = Buffers::default();
+        let buffer = buffers.take();
+        Self { files: files.into_iter(), current: None, buffers, buffer, kept: 0, counting, words: 0 }
     }
 
     /// Reads on until there is a slice; None at the end of the file.
     fn slice(&mut self, reading: &mut Reading) -> io::Result<Option<Slice>> {
         loop {
-            let room = &mut self.buffer[self.kept..self.kept + READ];
+            let room = &mut self.buffer.bytes[self.kept..self.kept + READ];
             let read = match reading.input.read(room) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -86,26 +97,29 @@ impl Slices {
                 None if read == 0 => end,
                 None => 0,
             };
-            let slice = (cut > 0).then(|| self.give(reading, cut));
-            self.buffer.copy_within(cut..end, 0);
             // A longer word is refused whatever follows.
             self.kept = (end - cut).min(LONGEST + 1);
-            if slice.is_some() || read == 0 {
-                return Ok(slice);
+            if cut > 0 {
+                let mut next = self.buffers.take();
+                next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..cut + self.kept]);
+                let buffer = mem::replace(&mut self.buffer, next);
+                return Ok(Some(self.give(reading, buffer, cut)));
+            }
+            if read == 0 {
+                return Ok(None);
             }
         }
     }
 
-    /// The first `end` bytes of the buffer as a slice.
-    fn give(&mut self, reading: &mut Reading, end: usize) -> Slice {
-        let mut bytes = &self.buffer[..end];
-        if std::mem::take(&mut reading.is_new) {
-            bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        }
-        let slice = Slice { bytes: bytes.to_vec(), file: reading.file.clone(), line: reading.line, index: self.words };
-        reading.line += memchr_iter(b'\n', bytes).count() as u64;
+    /// The first `end` bytes of a buffer as a slice.
+    fn give(&mut self, reading: &mut Reading, buffer: Buffer, end: usize) -> Slice {
+        let is_new = mem::take(&mut reading.is_new);
+        let start = if is_new && buffer.bytes[..end].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let slice =
+            Slice { buffer, range: start..end, file: reading.file.clone(), line: reading.line, index: self.words };
+        reading.line += memchr_iter(b'\n', slice.bytes()).count() as u64;
         if self.counting {
-            self.words += words(bytes);
+            self.words += words(slice.bytes());
         }
         slice
     }
@@ -156,11 +170,49 @@ impl Reading {
     }
 }
 
+/// Where buffers come from and return to: their memory is in use already, and warm.
+#[derive(Clone, Debug, Default)]
+struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    fn take(&self) -> Buffer {
+        let bytes = self.unused().pop();
+        Buffer { bytes: bytes.unwrap_or_else(|| vec![0; LONGEST + 1 + READ]), home: self.clone() }
+    }
+
+    fn unused(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room for one read and for what was kept before it.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    home: Buffers,
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // No more than were in use at a time, which is what the window allows.
+        self.home.unused().push(mem::take(&mut self.bytes));
+    }
+}
+
 /// How many words begin in `bytes`, which begin between two words.
 fn words(bytes: &[u8]) -> u64 {
     let space = |byte: &u8| byte.is_ascii_whitespace();
     let begin = bytes.windows(2).filter(|pair| space(&pair[0]) & !space(&pair[1])).count();
     begin as u64 + u64::from(bytes.first().is_some_and(|byte| !space(byte)))
+}
+
+#[cfg(test)]
+impl Slice {
+    /// A slice of a file by that name, from its 7th line and 100th word on.
+    pub(super) fn for_test(bytes: &[u8], file: &str) -> Self {
+        let buffer = Buffer { bytes: bytes.to_vec(), home: Buffers::default() };
+        Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +241,7 @@ mod tests {
     }
 
     fn texts(parts: &[&str]) -> Vec<String> {
-        slices(parts).into_iter().map(|slice| String::from_utf8(slice.bytes).unwrap()).collect()
+        slices(parts).into_iter().map(|slice| String::from_utf8(slice.bytes().to_vec()).unwrap()).collect()
     }
 
     #[test]

@@ -22,8 +22,7 @@ impl Bars {
     pub(super) fn new(total_is_known: bool, workers: bool, nouns: Nouns) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         stderr::has_bars(all.clone());
-        let whole =
-            all.add(bar(if total_is_known { "[{bar:10}] {prefix:>5}  {wide_msg}" } else { "{spinner} {wide_msg}" }));
+        let whole = all.add(bar(if total_is_known { "[{bar:8}] {prefix:>5}  {msg}" } else { "{spinner} {msg}" }));
         Self { all, whole, workers: workers.then(Vec::new), nouns }
     }
 
@@ -37,7 +36,7 @@ impl Bars {
         let Some(bars) = &mut self.workers else { return };
         for (index, (worker, &busy)) in view.stats.workers.iter().zip(&view.busy).enumerate() {
             if index == bars.len() {
-                bars.push(self.all.add(bar("[{bar:10}] {prefix:>5}  {wide_msg}")));
+                bars.push(self.all.add(bar("[{bar:8}] {prefix:>5}  {msg}")));
             }
             let bar = &bars[index];
             bar.set_position(steps(busy));
@@ -56,7 +55,7 @@ impl Bars {
 
 fn bar(template: &str) -> ProgressBar {
     let template = match stderr::has_colours() {
-        true => template.replace("{bar:10}", "{bar:10.cyan}").replace("{spinner}", "{spinner:.cyan}"),
+        true => template.replace("{bar:8}", "{bar:8.cyan}").replace("{spinner}", "{spinner:.cyan}"),
         false => template.to_owned(),
     };
     let style = ProgressStyle::with_template(&template).expect("the template is sound").progress_chars("=> ");

@@ -75,10 +75,12 @@ impl Progress {
         Self { display, nouns, total, begun: now, last: now, tested: 0, rate: None, busy: Vec::new() }
     }
 
-    /// Whether [`show`](Self::show) should be called. Cheap enough to be asked at every turn.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
+    /// Whether [`show`](Self::show) should be called. Cheap enough to be asked at every turn. `waiting`: nothing has come
+    /// for the length of a tick.
+    pub(crate) fn is_due(&self, now: Instant, waiting: bool) -> bool {
         let interval = match &self.display {
             Display::Nothing => return false,
+            Display::Notes(_) if !waiting => return false,
             Display::Notes(_) | Display::Bars(_) => TICK,
             Display::Lines { .. } => LINE,
         };
@@ -98,18 +100,18 @@ impl Progress {
             Display::Nothing => {}
             Display::Lines { workers } => say(view.line(*workers)),
             Display::Bars(bars) => bars.draw(&view),
-            Display::Notes(notes) if ending.is_some() => {
-                if notes.drain_is_due() {
-                    say(format_args!("{}; interrupt again to leave at once", view.facts));
+            Display::Notes(notes) => match ending {
+                Some(reason) if notes.drain_is_due() => {
+                    let again = if reason == Reason::Signal { " again" } else { "" };
+                    say(format_args!("{}; interrupt{again} to leave at once", view.facts));
                 }
-            }
-            Display::Notes(notes) => {
-                if notes.search_is_due(now, tally.found)
-                    && let Some(note) = note()
-                {
-                    say(note);
+                None if notes.search_is_due(now, tally.found) => {
+                    if let Some(note) = note() {
+                        say(note);
+                    }
                 }
-            }
+                Some(_) | None => {}
+            },
         }
     }
 
@@ -140,11 +142,10 @@ impl Progress {
 
         let part = self.total.map(|total| tally.done as f64 / total.max(1) as f64);
         let mut facts = format!(
-            "{} numbers/s, {} found, {} {} in flight",
+            "{} numbers/s, {} found, {} in flight",
             short(rate),
             short(tally.found as f64),
             short(stats.in_flight as f64),
-            self.nouns.items,
         );
         if ending.is_some() {
             facts = format!("finishing {} {}", stats.in_flight, self.nouns.items);

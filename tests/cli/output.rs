@@ -1,0 +1,111 @@
+//! `--output`: whole or not at all.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::program::{Ended, prime_fan};
+
+/// Runs `prime-fan` in a folder.
+fn run_in(folder: &Path, arguments: &str) -> Ended {
+    prime_fan(arguments).current_dir(folder).output().expect("prime-fan starts").into()
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_complete_search_leaves_the_file_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    for (arguments, code, text) in [
+        ("range 2..8 -o primes", 0, "2\n3\n5\n7\n"),
+        ("range 8..12 -o primes", 0, "11\n"),
+        ("range 24..28 -o primes", 1, ""),
+        ("--min 7 --max 7 --count 2 --tested 1 -q -o primes", 1, "7\n"),
+        ("range 2..8 --count -o primes", 0, "4\n"),
+    ] {
+        let ended = run_in(folder.path(), arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{arguments}");
+        assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), text, "{arguments}");
+        assert_eq!(names(folder.path()), ["primes"]);
+    }
+}
+
+#[test]
+fn a_search_that_fails_leaves_what_was_there() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("bad"), "7 x").unwrap();
+    for (arguments, code) in
+        [("filter bad -o new", 2), ("filter nowhere -o new", 74), ("range 0.. --count --timeout 1ms -o new", 124)]
+    {
+        let ended = run_in(folder.path(), arguments);
+        assert_eq!(ended.code, Some(code), "{arguments}");
+        assert!(ended.stderr.contains("new was not written"), "{}", ended.stderr);
+        assert_eq!(names(folder.path()), ["bad"], "{arguments}");
+    }
+    let ended = run_in(folder.path(), "filter bad -o bad");
+    assert_eq!((ended.code, fs::read_to_string(folder.path().join("bad")).unwrap()), (Some(2), "7 x".to_owned()));
+}
+
+#[test]
+fn an_input_may_be_the_output() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("numbers"), "7 8 9 11").unwrap();
+    assert_eq!(run_in(folder.path(), "filter numbers -o numbers").code, Some(0));
+    assert_eq!(fs::read_to_string(folder.path().join("numbers")).unwrap(), "7\n11\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_and_the_permissions_stay() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = TempDir::new().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", &link).unwrap();
+    assert_eq!(run_in(folder.path(), "range 2..4 -o link").code, Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "2\n3\n");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_is_written_as_it_is() {
+    let ended = run_in(Path::new("."), "range 2..8 -o /dev/stdout");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "2\n3\n5\n7\n"));
+    let ended = run_in(Path::new("."), "range 2..8 -o /dev/full");
+    assert_eq!(ended.code, Some(74));
+    assert_eq!(ended.stderr, "prime-fan: could not write to /dev/full: No space left on device (os error 28)\n");
+}
+
+/// A limit on the size of files stands for a disk that gets full.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_gets_full_leaves_what_was_there() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("primes"), "old").unwrap();
+    let line = "trap '' XFSZ; ulimit -f 8; exec \"$0\" range 0..1e7 -o primes";
+    let output = std::process::Command::new("sh")
+        .args(["-c", line, env!("CARGO_BIN_EXE_prime-fan")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let ended = Ended::from(output);
+    assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("could not write to ") && ended.stderr.contains("File too large"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(names(folder.path()), ["primes"]);
+    assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "old");
+}

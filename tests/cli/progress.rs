@@ -1,0 +1,67 @@
+//! What the standard error shows on the way.
+
+use crate::program::{Ended, Running, prime_fan, run};
+
+const ESCAPE: char = '\u{1b}';
+
+/// It finds nothing, for as long as it is let.
+const LONG: &str = "--min 24 --max 28 --workers 2";
+
+#[test]
+fn without_a_terminal_progress_is_lines_without_escapes() {
+    let mut running = Running::start(&format!("{LONG} --progress always"));
+    for _ in 0..2 {
+        let line = running.error_line();
+        assert!(line.starts_with("prime-fan: 0 %, ") && line.contains(" numbers/s, 0 found, "), "{line}");
+        assert!(line.ends_with(" in flight") && !line.contains(ESCAPE), "{line}");
+    }
+}
+
+#[test]
+fn a_range_tells_how_much_of_it_is_left_and_how_busy_each_worker_is() {
+    let mut running = Running::start("range 0..1e15 --count --workers 2 --progress always");
+    running.error_line();
+    let line = running.error_line();
+    assert!(line.contains(" in flight, ") && line.ends_with(" left"), "{line}");
+}
+
+#[test]
+fn nothing_is_shown_where_nobody_watches() {
+    for options in ["auto", "never", "workers"] {
+        let ended = run(&format!("range 0..1e8 --count --progress {options}"));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{options}");
+    }
+}
+
+#[test]
+fn messages_are_coloured_when_that_is_asked_for() {
+    let stderr = |options: &str| run(&format!("filter nowhere {options}")).stderr;
+    assert!(!stderr("").contains(ESCAPE));
+    assert!(!stderr("--color never").contains(ESCAPE));
+    assert!(stderr("--color always").contains(ESCAPE));
+    assert!(run("--oops --color=always").stderr.contains(ESCAPE));
+    assert!(!run("--oops").stderr.contains(ESCAPE));
+    assert!(run("--help --color=always").stdout.contains(ESCAPE));
+    assert!(run("range 2..4 -v --color always --workers 1").stderr.contains(ESCAPE));
+    // Results never are.
+    assert_eq!(run("range 2..4 --color always").stdout, "2\n3\n");
+}
+
+#[test]
+fn no_color_is_respected_and_what_is_typed_has_the_last_word() {
+    let stderr = |options: &str| {
+        let mut command = prime_fan(&format!("filter nowhere {options}"));
+        Ended::from(command.env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1").output().unwrap()).stderr
+    };
+    assert!(!stderr("").contains(ESCAPE));
+    assert!(stderr("--color always").contains(ESCAPE));
+}
+
+#[test]
+fn the_log_has_levels() {
+    let stderr = |options: &str| run(&format!("range 2..4 --workers 1 {options}")).stderr;
+    assert_eq!(stderr(""), "");
+    assert!(stderr("-v").contains("fan-out started: 1 workers"));
+    assert!(stderr("-vv").contains("fan-out started: 1 workers"));
+    assert_eq!(stderr("-q"), "");
+}
