@@ -69,6 +69,7 @@ impl fmt::Debug for Sieve {
         f.debug_struct("Sieve")
             .field("range", &self.shared.range)
             .field("span", &self.shared.plan.span)
+            .field("limit", &self.shared.plan.limit)
             .finish_non_exhaustive()
     }
 }
