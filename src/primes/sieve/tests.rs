@@ -110,11 +110,11 @@ fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
 #[test]
 fn every_limit_and_every_span_find_the_same() {
     for offset in OFFSETS {
-        let range = near(offset, 10_000);
+        let range = near(offset, 1000);
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
         let root = range.end().isqrt();
         for limit in [157, 158, 1000, 20_000, root].map(|limit| limit.min(root).min(1 << 20) as u32) {
-            for span in [30, 60, 990, 3000, 30_000, 300_000] {
+            for span in [30, 90, 990, 3000, 300_000] {
                 let plan = Plan { limit, span };
                 assert_eq!(primes_by(range.clone(), plan), expected, "{range:?} with {plan:?}");
             }
