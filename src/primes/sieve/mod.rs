@@ -19,7 +19,74 @@ use plan::Plan;
 pub use segment::Segment;
 pub use segments::Segments;
 
-/// The primes of a range, segment by segment.
+/// The primes of a range, segment by segment: the item to fan out is a segment.
+///
+/// A `Sieve` has what all workers read, and is cheap to clone. Each worker has a [`Segment`], the buffer in which it
+/// sieves one of the [`segments`](Self::segments) after the other, in any order.
+///
+/// # Guarantees
+///
+/// - Any range of `u64` will do, up to and with [`u64::MAX`], and every answer is proved, not probable.
+/// - The segments of a range are disjoint and have all of it; so the counts of the segments add up to that of the range,
+///   and in [order](crate::FanOut::ordered) their primes ascend.
+/// - The base, of which there is one, takes 16 MB at most, a [`Segment`] less than 1 MB, however long or far the range.
+///
+/// # Costs
+///
+/// On one thread, at 3.65 GHz: a number costs 0.07 ns near 0, 0.2 ns near 10^12 and 0.9 ns near 10^15, where a range of
+/// less than a million is dearer, for the primes up to 31.6 million must be found first. From 2^52 on these would be too
+/// many; the sieve strikes out as much as pays and decides the rest by [`is_prime`](super::is_prime): 20 ns a number near
+/// 10^18. A range of ten numbers costs a few microseconds anywhere. To visit a prime costs 1.5 ns.
+///
+/// A segment is some milliseconds of work, less in a short range, so that there are segments for several workers. In none
+/// are primes of more than 5 MB of decimal text.
+///
+/// # Algorithm
+///
+/// The sieve of Eratosthenes in segments that fit a cache, on a wheel modulo 30: 8 of 30 numbers are left without the
+/// factors 2, 3 and 5, and are the bits of one byte. The multiples of primes up to 157 are combined from tables. A prime
+/// below a sixtieth of the segment has its multiples struck out eight at a time, by the turn of the wheel; a larger one
+/// by a row of odd multiples as long as a segment can have, without a branch that depends on the prime.
+///
+/// # Examples
+///
+/// How many primes and twins there are below two million:
+///
+/// ```
+/// use actix_fan::primes::Sieve;
+/// use actix_fan::{FanOutExt, Job, work_fn};
+/// use futures::TryStreamExt;
+///
+/// # actix::System::new().block_on(async {
+/// let sieve = Sieve::new(0..=2_000_000);
+/// let counts = sieve.segments().fan_out().ordered().with(move || {
+///     let mut segment = sieve.segment(); // one a worker
+///     work_fn(move |range, job: &mut Job<'_, (u64, u64)>| {
+///         segment.fill(range);
+///         job.emit((segment.count(), segment.count_twins()));
+///         Ok(())
+///     })
+/// })?;
+/// let add = |sum: (u64, u64), counts: (u64, u64)| async move { Ok((sum.0 + counts.0, sum.1 + counts.1)) };
+/// assert_eq!(counts.try_fold((0, 0), add).await?, (148_933, 14_871));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// Without a pipeline:
+///
+/// ```
+/// use actix_fan::primes::Sieve;
+///
+/// let sieve = Sieve::new(1_000_000_000_000_000_000..=1_000_000_000_000_000_030);
+/// let mut segment = sieve.segment();
+/// let mut primes = Vec::new();
+/// for range in sieve.segments() {
+///     segment.fill(range);
+///     primes.extend(segment.primes());
+/// }
+/// assert_eq!(primes, [1_000_000_000_000_000_003, 1_000_000_000_000_000_009]);
+/// ```
 #[derive(Clone)]
 pub struct Sieve {
     shared: Arc<Shared>,
@@ -34,6 +101,8 @@ struct Shared {
 
 impl Sieve {
     /// A sieve of `range`, both of its ends included, which may be any and may be empty.
+    ///
+    /// This finds the base, the primes whose multiples are struck out: up to 20 ms, where the range is long and far.
     #[must_use]
     pub fn new(range: RangeInclusive<u64>) -> Self {
         let plan = if range.is_empty() { Plan::full(0) } else { Plan::new(*range.start(), *range.end()) };
@@ -69,6 +138,7 @@ impl fmt::Debug for Sieve {
         f.debug_struct("Sieve")
             .field("range", &self.shared.range)
             .field("span", &self.shared.plan.span)
+            .field("limit", &self.shared.plan.limit)
             .finish_non_exhaustive()
     }
 }

@@ -27,26 +27,44 @@ const KEEP: [u8; 32] = {
     keep
 };
 
-/// Strikes out the odd multiples of `primes` in a segment that begins with the number `start`, a multiple of 30, and
-/// takes all of `bytes` but the margin.
+/// Strikes out the odd multiples of `primes`, which ascend, in a segment that begins with the number `start`, a multiple
+/// of 30, and takes all of `bytes` but the margin.
 pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
-    let len = bytes.len() - MARGIN;
+    let len = (30 * (bytes.len() - MARGIN)) as u32;
+    let (several, one) = primes.split_at(primes.partition_point(|&prime| 2 * prime < len));
     let mut firsts = [0; BATCH];
-    for primes in primes.chunks(BATCH) {
+    for primes in several.chunks(BATCH) {
         let firsts = &mut firsts[..primes.len()];
         first_odd_multiples(primes, start, firsts);
         // As many as the least of these primes can have.
-        let most = (30 * len).div_ceil(2 * primes[0] as usize);
+        let most = len.div_ceil(2 * primes[0]);
         for (&prime, &first) in primes.iter().zip(&*firsts) {
-            let mut multiple = first;
-            for _ in 0..most {
-                let byte = (multiple / 30) as usize;
-                let byte = if byte < len { byte } else { len + byte % MARGIN };
-                bytes[byte] &= KEEP[(multiple % 30) as usize];
-                multiple += 2 * prime;
+            for i in 0..most {
+                strike_one(bytes, first + i * 2 * prime);
             }
         }
     }
+    for primes in one.chunks(BATCH) {
+        let firsts = &mut firsts[..primes.len()];
+        first_odd_multiples(primes, start, firsts);
+        // Most have none: first to gather those that have one is faster than to strike beside the segment.
+        let mut hits = [0; BATCH];
+        let mut count = 0;
+        for &first in &*firsts {
+            hits[count % BATCH] = first;
+            count += usize::from(first < len);
+        }
+        hits[..count].iter().for_each(|&multiple| strike_one(bytes, multiple));
+    }
+}
+
+/// Strikes out the number that is so far from the first of the segment, if it is in the segment.
+#[inline(always)]
+fn strike_one(bytes: &mut [u8], number: u32) {
+    let len = bytes.len() - MARGIN;
+    let byte = (number / 30) as usize;
+    let byte = if byte < len { byte } else { len + byte % MARGIN };
+    bytes[byte] &= KEEP[(number % 30) as usize];
 }
 
 /// How far from `start`, which is even, the first odd multiple of each of `primes` is. They are below 2^26.

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::primes::{is_prime, is_prime_by_trial_division};
 
@@ -93,4 +95,115 @@ fn a_range_outside_is_refused() {
 fn a_range_longer_than_the_span_is_refused() {
     let sieve = Sieve::new(0..=u64::MAX);
     sieve.segment().fill(1..=sieve.span() + 1);
+}
+
+fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
+    let sieve = Sieve::with(range, plan);
+    let mut segment = sieve.segment();
+    let fill = |part| {
+        segment.fill(part);
+        segment.primes().collect::<Vec<_>>()
+    };
+    sieve.segments().flat_map(fill).collect()
+}
+
+#[test]
+fn every_limit_and_every_span_find_the_same() {
+    for offset in OFFSETS {
+        let range = near(offset, 1000);
+        let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
+        let root = range.end().isqrt();
+        for limit in [157, 158, 1000, 20_000, root].map(|limit| limit.min(root).min(1 << 20) as u32) {
+            for span in [30, 90, 990, 3000, 300_000] {
+                let plan = Plan { limit, span };
+                assert_eq!(primes_by(range.clone(), plan), expected, "{range:?} with {plan:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_periods_and_rows_of_multiples_find_the_same_in_a_long_segment() {
+    for offset in [1u64 << 32, 1_000_000_000_000, 1_000_000_000_000_000, (1 << 52) + 12_345] {
+        let range = offset..=offset + 1_999_999;
+        let limit = offset.isqrt().min(1 << 20) as u32 + 1;
+        let expected = primes_by(range.clone(), Plan { limit, span: 29_970 });
+        assert_eq!(primes_by(range, Plan { limit, span: plan::MOST }), expected, "{offset}");
+    }
+}
+
+#[test]
+fn the_primes_below_powers_of_ten_are_as_many_as_is_known() {
+    for (end, pi, twins) in [(10, 4, 2), (100, 25, 8), (1_000_000, 78_498, 8169), (10_000_000, 664_579, 58_980)] {
+        let sieve = Sieve::new(0..=end);
+        let mut segment = sieve.segment();
+        let counts = sieve.segments().map(|part| {
+            segment.fill(part);
+            (segment.count(), segment.count_twins())
+        });
+        assert_eq!(counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1)), (pi, twins), "{end}");
+    }
+}
+
+#[test]
+fn a_part_of_a_segment_has_its_primes_only() {
+    let sieve = Sieve::new(999_000..=1_001_000);
+    let mut segment = sieve.segment();
+    for start in 1_000_000..1_000_035 {
+        for end in [start, start + 1, start + 29, start + 30, start + 700] {
+            segment.fill(start..=end);
+            assert!(segment.primes().eq((start..=end).filter(|&n| is_prime(n))), "{start}..={end}");
+        }
+    }
+}
+
+#[test]
+fn a_segment_is_forgotten_by_the_next() {
+    let sieve = Sieve::new(0..=1_000_000);
+    let mut segment = sieve.segment();
+    for part in [0..=5000, 0..=9, 999_000..=1_000_000, 3..=3, 4..=4, 0..=1] {
+        segment.fill(part.clone());
+        assert!(segment.primes().eq(part.filter(|&n| is_prime(n))));
+    }
+}
+
+#[test]
+fn external_iteration_yields_what_internal_does() {
+    let sieve = Sieve::new(0..=100_000);
+    let mut segment = sieve.segment();
+    segment.fill(0..=30_000);
+    for taken in [0, 1, 3, 4, 1000] {
+        let mut primes = segment.primes();
+        let mut all: Vec<u64> = primes.by_ref().take(taken).collect();
+        primes.for_each(|prime| all.push(prime));
+        assert!(all.into_iter().eq(segment.primes()), "{taken}");
+    }
+}
+
+#[test]
+fn the_largest_prime_is_found() {
+    assert_eq!(primes(u64::MAX - 100..=u64::MAX).last(), Some(&18_446_744_073_709_551_557));
+    assert!(primes(u64::MAX..=u64::MAX).is_empty());
+}
+
+#[test]
+fn a_sieve_is_shared_and_its_segments_are_items() {
+    fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    fn is_sent<T: Send + 'static>(_: &T) {}
+    let sieve = Sieve::new(0..=1);
+    is_shared(&sieve);
+    is_shared(&sieve.segments());
+    is_sent(&sieve.segment());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn random_ranges_agree_with_is_prime(n in any::<u64>(), shift in 0u32..64, len in 0u64..3000) {
+        let start = n >> shift;
+        let range = start..=start.saturating_add(len);
+        let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
+        prop_assert_eq!(primes(range), expected);
+    }
 }
