@@ -7,7 +7,8 @@ use std::{io, process, thread};
 
 use actix_fan::StopHandle;
 
-use crate::exit::INTERRUPTED;
+/// What the shell reports for a program that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// How long a drain has at least. `timeout` and the like send a signal twice in a row, and mean one.
 const GRACE: Duration = Duration::from_millis(200);

@@ -9,11 +9,10 @@ use actix_fan::{PipelineError, StartError};
 use anstream::AutoStream;
 use thiserror::Error;
 
-use crate::filter::{Bad, ReadError};
+use crate::ending::INTERRUPTED;
+use crate::input::{Bad, ReadError};
 use crate::stderr;
 
-/// What the shell reports for a program that Ctrl-C ended.
-pub(crate) const INTERRUPTED: u8 = 130;
 const NOTHING_FOUND: u8 = 1;
 const USAGE: u8 = 2;
 // The numbers of sysexits.h.

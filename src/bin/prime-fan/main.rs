@@ -4,6 +4,7 @@ mod args;
 mod ending;
 mod exit;
 mod filter;
+mod input;
 mod output;
 mod progress;
 mod random;
@@ -12,6 +13,7 @@ mod record;
 mod report;
 mod run;
 mod stderr;
+mod tally;
 mod texts;
 
 use std::env;

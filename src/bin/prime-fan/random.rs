@@ -10,7 +10,8 @@ use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::record::{Layout, Record, Verdict};
-use crate::run::{Nouns, Run, Search, Tally};
+use crate::run::{Run, Search};
+use crate::tally::{Nouns, Tally};
 
 /// Puts out the primes that are found until there are enough, the numbers end or a signal comes.
 pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Ending) -> Result<(), Failure> {

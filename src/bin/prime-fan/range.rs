@@ -10,7 +10,8 @@ use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::record::{Layout, Record, Verdict};
-use crate::run::{Nouns, Run, Search, Tally, workers};
+use crate::run::{Run, Search, workers};
+use crate::tally::{Nouns, Tally};
 
 /// Segments that may be in flight for each worker: one that is sieved, one that waits, and one that is put out. Each
 /// holds up to some megabytes of text.

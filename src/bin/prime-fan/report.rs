@@ -3,8 +3,8 @@
 use actix_fan::{Stats, WorkerStats};
 
 use crate::args::{Settings, StatsForm};
-use crate::run::{Nouns, Tally};
 use crate::stderr::{say, write};
+use crate::tally::{Nouns, Tally};
 
 /// Tells what was asked for. `was_shown`: there was progress to see, which now needs an end.
 pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, was_shown: bool) {

@@ -1,5 +1,6 @@
 //! `prime-fan filter`.
 
+mod buffers;
 mod numbers;
 mod sift;
 mod slices;
@@ -13,16 +14,15 @@ use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
 use crate::args::{self, Keep, OnBad, Settings};
 use crate::ending::Ending;
 use crate::exit::Failure;
+use crate::input::ReadError;
 use crate::output::Output;
 use crate::record::{Format, Layout};
-use crate::run::{Nouns, Run, Search, Tally, workers};
+use crate::run::{Run, Search, workers};
 use crate::stderr::complain;
+use crate::tally::{Nouns, Tally};
 
 use sift::{Sift, Sifted};
 use slices::Slices;
-
-pub(crate) use sift::Bad;
-pub(crate) use slices::ReadError;
 
 /// Slices of the input that may be in flight for each worker: a megabyte.
 const WINDOW: usize = 8;

@@ -1,8 +1,6 @@
 //! Words as numbers.
 
-use thiserror::Error;
-
-use super::slices::LONGEST;
+use crate::input::{LONGEST, Reason};
 
 /// A number of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,19 +8,6 @@ pub(super) enum Number {
     Small(u64),
     /// From 2^64 on.
     Wide(u128),
-}
-
-/// Why a word is no number.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(crate) enum Reason {
-    #[error("is no number: write it in decimal, or in hexadecimal after 0x")]
-    NotANumber,
-    #[error("is negative: numbers from 0 on can be tested")]
-    Negative,
-    #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
-    TooLarge,
-    #[error("is no number: it has more than {LONGEST} characters")]
-    TooLong,
 }
 
 /// Decimal digits that fit into 64 bits whatever they are.

@@ -1,31 +1,13 @@
 //! The work on a slice: its numbers are parsed, tested and written.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use actix_fan::primes::{is_prime, is_probable_prime};
 use actix_fan::{BoxError, Job, Work};
-use memchr::memchr_iter;
-use thiserror::Error;
 
-use super::numbers::{Number, Reason, take};
-use super::slices::{Slice, name};
+use super::numbers::{Number, take};
+use super::slices::Slice;
 use crate::args::{Keep, OnBad};
+use crate::input::Bad;
 use crate::record::{Format, Layout, Record, Verdict};
-
-/// Characters of a bad word that are shown.
-const SHOWN: usize = 40;
-
-/// A word that is no number.
-#[derive(Clone, Debug, Error)]
-#[error("{}:{line}: \"{text}\" {reason}", name(file.as_deref()))]
-pub(crate) struct Bad {
-    file: Option<Arc<Path>>,
-    line: u64,
-    /// Its beginning, in printable characters.
-    text: String,
-    reason: Reason,
-}
 
 /// What came of a slice.
 pub(super) struct Sifted {
@@ -79,7 +61,7 @@ impl Sift {
                 Err(reason) => {
                     sifted.bad += 1;
                     if self.bad != OnBad::Skip {
-                        sifted.named.push(bad(slice, at, word, reason));
+                        sifted.named.push(Bad::new(slice.file.clone(), slice.line_at(at), word, reason));
                     }
                     if self.bad == OnBad::Stop {
                         break;
@@ -118,17 +100,6 @@ fn verdict(number: Number) -> Verdict {
         Number::Wide(number) if is_probable_prime(number) => Verdict::ProbablePrime,
         _ => Verdict::Composite,
     }
-}
-
-fn bad(slice: &Slice, at: usize, word: &[u8], reason: Reason) -> Bad {
-    // A character has four bytes at most.
-    let text = String::from_utf8_lossy(&word[..word.len().min(4 * (SHOWN + 1))]).into_owned();
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    let line = slice.line + memchr_iter(b'\n', &slice.bytes()[..at]).count() as u64;
-    Bad { file: slice.file.clone(), line, text: shown, reason }
 }
 
 #[cfg(test)]

@@ -5,17 +5,13 @@ use std::io::{self, Read};
 use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::vec;
 
 use memchr::memchr_iter;
-use thiserror::Error;
 
-/// What is read at a time: about half a millisecond of work, so that handing it over costs little beside it.
-const READ: usize = 128 * 1024;
-
-/// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
-pub(super) const LONGEST: usize = 64 * 1024;
+use super::buffers::{Buffer, Buffers, READ};
+use crate::input::{LONGEST, ReadError};
 
 /// A mark that some editors put at the start of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -28,7 +24,7 @@ pub(super) struct Slice {
     /// None: the standard input.
     pub(super) file: Option<Arc<Path>>,
     /// The line in which it begins, from 1.
-    pub(super) line: u64,
+    line: u64,
     /// The place of its first word among all words of the input, from 0, if they are counted.
     pub(super) index: u64,
 }
@@ -37,19 +33,11 @@ impl Slice {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer.bytes[self.range.clone()]
     }
-}
 
-/// A file could not be read.
-#[derive(Clone, Debug, Error)]
-#[error("could not read {}", name(file.as_deref()))]
-pub(crate) struct ReadError {
-    file: Option<Arc<Path>>,
-    source: Arc<io::Error>,
-}
-
-/// What a file is called in a message.
-pub(super) fn name(file: Option<&Path>) -> String {
-    file.map_or("the standard input".to_owned(), |path| path.display().to_string())
+    /// The line of its byte at `index`.
+    pub(super) fn line_at(&self, index: usize) -> u64 {
+        self.line + memchr_iter(b'\n', &self.bytes()[..index]).count() as u64
+    }
 }
 
 /// The slices of files, one file after the other; ends with the first error.
@@ -143,7 +131,7 @@ impl Iterator for Slices {
                     return Some(Ok(slice));
                 }
                 Ok(None) => {}
-                Err(source) => return Some(Err(self.end(ReadError { file: reading.file, source: Arc::new(source) }))),
+                Err(source) => return Some(Err(self.end(ReadError::new(reading.file, source)))),
             }
         }
     }
@@ -165,37 +153,8 @@ impl Reading {
         };
         match input {
             Ok(input) => Ok(Self { file, input, line: 1, is_new: true }),
-            Err(source) => Err(ReadError { file, source: Arc::new(source) }),
+            Err(source) => Err(ReadError::new(file, source)),
         }
-    }
-}
-
-/// Where buffers come from and return to: their memory is in use already, and warm.
-#[derive(Clone, Debug, Default)]
-struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Buffers {
-    fn take(&self) -> Buffer {
-        let bytes = self.unused().pop();
-        Buffer { bytes: bytes.unwrap_or_else(|| vec![0; LONGEST + 1 + READ]), home: self.clone() }
-    }
-
-    fn unused(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Room for one read and for what was kept before it.
-#[derive(Debug)]
-struct Buffer {
-    bytes: Vec<u8>,
-    home: Buffers,
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // No more than were in use at a time, which is what the window allows.
-        self.home.unused().push(mem::take(&mut self.bytes));
     }
 }
 
@@ -210,7 +169,7 @@ fn words(bytes: &[u8]) -> u64 {
 impl Slice {
     /// A slice of a file by that name, from its 7th line and 100th word on.
     pub(super) fn for_test(bytes: &[u8], file: &str) -> Self {
-        let buffer = Buffer { bytes: bytes.to_vec(), home: Buffers::default() };
+        let buffer = Buffers::default().holding(bytes);
         Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
     }
 }

@@ -4,8 +4,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::View;
 use super::human::{percent, short};
-use crate::run::Nouns;
 use crate::stderr;
+use crate::tally::Nouns;
 
 /// Steps of a bar from empty to full, finer than any terminal shows.
 const STEPS: u64 = 10_000;

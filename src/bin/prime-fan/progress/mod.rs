@@ -10,8 +10,8 @@ use actix_fan::Stats;
 
 use crate::args::{ProgressWhen, Settings};
 use crate::ending::Reason;
-use crate::run::{Nouns, Tally};
 use crate::stderr::{self, say};
+use crate::tally::{Nouns, Tally};
 
 use bars::Bars;
 use human::{percent, short, time};

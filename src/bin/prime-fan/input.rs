@@ -1,0 +1,68 @@
+//! What may be wrong with the input.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
+pub(crate) const LONGEST: usize = 64 * 1024;
+
+/// Characters of a bad word that are shown.
+const SHOWN: usize = 40;
+
+/// A file could not be read.
+#[derive(Clone, Debug, Error)]
+#[error("could not read {}", name(file.as_deref()))]
+pub(crate) struct ReadError {
+    file: Option<Arc<Path>>,
+    source: Arc<io::Error>,
+}
+
+impl ReadError {
+    pub(crate) fn new(file: Option<Arc<Path>>, source: io::Error) -> Self {
+        Self { file, source: Arc::new(source) }
+    }
+}
+
+/// What a file is called in a message.
+fn name(file: Option<&Path>) -> String {
+    file.map_or("the standard input".to_owned(), |path| path.display().to_string())
+}
+
+/// A word that is no number.
+#[derive(Clone, Debug, Error)]
+#[error("{}:{line}: \"{text}\" {reason}", name(file.as_deref()))]
+pub(crate) struct Bad {
+    file: Option<Arc<Path>>,
+    line: u64,
+    /// Its beginning, in printable characters.
+    text: String,
+    reason: Reason,
+}
+
+impl Bad {
+    pub(crate) fn new(file: Option<Arc<Path>>, line: u64, word: &[u8], reason: Reason) -> Self {
+        // A character has four bytes at most.
+        let beginning = String::from_utf8_lossy(&word[..word.len().min(4 * (SHOWN + 1))]);
+        let mut text: String = beginning.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+        if beginning.chars().nth(SHOWN).is_some() {
+            text.push('…');
+        }
+        Self { file, line, text, reason }
+    }
+}
+
+/// Why a word is no number.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum Reason {
+    #[error("is no number: write it in decimal, or in hexadecimal after 0x")]
+    NotANumber,
+    #[error("is negative: numbers from 0 on can be tested")]
+    Negative,
+    #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
+    TooLarge,
+    #[error("is no number: it has more than {LONGEST} characters")]
+    TooLong,
+}
