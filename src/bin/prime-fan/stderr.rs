@@ -1,5 +1,6 @@
 //! The standard error. Whoever writes there lets the progress bars, if any are drawn, step aside.
 
+use std::env;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -28,8 +29,9 @@ pub(crate) fn aside<R>(write: impl FnOnce() -> R) -> R {
     }
 }
 
-pub(crate) fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+/// Whether what was written can be written over, as bars are.
+pub(crate) fn can_draw() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }
 
 /// Whether what is written there may have colours.

@@ -4,11 +4,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::View;
 use super::human::{percent, short};
+use super::terminal::Terminal;
 use crate::stderr;
 use crate::tally::Nouns;
 
 /// Steps of a bar from empty to full, finer than any terminal shows.
 const STEPS: u64 = 10_000;
+
+/// Drawn a second, at most.
+const FRAMES: u8 = 20;
 
 pub(super) struct Bars {
     all: MultiProgress,
@@ -20,7 +24,10 @@ pub(super) struct Bars {
 
 impl Bars {
     pub(super) fn new(total_is_known: bool, workers: bool, nouns: Nouns) -> Self {
-        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+            Box::new(Terminal::stderr()),
+            FRAMES,
+        ));
         stderr::has_bars(all.clone());
         let whole = all.add(bar(if total_is_known { "[{bar:8}] {prefix:>5}  {msg}" } else { "{spinner} {msg}" }));
         Self { all, whole, workers: workers.then(Vec::new), nouns }

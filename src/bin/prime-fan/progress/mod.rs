@@ -3,6 +3,7 @@
 mod bars;
 mod human;
 mod notes;
+mod terminal;
 
 use std::time::{Duration, Instant};
 
@@ -67,7 +68,7 @@ impl Progress {
         let display = match settings.progress {
             _ if settings.quiet => Display::Nothing,
             ProgressWhen::Never => Display::Nothing,
-            _ if stderr::is_terminal() => Display::Bars(Bars::new(total.is_some(), workers, nouns)),
+            _ if stderr::can_draw() => Display::Bars(Bars::new(total.is_some(), workers, nouns)),
             ProgressWhen::Always => Display::Lines { workers },
             ProgressWhen::Auto | ProgressWhen::Workers => Display::Notes(Notes::new(Instant::now())),
         };
