@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::input::LONGEST;
 
-/// What is read at a time: about half a millisecond of work, so that handing it over costs little beside it.
-pub(super) const READ: usize = 128 * 1024;
+/// What is read at a time: about a millisecond of work, so that handing it over costs little beside it.
+pub(super) const READ: usize = 256 * 1024;
 
 /// Where buffers come from and return to: their memory is in use already, and warm.
 #[derive(Clone, Debug, Default)]

@@ -24,7 +24,7 @@ use crate::tally::{Nouns, Tally};
 use sift::{Sift, Sifted};
 use slices::Slices;
 
-/// Slices of the input that may be in flight for each worker: a megabyte.
+/// Slices of the input that may be in flight for each worker: two megabytes.
 const WINDOW: usize = 8;
 
 /// Puts out those of the numbers in files that are prime, or are not.
