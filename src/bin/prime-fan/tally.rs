@@ -20,6 +20,6 @@ pub(crate) struct Tally {
     pub(crate) bad: u64,
     /// Items whose test panicked.
     pub(crate) failed: u64,
-    /// How far it is on the way to the `total` of its [`Search`].
+    /// How far it is on the way to the `total` of the search.
     pub(crate) done: u64,
 }
