@@ -3,8 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::control::Control;
 use crate::error::BoxError;
+use crate::halt::Halt;
 
 /// The work on one item at a time, with state of its own.
 ///
@@ -62,7 +62,7 @@ pub trait Work<I>: 'static {
 /// The item that runs, as its [`Work`] sees it.
 pub struct Job<'a, O> {
     pub(crate) outputs: &'a mut Vec<O>,
-    pub(crate) control: &'a Control,
+    pub(crate) halt: Halt<'a>,
     pub(crate) index: u64,
 }
 
@@ -77,7 +77,7 @@ impl<O> Job<'_, O> {
     /// count, since it waits for what is in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
-        self.control.is_stopped()
+        self.halt.is_stopped()
     }
 
     /// The place of the item in the source, from 0.
