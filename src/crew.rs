@@ -25,6 +25,12 @@ pub(crate) fn check_arbiter() -> Result<(), StartError> {
     catch(|| drop(actix::spawn(async {}))).map_err(|_| StartError::NoSystem)
 }
 
+/// The System that this thread belongs to, whether its loop runs already or not.
+pub(crate) fn check_system() -> Result<System, StartError> {
+    let system = System::try_current().ok_or(StartError::NoSystem)?;
+    if system.arbiter().spawn_fn(|| ()) { Ok(system) } else { Err(StartError::SystemStopped) }
+}
+
 /// Starts `workers` threads, each with an actor that `hire` makes of the worker's number and what all of them share.
 pub(crate) fn start_crew<A, S>(
     name: &str,

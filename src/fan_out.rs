@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::aggregator::{Aggregator, Finish};
 use crate::batch::{Batch, Spares};
 use crate::closures::{FilterMap, FlatMap, Map, TryMap};
-use crate::control::Control;
+use crate::control::{Control, Intake};
 use crate::crew::{check_arbiter, start_crew};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
@@ -152,7 +152,8 @@ where
         let Checked { workers, window } = self.settings.check(item_bytes)?;
         check_arbiter()?;
         let batch = self.settings.batch;
-        let control = Arc::new(Control::new(Protocol::new(workers, window, batch, item_bytes), workers));
+        let protocol = Protocol::new(workers, window, batch, item_bytes);
+        let control = Arc::new(Control::new(protocol, workers, Intake::source()));
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&control, chunks, self.ordered).start();
         let inputs = Arc::new(Spares::new(workers));

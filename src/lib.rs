@@ -87,6 +87,7 @@ mod fan_out;
 mod generator;
 mod halt;
 mod merge;
+mod pool;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
@@ -110,6 +111,7 @@ pub use fan_in::FanIn;
 pub use fan_out::FanOut;
 pub use generator::Generator;
 pub use merge::{Merged, fan_in};
+pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
 pub use settings::MAX_WORKERS;
 pub use source::{FanOutExt, Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
 pub use stats::{Snapshot, Stats, WorkerStats};

@@ -1,4 +1,4 @@
-//! Numbers about a running or finished pipeline.
+//! Numbers about a running or finished pipeline or pool.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -22,11 +22,19 @@ pub struct Stats {
     pub skipped: u64,
     /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
     pub in_flight: usize,
+    /// Items in flight that no worker has begun, in a pool. A pipeline hands items out by the batch and counts them in
+    /// `in_flight` alone: there it is 0.
+    pub queued: usize,
+    /// Submits that wait for credit, in a pool: not taken yet, and not part of the sum above. In a pipeline the source
+    /// waits instead: 0.
+    pub waiting: usize,
     /// Results that the consumer got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
     /// [`StopHandle`](crate::StopHandle), it may be 256 behind.
     pub emitted: u64,
     /// Items that the next batch would take.
     pub batch_size: usize,
+    /// What an item keeps a worker busy for: the mean of the last 500 or so. `None` before the first one was measured.
+    pub mean_service: Option<Duration>,
     /// Since the start; stands still once the last worker is gone.
     pub elapsed: Duration,
     /// One entry a worker.
