@@ -29,13 +29,30 @@
 //! `flat_map` and `with` start the actors and return the stream, [`FanIn`]. Streams chain: [`FanIn::fan_out`] makes one the
 //! source of the next stage, and [`fan_in`] makes one of many.
 //!
+//! For items that come one by one, as requests do, there is a [`Pool`] to submit to: the same workers, credit, stop and
+//! accounting, and each submit awaits its own result.
+//!
 //! # Where it may be started
 //!
-//! On a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an actix-web handler.
-//! The generator, the source and the aggregator live on that arbiter; the queue of the pool is served by the System's first
-//! one. Neither is kept for more than about 100 us at a time, but a source or a consumer that blocks it blocks the
-//! pipeline: see [`blocking()`]. A pipeline started in the closure of `HttpServer::new` is started once for each of its
-//! threads. The stream itself may be consumed anywhere.
+//! A pipeline, on a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an
+//! actix-web handler; a pool, on any thread that belongs to a System. A pipeline's generator, source and aggregator live on
+//! that arbiter; the queue in front of its workers is served by the System's first one. Neither is kept for more than about
+//! 100 us at a time, but a source or a consumer that blocks it blocks the pipeline: see [`blocking()`]. What is started in
+//! the closure of `HttpServer::new` is started once for each of its threads. The stream itself may be consumed anywhere.
+//!
+//! # Pool
+//!
+//! ```
+//! # actix::System::new().block_on(async {
+//! let squares = actix_fan::pool().map(|n: u64| n * n)?; // once an application; cheap to clone, to be used anywhere
+//! assert_eq!(squares.submit(7).await?, 49);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! [`Pool::submit`] waits for credit, [`Pool::try_submit`] gives the item back where there is none, and dropping either
+//! future gives the item up: it doesn't begin, or can see that it may end. What follows is of pipelines; [`Pool`] has the
+//! same of its own.
 //!
 //! # Ordering
 //!
@@ -73,7 +90,8 @@
 //! # Features
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
-//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves the pipeline alone.
+//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
+//!   alone.
 
 mod aggregator;
 mod batch;

@@ -6,7 +6,7 @@ use crate::closures::{Map, TryMap};
 use crate::control::{Control, Intake};
 use crate::crew::{check_system, start_crew};
 use crate::error::{BoxError, PipelineError, StartError};
-use crate::pool::Pool;
+use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};

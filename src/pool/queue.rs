@@ -3,66 +3,18 @@
 //! Two locks are ever held together, in this order: the line's, then the protocol's. Nothing of users runs under
 //! either: items, answers and wakers leave the line first.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use futures::task::AtomicWaker;
 
 use crate::control::{Control, Submits};
 use crate::pool::error::SubmitError;
+use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::reply::{Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
-use crate::ticket::Ticket;
 use crate::unwind::discard;
-
-/// An item and whoever waits for its result.
-pub(super) struct Submitted<I, O> {
-    pub(super) item: I,
-    pub(super) reply: Reply<I, O>,
-}
-
-/// An item that was taken in: it has its credit and its index.
-pub(super) struct Accepted<I, O> {
-    pub(super) submitted: Submitted<I, O>,
-    pub(super) index: u64,
-    pub(super) ticket: Ticket,
-}
-
-impl<I, O> Submitted<I, O> {
-    /// Sends the item back, without ever having had credit.
-    pub(super) fn refuse(self, control: &Control) {
-        let answer = Err(refusal(self.item, control));
-        self.reply.send(answer, None);
-    }
-}
-
-impl<I, O> Accepted<I, O> {
-    fn new(control: &Arc<Control>, index: u64, submitted: Submitted<I, O>) -> Self {
-        Self { submitted, index, ticket: Ticket::new(control, 1) }
-    }
-
-    /// Ends the item unbegun, because everything was stopped.
-    fn stop(mut self, control: &Control, hand_back: impl FnOnce(I) -> Option<I>) {
-        let Submitted { item, reply } = self.submitted;
-        self.ticket.cancel();
-        reply.send(Err(stopped(hand_back(item), control)), Some(self.ticket));
-    }
-}
-
-/// Why an item isn't taken in.
-pub(super) fn refusal<I>(item: I, control: &Control) -> SubmitError<I> {
-    match control.error() {
-        Some(error) => SubmitError::Lost { item: Some(item), error: error.clone() },
-        None => SubmitError::Closed(item),
-    }
-}
-
-/// Why an item that was taken in has no result.
-pub(super) fn stopped<I>(item: Option<I>, control: &Control) -> SubmitError<I> {
-    match control.error() {
-        Some(error) => SubmitError::Lost { item, error: error.clone() },
-        None => SubmitError::Stopped { item },
-    }
-}
 
 /// Where items stand in line and workers fetch them. Whoever takes an item out of the line, by this lock, decides what
 /// becomes of it: a worker runs it, a submit that is dropped takes it back, a stop answers it. So nothing runs twice, and
@@ -70,19 +22,29 @@ pub(super) fn stopped<I>(item: Option<I>, control: &Control) -> SubmitError<I> {
 pub(super) struct Queue<I, O> {
     inner: Mutex<Inner<I, O>>,
     called: Condvar,
+    /// Whether a worker that watches the line should look. Only a hint, so `Relaxed` does: it looks under the lock.
+    stirred: AtomicBool,
 }
+
+/// How often a worker yields before it sleeps. Whoever submits one item after the other is back within a few
+/// microseconds, and to wake a thread can take ten times that: the processor may sleep as well.
+const YIELDS: usize = 16;
 
 struct Inner<I, O> {
     line: Line<Submitted<I, O>, Accepted<I, O>>,
     /// Workers asleep that nobody has called yet. It may be too high after a spurious wake-up, which costs a call in
     /// vain, but never too low.
     idle: usize,
+    /// Workers about to sleep, who look once more before they do.
+    watching: usize,
 }
 
 impl<I, O> Inner<I, O> {
-    /// Claims a sleeping worker for each of so many items; how many are to be called.
+    /// Claims a sleeping worker for each of so many items that just came, but for those that others look for already; how
+    /// many are to be called.
     fn claim(&mut self, items: usize) -> usize {
-        let called = self.idle.min(items);
+        let unseen = self.line.queued().saturating_sub(self.watching);
+        let called = self.idle.min(items).min(unseen);
         self.idle -= called;
         called
     }
@@ -90,7 +52,11 @@ impl<I, O> Inner<I, O> {
 
 impl<I: Send, O: Send> Queue<I, O> {
     pub(super) fn new() -> Self {
-        Self { inner: Mutex::new(Inner { line: Line::new(), idle: 0 }), called: Condvar::new() }
+        Self {
+            inner: Mutex::new(Inner { line: Line::new(), idle: 0, watching: 0 }),
+            called: Condvar::new(),
+            stirred: AtomicBool::new(false),
+        }
     }
 
     /// Takes a place in the line. Whether that has credit is told as well.
@@ -127,6 +93,7 @@ impl<I: Send, O: Send> Queue<I, O> {
     /// The next item to begin; waits for one. `None`: none will come any more.
     pub(super) fn next(&self, control: &Control) -> Option<Accepted<I, O>> {
         let mut inner = self.lock();
+        let mut watched = false;
         loop {
             if let Some(accepted) = inner.line.pop() {
                 return Some(accepted);
@@ -134,8 +101,28 @@ impl<I: Send, O: Send> Queue<I, O> {
             if !control.is_running() {
                 return None;
             }
-            inner.idle += 1;
-            inner = self.called.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            if watched {
+                inner.idle += 1;
+                inner = self.called.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                inner.watching += 1;
+                self.stirred.store(false, Relaxed);
+                drop(inner);
+                self.watch();
+                inner = self.lock();
+                inner.watching -= 1;
+            }
+            watched = !watched;
+        }
+    }
+
+    /// Lets others have the processor for a while, until something stirs in the line.
+    fn watch(&self) {
+        for _ in 0..YIELDS {
+            if self.stirred.load(Relaxed) {
+                return;
+            }
+            thread::yield_now();
         }
     }
 
@@ -190,6 +177,9 @@ impl<I: Send, O: Send> Queue<I, O> {
     /// Wakes workers for so many items that just came.
     fn call(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
         let called = inner.claim(items);
+        if items > 0 && inner.watching > 0 {
+            self.stirred.store(true, Relaxed);
+        }
         drop(inner);
         (0..called).for_each(|_| self.called.notify_one());
     }

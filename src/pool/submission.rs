@@ -12,13 +12,15 @@ use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
 use crate::pool::error::SubmitError;
-use crate::pool::queue::stopped;
+use crate::pool::item::stopped;
+use crate::pool::open::Open;
+use crate::pool::own;
 use crate::pool::reply::Answer;
-use crate::pool::{Pool, own};
 use crate::protocol::Place;
 use crate::unwind::discard;
 
-/// The future of an item's result; made by [`Pool::submit`] and [`Pool::try_submit`].
+/// The future of an item's result; made by [`Pool::submit`](crate::Pool::submit) and
+/// [`Pool::try_submit`](crate::Pool::try_submit).
 ///
 /// The item is in the pool already, whether this is polled or not. It may be awaited anywhere: on any arbiter, thread or
 /// runtime. While it exists the pool stays open.
@@ -34,14 +36,14 @@ pub struct Submission<I: Send + 'static, O: Send + 'static> {
 }
 
 enum State<I: Send + 'static, O: Send + 'static> {
-    Pending { pool: Pool<I, O>, place: Place, answer: oneshot::Receiver<Answer<I, O>> },
+    Pending { pool: Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>> },
     Refused(SubmitError<I>),
     Done,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
-    pub(super) fn pending(pool: &Pool<I, O>, place: Place, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
-        Self { state: State::Pending { pool: pool.clone(), place, answer } }
+    pub(super) fn pending(pool: &Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
+        Self { state: State::Pending { pool: Arc::clone(pool), place, answer } }
     }
 
     pub(super) fn refused(error: SubmitError<I>) -> Self {
@@ -76,8 +78,8 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
         let answer = match Pin::new(answer).poll(cx) {
             Poll::Ready(Ok(answer)) => answer,
             // Whoever had the item is gone without a word.
-            Poll::Ready(Err(_)) => Err(stopped(None, pool.control())),
-            Poll::Pending if own::is_own(pool.control()) => match pool.queue().take_back(*place) {
+            Poll::Ready(Err(_)) => Err(stopped(None, &pool.control)),
+            Poll::Pending if own::is_own(&pool.control) => match pool.queue.take_back(*place) {
                 // It was submitted elsewhere, but this worker may be the one that is to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,
@@ -85,7 +87,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
             Poll::Pending => return Poll::Pending,
         };
         if answer.is_ok() {
-            pool.control().add_emitted();
+            pool.control.add_emitted();
         }
         self.state = State::Done;
         Poll::Ready(answer)
@@ -100,7 +102,7 @@ impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
         if let State::Pending { pool, place, answer } = &mut self.state {
             // In this order: a worker that fetches the item in between sees that nobody waits for it.
             answer.close();
-            discard(pool.queue().take_back(*place));
+            discard(pool.queue.take_back(*place));
         }
     }
 }
