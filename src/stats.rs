@@ -12,15 +12,17 @@ use actix::Message;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Items taken from the source.
+    /// Items taken from the source, or taken in by a pool: those that got credit.
     pub taken: u64,
     /// Items whose work returned. Their results may still have been dropped with the stream: see `emitted`.
     pub completed: u64,
     /// Items whose work panicked or returned an error, or that came as a failure from the source.
     pub failed: u64,
-    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline was stopped.
+    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline or the pool was
+    /// stopped, or because whoever submitted the item waits no more.
     pub skipped: u64,
-    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
+    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window. A submitted item
+    /// leaves when its work has ended.
     pub in_flight: usize,
     /// Items in flight that no worker has begun, in a pool. A pipeline hands items out by the batch and counts them in
     /// `in_flight` alone: there it is 0.
@@ -28,7 +30,7 @@ pub struct Stats {
     /// Submits that wait for credit, in a pool: not taken yet, and not part of the sum above. In a pipeline the source
     /// waits instead: 0.
     pub waiting: usize,
-    /// Results that the consumer got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
+    /// Results that the consumer or those who submitted got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
     /// [`StopHandle`](crate::StopHandle), it may be 256 behind.
     pub emitted: u64,
     /// Items that the next batch would take.
