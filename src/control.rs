@@ -1,5 +1,6 @@
-//! What the actors of one pipeline share: the protocol's state behind a lock, and what must be seen without one.
+//! What the actors of one pipeline, or the workers of one pool, share: the protocol's state behind a lock, and what must be seen without one.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -12,7 +13,32 @@ use crate::error::PipelineError;
 use crate::protocol::{Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
 
-#[derive(Debug)]
+/// Who takes items in, and is told when there may be credit, demand or an end.
+pub(crate) enum Intake {
+    /// Whoever pulls items out of a source, and registers to be woken.
+    Source(AtomicWaker),
+    /// The line of those who bring them.
+    Line(Arc<dyn Submits>),
+}
+
+impl Intake {
+    pub(crate) fn source() -> Self {
+        Self::Source(AtomicWaker::new())
+    }
+}
+
+/// The line in front of a pool, as seen by those who set credit free.
+pub(crate) trait Submits: Send + Sync {
+    /// The phase moved on: sends away whom it leaves no hope.
+    fn advanced(&self, control: &Arc<Control>);
+
+    /// Ends items, and gives their credit to those who wait for it, before anybody can see it free.
+    fn settle(&self, ends: Ends, control: &Arc<Control>);
+
+    /// How many have credit and have not begun, and how many wait for it, at the instant at which `look` is called.
+    fn look(&self, look: &mut dyn FnMut(usize, usize));
+}
+
 pub(crate) struct Control {
     /// Taken once or twice a batch and held for a few nanoseconds. No code of users runs under it.
     protocol: Mutex<Protocol>,
@@ -20,9 +46,8 @@ pub(crate) struct Control {
     /// suffices to read it: it only ever grows, nothing else is published through it, and what must agree with it is
     /// decided under the lock.
     phase: AtomicU8,
-    /// The generator, when it waits for credit, for demand or for the end.
-    waker: AtomicWaker,
-    /// Written by the consumer alone.
+    intake: Intake,
+    /// Written by the one consumer of a pipeline, added to by those of a pool.
     emitted: AtomicU64,
     started: Instant,
     ended: OnceLock<Instant>,
@@ -35,11 +60,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(protocol: Protocol, workers: usize) -> Self {
+    pub(crate) fn new(protocol: Protocol, workers: usize, intake: Intake) -> Self {
         Self {
             protocol: Mutex::new(protocol),
             phase: AtomicU8::new(Phase::Running as u8),
-            waker: AtomicWaker::new(),
+            intake,
             emitted: AtomicU64::new(0),
             started: Instant::now(),
             ended: OnceLock::new(),
@@ -65,13 +90,13 @@ impl Control {
         self.phase.load(Relaxed) == Phase::Stopped as u8
     }
 
-    /// Moves on to `phase` and wakes the generator, which waits for this among other things.
-    pub(crate) fn advance(&self, phase: Phase) {
+    /// Moves on to `phase` and tells the intake, which waits for this among other things.
+    pub(crate) fn advance(self: &Arc<Self>, phase: Phase) {
         self.advance_with(phase, || ());
     }
 
     /// Ends the pipeline with an error, unless it has ended already or was stopped: then the error is of no consequence.
-    pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
+    pub(crate) fn fail(self: &Arc<Self>, error: PipelineError, phase: Phase) {
         // A second error, after one that only drains, changes nothing.
         if !self.is_complete() && self.advance_with(phase, || drop(self.error.set(error.clone()))) {
             log::warn!("{error}");
@@ -79,7 +104,7 @@ impl Control {
     }
 
     /// Moves on to `phase`, if that is a move; `and` happens before anybody can see it. Whether it was.
-    fn advance_with(&self, phase: Phase, and: impl FnOnce()) -> bool {
+    fn advance_with(self: &Arc<Self>, phase: Phase, and: impl FnOnce()) -> bool {
         let moved = {
             let mut protocol = self.protocol();
             let moved = protocol.advance(phase);
@@ -95,13 +120,16 @@ impl Control {
                 Phase::Draining => log::info!("fan-out draining: no more items are taken"),
                 Phase::Stopped => log::info!("fan-out stopped: what has not begun is skipped"),
             }
-            self.waker.wake();
+            match &self.intake {
+                Intake::Source(waker) => waker.wake(),
+                Intake::Line(line) => line.advanced(self),
+            }
         }
         moved
     }
 
     /// A batch is neither queued nor running any more.
-    pub(crate) fn finish(&self, measured: Option<(usize, Duration)>) {
+    pub(crate) fn finish(self: &Arc<Self>, measured: Option<(usize, Duration)>) {
         let finished = {
             let mut protocol = self.protocol();
             protocol.finish(measured);
@@ -111,13 +139,21 @@ impl Control {
             // Those who wait for the workers wait for this too.
             self.alive.send_modify(|_| ());
         }
-        self.waker.wake();
+        // A line waits for credit alone.
+        if let Intake::Source(waker) = &self.intake {
+            waker.wake();
+        }
     }
 
     /// The items of a batch have ended.
-    pub(crate) fn settle(&self, ends: Ends) {
-        self.protocol().settle(ends);
-        self.waker.wake();
+    pub(crate) fn settle(self: &Arc<Self>, ends: Ends) {
+        match &self.intake {
+            Intake::Source(waker) => {
+                self.protocol().settle(ends);
+                waker.wake();
+            }
+            Intake::Line(line) => line.settle(ends, self),
+        }
     }
 
     pub(crate) fn error(&self) -> Option<&PipelineError> {
@@ -129,14 +165,20 @@ impl Control {
         self.complete.store(true, SeqCst);
     }
 
+    /// Everything was seen through, so no end of anything else is an error any more.
     pub(crate) fn is_complete(&self) -> bool {
-        self.complete.load(SeqCst)
+        match self.intake {
+            Intake::Source(_) => self.complete.load(SeqCst),
+            Intake::Line(_) => self.protocol().is_finished(),
+        }
     }
 
     /// Has `waker` woken when there may be credit, demand or an end. To be called before these are looked at: then no
     /// change can slip between the look and the wait.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+        if let Intake::Source(own) = &self.intake {
+            own.register(waker);
+        }
     }
 
     pub(crate) fn meter(&self, worker: usize) -> &Meter {
@@ -152,11 +194,25 @@ impl Control {
         self.emitted.store(emitted, Relaxed);
     }
 
+    pub(crate) fn add_emitted(&self) {
+        self.emitted.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        match &self.intake {
+            Intake::Source(_) => stats = self.look(0, 0),
+            Intake::Line(line) => line.look(&mut |queued, waiting| stats = self.look(queued, waiting)),
+        }
+        stats
+    }
+
+    /// The numbers, where so many are `queued` and so many `waiting`.
+    fn look(&self, queued: usize, waiting: usize) -> Stats {
         let now = Instant::now();
-        let (ledger, batch_size) = {
+        let (ledger, batch_size, mean_service) = {
             let protocol = self.protocol();
-            (protocol.ledger(), protocol.batch_size())
+            (protocol.ledger(), protocol.batch_size(), protocol.mean_service())
         };
         Stats {
             taken: ledger.taken,
@@ -164,11 +220,25 @@ impl Control {
             failed: ledger.failed,
             skipped: ledger.skipped,
             in_flight: ledger.in_flight,
+            queued,
+            waiting,
             emitted: self.emitted.load(Relaxed),
             batch_size,
+            mean_service,
             elapsed: *self.ended.get().unwrap_or(&now) - self.started,
             workers: self.meters.iter().map(|meter| meter.read(self.started, now)).collect(),
         }
+    }
+
+    /// How long an item submitted now waits until it begins.
+    pub(crate) fn expected_wait(&self) -> Option<Duration> {
+        let mut wait = None;
+        let mut look = |queued, waiting| wait = self.protocol().expected_wait(queued, waiting);
+        match &self.intake {
+            Intake::Source(_) => look(0, 0),
+            Intake::Line(line) => line.look(&mut look),
+        }
+        wait
     }
 
     /// Stops the clock.
@@ -208,6 +278,12 @@ impl Control {
     pub(crate) async fn over(&self) {
         let mut alive = self.alive.subscribe();
         let _ = alive.wait_for(|alive| *alive == 0 && self.protocol().is_finished()).await;
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("protocol", &self.protocol).field("error", &self.error).finish_non_exhaustive()
     }
 }
 

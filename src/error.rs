@@ -11,14 +11,14 @@ use crate::unwind::discard;
 /// Any error of a user's work.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why a pipeline did not start. Nothing was taken from the source.
+/// Why a pipeline or a pool did not start. Nothing was taken from the source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// [`FanOut::workers`](crate::FanOut::workers) was 0 or more than [`MAX_WORKERS`](crate::MAX_WORKERS).
+    /// The number of workers, as in [`FanOut::workers`](crate::FanOut::workers), was 0 or more than [`MAX_WORKERS`](crate::MAX_WORKERS).
     #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = crate::MAX_WORKERS)]
     Workers(usize),
-    /// [`FanOut::window`](crate::FanOut::window) was 0.
+    /// The window, as in [`FanOut::window`](crate::FanOut::window), was 0.
     #[error("window is 0: at least 1 item must be allowed in flight")]
     Window,
     /// [`FanOut::batch`](crate::FanOut::batch) was 0 or larger than the window.
@@ -33,9 +33,7 @@ pub enum StartError {
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
     /// This thread is no actix arbiter, or its event loop doesn't run.
-    #[error(
-        "no actix System runs on this thread: start the pipeline inside `System::block_on`, `#[actix::main]` or an actor"
-    )]
+    #[error("no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]` or an actor")]
     NoSystem,
     /// The System of this thread was stopped.
     #[error("the actix System of this thread was stopped")]
@@ -53,7 +51,7 @@ pub enum StartError {
     },
 }
 
-/// Why a pipeline ended before its source did, without being asked to.
+/// Why a pipeline or a pool ended without being asked to: a pipeline before its source did, a pool before it was closed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipelineError {
@@ -80,10 +78,10 @@ pub enum PipelineError {
 }
 
 /// What a [`Work`](crate::Work) returns for an item that it gave up because [`Job::is_stopped`](crate::Job::is_stopped)
-/// turned true: the item ends as skipped, without a failure. In a pipeline that was not stopped it is an error like any
+/// turned true: the item ends as skipped, without a failure. From an item that was not stopped it is an error like any
 /// other.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("given up because the pipeline was stopped")]
+#[error("given up because it was stopped")]
 pub struct Stopped;
 
 /// Why there is no result for an item.
@@ -135,7 +133,7 @@ impl ItemError {
         Self(Box::new(Inner { index, cause }))
     }
 
-    /// The place of the item in the source, from 0. In a chain of stages it is the source of the stage that failed.
+    /// The place of the item in the source, or in the order in which a pool took items in, from 0. In a chain of stages it is the source of the stage that failed.
     pub fn index(&self) -> u64 {
         self.0.index
     }

@@ -1,8 +1,6 @@
 //! The builder: how a source is fanned out, and the start of the actors.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use actix::Actor;
@@ -12,17 +10,16 @@ use tokio::sync::mpsc;
 use crate::aggregator::{Aggregator, Finish};
 use crate::batch::{Batch, Spares};
 use crate::closures::{FilterMap, FlatMap, Map, TryMap};
-use crate::control::Control;
+use crate::control::{Control, Intake};
+use crate::crew::{check_arbiter, start_crew};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::generator::Generator;
-use crate::pool::{check_arbiter, start_pool};
-use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of, default_window};
+use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of};
+use crate::settings::{Checked, Settings};
 use crate::work::Work;
-use crate::worker::Shared;
-
-/// The most workers that a pool may have.
-pub const MAX_WORKERS: usize = 4096;
+use crate::workbench::Factory;
+use crate::worker::{Shared, Worker};
 
 /// A source that is about to be fanned out: set what matters, then say what the workers do.
 ///
@@ -38,31 +35,21 @@ pub const MAX_WORKERS: usize = 4096;
 #[must_use = "a fan-out does nothing until `map`, `with` or one of their siblings starts it"]
 pub struct FanOut<S> {
     source: S,
-    workers: Option<usize>,
-    window: Option<usize>,
-    batch: BatchSize,
+    settings: Settings,
     ordered: bool,
-    thread_name: String,
 }
 
 impl<S> FanOut<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self {
-            source,
-            workers: None,
-            window: None,
-            batch: BatchSize::Adaptive,
-            ordered: false,
-            thread_name: "fan-worker".to_owned(),
-        }
+        Self { source, settings: Settings::new(BatchSize::Adaptive, "fan-worker"), ordered: false }
     }
 
-    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`].
+    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
     ///
-    /// The default is [`available_parallelism`](thread::available_parallelism), which honours a container's processor
+    /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's processor
     /// quota and the process's affinity. More of them don't make CPU-bound work faster.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
+        self.settings.workers = Some(workers);
         self
     }
 
@@ -75,7 +62,7 @@ impl<S> FanOut<S> {
     /// worker: by the size of the item's or the result's type, and 128 bytes more if it owns anything, since nobody knows
     /// how much. Set it where items own more.
     pub fn window(mut self, window: usize) -> Self {
-        self.window = Some(window);
+        self.settings.window = Some(window);
         self
     }
 
@@ -91,13 +78,13 @@ impl<S> FanOut<S> {
     /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and one that takes far
     /// longer is cut; set it where you know better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
-        self.batch = BatchSize::Fixed(items);
+        self.settings.batch = BatchSize::Fixed(items);
         self
     }
 
     /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `fan-worker`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.thread_name = name.into();
+        self.settings.thread_name = name.into();
         self
     }
 }
@@ -161,20 +148,28 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let Settings { workers, window, item_bytes } = self.check::<W::Output>()?;
-        let control = Arc::new(Control::new(Protocol::new(workers, window, self.batch, item_bytes), workers));
+        let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
+        let Checked { workers, window } = self.settings.check(item_bytes)?;
+        check_arbiter()?;
+        let batch = self.settings.batch;
+        let protocol = Protocol::new(workers, window, batch, item_bytes);
+        let control = Arc::new(Control::new(protocol, workers, Intake::source()));
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&control, chunks, self.ordered).start();
         let inputs = Arc::new(Spares::new(workers));
         let shared = Shared {
-            factory: Box::new(factory),
+            factory: Factory::new(factory),
             workers,
-            overrun: if self.batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
+            overrun: if batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
             aggregator: aggregator.clone().recipient(),
             inputs: Arc::clone(&inputs),
             outputs: Arc::new(Spares::new(workers)),
         };
-        let pool = match start_pool(&self.thread_name, Arc::new(shared), &control) {
+        let hire = {
+            let control = Arc::clone(&control);
+            move |id, shared| Worker::new(id, shared, &control)
+        };
+        let pool = match start_crew(&self.settings.thread_name, workers, Arc::new(shared), hire) {
             Ok(pool) => pool.recipient::<Batch<I>>(),
             Err(error) => {
                 aggregator.do_send(Finish);
@@ -188,36 +183,4 @@ where
         let generator = Generator::new(&control, self.source, pool, aggregator.clone().recipient(), inputs).start();
         Ok(FanIn::new(control, generator, aggregator, stream))
     }
-
-    fn check<O>(&self) -> Result<Settings, StartError> {
-        let workers = self
-            .workers
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS));
-        if !(1..=MAX_WORKERS).contains(&workers) {
-            return Err(StartError::Workers(workers));
-        }
-        let item_bytes = bytes_of::<I>().max(bytes_of::<O>());
-        let window = self.window.unwrap_or_else(|| default_window(item_bytes, workers));
-        if window == 0 {
-            return Err(StartError::Window);
-        }
-        if let BatchSize::Fixed(batch) = self.batch
-            && !(1..=window).contains(&batch)
-        {
-            return Err(StartError::Batch { batch, window });
-        }
-        if self.thread_name.contains('\0') {
-            return Err(StartError::ThreadName(self.thread_name.clone()));
-        }
-        check_arbiter()?;
-        Ok(Settings { workers, window, item_bytes })
-    }
-}
-
-/// What was asked for, with the defaults filled in.
-struct Settings {
-    workers: usize,
-    window: usize,
-    /// Of an item or a result, whichever is larger.
-    item_bytes: usize,
 }

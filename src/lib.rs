@@ -29,13 +29,30 @@
 //! `flat_map` and `with` start the actors and return the stream, [`FanIn`]. Streams chain: [`FanIn::fan_out`] makes one the
 //! source of the next stage, and [`fan_in`] makes one of many.
 //!
+//! For items that come one by one, as requests do, there is a [`Pool`] to submit to: the same workers, credit, stop and
+//! accounting, and each submit awaits its own result.
+//!
 //! # Where it may be started
 //!
-//! On a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an actix-web handler.
-//! The generator, the source and the aggregator live on that arbiter; the queue of the pool is served by the System's first
-//! one. Neither is kept for more than about 100 us at a time, but a source or a consumer that blocks it blocks the
-//! pipeline: see [`blocking()`]. A pipeline started in the closure of `HttpServer::new` is started once for each of its
-//! threads. The stream itself may be consumed anywhere.
+//! A pipeline, on a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an
+//! actix-web handler; a pool, on any thread that belongs to a System. A pipeline's generator, source and aggregator live on
+//! that arbiter; the queue in front of its workers is served by the System's first one. Neither is kept for more than about
+//! 100 us at a time, but a source or a consumer that blocks it blocks the pipeline: see [`blocking()`]. What is started in
+//! the closure of `HttpServer::new` is started once for each of its threads. The stream itself may be consumed anywhere.
+//!
+//! # Pool
+//!
+//! ```
+//! # actix::System::new().block_on(async {
+//! let squares = actix_fan::pool().map(|n: u64| n * n)?; // once an application; cheap to clone, to be used anywhere
+//! assert_eq!(squares.submit(7).await?, 49);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! [`Pool::submit`] waits for credit, [`Pool::try_submit`] gives the item back where there is none, and dropping either
+//! future gives the item up: it doesn't begin, or can see that it may end. What follows is of pipelines; [`Pool`] has the
+//! same of its own.
 //!
 //! # Ordering
 //!
@@ -73,24 +90,27 @@
 //! # Features
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
-//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves the pipeline alone.
+//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
+//!   alone.
 
 mod aggregator;
 mod batch;
 mod blocking;
 mod closures;
 mod control;
+mod crew;
 mod error;
 mod fan_in;
 mod fan_out;
 mod generator;
+mod halt;
 mod merge;
-
 mod pool;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
 mod run;
+mod settings;
 mod slice;
 mod source;
 mod stats;
@@ -98,6 +118,7 @@ mod stop;
 mod ticket;
 mod unwind;
 mod work;
+mod workbench;
 mod worker;
 
 pub use aggregator::Aggregator;
@@ -105,9 +126,11 @@ pub use batch::{Batch, Chunk, Outcomes};
 pub use blocking::{Blocking, blocking, blocking_ahead};
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use fan_in::FanIn;
-pub use fan_out::{FanOut, MAX_WORKERS};
+pub use fan_out::FanOut;
 pub use generator::Generator;
 pub use merge::{Merged, fan_in};
+pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
+pub use settings::MAX_WORKERS;
 pub use source::{FanOutExt, Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};

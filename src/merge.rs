@@ -9,7 +9,7 @@ use std::vec::IntoIter;
 use futures::stream::{FusedStream, ReadyChunks, SelectAll};
 use futures::{Stream, StreamExt};
 
-use crate::control::Control;
+use crate::control::{Control, Intake};
 use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
@@ -51,7 +51,7 @@ where
 {
     let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
     Merged {
-        control: Arc::new(Control::new(protocol, 0)),
+        control: Arc::new(Control::new(protocol, 0, Intake::source())),
         streams: streams.into_iter().map(|stream| Box::pin(stream).ready_chunks(TURN)).collect(),
         turn: None,
         emitted: 0,

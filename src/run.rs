@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use crate::control::Control;
 use crate::error::{BoxError, ItemError, Stopped};
+use crate::halt::Halt;
 use crate::unwind::discard_all;
 use crate::work::{Job, Work};
 
@@ -32,24 +32,24 @@ impl<O> Run<O> {
         Self { first, outputs, failures, mark: 0, begun: 0, failed: 0, given_up: 0, passed: 0 }
     }
 
-    /// Runs the work on up to `steps` items, until the pipeline is stopped.
+    /// Runs the work on up to `steps` items. Here alone it is asked whether an item may begin.
     #[inline]
-    pub(crate) fn steps<I, W>(&mut self, steps: usize, inputs: &mut VecDeque<I>, work: &mut W, control: &Control)
+    pub(crate) fn steps<I, W>(&mut self, steps: usize, inputs: &mut VecDeque<I>, work: &mut W, halt: Halt<'_>)
     where
         W: Work<I, Output = O>,
     {
         let mut turn = Turn::new(self, inputs);
         for _ in 0..steps {
-            if control.is_stopped() {
+            if halt.is_stopped() {
                 return;
             }
             let Some(input) = turn.inputs.pop_front() else { return };
             turn.mark = turn.run.outputs.len();
             let index = turn.next + turn.begun as u64;
             turn.begun += 1;
-            let mut job = Job { outputs: &mut turn.run.outputs, control, index };
+            let mut job = Job { outputs: &mut turn.run.outputs, halt, index };
             if let Err(error) = work.run(input, &mut job) {
-                turn.fail(error, control);
+                turn.fail(error, halt);
             }
         }
     }
@@ -108,9 +108,9 @@ impl<'a, I, O> Turn<'a, I, O> {
 
     /// The work returned an error for the item that ran.
     #[cold]
-    fn fail(&mut self, error: BoxError, control: &Control) {
+    fn fail(&mut self, error: BoxError, halt: Halt<'_>) {
         self.run.mark = self.mark;
-        if control.is_stopped() && error.is::<Stopped>() {
+        if halt.is_stopped() && error.is::<Stopped>() {
             self.run.give_up();
         } else {
             self.run.fail(ItemError::failed(self.next + self.begun as u64 - 1, error));

@@ -1,4 +1,4 @@
-//! Numbers about a running or finished pipeline.
+//! Numbers about a running or finished pipeline or pool.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -12,21 +12,31 @@ use actix::Message;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Items taken from the source.
+    /// Items taken from the source, or taken in by a pool: those that got credit.
     pub taken: u64,
     /// Items whose work returned. Their results may still have been dropped with the stream: see `emitted`.
     pub completed: u64,
     /// Items whose work panicked or returned an error, or that came as a failure from the source.
     pub failed: u64,
-    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline was stopped.
+    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline or the pool was
+    /// stopped, or because whoever submitted the item waits no more.
     pub skipped: u64,
-    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window.
+    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window. A submitted item
+    /// leaves when its work has ended.
     pub in_flight: usize,
-    /// Results that the consumer got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
+    /// Items in flight that no worker has begun, in a pool. A pipeline hands items out by the batch and counts them in
+    /// `in_flight` alone: there it is 0.
+    pub queued: usize,
+    /// Submits that wait for credit, in a pool: not taken yet, and not part of the sum above. In a pipeline the source
+    /// waits instead: 0.
+    pub waiting: usize,
+    /// Results that the consumer or those who submitted got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
     /// [`StopHandle`](crate::StopHandle), it may be 256 behind.
     pub emitted: u64,
     /// Items that the next batch would take.
     pub batch_size: usize,
+    /// What an item keeps a worker busy for: the mean of the last 500 or so. `None` before the first one was measured.
+    pub mean_service: Option<Duration>,
     /// Since the start; stands still once the last worker is gone.
     pub elapsed: Duration,
     /// One entry a worker.

@@ -48,7 +48,7 @@ impl From<Stop> for Phase {
     }
 }
 
-/// Stops a pipeline from any thread, and tells how it is doing. Cheap to clone; it keeps no pipeline running.
+/// Stops a pipeline or a pool from any thread, and tells how it is doing. Cheap to clone; it keeps neither running.
 #[derive(Clone)]
 pub struct StopHandle {
     control: Arc<Control>,

@@ -26,7 +26,8 @@ impl Ticket {
         (first, Self::new(control, items))
     }
 
-    fn new(control: &Arc<Control>, items: usize) -> Self {
+    /// For items that were handed out under the protocol's lock.
+    pub(crate) fn new(control: &Arc<Control>, items: usize) -> Self {
         Self { control: Arc::clone(control), items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
 
@@ -49,6 +50,11 @@ impl Ticket {
         self.completed = self.items;
     }
 
+    /// Nobody wants the result any more: what has not begun is skipped, and that is no accident.
+    pub(crate) fn cancel(&mut self) {
+        self.measured = Some((0, Duration::ZERO));
+    }
+
     pub(crate) fn items(&self) -> usize {
         self.items
     }
@@ -65,8 +71,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
-        if ends.skipped > 0 && !self.control.is_stopped() {
-            // Nobody asked for a stop, so the pool's queue is gone, and with it the arbiter that served it. The generator
+        if ends.skipped > 0 && self.measured.is_none() && !self.control.is_stopped() {
+            // Nobody asked for that, so the pool's queue is gone, and with it the arbiter that served it. The generator
             // would feed the void with the rest of the source.
             self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
         }

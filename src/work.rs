@@ -3,13 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::control::Control;
 use crate::error::BoxError;
+use crate::halt::Halt;
 
 /// The work on one item at a time, with state of its own.
 ///
 /// Each thread of the pool has its own `Work`, built on that thread by the factory given to
-/// [`FanOut::with`](crate::FanOut::with); it need not be `Send`. For work without state the closures of
+/// [`FanOut::with`](crate::FanOut::with) or [`PoolBuilder::with`](crate::PoolBuilder::with); it need not be `Send`. For work without state the closures of
 /// [`FanOut::map`](crate::FanOut::map) and its siblings are shorter.
 ///
 /// # Panics
@@ -62,7 +62,7 @@ pub trait Work<I>: 'static {
 /// The item that runs, as its [`Work`] sees it.
 pub struct Job<'a, O> {
     pub(crate) outputs: &'a mut Vec<O>,
-    pub(crate) control: &'a Control,
+    pub(crate) halt: Halt<'a>,
     pub(crate) index: u64,
 }
 
@@ -73,14 +73,14 @@ impl<O> Job<'_, O> {
         self.outputs.push(output);
     }
 
-    /// Whether the pipeline was stopped: a long item may as well return [`Stopped`](crate::Stopped). A drain doesn't
+    /// Whether the pipeline or the pool was stopped, or nobody waits for this item any more: a long item may as well return [`Stopped`](crate::Stopped). A drain doesn't
     /// count, since it waits for what is in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
-        self.control.is_stopped()
+        self.halt.is_stopped()
     }
 
-    /// The place of the item in the source, from 0.
+    /// The place of the item in the source, or in the order in which the pool took items in, from 0.
     pub fn index(&self) -> u64 {
         self.index
     }

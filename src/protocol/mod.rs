@@ -1,30 +1,36 @@
-//! Everything the pipeline decides, as plain state without threads, clocks or actors. `README.md` beside this file
+//! Everything that a pipeline or a pool decides, as plain state without threads, clocks or actors. `README.md` beside this file
 //! tells the protocol as a whole.
 
 mod batch_size;
+mod lane;
 mod ledger;
+mod line;
 mod reorder;
+mod service;
 
 use std::time::Duration;
 
 pub(crate) use batch_size::{BatchSize, OVERRUN, bytes_of, default_window};
 pub(crate) use ledger::{Ends, Ledger};
+pub(crate) use line::{Left, Line, Place};
 pub(crate) use reorder::Reorder;
 
 use batch_size::Sizer;
+use lane::Lane;
+use service::Service;
 
-/// Whether the source may still be asked for items.
+/// Whether items are still taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// The source is polled while there is credit.
+    /// The source is polled, or submits are taken, while there is credit.
     Running,
-    /// The source ended, or a drain was asked for: it is not polled again, what is in flight runs.
+    /// The source ended, or a drain was asked for: nothing more is taken in, what is in flight runs.
     Draining,
-    /// It is not polled again, and what has not begun is skipped.
+    /// Nothing more is taken in, and what has not begun is skipped.
     Stopped,
 }
 
-/// The state that the generator, the workers' tickets and the consumer share.
+/// The state that whoever takes items in, the workers' tickets and the consumer share.
 #[derive(Clone, Debug)]
 pub(crate) struct Protocol {
     workers: usize,
@@ -34,6 +40,7 @@ pub(crate) struct Protocol {
     /// Batches queued or running.
     outstanding: usize,
     sizer: Sizer,
+    service: Service,
 }
 
 impl Protocol {
@@ -45,6 +52,7 @@ impl Protocol {
             ledger: Ledger::default(),
             outstanding: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
+            service: Service::default(),
         }
     }
 
@@ -66,6 +74,12 @@ impl Protocol {
         self.ledger.take(items)
     }
 
+    /// Takes one item in that came by itself, if there is credit for it; returns its index.
+    pub(crate) fn admit(&mut self) -> Option<u64> {
+        let credit = self.phase == Phase::Running && self.ledger.in_flight < self.window;
+        credit.then(|| self.hand_out(1))
+    }
+
     /// A batch was cut in two, and the second part will be queued again.
     pub(crate) fn split(&mut self) {
         self.outstanding += 1;
@@ -77,6 +91,7 @@ impl Protocol {
         self.outstanding -= 1;
         if let Some((items, busy)) = measured {
             self.sizer.observe(items, busy);
+            self.service.observe(items, busy);
         }
     }
 
@@ -99,6 +114,21 @@ impl Protocol {
 
     pub(crate) fn ledger(&self) -> Ledger {
         self.ledger
+    }
+
+    pub(crate) fn window(&self) -> usize {
+        self.window
+    }
+
+    pub(crate) fn mean_service(&self) -> Option<Duration> {
+        self.service.mean()
+    }
+
+    /// How long an item that comes now waits until it begins, if `queued` of those handed out and `waiting` others have
+    /// not begun either.
+    pub(crate) fn expected_wait(&self, queued: usize, waiting: usize) -> Option<Duration> {
+        let running = self.outstanding.saturating_sub(queued);
+        self.service.wait(queued + waiting, running, self.workers)
     }
 
     pub(crate) fn batch_size(&self) -> usize {

@@ -3,7 +3,8 @@ use actix_fan::{FanOutExt, ItemError, PipelineError, Snapshot};
 use futures::StreamExt;
 use tokio::sync::oneshot;
 
-use crate::support::{Count, Counted, assert_balanced, assert_settled, run, settle};
+use crate::counted::Counted;
+use crate::support::{Count, assert_balanced, assert_settled, run, settle};
 
 #[test]
 fn a_snapshot_can_be_asked_from_both_ends() {

@@ -1,7 +1,8 @@
 use actix_fan::FanOutExt;
 use futures::StreamExt;
 
-use crate::support::{Count, Counted, Gate, run, settle};
+use crate::counted::Counted;
+use crate::support::{Count, Gate, run, settle};
 
 #[test]
 fn a_consumer_that_takes_nothing_stops_the_source_at_the_window() {

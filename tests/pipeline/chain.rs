@@ -1,7 +1,8 @@
 use actix_fan::{FanOutExt, PipelineError, fan_in};
 use futures::StreamExt;
 
-use crate::support::{Count, Counted, assert_settled, run, settle};
+use crate::counted::Counted;
+use crate::support::{Count, assert_settled, run, settle};
 
 #[test]
 fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {

@@ -8,7 +8,8 @@ use futures::executor::block_on;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::oneshot;
 
-use crate::support::{Count, Counted, Gate, assert_settled, run};
+use crate::counted::Counted;
+use crate::support::{Count, Gate, assert_settled, run};
 
 /// Counts the workers' states that exist.
 struct Living(Arc<AtomicUsize>);

@@ -5,6 +5,7 @@ mod actors;
 mod api;
 mod bounded;
 mod chain;
+mod counted;
 mod cut;
 mod end;
 mod merge;
@@ -13,5 +14,6 @@ mod panics;
 mod settings;
 mod sources;
 mod stop;
+#[path = "../support/mod.rs"]
 mod support;
 mod turns;

@@ -7,7 +7,8 @@ use futures::stream::{self, FusedStream};
 use futures::task::noop_waker;
 use futures::{FutureExt, Stream, StreamExt};
 
-use crate::support::{Counted, assert_balanced, assert_settled, run, settle};
+use crate::counted::Counted;
+use crate::support::{assert_balanced, assert_settled, run, settle};
 
 #[test]
 fn it_ends_when_all_have_ended_and_keeps_each_ones_order() {

@@ -7,7 +7,8 @@ use actix_fan::{FanOutExt, PipelineError, blocking, blocking_ahead};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 
-use crate::support::{Counted, Gate, assert_settled, run, settle};
+use crate::counted::Counted;
+use crate::support::{Gate, assert_settled, run, settle};
 
 #[test]
 fn none_one_and_many_items_pass_whatever_the_pool() {

@@ -5,7 +5,8 @@ use actix_fan::{FanOutExt, Job, Stop, Stopped, work_fn};
 use futures::task::noop_waker;
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::support::{Count, Counted, Gate, assert_settled, run, settle};
+use crate::counted::Counted;
+use crate::support::{Count, Gate, assert_settled, run, settle};
 
 #[test]
 fn stop_now_begins_no_further_item() {

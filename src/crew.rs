@@ -1,17 +1,14 @@
-//! The start of the workers' threads, with errors where actix panics.
+//! The crew: the start of the workers' threads, with errors where actix panics.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use actix::{Addr, Arbiter, SyncArbiter, System};
+use actix::{Actor, Addr, Arbiter, SyncArbiter, SyncContext, System};
 use tokio::runtime::Handle;
 
-use crate::control::Control;
 use crate::error::StartError;
 use crate::unwind::catch;
-use crate::work::Work;
-use crate::worker::{Shared, Worker};
 
 /// actix panics where there is no System, and starts actors into the void where it was stopped.
 pub(crate) fn check_arbiter() -> Result<(), StartError> {
@@ -28,16 +25,23 @@ pub(crate) fn check_arbiter() -> Result<(), StartError> {
     catch(|| drop(actix::spawn(async {}))).map_err(|_| StartError::NoSystem)
 }
 
-pub(crate) fn start_pool<I, W>(
+/// The System that this thread belongs to, whether its loop runs already or not.
+pub(crate) fn check_system() -> Result<System, StartError> {
+    let system = System::try_current().ok_or(StartError::NoSystem)?;
+    if system.arbiter().spawn_fn(|| ()) { Ok(system) } else { Err(StartError::SystemStopped) }
+}
+
+/// Starts `workers` threads, each with an actor that `hire` makes of the worker's number and what all of them share.
+pub(crate) fn start_crew<A, S>(
     name: &str,
-    shared: Arc<Shared<I, W>>,
-    control: &Arc<Control>,
-) -> Result<Addr<Worker<I, W>>, StartError>
+    workers: usize,
+    shared: Arc<S>,
+    hire: impl Fn(usize, Arc<S>) -> A + Send + Sync + 'static,
+) -> Result<Addr<A>, StartError>
 where
-    I: Send + 'static,
-    W: Work<I>,
+    A: Actor<Context = SyncContext<A>>,
+    S: Send + Sync + 'static,
 {
-    let workers = shared.workers;
     let mut started = 0;
     let mut refused = None;
     let builder = || {
@@ -52,12 +56,11 @@ where
         builder
     };
     let ids = AtomicUsize::new(0);
-    let control = Arc::clone(control);
     // Each thread takes its share along, since actix lets go of this closure only after the last worker has ended.
     let shares = Mutex::new(vec![shared; workers]);
     let factory = move || {
         let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Worker::new(ids.fetch_add(1, Relaxed), share.expect("a thread builds one worker"), &control)
+        hire(ids.fetch_add(1, Relaxed), share.expect("a thread builds one worker"))
     };
     catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)).map_err(|message| StartError::Thread {
         worker: started,

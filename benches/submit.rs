@@ -1,0 +1,211 @@
+//! What does it cost to hand one item over and await its result, compared with what people do today?
+//!
+//!     cargo bench --bench submit                        # 7 rounds, about a minute
+//!     cargo bench --bench submit -- 21                  # more of them
+//!     cargo bench --bench submit -- "10 us" "64 sub"    # for those tables whose heading has these words
+//!
+//! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one of them what is
+//! told is the round trip; with 64, what an item costs in a pool that is never short of work, where the best there can be
+//! is half the item's time, by 2 workers. Everybody's pool and threads exist before the clock starts.
+//!
+//! Only this crate's pool has a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
+//!
+//! The contenders take turns, A B C A B C, after one round to warm up. A ratio is taken within each round, and what is
+//! printed is the median, with the least and the most beside it.
+
+mod support {
+    pub(crate) mod args;
+    pub(crate) mod median;
+    pub(crate) mod spin;
+}
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext, System, SystemRunner};
+use actix_fan::{Pool, pool};
+use futures::future::join_all;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use support::args::measuring;
+use support::median::Summary;
+use support::spin::{spin, steps_for};
+
+const ROUNDS: usize = 7;
+const WORKERS: usize = 2;
+const SUBMITTERS: [u64; 2] = [1, 64];
+const GRAINS: [u64; 3] = [1, 10, 100];
+const GOOD: &str = "nothing in this job fails";
+
+fn main() {
+    let given: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let rounds = given.iter().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
+    let words: Vec<&String> = given.iter().filter(|word| word.parse::<usize>().is_err()).collect();
+    let (rounds, length) =
+        if measuring() { (rounds, Duration::from_millis(200)) } else { (1, Duration::from_millis(1)) };
+    let stage = Stage::new();
+    for submitters in SUBMITTERS {
+        for micros in GRAINS {
+            let heading = format!("{micros} us, {submitters} submitter{}", if submitters == 1 { "" } else { "s" });
+            if words.iter().all(|word| heading.contains(*word)) {
+                println!("{heading}");
+                compare(&stage, Duration::from_micros(micros), submitters, rounds, length);
+            }
+        }
+    }
+}
+
+fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, length: Duration) {
+    let steps = steps_for(grain);
+    // A hand-over costs about so much, whoever does it.
+    let hand_over = Duration::from_micros(if submitters == 1 { 15 } else { 5 });
+    let items = (length.as_nanos() / (grain + hand_over).as_nanos()).max(submitters.into()) as u64;
+    let mut expected = None;
+    let mut time = |contender| {
+        let (took, sum) = stage.run(contender, items, submitters, steps);
+        assert_eq!(sum, *expected.get_or_insert(sum), "{contender:?}");
+        took.as_secs_f64() * 1e6 / items as f64
+    };
+    let mut round = || Contender::ALL.map(&mut time);
+    round();
+    let rows: Vec<_> = (0..rounds).map(|_| round()).collect();
+    for (column, contender) in Contender::ALL.into_iter().enumerate() {
+        println!("  {:28} {:.2} us an item", contender.name(), Summary::of(rows.iter().map(|row| row[column])));
+    }
+    for (column, contender) in Contender::ALL.into_iter().enumerate().skip(1) {
+        let ratio = Summary::of(rows.iter().map(|row| row[0] / row[column]));
+        println!("  {:28} {ratio:.3}", format!("{} / {}", Contender::ALL[0].name(), contender.name()));
+    }
+    println!();
+}
+
+/// A way to have an item done elsewhere and await its result.
+#[derive(Clone, Copy, Debug)]
+enum Contender {
+    /// This crate.
+    Fan,
+    /// tokio's threads for what blocks; `web::block` is the same.
+    SpawnBlocking,
+    /// A message to a `SyncArbiter`, and its answer.
+    BareSyncArbiter,
+    /// A job in rayon's pool that sends its result back.
+    Rayon,
+}
+
+impl Contender {
+    const ALL: [Self; 4] = [Self::Fan, Self::SpawnBlocking, Self::BareSyncArbiter, Self::Rayon];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fan => "actix-fan",
+            Self::SpawnBlocking => "spawn_blocking",
+            Self::BareSyncArbiter => "bare SyncArbiter",
+            Self::Rayon => "rayon + oneshot",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Item {
+    n: u64,
+    steps: u64,
+}
+
+impl Item {
+    fn run(self) -> u64 {
+        spin(self.n, self.steps)
+    }
+}
+
+impl Message for Item {
+    type Result = u64;
+}
+
+struct Worker;
+
+impl Actor for Worker {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<Item> for Worker {
+    type Result = u64;
+
+    fn handle(&mut self, item: Item, _: &mut Self::Context) -> u64 {
+        item.run()
+    }
+}
+
+/// What an application starts once.
+struct Stage {
+    fan: Pool<Item, u64>,
+    sync: Addr<Worker>,
+    rayon: Arc<ThreadPool>,
+    // Dropped last: it serves the others.
+    system: SystemRunner,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let system = System::new();
+        let rayon = ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("two threads can be spawned");
+        Self {
+            fan: pool().workers(WORKERS).map(Item::run).expect("this thread belongs to a System"),
+            sync: SyncArbiter::start(WORKERS, || Worker),
+            rayon: Arc::new(rayon),
+            system,
+        }
+    }
+
+    /// How long `contender` took, and the sum of the results.
+    fn run(&self, contender: Contender, items: u64, submitters: u64, steps: u64) -> (Duration, u64) {
+        match contender {
+            Contender::Fan => {
+                let fan = self.fan.clone();
+                self.drive(items, submitters, steps, async move |item| fan.submit(item).await.expect(GOOD))
+            }
+            Contender::SpawnBlocking => self.drive(items, submitters, steps, async |item: Item| {
+                spawn_blocking(move || item.run()).await.expect(GOOD)
+            }),
+            Contender::BareSyncArbiter => {
+                let sync = self.sync.clone();
+                self.drive(items, submitters, steps, async move |item| sync.send(item).await.expect(GOOD))
+            }
+            Contender::Rayon => {
+                let rayon = Arc::clone(&self.rayon);
+                self.drive(items, submitters, steps, async move |item: Item| {
+                    let (reply, answer) = oneshot::channel();
+                    rayon.spawn(move || reply.send(item.run()).expect(GOOD));
+                    answer.await.expect(GOOD)
+                })
+            }
+        }
+    }
+
+    fn drive(
+        &self,
+        items: u64,
+        submitters: u64,
+        steps: u64,
+        ask: impl AsyncFn(Item) -> u64 + Clone + 'static,
+    ) -> (Duration, u64) {
+        self.system.block_on(async {
+            let began = Instant::now();
+            let tasks = (0..submitters).map(|first| {
+                let ask = ask.clone();
+                actix::spawn(async move {
+                    let mut sum = 0u64;
+                    for n in (first..items).step_by(submitters as usize) {
+                        sum = sum.wrapping_add(ask(Item { n, steps }).await);
+                    }
+                    sum
+                })
+            });
+            let sums = join_all(tasks).await.into_iter().map(|sum| sum.expect(GOOD));
+            let sum = sums.fold(0, u64::wrapping_add);
+            (began.elapsed(), sum)
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! The builder of a pool, and the start of its workers.
+
+use std::sync::Arc;
+
+use crate::closures::{Map, TryMap};
+use crate::control::{Control, Intake};
+use crate::crew::{check_system, start_crew};
+use crate::error::{BoxError, PipelineError, StartError};
+use crate::pool::handle::Pool;
+use crate::pool::queue::Queue;
+use crate::pool::worker::{Shared, Single, Worker};
+use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
+use crate::settings::{Checked, Settings};
+use crate::work::Work;
+use crate::workbench::Factory;
+
+/// What a submission takes beside its item and its result.
+const SUBMISSION_BYTES: usize = 256;
+
+/// Starts to build a [`Pool`]: see there.
+pub fn pool() -> PoolBuilder {
+    PoolBuilder { settings: Settings::new(BatchSize::Fixed(1), "pool-worker") }
+}
+
+/// A [`Pool`] about to be started: set what matters, then say what the workers do.
+///
+/// [`map`](Self::map), [`try_map`](Self::try_map) and [`with`](Self::with) start it. They must be called on a thread that
+/// belongs to an actix System, whose loop need not run yet.
+///
+/// # Errors
+///
+/// Each of them returns a [`StartError`] when a setting makes no sense, when this thread belongs to no System or to one
+/// that was stopped, or when the operating system refuses a thread.
+#[derive(Debug)]
+#[must_use = "a pool does nothing until `map`, `try_map` or `with` starts it"]
+pub struct PoolBuilder {
+    settings: Settings,
+}
+
+impl PoolBuilder {
+    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
+    ///
+    /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's processor
+    /// quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work faster; one fewer leaves
+    /// a core to the arbiters.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = Some(workers);
+        self
+    }
+
+    /// The most items in flight: queued, running, or finished and not yet taken from a [`PoolStream`](crate::PoolStream).
+    /// At least 1.
+    ///
+    /// What is beyond waits with [`submit`](Pool::submit) and is refused by [`try_submit`](Pool::try_submit). Choose it by
+    /// how long somebody may wait: an item at the end of a full window waits for `window / workers` others. The default is
+    /// as many items as fit into 512 KiB with what a submission takes itself, some 2,000 small ones, and at least 16 a
+    /// worker.
+    pub fn window(mut self, window: usize) -> Self {
+        self.settings.window = Some(window);
+        self
+    }
+
+    /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `pool-worker`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.thread_name = name.into();
+        self
+    }
+
+    /// Starts workers that turn each item into its result.
+    pub fn map<I, O, F>(self, f: F) -> Result<Pool<I, O>, StartError>
+    where
+        F: Fn(I) -> O + Send + Sync + 'static,
+        I: Send + 'static,
+        O: Send + 'static,
+    {
+        let f = Arc::new(f);
+        self.with(move || Map(Arc::clone(&f)))
+    }
+
+    /// Starts workers that turn each item into its result or an error, which becomes the
+    /// [`work_error`](crate::ItemError::work_error) of the item.
+    pub fn try_map<I, O, E, F>(self, f: F) -> Result<Pool<I, O>, StartError>
+    where
+        F: Fn(I) -> Result<O, E> + Send + Sync + 'static,
+        I: Send + 'static,
+        O: Send + 'static,
+        E: Into<BoxError>,
+    {
+        let f = Arc::new(f);
+        self.with(move || TryMap(Arc::clone(&f)))
+    }
+
+    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after a
+    /// panic. Each item must emit exactly one result: another number is an error of that item,
+    /// [`NotOneResult`](crate::NotOneResult).
+    ///
+    /// When the factory panics five times in a row the pool ends with
+    /// [`PipelineError::WorkerFactory`](crate::PipelineError::WorkerFactory).
+    pub fn with<I, W, F>(self, factory: F) -> Result<Pool<I, W::Output>, StartError>
+    where
+        I: Send + 'static,
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
+        let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
+        let Checked { workers, window } = self.settings.check(item_bytes)?;
+        let system = check_system()?;
+
+        let queue = Arc::new(Queue::new());
+        let protocol = Protocol::new(workers, window, self.settings.batch, item_bytes);
+        let intake = Intake::Line(Arc::clone(&queue) as _);
+        let control = Arc::new(Control::new(protocol, workers, intake));
+        // From here on, every way out of this function ends the workers that were started.
+        let pool = Pool::new(&control, &queue);
+
+        let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
+        let hire = {
+            let control = Arc::clone(&control);
+            move |id, shared: Arc<Shared<I, W>>| Worker::new(id, &shared, &control)
+        };
+        // No message is ever sent to them, so nobody needs their address.
+        start_crew(&self.settings.thread_name, workers, Arc::new(shared), hire).map(drop)?;
+
+        let keeper = Keeper(control);
+        let keeping = async move {
+            let keeper = keeper;
+            keeper.0.workers_gone().await;
+        };
+        if !system.arbiter().spawn(keeping) {
+            return Err(StartError::SystemStopped);
+        }
+        log::info!("pool started: {workers} workers, a window of {window} items");
+        Ok(pool)
+    }
+}
+
+/// Lives on the System's first arbiter, so that the pool ends with the System.
+struct Keeper(Arc<Control>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Of no consequence where everything was seen through.
+        self.0.fail(PipelineError::SystemStopped, Phase::Stopped);
+    }
+}

@@ -1,0 +1,151 @@
+//! A pool fed by hand: a sink for items, a stream of their results.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::stream::FusedStream;
+use futures::task::AtomicWaker;
+use futures::{Sink, Stream};
+use tokio::sync::mpsc;
+
+use crate::pool::error::SubmitError;
+use crate::pool::item::Submitted;
+use crate::pool::open::Open;
+use crate::pool::own;
+use crate::pool::reply::{Answered, Fed, Reply};
+use crate::protocol::Place;
+use crate::unwind::discard;
+
+pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
+where
+    I: Send + 'static,
+    O: Send + 'static,
+{
+    let (sender, answers) = mpsc::unbounded_channel();
+    let fed = Fed { answers: sender, turn: Arc::new(AtomicWaker::new()) };
+    let sink = PoolSink { pool: Arc::clone(pool), fed: Some(fed), waiting: None };
+    (sink, PoolStream { pool: Arc::clone(pool), answers, ended: false })
+}
+
+/// Where items are fed into a [`Pool`](crate::Pool) whose results come by a [`PoolStream`]; made by [`Pool::channel`](crate::Pool::channel).
+///
+/// It is ready while the pool has credit, in turn with everybody else who submits; one item may wait for credit in it.
+/// Each item that it took is answered by the stream, also one that a closed pool sends back. Closing or dropping the sink
+/// ends the stream after the last answer.
+pub struct PoolSink<I: Send + 'static, O: Send + 'static> {
+    pool: Arc<Open<I, O>>,
+    /// `None` once it was closed.
+    fed: Option<Fed<I, O>>,
+    /// The item that waits for credit.
+    waiting: Option<Place>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> PoolSink<I, O> {
+    /// Waits until the last item has credit.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let (Some(place), Some(fed)) = (self.waiting, &self.fed) {
+            fed.turn.register(cx.waker());
+            if self.pool.queue.is_waiting(place) {
+                return Poll::Pending;
+            }
+            self.waiting = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
+    type Error = SubmitError<I>;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.poll_turn(cx).map(Ok)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
+        let this = &mut *self;
+        if own::is_own(&this.pool.control) {
+            return Err(SubmitError::OwnPool(item));
+        }
+        let Some(fed) = this.fed.as_ref().filter(|fed| !fed.answers.is_closed()) else {
+            return Err(SubmitError::Closed(item));
+        };
+        let submitted = Submitted { item, reply: Reply::Many(fed.clone()) };
+        let (place, queued) = this.pool.queue.join(submitted, &this.pool.control)?;
+        this.waiting = (!queued).then_some(place);
+        Ok(())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.poll_turn(cx).map(Ok)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ready!(self.poll_turn(cx));
+        self.fed = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+// Items are never pinned.
+impl<I: Send + 'static, O: Send + 'static> Unpin for PoolSink<I, O> {}
+
+impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolSink<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolSink").field("waiting", &self.waiting.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The results of what is fed into a [`PoolSink`], as they are finished; made by [`Pool::channel`](crate::Pool::channel).
+///
+/// A result keeps its item's credit until it is taken from here. Dropping the stream gives everything up that the sink
+/// took: what has not begun is dropped and never runs, and what runs can see it by
+/// [`Job::is_stopped`](crate::Job::is_stopped).
+#[must_use = "dropping the stream gives up what the sink took"]
+pub struct PoolStream<I: Send + 'static, O: Send + 'static> {
+    pool: Arc<Open<I, O>>,
+    answers: mpsc::UnboundedReceiver<Answered<I, O>>,
+    ended: bool,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
+    type Item = Result<O, SubmitError<I>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(Answered { answer, ticket }) = ready!(self.answers.poll_recv(cx)) else {
+            self.ended = true;
+            return Poll::Ready(None);
+        };
+        drop(ticket);
+        if answer.is_ok() {
+            self.pool.control.add_emitted();
+        }
+        Poll::Ready(Some(answer))
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> FusedStream for PoolStream<I, O> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+// Results are never pinned.
+impl<I: Send + 'static, O: Send + 'static> Unpin for PoolStream<I, O> {}
+
+impl<I: Send + 'static, O: Send + 'static> Drop for PoolStream<I, O> {
+    fn drop(&mut self) {
+        self.answers.close();
+        self.pool.queue.sweep();
+        while let Ok(answered) = self.answers.try_recv() {
+            discard(answered);
+        }
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolStream<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolStream").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,276 @@
+//! The pool, as those who submit to it have it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use tokio::sync::oneshot;
+
+use crate::control::Control;
+use crate::error::PipelineError;
+use crate::pool::channel::{PoolSink, PoolStream, channel};
+use crate::pool::error::SubmitError;
+use crate::pool::item::Submitted;
+use crate::pool::open::Open;
+use crate::pool::own;
+use crate::pool::queue::Queue;
+use crate::pool::reply::Reply;
+use crate::pool::submission::Submission;
+use crate::protocol::Phase;
+use crate::stats::Stats;
+use crate::stop::StopHandle;
+
+/// Workers to submit items to and await their results from, one by one.
+///
+/// A pool is made by [`pool()`](crate::pool()) and is cheap to clone. It may be used from any arbiter, thread or runtime: a submit goes
+/// straight to a worker's thread and its result straight back, and no arbiter stands between. So an arbiter that is
+/// blocked, be it the one where the pool was started, holds nobody else up.
+///
+/// # Where to start it
+///
+/// Once an application: before `HttpServer::new`, to be cloned into the application's data. The closure given to
+/// `HttpServer::new` runs once for each of the server's threads, and a pool started there would be as many pools, each with
+/// a thread a core. It belongs to the System on whose thread it is started, and ends with it.
+///
+/// # Backpressure
+///
+/// At most [`window`](crate::PoolBuilder::window) items are in flight. Beyond that [`submit`](Self::submit) waits for credit, in
+/// the order of the calls, and [`try_submit`](Self::try_submit) gives the item back. Items begin in the order in which they
+/// came, one at a time: none is held back to travel with others, and none waits behind a long one while a worker is free.
+///
+/// The credit of a submitted item returns when its work does. That of an item fed into a [`channel`](Self::channel) stays
+/// with the result until it is taken; a consumer that takes none may hold the whole window, so a slow one belongs to a
+/// pool of its own.
+///
+/// # Cancellation
+///
+/// Dropping a [`Submission`] gives its item up; see there. Work that nobody waits for any more doesn't begin, and costs no
+/// credit. Work that runs can ask [`Job::is_stopped`](crate::Job::is_stopped), and if it returns
+/// [`Stopped`](crate::Stopped) then, the item counts as skipped. Its credit returns with it and not before, so that stuck
+/// work can't use up memory.
+///
+/// # Lifecycle
+///
+/// | | new items | waiting for credit | queued | running |
+/// |---|---|---|---|---|
+/// | [`close`](Self::close), [`drain`](Self::drain) | come back | come back | run | go on |
+/// | [`stop`](Self::stop) | come back | come back | come back | can see it |
+/// | [`shutdown`](Self::shutdown) | come back | come back | run; after the deadline, handed to the caller | go on; after the deadline, can see it |
+/// | the System stops | come back | come back | come back | can see it |
+///
+/// "Come back" means: as [`SubmitError::into_item`] to whoever submitted them. The pool is closed, too, when the last of
+/// its clones, submissions, sinks and streams is dropped; a work that holds a clone of its own pool keeps it open.
+///
+/// # Panics
+///
+/// A panic in the work fails its item: whoever awaits it gets [`SubmitError::Failed`] with the panic's message, the
+/// worker's [`Work`](crate::Work) is built anew and the pool keeps its size. With `panic = "abort"` the process ends.
+///
+/// # Errors
+///
+/// [`SubmitError`]: whether the item's work failed or the pool didn't take it, in which case it comes back. A worker that
+/// submits to its own pool, or awaits an item of it that hasn't begun, would wait for itself when all workers do so: it
+/// gets [`SubmitError::OwnPool`] at once, be it asynchronous, blocking, or inside of a nested runtime. What isn't seen is
+/// two pools that submit to each other, and threads that the work starts itself.
+///
+/// # Examples
+///
+/// ```
+/// use actix_fan::{Pool, pool};
+///
+/// # actix::System::new().block_on(async {
+/// let squares: Pool<u64, u64> = pool().workers(2).window(100).map(|n| n * n)?;
+///
+/// assert_eq!(squares.submit(7).await?, 49);
+///
+/// match squares.try_submit(8) {
+///     Ok(square) => assert_eq!(square.await?, 64),
+///     Err(refused) if refused.is_full() => println!("try again in {:?}", squares.expected_wait()),
+///     Err(refused) => return Err(refused.into()),
+/// }
+///
+/// let elsewhere = squares.clone();
+/// std::thread::spawn(move || assert_eq!(elsewhere.blocking_submit(9).unwrap(), 81)).join().unwrap();
+///
+/// let stats = squares.drain().await?;
+/// assert_eq!((stats.completed, stats.in_flight), (3, 0));
+/// assert_eq!(squares.submit(10).await.unwrap_err().into_item(), Some(10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Pool<I: Send + 'static, O: Send + 'static> {
+    open: Arc<Open<I, O>>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
+    pub(super) fn new(control: &Arc<Control>, queue: &Arc<Queue<I, O>>) -> Self {
+        Self { open: Arc::new(Open { control: Arc::clone(control), queue: Arc::clone(queue) }) }
+    }
+
+    /// Submits an item: it takes its place in the line at once, and the future waits for credit and then for the result.
+    ///
+    /// Await it or keep it: dropping the future gives the item up.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SubmitError`] but `Full`.
+    pub fn submit(&self, item: I) -> Submission<I, O> {
+        if own::is_own(self.control()) {
+            return Submission::refused(SubmitError::OwnPool(item));
+        }
+        let (reply, answer) = oneshot::channel();
+        match self.queue().join(Submitted { item, reply: Reply::One(reply) }, self.control()) {
+            Ok((place, _)) => Submission::pending(&self.open, place, answer),
+            Err(error) => Submission::refused(error),
+        }
+    }
+
+    /// Submits an item if there is credit for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Full`] if others hold all credit or wait for it, and whatever else refuses the item. The future has
+    /// the other errors.
+    pub fn try_submit(&self, item: I) -> Result<Submission<I, O>, SubmitError<I>> {
+        if own::is_own(self.control()) {
+            return Err(SubmitError::OwnPool(item));
+        }
+        let (reply, answer) = oneshot::channel();
+        let place = self.queue().try_join(Submitted { item, reply: Reply::One(reply) }, self.control())?;
+        Ok(Submission::pending(&self.open, place, answer))
+    }
+
+    /// Submits an item and blocks this thread until its result is there: for threads that run no async tasks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`submit`](Self::submit).
+    pub fn blocking_submit(&self, item: I) -> Result<O, SubmitError<I>> {
+        self.submit(item).wait()
+    }
+
+    /// A sink to feed items into, and the stream of their results as they are finished, for those who feed by hand. Any
+    /// number of such pairs may share a pool, with each other and with submits.
+    ///
+    /// Drive the two from different tasks, or take results while you wait for the sink.
+    ///
+    /// ```
+    /// use actix_fan::pool;
+    /// use futures::{SinkExt, StreamExt, stream};
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let squares = pool().workers(2).window(8).map(|n: u64| n * n)?;
+    /// let (sink, results) = squares.channel();
+    /// actix::spawn(stream::iter(0..100u64).map(Ok).forward(sink));
+    /// let sum = results.map(Result::unwrap).fold(0, async |sum, square| sum + square).await;
+    /// assert_eq!(sum, 328_350);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn channel(&self) -> (PoolSink<I, O>, PoolStream<I, O>) {
+        channel(&self.open)
+    }
+
+    /// Takes no more items. Those that wait for credit come back, those that have it run.
+    pub fn close(&self) {
+        self.control().advance(Phase::Draining);
+    }
+
+    /// Begins no more items: all that have not begun come back, and what runs can see it. In effect when this returns.
+    pub fn stop(&self) {
+        self.control().advance(Phase::Stopped);
+    }
+
+    /// Closes the pool and waits until its last item has ended and every worker's thread has dropped its work; returns
+    /// the numbers. After a [`stop`](Self::stop) this waits for what was running.
+    ///
+    /// # Errors
+    ///
+    /// What ended the pool before, if nobody asked for it. [`stats`](Self::stats) has the numbers then.
+    pub async fn drain(&self) -> Result<Stats, PipelineError> {
+        self.close();
+        self.control().over().await;
+        match self.control().error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.stats()),
+        }
+    }
+
+    /// Drains the pool until the deadline, then stops it and returns the items that had not begun, in order. Whoever
+    /// submitted those gets [`SubmitError::Stopped`] without the item.
+    ///
+    /// The deadline is any future: a timer, or a signal that somebody lost patience. What still runs then is not waited
+    /// for; [`drain`](Self::drain) does that.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let squares = actix_fan::pool().map(|n: u64| n * n)?;
+    /// let left = squares.shutdown(actix::clock::sleep(Duration::from_secs(10))).await;
+    /// assert!(left.is_empty());
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Vec<I> {
+        self.close();
+        match select(pin!(self.control().over()), pin!(deadline)).await {
+            Either::Left(_) => Vec::new(),
+            Either::Right(_) => {
+                // It is closed, so nothing more is queued before the stop.
+                let left = self.queue().clear(self.control());
+                self.stop();
+                left
+            }
+        }
+    }
+
+    /// Whether the pool takes no more items.
+    pub fn is_closed(&self) -> bool {
+        !self.control().is_running()
+    }
+
+    /// A handle that stops or drains the pool and has its numbers, and doesn't keep it open.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle::new(Arc::clone(self.control()))
+    }
+
+    /// The pool's numbers at this instant.
+    pub fn stats(&self) -> Stats {
+        self.control().stats()
+    }
+
+    /// The most items in flight.
+    pub fn window(&self) -> usize {
+        self.control().protocol().window()
+    }
+
+    /// How long an item submitted now would wait until its work begins, by what is before it and what an item has taken
+    /// lately ([`Stats::mean_service`]): for a `Retry-After`. `None` before the first item was measured.
+    pub fn expected_wait(&self) -> Option<Duration> {
+        self.control().expected_wait()
+    }
+
+    fn control(&self) -> &Arc<Control> {
+        &self.open.control
+    }
+
+    fn queue(&self) -> &Queue<I, O> {
+        &self.open.queue
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Clone for Pool<I, O> {
+    fn clone(&self) -> Self {
+        Self { open: Arc::clone(&self.open) }
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> fmt::Debug for Pool<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

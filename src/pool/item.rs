@@ -1,0 +1,58 @@
+//! An item on its way through a pool.
+
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::pool::error::SubmitError;
+use crate::pool::reply::Reply;
+use crate::ticket::Ticket;
+
+/// An item and whoever waits for its result.
+pub(super) struct Submitted<I, O> {
+    pub(super) item: I,
+    pub(super) reply: Reply<I, O>,
+}
+
+/// An item that was taken in: it has its credit and its index.
+pub(super) struct Accepted<I, O> {
+    pub(super) submitted: Submitted<I, O>,
+    pub(super) index: u64,
+    pub(super) ticket: Ticket,
+}
+
+impl<I, O> Submitted<I, O> {
+    /// Sends the item back, without ever having had credit.
+    pub(super) fn refuse(self, control: &Control) {
+        let answer = Err(refusal(self.item, control));
+        self.reply.send(answer, None);
+    }
+}
+
+impl<I, O> Accepted<I, O> {
+    pub(super) fn new(control: &Arc<Control>, index: u64, submitted: Submitted<I, O>) -> Self {
+        Self { submitted, index, ticket: Ticket::new(control, 1) }
+    }
+
+    /// Ends the item unbegun, because everything was stopped.
+    pub(super) fn stop(mut self, control: &Control, hand_back: impl FnOnce(I) -> Option<I>) {
+        let Submitted { item, reply } = self.submitted;
+        self.ticket.cancel();
+        reply.send(Err(stopped(hand_back(item), control)), Some(self.ticket));
+    }
+}
+
+/// Why an item isn't taken in.
+pub(super) fn refusal<I>(item: I, control: &Control) -> SubmitError<I> {
+    match control.error() {
+        Some(error) => SubmitError::Lost { item: Some(item), error: error.clone() },
+        None => SubmitError::Closed(item),
+    }
+}
+
+/// Why an item that was taken in has no result.
+pub(super) fn stopped<I>(item: Option<I>, control: &Control) -> SubmitError<I> {
+    match control.error() {
+        Some(error) => SubmitError::Lost { item, error: error.clone() },
+        None => SubmitError::Stopped { item },
+    }
+}

@@ -1,0 +1,19 @@
+//! A pool to submit to: the same workers, credit and accounting as a pipeline's, fed by whoever has an item.
+
+mod builder;
+mod channel;
+mod error;
+mod handle;
+mod item;
+mod open;
+mod own;
+mod queue;
+mod reply;
+mod submission;
+mod worker;
+
+pub use builder::{PoolBuilder, pool};
+pub use channel::{PoolSink, PoolStream};
+pub use error::{NotOneResult, SubmitError};
+pub use handle::Pool;
+pub use submission::Submission;

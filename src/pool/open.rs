@@ -1,0 +1,20 @@
+//! What keeps a pool open.
+
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::pool::queue::Queue;
+use crate::protocol::Phase;
+
+/// Held by everything through which items or results may still pass: the pool's clones, submits, sinks and streams. When
+/// the last of them is gone, the pool is closed.
+pub(super) struct Open<I: Send + 'static, O: Send + 'static> {
+    pub(super) control: Arc<Control>,
+    pub(super) queue: Arc<Queue<I, O>>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Drop for Open<I, O> {
+    fn drop(&mut self) {
+        self.control.advance(Phase::Draining);
+    }
+}

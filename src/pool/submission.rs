@@ -1,0 +1,127 @@
+//! A submit on its way: what is awaited, and what may be dropped.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use tokio::sync::oneshot;
+use tokio::task::unconstrained;
+
+use crate::pool::error::SubmitError;
+use crate::pool::item::stopped;
+use crate::pool::open::Open;
+use crate::pool::own;
+use crate::pool::reply::Answer;
+use crate::protocol::Place;
+use crate::unwind::discard;
+
+/// The future of an item's result; made by [`Pool::submit`](crate::Pool::submit) and
+/// [`Pool::try_submit`](crate::Pool::try_submit).
+///
+/// The item is in the pool already, whether this is polled or not. It may be awaited anywhere: on any arbiter, thread or
+/// runtime. While it exists the pool stays open.
+///
+/// # Cancellation
+///
+/// Dropping it gives the item up. One that has not begun is taken out of the line and dropped here and now: its credit is
+/// free and its place is gone when the drop returns, and its work never runs. For one that runs,
+/// [`Job::is_stopped`](crate::Job::is_stopped) turns true, and nobody else's; its credit returns when its work does.
+#[must_use = "dropping a submission gives its item up"]
+pub struct Submission<I: Send + 'static, O: Send + 'static> {
+    state: State<I, O>,
+}
+
+enum State<I: Send + 'static, O: Send + 'static> {
+    Pending { pool: Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>> },
+    Refused(SubmitError<I>),
+    Done,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
+    pub(super) fn pending(pool: &Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
+        Self { state: State::Pending { pool: Arc::clone(pool), place, answer } }
+    }
+
+    pub(super) fn refused(error: SubmitError<I>) -> Self {
+        Self { state: State::Refused(error) }
+    }
+
+    /// Blocks this thread until the answer is there.
+    pub(super) fn wait(self) -> Answer<I, O> {
+        // Inside of a task this may be polled more often than tokio lets a task go on for.
+        let mut submission = pin!(unconstrained(self));
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            match submission.as_mut().poll(&mut cx) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
+    type Output = Result<O, SubmitError<I>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let State::Pending { pool, place, answer } = &mut self.state else {
+            return match mem::replace(&mut self.state, State::Done) {
+                State::Refused(error) => Poll::Ready(Err(error)),
+                _ => panic!("a submission was polled after it was done"),
+            };
+        };
+        let answer = match Pin::new(answer).poll(cx) {
+            Poll::Ready(Ok(answer)) => answer,
+            // Whoever had the item is gone without a word.
+            Poll::Ready(Err(_)) => Err(stopped(None, &pool.control)),
+            Poll::Pending if own::is_own(&pool.control) => match pool.queue.take_back(*place) {
+                // It was submitted elsewhere, but this worker may be the one that is to run it.
+                Some(item) => Err(SubmitError::OwnPool(item)),
+                None => return Poll::Pending,
+            },
+            Poll::Pending => return Poll::Pending,
+        };
+        if answer.is_ok() {
+            pool.control.add_emitted();
+        }
+        self.state = State::Done;
+        Poll::Ready(answer)
+    }
+}
+
+// Neither the item nor the result is ever pinned.
+impl<I: Send + 'static, O: Send + 'static> Unpin for Submission<I, O> {}
+
+impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
+    fn drop(&mut self) {
+        if let State::Pending { pool, place, answer } = &mut self.state {
+            // In this order: a worker that fetches the item in between sees that nobody waits for it.
+            answer.close();
+            discard(pool.queue.take_back(*place));
+        }
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> fmt::Debug for Submission<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Pending { .. } => "pending",
+            State::Refused(_) => "refused",
+            State::Done => "done",
+        };
+        f.debug_struct("Submission").field("state", &state).finish_non_exhaustive()
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,119 @@
+//! The workers of a pool: actors that fetch their items themselves.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, SyncContext};
+
+use crate::control::Control;
+use crate::error::BoxError;
+use crate::pool::error::{NotOneResult, SubmitError};
+use crate::pool::item::{Accepted, Submitted, stopped};
+use crate::pool::own;
+use crate::pool::queue::Queue;
+use crate::run::Run;
+use crate::work::{Job, Work};
+use crate::workbench::{Factory, Workbench};
+
+/// A worker of a pool. It serves the queue from its start to the pool's end, and no message ever reaches it: those pass
+/// through the System's first arbiter, which would be one more thread to wait for, and whoever blocked it would block
+/// the pool.
+pub(super) struct Worker<I: Send, W: Work<I>> {
+    /// Over once the pool has ended, wherever actix is with the thread.
+    shift: Option<Box<Shift<I, W>>>,
+}
+
+/// A worker's time at the queue.
+struct Shift<I: Send, W: Work<I>> {
+    queue: Arc<Queue<I, W::Output>>,
+    /// One item and one result, whose memory is kept.
+    inputs: VecDeque<I>,
+    outputs: Vec<W::Output>,
+    // Dropped last: then nothing of the user's is left on this thread.
+    bench: Workbench<Single<W>>,
+}
+
+/// What the workers of a pool have in common.
+pub(super) struct Shared<I, W: Work<I>> {
+    pub(super) factory: Arc<Factory<Single<W>>>,
+    pub(super) queue: Arc<Queue<I, W::Output>>,
+}
+
+impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
+    pub(super) fn new(id: usize, shared: &Shared<I, W>, control: &Arc<Control>) -> Self {
+        let shift = Shift {
+            queue: Arc::clone(&shared.queue),
+            inputs: VecDeque::with_capacity(1),
+            outputs: Vec::with_capacity(1),
+            bench: Workbench::new(id, Arc::clone(&shared.factory), control),
+        };
+        Self { shift: Some(Box::new(shift)) }
+    }
+}
+
+impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
+    fn serve(mut self) {
+        let _serving = own::serve(self.bench.control());
+        if !self.bench.control().is_stopped() {
+            self.bench.build();
+        }
+        while let Some(accepted) = self.queue.next(self.bench.control()) {
+            self.run(accepted);
+        }
+        self.bench.clear();
+    }
+
+    fn run(&mut self, accepted: Accepted<I, W::Output>) {
+        let Accepted { submitted: Submitted { item, reply }, index, mut ticket } = accepted;
+        let Self { inputs, outputs, bench, .. } = self;
+        let began = Instant::now();
+        bench.meter().begin(bench.control().started(), began);
+
+        let mut run = Run::new(index, mem::take(outputs));
+        inputs.push_back(item);
+        if bench.build() {
+            bench.run(1, inputs, &mut run, Some(&reply));
+        }
+
+        let busy = began.elapsed();
+        bench.meter().end(busy, run.begun);
+        ticket.record(run.begun - run.failed - run.given_up, run.failed, run.begun, busy);
+        let answer = match (inputs.pop_front(), run.failures.pop_front(), run.outputs.pop()) {
+            (Some(item), ..) => Err(stopped(Some(item), bench.control())),
+            (None, Some((_, error)), _) => Err(SubmitError::Failed(error)),
+            (None, None, Some(output)) => Ok(output),
+            (None, None, None) => Err(stopped(None, bench.control())),
+        };
+        *outputs = run.outputs;
+        reply.send(answer, Some(ticket));
+    }
+}
+
+impl<I: Send + 'static, W: Work<I>> Actor for Worker<I, W> {
+    type Context = SyncContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        // An actor that is started again finds the pool at its end.
+        if let Some(shift) = self.shift.take() {
+            shift.serve();
+        }
+    }
+}
+
+/// A work whose items have one result each: anything else is an error of the item.
+pub(super) struct Single<W>(pub(super) W);
+
+impl<I, W: Work<I>> Work<I> for Single<W> {
+    type Output = W::Output;
+
+    #[inline]
+    fn run(&mut self, input: I, job: &mut Job<'_, W::Output>) -> Result<(), BoxError> {
+        self.0.run(input, job)?;
+        match job.outputs.len() {
+            1 => Ok(()),
+            emitted => Err(NotOneResult { emitted }.into()),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a fan-out and a pool are asked for alike, and the checks of it.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use crate::error::StartError;
+use crate::protocol::{BatchSize, default_window};
+
+/// The most workers that a pool may have.
+pub const MAX_WORKERS: usize = 4096;
+
+/// As the builders were told; what they were not told has a default.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workers: Option<usize>,
+    pub(crate) window: Option<usize>,
+    pub(crate) batch: BatchSize,
+    pub(crate) thread_name: String,
+}
+
+/// What was asked for, with the defaults filled in.
+pub(crate) struct Checked {
+    pub(crate) workers: usize,
+    pub(crate) window: usize,
+}
+
+impl Settings {
+    pub(crate) fn new(batch: BatchSize, thread_name: &str) -> Self {
+        Self { workers: None, window: None, batch, thread_name: thread_name.to_owned() }
+    }
+
+    /// `item_bytes` is what an item in flight takes, for the default window.
+    pub(crate) fn check(&self, item_bytes: usize) -> Result<Checked, StartError> {
+        let workers = self
+            .workers
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS));
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return Err(StartError::Workers(workers));
+        }
+        let window = self.window.unwrap_or_else(|| default_window(item_bytes, workers));
+        if window == 0 {
+            return Err(StartError::Window);
+        }
+        if let BatchSize::Fixed(batch) = self.batch
+            && !(1..=window).contains(&batch)
+        {
+            return Err(StartError::Batch { batch, window });
+        }
+        if self.thread_name.contains('\0') {
+            return Err(StartError::ThreadName(self.thread_name.clone()));
+        }
+        Ok(Checked { workers, window })
+    }
+}

@@ -1,0 +1,274 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use actix_fan::{BoxError, Job, Pool, SubmitError, Work, pool, work_fn};
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::{join_all, pending, ready};
+
+use super::worked::Held;
+use crate::support::{Count, assert_settled, run, settle};
+
+/// One item running, two queued, two waiting for credit.
+async fn in_every_state() -> (Held, Vec<actix_fan::Submission<u64, u64>>) {
+    let held = Held::new(1, 3);
+    let submissions: Vec<_> = (0..5).map(|n| held.pool.submit(n)).collect();
+    held.gate.arrived(1).await;
+    let stats = held.pool.stats();
+    assert_eq!((stats.in_flight, stats.queued, stats.waiting), (3, 2, 2));
+    (held, submissions)
+}
+
+#[test]
+fn close_sends_back_who_waits_and_runs_what_was_taken() {
+    run(async {
+        let (held, mut submissions) = in_every_state().await;
+        held.pool.close();
+        for (n, waiting) in [3, 4].into_iter().zip(submissions.drain(3..)) {
+            let refused = waiting.now_or_never().expect("it is woken at once").unwrap_err();
+            assert!(refused.is_closed() && !refused.is_full());
+            assert_eq!(refused.to_string(), "the pool is closed: it takes no more items");
+            assert_eq!(refused.into_item(), Some(n));
+        }
+        held.gate.open();
+        let results: Vec<u64> = join_all(submissions).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results, [0, 10, 20]);
+        let stats = held.pool.drain().await.unwrap();
+        assert_eq!((stats.taken, stats.completed, stats.waiting), (3, 3, 0));
+    });
+}
+
+#[test]
+fn stop_sends_back_everything_that_has_not_begun() {
+    run(async {
+        let (held, mut submissions) = in_every_state().await;
+        held.pool.stop();
+        let stats = held.pool.stats();
+        assert_eq!((stats.in_flight, stats.queued, stats.waiting, stats.skipped), (1, 0, 0, 2));
+        for (n, submission) in (1..5).zip(submissions.drain(1..)) {
+            let refused = submission.now_or_never().expect("it is woken at once").unwrap_err();
+            assert_eq!(matches!(refused, SubmitError::Stopped { .. }), n < 3, "{refused}");
+            assert!(refused.is_closed());
+            assert_eq!(refused.into_item(), Some(n));
+        }
+        held.gate.open();
+        assert_eq!(submissions.remove(0).await.unwrap(), 0, "what had begun has its result");
+        let stats = held.pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((held.begun(), stats.completed, stats.skipped), (vec![0], 1, 2));
+    });
+}
+
+#[test]
+fn a_running_item_can_see_a_stop_but_no_close() {
+    run(async {
+        let begun = Count::new();
+        let count = begun.clone();
+        let pool = pool()
+            .workers(1)
+            .with(move || {
+                let count = count.clone();
+                work_fn(move |(), job: &mut Job<'_, ()>| {
+                    count.add();
+                    while !job.is_stopped() {
+                        std::thread::yield_now();
+                    }
+                    Err(actix_fan::Stopped.into())
+                })
+            })
+            .unwrap();
+        let mut submission = pool.submit(());
+        begun.reached(1).await;
+        pool.close();
+        settle().await;
+        assert!((&mut submission).now_or_never().is_none());
+        pool.stop();
+        let error = submission.await.unwrap_err();
+        assert_eq!(error.to_string(), "the pool was stopped before the item was done");
+        assert_eq!(error.into_item(), None);
+        let stats = pool.drain().await.unwrap();
+        assert_eq!((stats.skipped, stats.failed), (1, 0));
+    });
+}
+
+#[test]
+fn when_a_drain_returns_every_result_is_there_and_every_worker_gone() {
+    struct Living(Arc<AtomicUsize>);
+    impl Drop for Living {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+    impl Work<u64> for Living {
+        type Output = u64;
+        fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+            job.emit(n);
+            Ok(())
+        }
+    }
+    run(async {
+        for items in [0, 1, 100] {
+            let living = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&living);
+            let pool = pool().workers(3).with(move || {
+                count.fetch_add(1, SeqCst);
+                Living(Arc::clone(&count))
+            });
+            let pool = pool.unwrap();
+            let submissions: Vec<_> = (0..items).map(|n| pool.submit(n)).collect();
+            let stats = pool.drain().await.unwrap();
+            assert_eq!((stats.completed, living.load(SeqCst)), (items, 0));
+            assert_eq!(stats.elapsed, pool.stats().elapsed, "the clock stands still");
+            assert!(submissions.into_iter().all(|submission| submission.now_or_never().unwrap().is_ok()));
+        }
+    });
+}
+
+#[test]
+fn a_drain_that_is_given_up_can_be_called_again() {
+    run(async {
+        let held = Held::new(1, 1);
+        let submission = held.pool.submit(1);
+        held.gate.arrived(1).await;
+        assert!(held.pool.drain().now_or_never().is_none());
+        assert!(held.pool.is_closed());
+        held.gate.open();
+        assert_eq!(held.pool.drain().await.unwrap().completed, 1);
+        assert_eq!(submission.await.unwrap(), 10);
+    });
+}
+
+#[test]
+fn a_shutdown_that_is_through_before_its_deadline_hands_nothing_back() {
+    run(async {
+        let held = Held::new(1, 8);
+        let submissions: Vec<_> = (0..3).map(|n| held.pool.submit(n)).collect();
+        held.gate.open();
+        assert!(held.pool.shutdown(pending()).await.is_empty());
+        assert_eq!(join_all(submissions).await.into_iter().flatten().count(), 3);
+        assert_settled(&held.pool.drain().await.unwrap());
+    });
+}
+
+#[test]
+fn a_shutdown_at_its_deadline_hands_back_what_has_not_begun_and_waits_for_nothing() {
+    run(async {
+        let (held, mut submissions) = in_every_state().await;
+        let (late, deadline) = oneshot::channel::<()>();
+        let pool = held.pool.clone();
+        let shutdown = actix::spawn(async move { pool.shutdown(deadline.map(drop)).await });
+        settle().await;
+        assert!(held.pool.is_closed());
+        for (n, waiting) in [3, 4].into_iter().zip(submissions.drain(3..)) {
+            assert_eq!(waiting.await.unwrap_err().into_item(), Some(n), "it had no credit");
+        }
+        late.send(()).unwrap();
+        assert_eq!(shutdown.await.unwrap(), [1, 2]);
+        for handed_back in submissions.drain(1..) {
+            let error = handed_back.await.unwrap_err();
+            assert!(matches!(error, SubmitError::Stopped { item: None }), "{error:?}");
+        }
+        let stats = held.pool.stats();
+        assert_eq!((stats.in_flight, stats.skipped), (1, 2));
+        held.gate.open();
+        assert_eq!(submissions.remove(0).await.unwrap(), 0);
+        assert_settled(&held.pool.drain().await.unwrap());
+        assert_eq!(held.begun(), [0]);
+    });
+}
+
+#[test]
+fn a_deadline_that_is_over_stops_at_once() {
+    run(async {
+        let (held, submissions) = in_every_state().await;
+        assert_eq!(held.pool.shutdown(ready(())).await, [1, 2]);
+        assert!(held.pool.shutdown(ready(())).await.is_empty());
+        held.gate.open();
+        assert_eq!(join_all(submissions).await.into_iter().flatten().collect::<Vec<_>>(), [0]);
+    });
+}
+
+#[test]
+fn whatever_is_submitted_after_the_end_comes_back() {
+    let ends: [fn(&Pool<u64, u64>); 3] = [Pool::close, Pool::stop, |pool| pool.stop_handle().drain()];
+    for end in ends {
+        run(async move {
+            let pool = pool().workers(2).map(|n: u64| n).unwrap();
+            pool.submit(1).await.unwrap();
+            end(&pool);
+            for _ in 0..2 {
+                assert_eq!(pool.submit(2).await.unwrap_err().into_item(), Some(2));
+                assert_eq!(pool.try_submit(3).unwrap_err().into_item(), Some(3));
+                assert_eq!(pool.blocking_submit(4).unwrap_err().into_item(), Some(4));
+                assert!(pool.submit(5).await.unwrap_err().is_closed());
+                pool.drain().await.unwrap();
+            }
+            assert_eq!(pool.stats().taken, 1);
+        });
+    }
+}
+
+#[test]
+fn ends_can_be_repeated_in_any_order() {
+    run(async {
+        let (held, submissions) = in_every_state().await;
+        held.pool.close();
+        held.pool.close();
+        held.pool.stop();
+        held.pool.stop();
+        held.pool.close();
+        held.pool.stop_handle().now();
+        assert!(held.pool.stop_handle().is_stopped());
+        held.gate.open();
+        assert_eq!(join_all(submissions).await.into_iter().flatten().count(), 1);
+        assert_settled(&held.pool.drain().await.unwrap());
+    });
+}
+
+#[test]
+fn the_last_clone_to_be_dropped_closes_the_pool_and_what_is_awaited_completes() {
+    run(async {
+        let (Held { pool, gate, .. }, mut submissions) = {
+            let (held, submissions) = in_every_state().await;
+            (held, submissions)
+        };
+        let handle = pool.stop_handle();
+        let other = pool.clone();
+        drop(pool);
+        drop(other);
+        gate.open();
+        let last = submissions.pop().unwrap();
+        let results: Vec<u64> = join_all(submissions).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results, [0, 10, 20, 30]);
+        assert_eq!(last.await.unwrap(), 40, "even one that waited for credit");
+        handle.workers_gone().await;
+        let stats = handle.stats();
+        assert_settled(&stats);
+        assert_eq!(stats.completed, 5);
+    });
+}
+
+#[test]
+fn a_pool_that_nobody_ever_used_ends_with_its_last_clone() {
+    run(async {
+        let pool: Pool<u64, u64> = pool().workers(3).map(|n| n).unwrap();
+        let handle = pool.stop_handle();
+        drop(pool);
+        handle.workers_gone().await;
+    });
+}
+
+#[test]
+fn dropping_everything_at_once_leaves_no_thread_behind() {
+    run(async {
+        let (held, submissions) = in_every_state().await;
+        let (handle, gate) = (held.pool.stop_handle(), held.gate.clone());
+        drop(held);
+        drop(submissions);
+        gate.open();
+        handle.workers_gone().await;
+        let stats = handle.stats();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.skipped), (1, stats.taken - 1));
+    });
+}

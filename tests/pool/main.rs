@@ -1,0 +1,16 @@
+//! The promises of a pool, as those who submit to it see them. The line in front of it is tested beside its code.
+
+mod accounting;
+mod api;
+mod cancel;
+mod channel;
+mod failures;
+mod lifecycle;
+mod own;
+mod share;
+mod start;
+mod submit;
+#[path = "../support/mod.rs"]
+mod support;
+mod system;
+mod worked;

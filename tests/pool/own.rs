@@ -1,0 +1,117 @@
+//! A worker that submits to its own pool.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use actix_fan::{Pool, PoolBuilder, Submission, SubmitError, pool};
+use futures::executor::block_on;
+use futures::{FutureExt, SinkExt};
+
+use crate::support::{Count, run};
+
+type Own = Pool<u64, Option<u64>>;
+
+/// A pool whose items do `what` with the pool itself. An item of 0 does nothing.
+fn reentrant(builder: PoolBuilder, what: impl Fn(&Own, u64) -> Option<u64> + Send + Sync + 'static) -> Own {
+    let own: Arc<OnceLock<Own>> = Arc::default();
+    let inside = Arc::clone(&own);
+    let pool = builder.map(move |n| if n == 0 { None } else { what(inside.get().unwrap(), n) }).unwrap();
+    own.set(pool.clone()).unwrap();
+    pool
+}
+
+/// The item that came back because it was the own pool's.
+fn came_back<T>(answer: Result<T, SubmitError<u64>>) -> Option<u64> {
+    match answer {
+        Err(SubmitError::OwnPool(item)) => Some(item),
+        _ => None,
+    }
+}
+
+#[test]
+fn each_form_of_submit_gives_the_item_back_at_once() {
+    let forms: [fn(&Own, u64) -> Option<u64>; 6] = [
+        |own, n| came_back(own.submit(n + 1).now_or_never().unwrap()),
+        |own, n| came_back(own.try_submit(n + 1)),
+        |own, n| came_back(own.blocking_submit(n + 1)),
+        |own, n| came_back(block_on(own.submit(n + 1))),
+        |own, n| came_back(actix::System::new().block_on(own.submit(n + 1))),
+        |own, n| came_back(block_on(own.channel().0.send(n + 1))),
+    ];
+    for form in forms {
+        for workers in [1, 3] {
+            run(async move {
+                let own = reentrant(pool().workers(workers).window(1), form);
+                assert_eq!(own.submit(7).await.unwrap(), Some(8));
+                let stats = own.drain().await.unwrap();
+                assert_eq!((stats.taken, stats.completed), (1, 1), "nothing else was ever in the pool");
+            });
+        }
+    }
+}
+
+#[test]
+fn the_error_says_what_to_do() {
+    run(async {
+        let texts: Arc<OnceLock<String>> = Arc::default();
+        let text = Arc::clone(&texts);
+        let own = reentrant(pool().workers(1), move |own, n| {
+            let error = own.try_submit(n).unwrap_err();
+            assert!(!error.is_full() && !error.is_closed());
+            text.set(error.to_string()).unwrap();
+            error.into_item()
+        });
+        own.submit(1).await.unwrap();
+        assert_eq!(
+            texts.get().unwrap(),
+            "submitted by a worker of the same pool, which would wait for itself: submit to another pool"
+        );
+        own.close();
+    });
+}
+
+#[test]
+fn a_worker_does_not_wait_for_an_item_that_has_not_begun_whoever_submitted_it() {
+    run(async {
+        let (hand_over, inbox) = std::sync::mpsc::channel::<Submission<u64, u64>>();
+        let inbox = Mutex::new(inbox);
+        let begun = Count::new();
+        let count = begun.clone();
+        let awaiting = pool().workers(1).map(move |n: u64| {
+            count.add();
+            let inner = inbox.lock().unwrap().recv().unwrap();
+            n + came_back(block_on(inner)).unwrap()
+        });
+        let awaiting = awaiting.unwrap();
+        let outer = awaiting.submit(1);
+        begun.reached(1).await;
+        hand_over.send(awaiting.submit(10)).unwrap();
+        assert_eq!(outer.await.unwrap(), 11);
+        let stats = awaiting.drain().await.unwrap();
+        assert_eq!((stats.completed, stats.skipped), (1, 1));
+    });
+}
+
+#[test]
+fn a_worker_may_submit_to_another_pool() {
+    run(async {
+        let inner = pool().workers(1).map(|n: u64| n + 1).unwrap();
+        let pass_on = inner.clone();
+        let outer = pool().workers(2).map(move |n: u64| pass_on.blocking_submit(n).unwrap() * 2).unwrap();
+        assert_eq!(outer.submit(4).await.unwrap(), 10);
+        outer.drain().await.unwrap();
+        inner.drain().await.unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_was_a_worker_elsewhere_is_no_worker_here() {
+    run(async {
+        let first = reentrant(pool().workers(1), |own, n| came_back(own.try_submit(n)));
+        let second = reentrant(pool().workers(1), move |_, n| match first.blocking_submit(0) {
+            Ok(None) => Some(n),
+            _ => None,
+        });
+        assert_eq!(second.submit(3).await.unwrap(), Some(3));
+        second.close();
+    });
+}

@@ -1,0 +1,80 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use actix::System;
+use actix_fan::{Pool, StartError, pool};
+use futures::future::join_all;
+
+use crate::support::{run, settle};
+
+fn refused(error: Result<Pool<u8, u8>, StartError>) -> String {
+    error.unwrap_err().to_string()
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
+    run(async {
+        assert_eq!(
+            refused(pool().workers(0).map(|n| n)),
+            "workers is 0: a pool needs at least 1 worker and at most 4096"
+        );
+        assert!(refused(pool().workers(4097).map(|n| n)).starts_with("workers is 4097"));
+        assert_eq!(refused(pool().window(0).map(|n| n)), "window is 0: at least 1 item must be allowed in flight");
+        assert_eq!(refused(pool().thread_name("a\0b").map(|n| n)), "thread_name \"a\\0b\" holds a NUL byte");
+    });
+}
+
+#[test]
+fn a_thread_without_a_system_starts_nothing() {
+    assert!(matches!(pool().map(|n: u8| n).unwrap_err(), StartError::NoSystem));
+}
+
+#[test]
+fn a_stopped_system_starts_nothing() {
+    System::new().block_on(async {
+        System::current().stop();
+        settle().await;
+        let error = pool().map(|n: u8| n).unwrap_err();
+        assert!(matches!(error, StartError::SystemStopped), "{error}");
+    });
+}
+
+#[test]
+fn a_pool_can_be_started_before_the_system_runs_and_works_at_once() {
+    let system = System::new();
+    let squares = pool().workers(1).map(|n: u64| n * n).unwrap();
+    assert_eq!(squares.blocking_submit(3).unwrap(), 9);
+    assert_eq!(system.block_on(squares.submit(4)).unwrap(), 16);
+}
+
+#[test]
+fn threads_are_named_and_as_many_as_asked_for() {
+    run(async {
+        let all = Arc::new(Barrier::new(3));
+        let meeting = Arc::clone(&all);
+        let pool = pool()
+            .workers(3)
+            .thread_name("sieve")
+            .map(move |()| {
+                meeting.wait();
+                thread::current().name().unwrap().to_owned()
+            })
+            .unwrap();
+        let names: BTreeSet<String> = join_all((0..3).map(|_| pool.submit(()))).await.into_iter().flatten().collect();
+        assert_eq!(names, BTreeSet::from(["sieve-0", "sieve-1", "sieve-2"].map(String::from)));
+    });
+}
+
+#[test]
+fn by_default_there_is_a_worker_a_core_and_a_window_that_bounds_memory() {
+    run(async {
+        let small = pool().map(|n: u64| n).unwrap();
+        assert_eq!(small.stats().workers.len(), thread::available_parallelism().unwrap().get());
+        assert!((1500..2500).contains(&small.window()), "{}", small.window());
+        let large = pool().workers(2).map(|bytes: Box<[u8; 100_000]>| bytes[0]).unwrap();
+        assert!(large.window() < small.window());
+        let huge = pool().workers(2).map(|bytes: [u8; 100_000]| bytes[0]).unwrap();
+        assert_eq!(huge.window(), 32);
+    });
+}

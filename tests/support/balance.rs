@@ -1,0 +1,13 @@
+//! The accounting, as it must always be.
+
+use actix_fan::Stats;
+
+pub(crate) fn assert_balanced(stats: &Stats) {
+    assert_eq!(stats.taken, stats.completed + stats.failed + stats.skipped + stats.in_flight as u64, "{stats:?}");
+}
+
+/// Balanced, and nothing is in flight.
+pub(crate) fn assert_settled(stats: &Stats) {
+    assert_balanced(stats);
+    assert_eq!(stats.in_flight, 0, "{stats:?}");
+}

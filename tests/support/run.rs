@@ -1,0 +1,19 @@
+//! Where tests run.
+
+use std::future::Future;
+use std::time::Duration;
+
+use actix::System;
+
+/// Runs a test inside a System. One that hangs fails after a minute instead.
+pub(crate) fn run<F: Future>(test: F) -> F::Output {
+    System::new()
+        .block_on(async { actix::clock::timeout(Duration::from_secs(60), test).await.expect("the test hangs") })
+}
+
+/// Gives everything on this arbiter a number of turns: whatever was about to happen here has happened.
+pub(crate) async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
