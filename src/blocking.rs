@@ -17,7 +17,7 @@ const BUFFER: usize = 256;
 
 /// Runs an iterator that may block on a thread of its own, as a stream.
 ///
-/// The thread is at most 256 items ahead of the consumer. Each item can be taken as soon as the iterator gave it. When
+/// At most 256 items wait for the consumer, and the thread has one more in its hand. Each item can be taken as soon as the iterator gave it. When
 /// the stream is dropped the thread ends with the next item: an iterator that blocks for good, as a read from a terminal
 /// may, keeps its thread until then.
 ///
@@ -51,7 +51,8 @@ where
     blocking_ahead(BUFFER, iterator)
 }
 
-/// [`blocking()`], with the thread at most `items` ahead of the consumer: for items that are large. 0 is taken for 1.
+/// [`blocking()`], where at most `items` wait for the consumer, besides the one that the thread has in its hand: for items
+/// that are large. 0 is taken for 1.
 ///
 /// # Errors
 ///

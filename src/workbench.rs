@@ -65,7 +65,10 @@ impl<W> Workbench<W> {
                 return true;
             }
             match catch(&*self.factory.0) {
-                Ok(work) => self.work = Some(Box::new(work)),
+                Ok(work) => {
+                    log::debug!("worker {} has its work", self.id);
+                    self.work = Some(Box::new(work));
+                }
                 Err(message) if attempt == FACTORY_ATTEMPTS => {
                     let error = PipelineError::WorkerFactory { attempts: attempt, message };
                     self.control().fail(error, Phase::Stopped);

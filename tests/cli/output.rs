@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::program::{Ended, prime_fan};
+use crate::program::{Ended, Running, prime_fan};
 
 /// Runs `prime-fan` in a folder.
 fn run_in(folder: &Path, arguments: &str) -> Ended {
@@ -77,14 +77,54 @@ fn a_link_and_the_permissions_stay() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_is_not_there_yet_stays_one() {
+    let folder = TempDir::new().unwrap();
+    std::os::unix::fs::symlink("file", folder.path().join("link")).unwrap();
+    assert_eq!(run_in(folder.path(), "range 2..4 -o link").code, Some(0));
+    assert!(fs::symlink_metadata(folder.path().join("link")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "2\n3\n");
+}
+
+#[test]
+fn what_cannot_be_a_file_is_told_before_the_search() {
+    let folder = TempDir::new().unwrap();
+    for (path, message) in [
+        ("new/", "could not write to new/: is a directory"),
+        ("nowhere/new", "could not write to nowhere/new: No such file or directory (os error 2)"),
+    ] {
+        let ended = run_in(folder.path(), &format!("range 0.. -o {path}"));
+        assert_eq!((ended.code, ended.stderr), (Some(74), format!("prime-fan: {message}\n")));
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stream_is_written_as_it_is() {
-    let ended = run_in(Path::new("."), "range 2..8 -o /dev/stdout");
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "2\n3\n5\n7\n"));
+    for path in ["-", "/dev/stdout", "/dev/fd/1"] {
+        let ended = run_in(Path::new("."), &format!("range 2..8 -o {path}"));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "2\n3\n5\n7\n"), "{path}");
+        let mut running = Running::start(&format!("range 2.. -o {path}"));
+        assert_eq!(running.line(), "2");
+        running.close_stdout();
+        assert_eq!(running.end().code, Some(0), "nobody reads {path} on");
+    }
     let ended = run_in(Path::new("."), "range 2..8 -o /dev/full");
     assert_eq!(ended.code, Some(74));
     assert_eq!(ended.stderr, "prime-fan: could not write to /dev/full: No space left on device (os error 28)\n");
+}
+
+/// The shell has the file open, and others may write to it before and after.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_open_already_is_added_to() {
+    let folder = TempDir::new().unwrap();
+    let line = "(echo a; \"$0\" range 2..4 -o /dev/stdout; echo b) > file";
+    let program = env!("CARGO_BIN_EXE_prime-fan");
+    let shell = std::process::Command::new("sh").args(["-c", line, program]).current_dir(folder.path()).status();
+    assert!(shell.unwrap().success());
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "a\n2\n3\nb\n");
 }
 
 /// A limit on the size of files stands for a disk that gets full.

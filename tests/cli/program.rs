@@ -70,7 +70,7 @@ impl Running {
         Self::spawn(prime_fan(arguments).stdin(Stdio::piped()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("prime-fan starts");
         let stdout = child.stdout.take().map(BufReader::new);
         let stderr = child.stderr.take().map(BufReader::new).expect("it is piped");
@@ -110,6 +110,11 @@ impl Running {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
         peak.trim().trim_end_matches("kB").trim().parse().expect("it is a number")
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
     }
 
     /// Waits for the end without reading the standard output on.

@@ -18,8 +18,8 @@ fn without_a_terminal_progress_is_lines_without_escapes() {
 }
 
 #[test]
-fn a_range_tells_how_much_of_it_is_left_and_how_busy_each_worker_is() {
-    let mut running = Running::start("range 0..1e15 --count --workers 2 --progress always");
+fn a_range_tells_how_long_the_rest_of_it_will_take() {
+    let mut running = Running::start("range 0..1e12 --count --workers 2 --progress always");
     running.error_line();
     let line = running.error_line();
     assert!(line.contains(" in flight, ") && line.ends_with(" left"), "{line}");
@@ -28,8 +28,11 @@ fn a_range_tells_how_much_of_it_is_left_and_how_busy_each_worker_is() {
 #[test]
 fn nothing_is_shown_where_nobody_watches() {
     for options in ["auto", "never", "workers"] {
-        let ended = run(&format!("range 0..1e8 --count --progress {options}"));
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{options}");
+        // Long enough for a line, if there were to be one.
+        let ended = run(&format!("range 0..1e15 --count --workers 1 --timeout 1500ms --progress {options}"));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(124), ""), "{options}");
+        let lines: Vec<&str> = ended.stderr.lines().collect();
+        assert!(lines.len() == 2 && lines[0].ends_with(" found") && lines[1].ends_with("--timeout said"), "{lines:?}");
     }
 }
 
@@ -61,7 +64,8 @@ fn no_color_is_respected_and_what_is_typed_has_the_last_word() {
 fn the_log_has_levels() {
     let stderr = |options: &str| run(&format!("range 2..4 --workers 1 {options}")).stderr;
     assert_eq!(stderr(""), "");
-    assert!(stderr("-v").contains("fan-out started: 1 workers"));
-    assert!(stderr("-vv").contains("fan-out started: 1 workers"));
+    let (started, detail) = ("fan-out started: 1 workers", "worker 0 has its work");
+    assert!(stderr("-v").contains(started) && !stderr("-v").contains(detail));
+    assert!(stderr("-vv").contains(started) && stderr("-vv").contains(detail));
     assert_eq!(stderr("-q"), "");
 }

@@ -34,6 +34,18 @@ fn a_range_without_an_end_goes_on_until_nobody_reads() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_takes_its_time_costs_no_memory() {
+    for format in ["text", "csv", "json"] {
+        let mut running = Running::start(&format!("range 0.. --workers 2 --format {format}"));
+        for _ in 0..300_000 {
+            running.line();
+        }
+        assert!(running.peak_kib() < 64 * 1024, "{format}: {} KiB", running.peak_kib());
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_range_is_the_beginning_of_the_whole() {

@@ -1,5 +1,7 @@
 //! Ctrl-C and its kin.
 
+use std::io::Write;
+
 use actix_fan::primes::is_prime;
 
 use crate::program::{Running, run};
@@ -52,10 +54,65 @@ fn a_second_signal_leaves_at_once() {
 fn signals_work_while_nobody_reads_the_output() {
     let mut running = Running::start(ENDLESS);
     running.line();
-    // Different ones, since two of a kind may arrive as one.
     running.kill("-INT");
-    running.kill("-TERM");
+    // One that comes too soon after the first means the same.
+    while !running.has_ended() {
+        running.kill("-TERM");
+    }
     assert_eq!(running.code(), Some(130));
+}
+
+/// What programs such as `timeout` do.
+#[test]
+fn a_signal_that_comes_twice_in_a_row_is_one() {
+    // Its test takes a while: one is under way whenever the signals come.
+    let prime = "10000000000000061";
+    let mut running = Running::start(&format!("--finder trial --min {prime} --max {prime} {ENDLESS} --workers 1"));
+    assert_eq!(running.line(), prime);
+    running.kill("-TERM");
+    running.kill("-TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130));
+    assert!(ended.stdout.starts_with(prime), "what was in flight is lost: {ended:?}");
+}
+
+/// `nohup` does this. The shell passes it on to the program.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" filter", env!("CARGO_BIN_EXE_prime-fan")]);
+    let mut running = Running::spawn(command.stdin(std::process::Stdio::piped()));
+    let mut stdin = running.stdin();
+    for prime in ["7", "11"] {
+        writeln!(stdin, "{prime}").unwrap();
+        assert_eq!(running.line(), prime);
+        running.kill("-HUP");
+    }
+    drop(stdin);
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_second_signal_removes_the_file_that_is_not_complete() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("primes");
+    let mut running = Running::start(&format!("{LONG} --output {}", path.display()));
+    running.error_line();
+    running.kill("-INT");
+    assert!(running.error_line().contains("interrupt again to leave at once"));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    running.kill("-INT");
+    assert_eq!(running.code(), Some(130));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_that_is_stuck_ends_soon_after_its_time() {
+    let mut running = Running::start(&format!("{ENDLESS} --timeout 100ms"));
+    running.line();
+    // Nobody reads on, so it waits in a write.
+    assert_eq!(running.code(), Some(124));
 }
 
 #[test]

@@ -1,17 +1,27 @@
 //! What ends a run before its time: Ctrl-C, SIGTERM, SIGHUP and `--timeout`. The first drains the pipeline, a signal
 //! after it leaves.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{io, process, thread};
+use std::{fs, io, process, thread};
 
 use actix_fan::StopHandle;
+
+use crate::signals;
+use crate::stderr;
 
 /// What the shell reports for a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// How long a drain has at least. `timeout` and the like send a signal twice in a row, and mean one.
-const GRACE: Duration = Duration::from_millis(200);
+/// What the program `timeout` returns.
+pub(crate) const TIME_IS_UP: u8 = 124;
+
+/// A signal that comes so soon after the first means the same: `timeout` and the like send one twice in a row.
+pub(crate) const GRACE: Duration = Duration::from_millis(200);
+
+/// How long a run may be stuck when its time is up, as in a write that nobody reads, before it is left.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// Why a run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +38,10 @@ pub(crate) struct Ending(Arc<Mutex<State>>);
 struct State {
     asked: Option<(Reason, Instant)>,
     pipeline: Option<StopHandle>,
+    /// A file that is worth nothing unless the run comes to its end.
+    temporary: Option<PathBuf>,
+    /// When the run was last seen to go on.
+    alive: Option<Instant>,
 }
 
 impl Ending {
@@ -35,9 +49,9 @@ impl Ending {
     ///
     /// They are handled on a thread of their own, which works even while the event loop can't: it blocks when nobody
     /// reads the standard output.
-    pub(crate) fn on_signals() -> Result<Self, ctrlc::Error> {
+    pub(crate) fn on_signals() -> io::Result<Self> {
         let ending = Self::default();
-        ctrlc::set_handler({
+        signals::handle({
             let ending = ending.clone();
             move || ending.signal()
         })?;
@@ -50,6 +64,13 @@ impl Ending {
         thread::Builder::new().name("timeout".to_owned()).spawn(move || {
             thread::sleep(time);
             ending.ask(Reason::TimeIsUp);
+            ending.state().alive.get_or_insert_with(Instant::now);
+            loop {
+                thread::sleep(STUCK);
+                if ending.state().alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
+                    ending.leave(TIME_IS_UP);
+                }
+            }
         })?;
         Ok(())
     }
@@ -63,16 +84,25 @@ impl Ending {
         state.pipeline = Some(pipeline);
     }
 
-    /// Why the run is to end, if it is.
-    pub(crate) fn reason(&self) -> Option<Reason> {
-        self.state().asked.map(|(reason, _)| reason)
+    /// Names a file to remove when the run is left.
+    pub(crate) fn owns(&self, temporary: Option<PathBuf>) {
+        self.state().temporary = temporary;
+    }
+
+    /// The run goes on.
+    pub(crate) fn alive(&self) {
+        self.state().alive = Some(Instant::now());
+    }
+
+    /// Why the run is to end, if it is, and since when.
+    pub(crate) fn asked(&self) -> Option<(Reason, Instant)> {
+        self.state().asked
     }
 
     /// A signal came. It says nothing, since a write to the standard error may block, and a second one must get through.
     fn signal(&self) {
-        if let Some(since) = self.ask(Reason::Signal) {
-            thread::sleep(GRACE.saturating_sub(since.elapsed()));
-            process::exit(INTERRUPTED.into());
+        if self.ask(Reason::Signal).is_some_and(|since| since.elapsed() >= GRACE) {
+            self.leave(INTERRUPTED);
         }
     }
 
@@ -87,6 +117,16 @@ impl Ending {
             pipeline.drain();
         }
         None
+    }
+
+    /// Ends the process, whatever it is at.
+    fn leave(&self, code: u8) -> ! {
+        stderr::clear_before_exit();
+        if let Some(temporary) = self.state().temporary.take() {
+            // If it can't be removed there is nobody left to tell.
+            let _ = fs::remove_file(temporary);
+        }
+        process::exit(code.into())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -9,7 +9,7 @@ use actix_fan::{PipelineError, StartError};
 use anstream::AutoStream;
 use thiserror::Error;
 
-use crate::ending::INTERRUPTED;
+use crate::ending::{INTERRUPTED, TIME_IS_UP};
 use crate::input::{Bad, ReadError};
 use crate::stderr;
 
@@ -19,8 +19,6 @@ const USAGE: u8 = 2;
 const SOFTWARE: u8 = 70;
 const SYSTEM: u8 = 71;
 const INPUT_OUTPUT: u8 = 74;
-/// What the program `timeout` returns.
-const TIME_IS_UP: u8 = 124;
 
 /// Why the program ends without having done what it was asked to.
 #[derive(Debug, Error)]
@@ -28,8 +26,6 @@ pub(crate) enum Failure {
     /// Wrong arguments, or a text such as `--help` that was asked for.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
-    #[error("could not prepare for Ctrl-C")]
-    Signals(#[from] ctrlc::Error),
     #[error("could not start {what}")]
     System {
         what: &'static str,
@@ -77,18 +73,20 @@ impl Failure {
         let code = match &self {
             Self::Arguments(error) => return print(error),
             // The reader has seen enough, as `head` does.
-            Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
             // Whoever interrupted knows, and whoever finds nothing sees it.
             Self::Interrupted => return INTERRUPTED.into(),
             Self::NothingFound => return NOTHING_FOUND.into(),
             Self::Missing { .. } => NOTHING_FOUND,
             Self::Bad(_) | Self::Reported(_) => USAGE,
             Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
-            Self::Signals(_) | Self::System { .. } | Self::Start(_) => SYSTEM,
+            Self::System { .. } | Self::Start(_) => SYSTEM,
             Self::Stdout(_) | Self::Output { .. } | Self::Input(_) => INPUT_OUTPUT,
             Self::TimeIsUp(_) => TIME_IS_UP,
         };
-        stderr::complain(self);
+        stderr::complain(&self);
         code.into()
     }
 }

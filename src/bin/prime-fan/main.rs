@@ -12,6 +12,7 @@ mod range;
 mod record;
 mod report;
 mod run;
+mod signals;
 mod stderr;
 mod tally;
 mod texts;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let ending = Ending::on_signals()?;
+    let ending = Ending::on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
     match Cli::parse(env::args_os().collect())? {
         Command::Random(args) => {
             let (search, settings) = args.into_search()?;

@@ -33,7 +33,7 @@ enum Target {
 
 impl Output {
     pub(crate) fn to(path: Option<&Path>) -> Result<Self, Failure> {
-        let target = match path.filter(|path| path.as_os_str() != "-") {
+        let target = match path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") {
             None => {
                 let stdout = io::stdout();
                 let is_terminal = stdout.is_terminal();
@@ -42,6 +42,14 @@ impl Output {
             Some(path) => Target::open(path).map_err(|source| Failure::Output { path: path.to_owned(), source })?,
         };
         Ok(Self(BufWriter::with_capacity(BUFFER, target)))
+    }
+
+    /// The file that is of use to nobody before it is complete.
+    pub(crate) fn temporary(&self) -> Option<PathBuf> {
+        match self.0.get_ref() {
+            Target::File { file, .. } => Some(file.path().to_owned()),
+            Target::Stdout { .. } | Target::Stream { .. } => None,
+        }
     }
 
     pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
@@ -86,29 +94,49 @@ impl Output {
 impl Target {
     fn open(path: &Path) -> io::Result<Self> {
         let metadata = match fs::metadata(path) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::beside(behind_link(path)?),
             Err(error) => return Err(error),
         };
-        match metadata {
-            Some(metadata) if metadata.is_file() => {
-                // A link stays one; what it leads to is replaced.
-                let path = fs::canonicalize(path)?;
-                let file = beside(&path)?;
-                file.as_file().set_permissions(metadata.permissions())?;
-                Ok(Self::File { path, file })
-            }
-            Some(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Some(_) => Ok(Self::Stream { path: path.to_owned(), file: File::options().write(true).open(path)? }),
-            None => Ok(Self::File { path: path.to_owned(), file: beside(path)? }),
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
         }
+        // What could not be written to is not replaced either.
+        let file = File::options().append(true).open(path)?;
+        if !metadata.is_file() || is_handle(path) {
+            return Ok(Self::Stream { path: path.to_owned(), file });
+        }
+        // A link stays one; what it leads to is replaced.
+        let target = Self::beside(fs::canonicalize(path)?)?;
+        if let Self::File { file, .. } = &target {
+            file.as_file().set_permissions(metadata.permissions())?;
+        }
+        Ok(target)
+    }
+
+    fn beside(path: PathBuf) -> io::Result<Self> {
+        let file = beside(&path)?;
+        Ok(Self::File { path, file })
+    }
+}
+
+/// Whether the path stands for a file that is open already, which others write to as well.
+fn is_handle(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc")
+}
+
+/// Where a link leads that leads to nothing yet; the path itself if it is none.
+fn behind_link(path: &Path) -> io::Result<PathBuf> {
+    match fs::read_link(path) {
+        Ok(target) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
+        Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(io::ErrorKind::IsADirectory.into()),
+        Err(_) => Ok(path.to_owned()),
     }
 }
 
 /// A temporary file that can be renamed to `path`: in the same folder, with the permissions of a new file.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Its error names the folder's trouble alone, that of the temporary file a name that nobody has heard of.
     fs::metadata(folder)?;
     let mut builder = Builder::new();
     builder.prefix(".prime-fan-").suffix(".tmp");
@@ -118,7 +146,8 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         // What the umask leaves of it.
         Permissions::from_mode(0o666)
     });
-    builder.tempfile_in(folder)
+    // Nobody has heard of the name that is in the error.
+    builder.tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
 impl Write for Target {

@@ -31,13 +31,23 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending
     };
     let sieve = Sieve::new(range.clone());
     let workers = workers(settings);
-    let pool =
-        sieve.segments().fan_out().thread_name("prime-sieve").workers(workers).window(WINDOW * workers).ordered();
+    let parts = if count { 1 } else { layout.parts() };
+    let segments = sieve.segments().flat_map(move |segment| split(segment, parts));
+    let pool = segments.fan_out().thread_name("prime-sieve").workers(workers).window(WINDOW * workers).ordered();
     let lines = (!count).then_some(layout);
     let start = *range.start();
     let found = pool.with(move || Siever { segment: sieve.segment(), what, lines, start })?;
     let survey = Survey { numbers, what, layout, count };
     Run::new(survey, found, output, settings, ending).finish().await
+}
+
+/// Cuts a segment up, since longer lines take more memory.
+fn split(segment: RangeInclusive<u64>, parts: u64) -> impl Iterator<Item = RangeInclusive<u64>> {
+    let (start, end) = segment.into_inner();
+    let length = (end - start) / parts + 1;
+    let firsts =
+        (0..parts).map_while(move |part| start.checked_add(part * length)).take_while(move |&first| first <= end);
+    firsts.map(move |first| first..=end.min(first.saturating_add(length - 1)))
 }
 
 /// What came of a segment.
@@ -69,7 +79,7 @@ impl Work<RangeInclusive<u64>> for Siever {
             What::Twins => self.segment.count_twins(),
         };
         let lines = match self.lines {
-            Some(layout) => self.write(layout, found as usize * (digits + 1)),
+            Some(layout) => self.write(layout, found as usize * layout.line_bytes(digits)),
             None => Vec::new(),
         };
         job.emit(Sieved { lines, numbers, found });
@@ -132,5 +142,18 @@ impl Search<Sieved> for Survey {
 
     fn verdict(self, tally: &Tally) -> Result<(), Failure> {
         if tally.found == 0 { Err(Failure::NothingFound) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_segment_are_the_segment() {
+        for (segment, parts) in [(0..=9, 3), (0..=9, 1), (7..=7, 4), (u64::MAX - 10..=u64::MAX, 4), (0..=2, 3)] {
+            let numbers: Vec<u64> = split(segment.clone(), parts).flatten().collect();
+            assert!(numbers.iter().copied().eq(segment.clone()), "{segment:?} in {parts}: {numbers:?}");
+        }
     }
 }

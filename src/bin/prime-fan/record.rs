@@ -75,6 +75,25 @@ impl Layout {
         }
     }
 
+    /// The most bytes of a line of numbers with so many digits.
+    pub(crate) fn line_bytes(self, digits: usize) -> usize {
+        let number = if self.twins { 2 * (digits + 1) } else { digits + 1 };
+        match self.format {
+            Format::Text => number,
+            Format::Json => number + digits + "{'number':'','twin':'','index':,'verdict':'prime'}".len(),
+            Format::Csv => number + digits + ",prime\n".len(),
+        }
+    }
+
+    /// How many times as long its lines are as those of plain text, about.
+    pub(crate) fn parts(self) -> u64 {
+        match self.format {
+            Format::Text => 1,
+            Format::Json => 6,
+            Format::Csv => 3,
+        }
+    }
+
     /// Adds a line.
     #[inline]
     pub(crate) fn write(self, record: Record<'_>, lines: &mut Vec<u8>) {

@@ -6,12 +6,12 @@ use crate::args::{Settings, StatsForm};
 use crate::stderr::{say, write};
 use crate::tally::{Nouns, Tally};
 
-/// Tells what was asked for. `was_shown`: there was progress to see, which now needs an end.
-pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, was_shown: bool) {
+/// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
+pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
     match settings.stats {
         Some(StatsForm::Json) => write(json(nouns, tally, stats)),
         Some(StatsForm::Text) => write(text(nouns, tally, stats)),
-        None if settings.summary || was_shown => say(summary(nouns, tally, stats)),
+        None if settings.summary || (in_any_case && !settings.quiet) => say(summary(nouns, tally, stats)),
         None => {}
     }
 }

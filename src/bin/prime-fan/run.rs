@@ -26,13 +26,18 @@ pub(crate) trait Search<T> {
     /// How much there is to do, in whatever unit, where that is known.
     fn total(&self) -> Option<u64>;
 
+    /// Whether the user types the input, into whose lines nothing should be drawn.
+    fn types(&self) -> bool {
+        false
+    }
+
     /// Puts a result out. Break: there are enough.
     fn put(&mut self, result: T, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
 
     /// An item has no result. Break: that ends the search.
     fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
         tally.failed += 1;
-        complain(error);
+        complain(&error);
         ControlFlow::Continue(())
     }
 
@@ -44,7 +49,7 @@ pub(crate) trait Search<T> {
         None
     }
 
-    /// Called last.
+    /// Called last, when the search ended of itself.
     fn conclude(&mut self, _: &Tally, _: &mut Output) -> Result<(), Failure> {
         Ok(())
     }
@@ -72,8 +77,9 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         settings: &'a Settings,
         ending: &'a Ending,
     ) -> Self {
+        ending.owns(output.temporary());
         ending.attach(results.stop_handle());
-        let progress = Progress::new(settings, search.nouns(), search.total());
+        let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
         Self { search, results, output, tally: Tally::default(), progress, settings, ending }
     }
 
@@ -83,23 +89,26 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         self.results.stop_handle().now();
         let ended = self.results.finished().await;
         let was_shown = self.progress.clear();
-        let concluded = match collected {
-            Ok(enough) => self.search.conclude(&self.tally, &mut self.output).map(|()| enough),
-            Err(failure) => Err(failure),
-        };
-        let enough = match concluded {
+        let enough = match collected {
             Ok(enough) => enough,
-            Err(failure) => return self.leave(failure),
+            Err(failure) => return leave(self.output, failure),
         };
         let stats = self.results.stats();
         self.search.observe(&stats, &mut self.tally);
-        report::tell(self.settings, self.search.nouns(), &self.tally, &stats, was_shown);
-        let verdict = match self.ending.reason() {
+        let cut_short = self.ending.asked().filter(|_| !enough);
+        if ended.is_ok()
+            && cut_short.is_none()
+            && let Err(failure) = self.search.conclude(&self.tally, &mut self.output)
+        {
+            return leave(self.output, failure);
+        }
+        report::tell(self.settings, self.search.nouns(), &self.tally, &stats, was_shown || cut_short.is_some());
+        let verdict = match cut_short {
             _ if ended.is_err() => ended.map(drop).map_err(Failure::from),
             _ if self.tally.failed > 0 => Err(Failure::Items(self.tally.failed)),
-            Some(Reason::Signal) if !enough => Err(Failure::Interrupted),
-            Some(Reason::TimeIsUp) if !enough => Err(Failure::TimeIsUp(self.settings.timeout.unwrap_or_default())),
-            _ => self.search.verdict(&self.tally),
+            Some((Reason::Signal, _)) => Err(Failure::Interrupted),
+            Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(self.settings.timeout.unwrap_or_default())),
+            None => self.search.verdict(&self.tally),
         };
         match verdict {
             Err(failure) if !failure.is_complete() => leave(self.output, failure),
@@ -146,17 +155,14 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     }
 
     fn show(&mut self, waiting: bool) {
+        self.ending.alive();
         let now = Instant::now();
         if self.progress.is_due(now, waiting) {
             let stats = self.results.stats();
             self.search.observe(&stats, &mut self.tally);
             let note = || self.search.note(&self.tally);
-            self.progress.show(now, &self.tally, &stats, self.ending.reason(), note);
+            self.progress.show(now, &self.tally, &stats, self.ending.asked(), note);
         }
-    }
-
-    fn leave(self, failure: Failure) -> Result<(), Failure> {
-        leave(self.output, failure)
     }
 }
 

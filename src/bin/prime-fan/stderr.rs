@@ -4,9 +4,12 @@ use std::env;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use anstream::AutoStream;
+use anstream::adapter::strip_str;
 use clap::builder::styling::{AnsiColor, Style};
 use indicatif::MultiProgress;
 
@@ -36,7 +39,8 @@ pub(crate) fn can_draw() -> bool {
 
 /// Whether what is written there may have colours.
 pub(crate) fn has_colours() -> bool {
-    AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
 }
 
 /// Writes a line.
@@ -45,14 +49,40 @@ pub(crate) fn say(text: impl Display) {
 }
 
 /// Tells an error with its causes.
-pub(crate) fn complain(error: impl Error + Send + Sync + 'static) {
-    write(format_args!("{ERROR}prime-fan:{ERROR:#} {:#}\n", anyhow::Error::new(error)));
+pub(crate) fn complain(error: &dyn Error) {
+    write(complaint(error));
 }
 
-/// Writes lines as they are.
-pub(crate) fn write(text: impl Display) {
+/// A line about an error with its causes.
+pub(crate) fn complaint(error: &dyn Error) -> String {
+    let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line += &format!(": {error}");
+        cause = error.source();
+    }
+    line + "\n"
+}
+
+/// Writes lines as they are, without colours where there are to be none.
+pub(crate) fn write(lines: impl Display) {
+    let lines = lines.to_string();
+    let plain = if has_colours() { lines } else { strip_str(&lines).to_string() };
     // One write, so that nothing comes between. If it fails there is nobody left to tell.
-    let _ = aside(|| AutoStream::auto(io::stderr()).write_all(text.to_string().as_bytes()));
+    let _ = aside(|| io::stderr().write_all(plain.as_bytes()));
+}
+
+/// Takes the bars off the terminal, unless whoever holds them is stuck.
+pub(crate) fn clear_before_exit() {
+    let Some(bars) = BARS.get() else { return };
+    let (done, cleared) = mpsc::channel();
+    thread::spawn(move || {
+        // A terminal that can't be written to has no bars to clear.
+        let _ = bars.clear();
+        let _ = done.send(());
+    });
+    // It takes a moment or forever.
+    let _ = cleared.recv_timeout(Duration::from_millis(100));
 }
 
 /// Where the log goes.

@@ -20,7 +20,11 @@ pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
 
 /// The page of the program, or that of one of its commands.
 pub(crate) fn man(command: Option<&str>) -> Result<(), Failure> {
-    let mut program = Cli::command().name(NAME);
+    // Those that have no page are not told of.
+    let mut program = Cli::command().name(NAME).disable_help_subcommand(true);
+    for other in ["completions", "man"] {
+        program = program.mut_subcommand(other, |command| command.hide(true));
+    }
     // Commands get their full names.
     program.build();
     let command = match command {
@@ -35,7 +39,8 @@ pub(crate) fn man(command: Option<&str>) -> Result<(), Failure> {
 fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let has_commands = command.has_subcommands();
-    let man = Man::new(command.after_help("").version(env!("CARGO_PKG_VERSION")));
+    let version = env!("CARGO_PKG_VERSION");
+    let man = Man::new(command.after_help("").version(version)).source(format!("{NAME} {version}"));
     man.render_title(page)?;
     man.render_name_section(page)?;
     man.render_synopsis_section(page)?;

@@ -65,7 +65,7 @@ pub(crate) enum Command {
     #[command(after_help = after_help(filter::EXAMPLES))]
     Filter(FilterArgs),
     /// Puts out the primes of a range, in order
-    #[command(allow_negative_numbers = true, after_help = after_help(range::EXAMPLES))]
+    #[command(after_help = after_help(range::EXAMPLES))]
     Range(RangeArgs),
     /// Prints what makes a shell complete this program's arguments
     Completions {

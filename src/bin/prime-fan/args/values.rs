@@ -59,7 +59,7 @@ fn number(text: &str) -> Result<u128, String> {
     };
     value.ok_or_else(|| {
         let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-        format!("\"{text}\" is no number of this size: write 1000, 1_000, 0x3e8, 1e3 or 10^3, up to 2^64")
+        format!("\"{text}\" is no number up to 2^64: write 1000, 1_000, 0x3e8, 1e3 or 10^3")
     })
 }
 

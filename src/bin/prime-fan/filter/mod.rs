@@ -6,6 +6,7 @@ mod sift;
 mod slices;
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use crate::input::ReadError;
 use crate::output::Output;
 use crate::record::{Format, Layout};
 use crate::run::{Run, Search, workers};
-use crate::stderr::complain;
+use crate::stderr::{self, complain, complaint};
 use crate::tally::{Nouns, Tally};
 
 use sift::{Sift, Sifted};
@@ -34,6 +35,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
     let mut output = Output::to(settings.output.as_deref())?;
     output.write(layout.header().as_bytes())?;
     let bytes = bytes(&files);
+    let types = files.iter().any(|file| file.as_os_str() == "-") && io::stdin().is_terminal();
     let workers = workers(settings);
     // A file may be a pipe, and a read may wait for what comes through it.
     let slices = blocking_ahead(workers, Slices::new(files, layout.format != Format::Text))
@@ -43,8 +45,8 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
         pool = pool.ordered();
     }
     let sifted = pool.with(move || Sift { keep, bad, layout })?;
-    let sieve = Filtered { bytes, keep, bad, ordered, stop: sifted.stop_handle(), failure: None };
-    Run::new(sieve, sifted, output, settings, ending).finish().await
+    let filtered = Filtered { bytes, types, keep, bad, ordered, stop: sifted.stop_handle(), failure: None };
+    Run::new(filtered, sifted, output, settings, ending).finish().await
 }
 
 /// How much there is to read, if all of it is in files.
@@ -55,6 +57,8 @@ fn bytes(files: &[PathBuf]) -> Option<u64> {
 
 struct Filtered {
     bytes: Option<u64>,
+    /// Whether the input is typed.
+    types: bool,
     keep: Keep,
     bad: OnBad,
     ordered: bool,
@@ -90,18 +94,26 @@ impl Search<Sifted> for Filtered {
         self.bytes
     }
 
+    fn types(&self) -> bool {
+        self.types
+    }
+
     fn put(&mut self, sifted: Sifted, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
         output.write(&sifted.lines)?;
         tally.tested += sifted.tested;
         tally.found += sifted.found;
         tally.bad += sifted.bad;
         tally.done += sifted.bytes;
+        let mut complaints = String::new();
         for bad in sifted.named {
             match self.bad {
                 OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
-                OnBad::Report => complain(bad),
+                OnBad::Report => complaints += &complaint(&bad),
                 OnBad::Skip => {}
             }
+        }
+        if !complaints.is_empty() {
+            stderr::write(complaints);
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -111,7 +123,7 @@ impl Search<Sifted> for Filtered {
             return self.fail(Failure::Input(error.clone()));
         }
         tally.failed += 1;
-        complain(error);
+        complain(&error);
         ControlFlow::Continue(())
     }
 

@@ -1,5 +1,6 @@
 //! Bars on a terminal.
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::View;
@@ -10,6 +11,10 @@ use crate::tally::Nouns;
 
 /// Steps of a bar from empty to full, finer than any terminal shows.
 const STEPS: u64 = 10_000;
+
+/// Columns before the text.
+const BAR: usize = "[========] 100 %  ".len();
+const SPINNER: usize = "* ".len();
 
 /// Drawn a second, at most.
 const FRAMES: u8 = 20;
@@ -38,7 +43,11 @@ impl Bars {
             self.whole.set_prefix(percent(part));
             self.whole.set_position(steps(part));
         }
-        self.whole.set_message(view.facts.clone());
+        // Whatever is typed, as ^C, stays on the line.
+        let columns = usize::from(Term::stderr().size().1).saturating_sub(3);
+        let cut = |text: &str, taken: usize| text.chars().take(columns.saturating_sub(taken)).collect::<String>();
+        let taken = if view.part.is_some() { BAR } else { SPINNER };
+        self.whole.set_message(cut(&view.facts, taken));
         self.whole.tick();
         let Some(bars) = &mut self.workers else { return };
         for (index, (worker, &busy)) in view.stats.workers.iter().zip(&view.busy).enumerate() {
@@ -48,7 +57,7 @@ impl Bars {
             let bar = &bars[index];
             bar.set_position(steps(busy));
             bar.set_prefix(percent(busy));
-            bar.set_message(format!("worker {index}, {} {}", short(worker.items as f64), self.nouns.items));
+            bar.set_message(cut(&format!("worker {index}, {} {}", short(worker.items as f64), self.nouns.items), BAR));
             bar.tick();
         }
     }

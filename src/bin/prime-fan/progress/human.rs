@@ -28,8 +28,11 @@ pub(super) fn percent(part: f64) -> String {
     format!("{} %", (part.clamp(0.0, 1.0) * 100.0).floor())
 }
 
-pub(super) fn time(time: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+/// Two units at most. `None` for what nobody waits for.
+pub(super) fn time(time: Duration) -> Option<String> {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    let text = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
+    (time.as_secs() < 100 * YEAR).then(|| text.split(' ').take(2).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -60,8 +63,10 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_whole_seconds() {
-        assert_eq!(time(Duration::from_millis(125_900)), "2m 5s");
-        assert_eq!(time(Duration::from_millis(900)), "0s");
+    fn a_time_has_two_units_and_whole_seconds() {
+        assert_eq!(time(Duration::from_millis(125_900)).unwrap(), "2m 5s");
+        assert_eq!(time(Duration::from_millis(900)).unwrap(), "0s");
+        assert_eq!(time(Duration::from_secs(100_000)).unwrap(), "1day 3h");
+        assert_eq!(time(Duration::from_secs(1 << 40)), None);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_fan::Stats;
 
 use crate::args::{ProgressWhen, Settings};
-use crate::ending::Reason;
+use crate::ending::{GRACE, Reason};
 use crate::stderr::{self, say};
 use crate::tally::{Nouns, Tally};
 
@@ -45,9 +45,7 @@ enum Display {
     Nothing,
     /// Now and then a word to a user who may wonder.
     Notes(Notes),
-    Lines {
-        workers: bool,
-    },
+    Lines,
     Bars(Bars),
 }
 
@@ -63,13 +61,14 @@ struct View<'a> {
 }
 
 impl Progress {
-    pub(crate) fn new(settings: &Settings, nouns: Nouns, total: Option<u64>) -> Self {
+    /// `types`: the user types the input.
+    pub(crate) fn new(settings: &Settings, nouns: Nouns, total: Option<u64>, types: bool) -> Self {
         let workers = settings.progress == ProgressWhen::Workers;
         let display = match settings.progress {
             _ if settings.quiet => Display::Nothing,
             ProgressWhen::Never => Display::Nothing,
-            _ if stderr::can_draw() => Display::Bars(Bars::new(total.is_some(), workers, nouns)),
-            ProgressWhen::Always => Display::Lines { workers },
+            _ if stderr::can_draw() && !types => Display::Bars(Bars::new(total.is_some(), workers, nouns)),
+            ProgressWhen::Always => Display::Lines,
             ProgressWhen::Auto | ProgressWhen::Workers => Display::Notes(Notes::new(Instant::now())),
         };
         let now = Instant::now();
@@ -83,7 +82,7 @@ impl Progress {
             Display::Nothing => return false,
             Display::Notes(_) if !waiting => return false,
             Display::Notes(_) | Display::Bars(_) => TICK,
-            Display::Lines { .. } => LINE,
+            Display::Lines => LINE,
         };
         now - self.last >= interval
     }
@@ -93,25 +92,29 @@ impl Progress {
         now: Instant,
         tally: &Tally,
         stats: &Stats,
-        ending: Option<Reason>,
+        asked: Option<(Reason, Instant)>,
         note: impl FnOnce() -> Option<String>,
     ) {
-        let view = self.view(now, tally, ending, stats);
+        let view = self.view(now, tally, asked, stats);
         match &mut self.display {
             Display::Nothing => {}
-            Display::Lines { workers } => say(view.line(*workers)),
+            Display::Lines => say(view.line()),
             Display::Bars(bars) => bars.draw(&view),
-            Display::Notes(notes) => match ending {
-                Some(reason) if notes.drain_is_due() => {
-                    let again = if reason == Reason::Signal { " again" } else { "" };
-                    say(format_args!("{}; interrupt{again} to leave at once", view.facts));
+            Display::Notes(notes) => match asked {
+                Some((reason, since)) => {
+                    // Until then another signal would mean nothing, and most searches are at their end.
+                    if now - since >= GRACE && stats.in_flight > 0 && notes.drain_is_due() {
+                        let again = if reason == Reason::Signal { " again" } else { "" };
+                        say(format_args!("{}; interrupt{again} to leave at once", view.facts));
+                    }
                 }
-                None if notes.search_is_due(now, tally.found) => {
-                    if let Some(note) = note() {
+                None => {
+                    if notes.search_is_due(now, tally.found)
+                        && let Some(note) = note()
+                    {
                         say(note);
                     }
                 }
-                Some(_) | None => {}
             },
         }
     }
@@ -123,12 +126,18 @@ impl Progress {
                 bars.clear();
                 true
             }
-            Display::Lines { .. } => true,
+            Display::Lines => true,
             Display::Nothing | Display::Notes(_) => false,
         }
     }
 
-    fn view<'a>(&mut self, now: Instant, tally: &Tally, ending: Option<Reason>, stats: &'a Stats) -> View<'a> {
+    fn view<'a>(
+        &mut self,
+        now: Instant,
+        tally: &Tally,
+        asked: Option<(Reason, Instant)>,
+        stats: &'a Stats,
+    ) -> View<'a> {
         let since = now - self.last;
         let recent = (tally.tested - self.tested) as f64 / since.as_secs_f64();
         let weight = 1.0 - (-since.as_secs_f64() / SMOOTHING.as_secs_f64()).exp();
@@ -148,10 +157,10 @@ impl Progress {
             short(tally.found as f64),
             short(stats.in_flight as f64),
         );
-        if ending.is_some() {
+        if asked.is_some() {
             facts = format!("finishing {} {}", stats.in_flight, self.nouns.items);
-        } else if let Some(left) = part.and_then(|part| time_left(now - self.begun, part)) {
-            facts += &format!(", {} left", time(left));
+        } else if let Some(left) = part.and_then(|part| time_left(now - self.begun, part)).and_then(time) {
+            facts += &format!(", {left} left");
         }
         View { part, facts, stats, busy }
     }
@@ -159,14 +168,9 @@ impl Progress {
 
 impl View<'_> {
     /// All of it as one line.
-    fn line(&self, workers: bool) -> String {
-        let mut line = self.part.map_or(String::new(), |part| format!("{}, ", percent(part)));
-        line += &self.facts;
-        if workers {
-            let busy: Vec<String> = self.busy.iter().map(|&busy| percent(busy)).collect();
-            line += &format!("; busy: {}", busy.join(", "));
-        }
-        line
+    fn line(&self) -> String {
+        let part = self.part.map_or(String::new(), |part| format!("{}, ", percent(part)));
+        part + &self.facts
     }
 }
 
