@@ -28,12 +28,6 @@ enum Ask {
 #[rtype(result = "()")]
 struct Found(Result<u64, ItemError>);
 
-impl From<Result<u64, ItemError>> for Found {
-    fn from(result: Result<u64, ItemError>) -> Self {
-        Found(result)
-    }
-}
-
 #[derive(Default)]
 struct App {
     running: Option<StopHandle>,
@@ -101,7 +95,7 @@ impl App {
         println!("from {from}");
         self.running = Some(primes.stop_handle());
         self.found = 0;
-        let delivery = primes.deliver_to(ctx.address().recipient::<Found>());
+        let delivery = primes.deliver_with(ctx.address().recipient(), Found);
         // It is over when the last result was handled and every worker's thread has dropped its work.
         ctx.spawn(delivery.into_actor(self).map(|end, app, ctx| {
             match end {
