@@ -183,13 +183,64 @@ impl<T: Send + 'static> FanIn<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub async fn deliver_to<M>(mut self, recipient: Recipient<M>) -> Result<Stats, PipelineError>
+    pub async fn deliver_to<M>(self, recipient: Recipient<M>) -> Result<Stats, PipelineError>
     where
         M: Message + From<Result<T, ItemError>> + Send + 'static,
         M::Result: Send,
     {
+        self.deliver_with(recipient, M::from).await
+    }
+
+    /// [`deliver_to`](Self::deliver_to) with messages that `message` makes of the results. It may know more than they do,
+    /// as which of an actor's pipelines they are from; where there is nothing to add, it is the message's constructor.
+    ///
+    /// It returns when the last message was handled and every worker's thread has dropped its work. So an actor that stops
+    /// one pipeline and starts the next where the delivery of the first returns never takes a result of the one for
+    /// the other's: see `examples/actix_app.rs`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`deliver_to`](Self::deliver_to).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use actix_fan::{FanOutExt, ItemError};
+    ///
+    /// #[derive(Message)]
+    /// #[rtype(result = "()")]
+    /// struct Power { exponent: u32, result: Result<u64, ItemError> }
+    ///
+    /// #[derive(Default)]
+    /// struct Sums([u64; 4]);
+    /// impl Actor for Sums {
+    ///     type Context = Context<Self>;
+    /// }
+    /// impl Handler<Power> for Sums {
+    ///     type Result = ();
+    ///     fn handle(&mut self, Power { exponent, result }: Power, _: &mut Context<Self>) {
+    ///         self.0[exponent as usize] += result.unwrap_or(0);
+    ///     }
+    /// }
+    ///
+    /// # System::new().block_on(async {
+    /// let sums = Sums::default().start().recipient::<Power>();
+    /// for exponent in 2..4 {
+    ///     let powers = (1..=10u64).fan_out().map(move |n| n.pow(exponent))?;
+    ///     powers.deliver_with(sums.clone(), move |result| Power { exponent, result }).await?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn deliver_with<M, F>(mut self, recipient: Recipient<M>, mut message: F) -> Result<Stats, PipelineError>
+    where
+        F: FnMut(Result<T, ItemError>) -> M,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
         while let Some(result) = self.next().await {
-            if recipient.send(M::from(result)).await.is_err() {
+            if recipient.send(message(result)).await.is_err() {
                 self.control.fail(PipelineError::RecipientGone, Phase::Stopped);
                 // Complete or not, the recipient didn't get everything.
                 let _ = self.finished().await;

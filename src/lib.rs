@@ -32,6 +32,9 @@
 //! For items that come one by one, as requests do, there is a [`Pool`] to submit to: the same workers, credit, stop and
 //! accounting, and each submit awaits its own result.
 //!
+//! Coming from a bare `SyncArbiter`, `web::block`, `spawn_blocking`, rayon or Go? The [`guide`] tells what to write instead,
+//! and when not to.
+//!
 //! # Where it may be started
 //!
 //! A pipeline, on a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an
@@ -103,6 +106,7 @@ mod error;
 mod fan_in;
 mod fan_out;
 mod generator;
+pub mod guide;
 mod halt;
 mod merge;
 mod pool;

@@ -1,0 +1,12 @@
+//! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase they
+//! are, in order and without a word.
+
+mod alone;
+#[cfg(all(unix, feature = "primes"))]
+mod example;
+mod restart;
+#[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
+mod support;
+mod system;
+mod threads;
