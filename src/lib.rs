@@ -121,6 +121,8 @@ mod stats;
 mod stop;
 mod ticket;
 mod unwind;
+#[cfg(feature = "web")]
+pub mod web;
 mod work;
 mod workbench;
 mod worker;

@@ -1,0 +1,24 @@
+//! The two ways to find out whether a number is prime.
+
+use actix_fan::primes::{is_prime, trial_division};
+use actix_fan::{Job, Stopped};
+use serde::Deserialize;
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Finder {
+    /// Under a microsecond a number.
+    #[default]
+    Fast,
+    /// Up to seconds for one of 64 bits; it gives up when nobody waits for it any more.
+    Trial,
+}
+
+impl Finder {
+    pub(crate) fn is_prime<O>(self, n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
+        match self {
+            Self::Fast => Ok(is_prime(n)),
+            Self::Trial => trial_division(n, || job.is_stopped()).ok_or(Stopped),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Pipelines and pools in an [actix-web](actix_web) application: answers that stream results, and handlers that submit.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use actix_fan::web::{Refused, events, submit_within};
+//! use actix_fan::{FanOutExt, Pool, pool};
+//! use actix_web::web::{Data, Path, get};
+//! use actix_web::{App, HttpServer, Responder, error};
+//!
+//! async fn square(squares: Data<Pool<u64, u64>>, n: Path<u64>) -> Result<String, Refused> {
+//!     Ok(submit_within(&squares, *n, Duration::from_secs(2)).await?.to_string())
+//! }
+//!
+//! async fn squares() -> actix_web::Result<impl Responder> {
+//!     let squares = (0u64..).fan_out().workers(2).map(|n| n * n).map_err(error::ErrorInternalServerError)?;
+//!     Ok(events(squares)) // until the client goes
+//! }
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = pool().map(|n: u64| n.pow(2))?; // once: before `HttpServer::new`, not in its closure
+//!     let data = Data::new(pool.clone());
+//!     HttpServer::new(move || {
+//!         App::new().app_data(data.clone()).route("/square/{n}", get().to(square)).route("/squares", get().to(squares))
+//!     })
+//!     .h1_allow_half_closed(false) // see Disconnects
+//!     .bind(("127.0.0.1", 8080))?
+//!     .run()
+//!     .await?;
+//!     pool.drain().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`ndjson`] and [`events`] answer with any stream of `Result<T, ItemError>`: a [`FanIn`](crate::FanIn), a
+//! [`Merged`](crate::Merged), and what their combinators make of them. [`submit`] and [`submit_within`] have an item
+//! done, or an answer that says why not. `examples/web` is a server with all of them and a page that shows it at work.
+//!
+//! # Where to start
+//!
+//! A pool once an application, before `HttpServer::new`: its closure runs once for each of the server's threads, and a
+//! pool started there would be as many pools. A pipeline in the handler whose answer it is; it lives on that handler's
+//! arbiter, and its workers on threads of their own, so decide how many requests may have one at a time.
+//!
+//! # Backpressure
+//!
+//! A body is polled only while its connection has room, and polls the results only then. A slow client costs actix-web's
+//! buffer of 32 KiB or so, what the sockets hold, a chunk of 16 KiB or one result, and the pipeline's
+//! [`window`](crate::FanOut::window). Results that are ready together leave as one chunk, and none waits for another.
+//!
+//! A handler that submits waits only for what is in the pool already. Beyond the window it answers 503 at once, so that
+//! the pool's window is what bounds how long a request may take: choose it by that.
+//!
+//! # Disconnects
+//!
+//! When actix-web drops an answer's body, the stream is dropped with it, and that stops the pipeline at once. When it
+//! drops a handler's future, the submitted item is given up: see [`Submission`](crate::Submission#cancellation). When does
+//! it? On HTTP/1, by actix-web 4.17:
+//!
+//! | the client | streams | handlers that wait |
+//! |---|---|---|
+//! | resets the connection, or closes it with something unread | at once | at once |
+//! | closes it | at the second write after that, be it a heartbeat | not before their answer is written |
+//! | closes it, with `h1_allow_half_closed(false)` | at once | at once |
+//! | is gone without a word | when TCP gives up what was written: minutes | the same, after their answer |
+//!
+//! By default a closed connection counts as one whose client has no more to ask and may still read. Only a write can tell,
+//! and the first one is taken by the system before the refusal comes back. So a stream that yields nothing is
+//! noticed by its heartbeat, within two periods, and not at all without one. Clients that close one side on purpose are
+//! rare: turn [`h1_allow_half_closed`](actix_web::HttpServer::h1_allow_half_closed) off and work stops when nobody waits
+//! for it any more. While nothing can be written, a client that reads no more but stays connected is not noticed; it
+//! holds its pipeline where it is, and costs no processor time.
+//!
+//! # Errors
+//!
+//! A failed item is an object or an event in its place, and the stream goes on. It names the item and whether it panicked;
+//! messages are told only `with_causes`, since they may say more than a stranger should know. A pipeline that ends too
+//! early, with a [`PipelineError`](crate::PipelineError), says so last; the status of the answer was sent long before.
+//! What keeps a submit from its result is a [`Refused`], which is an answer by itself: 503, 504 or 500.
+//!
+//! # The event loop
+//!
+//! Bodies take turns of some 100 us on their thread. The work itself is elsewhere, but the workers and the server's threads
+//! share the cores: a pool with a worker a core leaves the scheduler to decide who waits. Where other requests must stay
+//! quick, give the pool one worker fewer than there are cores.
+
+mod body;
+mod events;
+mod failure;
+mod ndjson;
+mod refused;
+mod submit;
+mod write;
+
+pub use events::{Events, events, events_with};
+pub use ndjson::{Ndjson, ndjson, ndjson_with};
+pub use refused::Refused;
+pub use submit::{submit, submit_within};
+pub use write::WriteJson;

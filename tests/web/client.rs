@@ -1,0 +1,118 @@
+//! A client that sees every byte.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// Received, and not looked at yet.
+    received: Vec<u8>,
+}
+
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// In lower case.
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        // A small buffer, so that a client that doesn't read is soon known as one.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        Self { stream: socket.connect(address).await.unwrap(), received: Vec::new() }
+    }
+
+    /// Connects and asks.
+    pub(crate) async fn ask(address: SocketAddr, path: &str) -> Self {
+        let mut client = Self::connect(address).await;
+        client.get(path).await;
+        client
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        self.stream.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    pub(crate) async fn head(&mut self) -> Head {
+        let head = self.until(b"\r\n\r\n").await;
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_lowercase(), value.trim().to_owned())
+        };
+        Head { status, headers: lines.filter(|line| !line.is_empty()).map(header).collect() }
+    }
+
+    /// The next chunk of a body that comes in chunks; `None` after the last.
+    pub(crate) async fn chunk(&mut self) -> Option<String> {
+        let length = usize::from_str_radix(self.until(b"\r\n").await.trim_end(), 16).unwrap();
+        let mut chunk = self.exactly(length + 2).await;
+        assert!(chunk.ends_with("\r\n"));
+        chunk.truncate(length);
+        (length > 0).then_some(chunk)
+    }
+
+    /// What is left of a body.
+    pub(crate) async fn body(&mut self, head: &Head) -> String {
+        if let Some(length) = head.get("content-length") {
+            return self.exactly(length.parse().unwrap()).await;
+        }
+        let mut body = String::new();
+        while let Some(chunk) = self.chunk().await {
+            body += &chunk;
+        }
+        body
+    }
+
+    /// The whole answer.
+    pub(crate) async fn answer(&mut self) -> (u16, String) {
+        let head = self.head().await;
+        (head.status, self.body(&head).await)
+    }
+
+    /// Says that nothing more will be asked, and goes on reading.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Goes away in a way that the other side learns of at once.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
+    async fn until(&mut self, end: &[u8]) -> String {
+        loop {
+            if let Some(at) = self.received.windows(end.len()).position(|window| window == end) {
+                return self.take(at + end.len());
+            }
+            self.receive().await;
+        }
+    }
+
+    async fn exactly(&mut self, length: usize) -> String {
+        while self.received.len() < length {
+            self.receive().await;
+        }
+        self.take(length)
+    }
+
+    fn take(&mut self, length: usize) -> String {
+        let rest = self.received.split_off(length);
+        String::from_utf8(std::mem::replace(&mut self.received, rest)).unwrap()
+    }
+
+    async fn receive(&mut self) {
+        assert_ne!(self.stream.read_buf(&mut self.received).await.unwrap(), 0, "the server closed the connection");
+    }
+}

@@ -1,0 +1,12 @@
+//! The promises of `actix_fan::web`, over real connections to a real server.
+
+mod client;
+mod disconnect;
+mod heartbeat;
+mod refuse;
+mod server;
+mod share;
+mod slow;
+mod stream;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,203 @@
+use std::io::{self, Write};
+use std::time::Duration;
+
+use actix_fan::web::{events, events_with, ndjson, ndjson_with};
+use actix_fan::{FanIn, FanOutExt};
+use actix_web::web::get;
+use futures::{StreamExt, stream};
+
+use crate::client::Client;
+use crate::server::{Closed, serve};
+use crate::support::{Gate, run};
+
+/// 0, a failure, a panic, 30.
+fn four() -> FanIn<u32> {
+    let work = |n| match n {
+        1 => Err("a secret"),
+        2 => panic!("another secret"),
+        n => Ok(10 * n),
+    };
+    (0..4u32).fan_out().workers(2).ordered().try_map(work).unwrap()
+}
+
+#[test]
+fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            app.route("/", get().to(async || ndjson(four())));
+            app.route("/causes", get().to(async || ndjson(four()).with_causes()));
+        });
+        let mut client = Client::ask(server, "/").await;
+        let head = client.head().await;
+        assert_eq!((head.status, head.get("content-type")), (200, Some("application/x-ndjson")));
+        assert_eq!((head.get("cache-control"), head.get("x-accel-buffering")), (Some("no-store"), Some("no")));
+        assert_eq!(
+            client.body(&head).await,
+            "0\n\
+             {\"error\":\"item 1 failed\",\"index\":1}\n\
+             {\"error\":\"item 2 panicked\",\"index\":2}\n\
+             30\n"
+        );
+        client.get("/causes").await;
+        assert_eq!(
+            client.answer().await.1,
+            "0\n\
+             {\"error\":\"item 1 failed: a secret\",\"index\":1}\n\
+             {\"error\":\"item 2 panicked: another secret\",\"index\":2}\n\
+             30\n"
+        );
+    });
+}
+
+#[test]
+fn events_have_names_and_numbers_and_an_end() {
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            app.route("/", get().to(async || events(four())));
+            app.route("/named", get().to(async || events(four()).name("square").opening("start", "a\nb")));
+        });
+        let mut client = Client::ask(server, "/").await;
+        let head = client.head().await;
+        assert_eq!((head.status, head.get("content-type")), (200, Some("text/event-stream")));
+        assert_eq!((head.get("cache-control"), head.get("x-accel-buffering")), (Some("no-store"), Some("no")));
+        assert_eq!(
+            client.body(&head).await,
+            "id: 0\ndata: 0\n\n\
+             event: failure\nid: 1\ndata: {\"error\":\"item 1 failed\",\"index\":1}\n\n\
+             event: failure\nid: 2\ndata: {\"error\":\"item 2 panicked\",\"index\":2}\n\n\
+             id: 3\ndata: 30\n\n\
+             event: end\ndata: {}\n\n"
+        );
+        client.get("/named").await;
+        let (_, body) = client.answer().await;
+        assert!(body.starts_with("event: start\ndata: a\ndata: b\n\nevent: square\nid: 0\ndata: 0\n\n"), "{body}");
+    });
+}
+
+#[test]
+fn a_pipeline_that_ended_too_early_says_so_last() {
+    fn lost() -> FanIn<u32> {
+        (0..3u32).map(|n| if n == 2 { panic!("no more") } else { n }).fan_out().ordered().map(|n| n).unwrap()
+    }
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            app.route("/lines", get().to(async || ndjson(lost())));
+            app.route("/events", get().to(async || events(lost()).with_causes()));
+        });
+        let (_, lines) = Client::ask(server, "/lines").await.answer().await;
+        assert_eq!(lines, "0\n1\n{\"error\":\"the pipeline ended before its source did\",\"ended\":true}\n");
+        let (_, events) = Client::ask(server, "/events").await.answer().await;
+        assert!(
+            events.ends_with(
+                "event: end\n\
+                 data: {\"error\":\"the pipeline ended before its source did: the source panicked: no more\",\"ended\":true}\n\n"
+            ),
+            "{events}"
+        );
+    });
+}
+
+#[test]
+fn line_breaks_of_a_writer_stay_inside_of_its_result() {
+    fn broken(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
+        write!(out, "[{n},\r\n {n}]")
+    }
+    run(async {
+        let results = || stream::iter([Ok(1u32), Ok(2)]);
+        let server = serve(Closed::Half, move |app| {
+            app.route("/lines", get().to(move || async move { ndjson_with(results(), broken) }));
+            app.route("/events", get().to(move || async move { events_with(results(), broken) }));
+        });
+        let (_, lines) = Client::ask(server, "/lines").await.answer().await;
+        assert_eq!(lines, "[1,   1]\n[2,   2]\n");
+        let (_, events) = Client::ask(server, "/events").await.answer().await;
+        assert_eq!(events, "id: 0\ndata: [1,\ndata:  1]\n\nid: 1\ndata: [2,\ndata:  2]\n\nevent: end\ndata: {}\n\n");
+    });
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
+    fn odd(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
+        write!(out, "{n}")?;
+        if n % 2 == 0 { Err(io::Error::other("even")) } else { Ok(()) }
+    }
+    run(async {
+        let results = || stream::iter([Ok(1u32), Ok(2), Ok(3)]);
+        let server = serve(Closed::Half, move |app| {
+            app.route("/lines", get().to(move || async move { ndjson_with(results(), odd) }));
+            app.route("/events", get().to(move || async move { events_with(results(), odd).with_causes() }));
+        });
+        let (_, lines) = Client::ask(server, "/lines").await.answer().await;
+        assert_eq!(lines, "1\n{\"error\":\"result 1 could not be written\",\"result\":1}\n3\n");
+        let (_, events) = Client::ask(server, "/events").await.answer().await;
+        assert!(events.contains("event: failure\nid: 1\ndata: {\"error\":\"result 1 could not be written: even\","));
+    });
+}
+
+#[test]
+fn results_that_are_ready_together_are_one_chunk() {
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            let results = || stream::iter((0..100u32).map(Ok));
+            app.route("/", get().to(move || async move { ndjson(results()) }));
+        });
+        let mut client = Client::ask(server, "/").await;
+        client.head().await;
+        let chunk = client.chunk().await.unwrap();
+        assert_eq!(chunk.lines().count(), 100);
+        assert_eq!(client.chunk().await, None);
+    });
+}
+
+#[test]
+fn a_result_that_is_ready_waits_for_no_other() {
+    run(async {
+        let gate = Gate::new();
+        let passing = gate.clone();
+        let server = serve(Closed::Half, move |app| {
+            let gate = passing.clone();
+            let results = move || {
+                let gate = gate.clone();
+                let work = move |n: u32| {
+                    if n > 0 {
+                        gate.pass();
+                    }
+                    n
+                };
+                (0..3u32).fan_out().workers(1).batch(1).ordered().map(work).unwrap()
+            };
+            app.route("/", get().to(move || std::future::ready(ndjson(results()))));
+        });
+        let mut client = Client::ask(server, "/").await;
+        client.head().await;
+        for n in 0..3 {
+            assert_eq!(client.chunk().await, Some(format!("{n}\n")));
+            gate.let_through(1);
+        }
+        assert_eq!(client.chunk().await, None);
+    });
+}
+
+#[test]
+fn nothing_at_all_is_an_empty_body() {
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            app.route("/", get().to(async || ndjson(stream::empty::<Result<u32, _>>().fuse())));
+        });
+        assert_eq!(Client::ask(server, "/").await.answer().await, (200, String::new()));
+    });
+}
+
+#[test]
+fn a_stream_that_is_always_ready_goes_on_after_each_of_its_turns() {
+    const RESULTS: u64 = 100_000;
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            // No heartbeat, which would hide a turn after which nobody wakes the connection.
+            let all = async || ndjson(stream::iter(0..RESULTS).map(Ok)).heartbeat(Duration::ZERO);
+            app.route("/", get().to(all));
+        });
+        let (_, body) = Client::ask(server, "/").await.answer().await;
+        assert!(body.lines().map(|line| line.parse::<u64>().unwrap()).eq(0..RESULTS));
+    });
+}
