@@ -90,6 +90,7 @@
 //! # Features
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
+//! - `web`: answers and submits for actix-web, `actix_fan::web`.
 //! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
 //!   alone.
 

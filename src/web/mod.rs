@@ -81,9 +81,12 @@
 //!
 //! # The event loop
 //!
-//! Bodies take turns of some 100 us on their thread. The work itself is elsewhere, but the workers and the server's threads
-//! share the cores: a pool with a worker a core leaves the scheduler to decide who waits. Where other requests must stay
-//! quick, give the pool one worker fewer than there are cores.
+//! Bodies take turns of some 100 us on their thread. The work is elsewhere, but workers and server share the cores, and with
+//! a worker a core the operating system decides who waits. On 2 cores, with 128 connections that keep a pool of 5 ms items
+//! saturated, another request was answered within 2 ms in 99 of 100 cases by a server whose pool had 2 workers, and within
+//! 0.2 ms where it had 1, for half the work. A worker a core is right unless a millisecond matters; what a server can't
+//! afford is a thread a request: with the 256 threads that `web::block` has by default there, the same was 2 s.
+//! `cargo bench --bench load --features web` measures it.
 
 mod body;
 mod events;

@@ -118,7 +118,7 @@ fn line_breaks_of_a_writer_stay_inside_of_its_result() {
 fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
     fn odd(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
         write!(out, "{n}")?;
-        if n % 2 == 0 { Err(io::Error::other("even")) } else { Ok(()) }
+        if n.is_multiple_of(2) { Err(io::Error::other("even")) } else { Ok(()) }
     }
     run(async {
         let results = || stream::iter([Ok(1u32), Ok(2), Ok(3)]);

@@ -1,0 +1,109 @@
+//! The server, which is this program in a process of its own.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+
+use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext};
+use actix_fan::web::{Refused, submit};
+use actix_fan::{Pool, pool};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::web::{self, Data, get};
+use actix_web::{App, HttpServer, Result};
+
+use crate::contender::{Contender, How};
+use crate::support::spin::{ODD, spin};
+
+/// Runs until it is dropped.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(contender: Contender, steps: u64) -> Self {
+        let mut process = Command::new(env::current_exe().expect("this program is a file"))
+            .args(["serve", contender.how.name(), &contender.threads.to_string(), &steps.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process can be started");
+        let mut line = String::new();
+        let output = process.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("the server says where it listens");
+        Self { process, address: line.trim().parse().expect("the server says where it listens") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Steps(u64);
+
+impl Steps {
+    fn run(self) -> u64 {
+        spin(ODD, self.0)
+    }
+}
+
+impl Message for Steps {
+    type Result = u64;
+}
+
+struct Worker;
+
+impl Actor for Worker {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<Steps> for Worker {
+    type Result = u64;
+
+    fn handle(&mut self, steps: Steps, _: &mut Self::Context) -> u64 {
+        steps.run()
+    }
+}
+
+async fn by_fan(pool: Data<Pool<Steps, u64>>, steps: Data<Steps>) -> Result<String, Refused> {
+    Ok(submit(&pool, **steps).await?.to_string())
+}
+
+async fn by_block(steps: Data<Steps>) -> Result<String> {
+    let steps = **steps;
+    Ok(web::block(move || steps.run()).await?.to_string())
+}
+
+async fn by_sync_arbiter(workers: Data<Addr<Worker>>, steps: Data<Steps>) -> Result<String> {
+    Ok(workers.send(**steps).await.map_err(ErrorInternalServerError)?.to_string())
+}
+
+/// `how threads steps`: serves until the process is ended.
+pub(crate) fn serve(arguments: &[String]) {
+    let [how, threads, steps] = arguments else { panic!("serve how threads steps") };
+    let (how, steps) = (How::named(how), Steps(steps.parse().expect("steps are a number")));
+    let threads = threads.parse().expect("threads are a number");
+    actix::System::new().block_on(async {
+        let fan = (how == How::Fan).then(|| Data::new(pool().workers(threads).map(Steps::run).expect("threads")));
+        let sync = (how == How::SyncArbiter).then(|| Data::new(SyncArbiter::start(threads, || Worker)));
+        let server = HttpServer::new(move || {
+            let app = App::new().app_data(Data::new(steps)).route("/ping", get().to(async || "pong"));
+            match (&fan, &sync) {
+                (Some(fan), _) => app.app_data(fan.clone()).route("/work", get().to(by_fan)),
+                (_, Some(sync)) => app.app_data(sync.clone()).route("/work", get().to(by_sync_arbiter)),
+                _ => app.route("/work", get().to(by_block)),
+            }
+        })
+        .workers(1)
+        .worker_max_blocking_threads(threads)
+        .bind((Ipv4Addr::LOCALHOST, 0))
+        .expect("some port is free");
+        println!("{}", server.addrs()[0]);
+        server.run().await.expect("the server can serve");
+    });
+}
