@@ -130,7 +130,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let this = self.get_mut();
-        if !mem::take(&mut this.spent) {
+        if !this.spent {
             this.fill(cx);
             if !this.chunk.is_empty() {
                 this.restart_heartbeat();

@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::time::Duration;
 
 use actix_fan::web::{events, events_with, ndjson, ndjson_with};
 use actix_fan::{FanIn, FanOutExt};
@@ -184,5 +185,19 @@ fn nothing_at_all_is_an_empty_body() {
             app.route("/", get().to(async || ndjson(stream::empty::<Result<u32, _>>().fuse())));
         });
         assert_eq!(Client::ask(server, "/").await.answer().await, (200, String::new()));
+    });
+}
+
+#[test]
+fn a_stream_that_is_always_ready_goes_on_after_each_of_its_turns() {
+    const RESULTS: u64 = 100_000;
+    run(async {
+        let server = serve(Closed::Half, |app| {
+            // No heartbeat, which would hide a turn after which nobody wakes the connection.
+            let all = async || ndjson(stream::iter(0..RESULTS).map(Ok)).heartbeat(Duration::ZERO);
+            app.route("/", get().to(all));
+        });
+        let (_, body) = Client::ask(server, "/").await.answer().await;
+        assert!(body.lines().map(|line| line.parse::<u64>().unwrap()).eq(0..RESULTS));
     });
 }
