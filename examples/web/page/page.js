@@ -31,8 +31,8 @@ function level(meter, share) {
 // ---- The state of the search
 
 let stream = null; // the EventSource while ours runs
-let mine = null; // our pipeline's id in the stats
-let newest = 0; // the highest id seen before ours began
+let mine = null; // our pipeline's id in the stats, as the stream's first event tells it
+let last = null; // the pipeline shown last
 let stopAsked = 0; // when Stop was pressed
 
 function state(name, words = name) {
@@ -50,8 +50,7 @@ const is = (...names) => names.includes(el.state.dataset.state);
 
 function start() {
   const query = new URLSearchParams(new FormData(el.controls));
-  if (!query.get("pace")) query.delete("pace");
-  mine = null;
+  mine = last = null;
   clearPrimes();
   const opened = new EventSource(`primes?${query}`);
   stream = opened;
@@ -61,7 +60,7 @@ function start() {
     look();
   };
   opened.onmessage = (event) => keep(event.data);
-  opened.addEventListener("start", (event) => (mine = JSON.parse(event.data).id ?? null));
+  opened.addEventListener("start", (event) => (mine = JSON.parse(event.data).id));
   opened.addEventListener("end", () => ended("ended"));
   opened.onerror = () => {
     const refused = is("connecting") && opened.readyState === EventSource.CLOSED;
@@ -121,6 +120,7 @@ async function look() {
   } catch {
     stream?.close();
     stream = null;
+    mine = last = null;
     state("gone", "server gone");
     flows([]);
     pause = 1000;
@@ -138,13 +138,11 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) look();
 });
 
-/** Ours if there is one, else one that runs, else the last that ran. */
+/** Ours if there is one, else one that runs, else the last that ran: the server forgets it, the page doesn't. */
 function pick(pipelines) {
-  if (stream !== null || is("stopping")) {
-    return pipelines.find((p) => p.id === mine) ?? pipelines.findLast((p) => p.id > newest);
-  }
-  newest = Math.max(newest, ...pipelines.map((p) => p.id));
-  return pipelines.findLast((p) => !p.ended) ?? pipelines.find((p) => p.id === mine) ?? pipelines.at(-1);
+  const ours = pipelines.find((p) => p.id === mine);
+  if (stream !== null) return ours;
+  return (is("stopping") && ours) || pipelines.findLast((p) => !p.ended) || ours || pipelines.at(-1) || (last && { ...last, ended: true });
 }
 
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_ms: 0 };
@@ -153,8 +151,8 @@ const rates = { taken: 0, tested: 0, primes: 0, workers: [] };
 
 function show(stats) {
   const now = pick(stats.pipelines) ?? { ...NOTHING, ended: true, window: stats.window, workers: [] };
-  mine ??= stream && now.id > newest ? now.id : null;
-  settle(now, stats.pipelines);
+  last = now;
+  settle(stats.pipelines.some((p) => !p.ended));
 
   const workers = Array.from({ length: now.workers.length || stats.workers }, (_, i) => now.workers[i] ?? { busy_ms: 0, items: 0 });
   measure({ ...now, workers, received, at: performance.now() });
@@ -185,10 +183,9 @@ function show(stats) {
 }
 
 /** The state that the stats tell. */
-function settle(now, pipelines) {
-  const runs = pipelines.some((p) => !p.ended);
+function settle(runs) {
   if (is("stopping")) {
-    if (now.ended && !runs) state("stopped", `stopped in ${count(performance.now() - stopAsked)} ms`);
+    if (!runs) state("stopped", `stopped in ${count(performance.now() - stopAsked)} ms`);
   } else if (stream === null) {
     if (runs) state("elsewhere", "live elsewhere");
     else if (is("connecting", "gone")) state("ready");
@@ -379,12 +376,12 @@ const held = () => {
 };
 
 function draw() {
-  planned = false;
   text(el.found, count(received));
   if (held()) {
-    setTimeout(() => keepDrawing(), DRAW);
+    setTimeout(draw, DRAW);
     return;
   }
+  planned = false;
   const fresh = Math.min(received - drawn, KEPT);
   const few = fresh <= 3;
   const rows = [];
@@ -401,9 +398,6 @@ function draw() {
   el.primes.prepend(...rows);
   while (el.primes.childElementCount > KEPT) el.primes.lastElementChild.remove();
   el.copy.disabled = el.primes.childElementCount === 0;
-}
-function keepDrawing() {
-  if (!planned && drawn < received) draw();
 }
 
 el.copy.addEventListener("click", async () => {
