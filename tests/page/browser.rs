@@ -1,0 +1,146 @@
+//! A browser, driven by the WebDriver protocol.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::chromedriver::{ChromeDriver, programs};
+use crate::http::ask;
+use crate::patience::until;
+
+/// It works as root and without a display, and asks nobody for anything by itself.
+const FLAGS: [&str; 8] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// What WebDriver calls the id of an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A headless Chromium with a profile of its own, which ChromeDriver makes and removes. It is closed when a test gives
+/// it up.
+pub(crate) struct Browser {
+    session: String,
+    driver: ChromeDriver,
+}
+
+impl Browser {
+    /// `None` where there is no Chromium.
+    pub(crate) fn start() -> Option<Self> {
+        let (chromium, chromedriver) = programs()?;
+        let driver = ChromeDriver::start(chromedriver);
+        let session = open(driver.address, &chromium);
+        Some(Self { session, driver })
+    }
+
+    /// Loads a page, and waits for it.
+    pub(crate) fn load(&self, url: &str) {
+        self.post("/url", json!({ "url": url }));
+    }
+
+    /// What the body of a function returns.
+    pub(crate) fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": script, "args": [] }))
+    }
+
+    pub(crate) fn text(&self, selector: &str) -> String {
+        match self.run(&format!("return document.querySelector({selector:?}).textContent")) {
+            Value::String(text) => text,
+            other => panic!("the text of {selector} is {other}"),
+        }
+    }
+
+    /// The texts of all that a selector finds.
+    pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
+        let script =
+            format!("return [...document.querySelectorAll({selector:?})].map(it => it.firstChild.textContent)");
+        serde_json::from_value(self.run(&script)).expect("they are texts")
+    }
+
+    /// Scrolls there and clicks, as a person does: where it is on the screen, and not if something covers it.
+    pub(crate) fn click(&self, selector: &str) {
+        self.run(&format!("document.querySelector({selector:?}).scrollIntoView({{ block: 'center' }})"));
+        let found = self.post("/element", json!({ "using": "css selector", "value": selector }));
+        let element = found[ELEMENT].as_str().expect("an element has an id");
+        self.post(&format!("/element/{element}/click"), json!({}));
+    }
+
+    /// Closes the tab and leaves the browser open.
+    pub(crate) fn close_tab(&self) {
+        let other = self.post("/window/new", json!({ "type": "tab" }));
+        self.send("DELETE", "/window", None);
+        self.post("/window", json!({ "handle": other["handle"] }));
+    }
+
+    /// A command of the browser's own protocol.
+    pub(crate) fn command(&self, name: &str, parameters: Value) {
+        self.post("/goog/cdp/execute", json!({ "cmd": name, "params": parameters }));
+    }
+
+    /// Waits until the state that the page shows begins with these words.
+    pub(crate) fn until_state(&self, words: &str) {
+        until(&format!("the page says {words}"), || self.text("#state-text").starts_with(words).then_some(()));
+    }
+
+    /// What the console says.
+    pub(crate) fn console(&self) -> Vec<Value> {
+        self.log("browser")
+    }
+
+    /// The addresses of everything that was asked for.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let message = |entry: Value| -> Value {
+            serde_json::from_str(entry["message"].as_str().expect("a message is text")).expect("and JSON")
+        };
+        self.log("performance")
+            .into_iter()
+            .map(|entry| message(entry)["message"].take())
+            .filter(|event| event["method"] == "Network.requestWillBeSent")
+            .map(|event| event["params"]["request"]["url"].as_str().expect("a request has an address").to_owned())
+            .collect()
+    }
+
+    fn log(&self, kind: &str) -> Vec<Value> {
+        match self.post("/se/log", json!({ "type": kind })) {
+            Value::Array(entries) => entries,
+            other => panic!("the log {kind} is {other}"),
+        }
+    }
+
+    fn post(&self, path: &str, body: Value) -> Value {
+        self.send("POST", path, Some(&body))
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        let (status, mut answer) = ask(self.driver.address, method, &path, body).expect("ChromeDriver answers");
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer["value"].take()
+    }
+}
+
+/// Opens a session and returns its id.
+fn open(driver: SocketAddr, chromium: &Path) -> String {
+    let wanted = json!({
+        "goog:chromeOptions": { "binary": chromium, "args": FLAGS },
+        "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+    });
+    let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
+    let (status, answer) = ask(driver, "POST", "/session", Some(&wanted)).expect("ChromeDriver answers");
+    assert_eq!(status, 200, "no session: {answer}");
+    answer["value"]["sessionId"].as_str().expect("a session has an id").to_owned()
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // This ends the browser. If it can't, a test has failed already, or has nothing to say of it.
+        let _ = ask(self.driver.address, "DELETE", &format!("/session/{}", self.session), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! What the page of the example `web` promises, in headless Chromium.
+//!
+//! Chromium and ChromeDriver are those that the environment's `CHROMIUM` and `CHROMEDRIVER` name, which must be there, or
+//! else those on the `PATH`. Where there are none, the tests skip and say so.
+#![cfg(unix)]
+
+mod browser;
+mod chromedriver;
+mod http;
+mod patience;
+mod phone;
+mod search;
+mod server;
+mod strict;

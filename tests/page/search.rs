@@ -1,0 +1,114 @@
+//! A search, started and ended from the page.
+
+use std::time::{Duration, Instant};
+
+use actix_fan::primes::is_prime;
+use serde_json::Value;
+
+use crate::browser::Browser;
+use crate::patience::until;
+use crate::server::Server;
+
+/// The primes on the page, the newest first.
+fn primes(browser: &Browser) -> Vec<u64> {
+    browser.texts("#primes li").iter().map(|number| number.parse().expect("it is a number")).collect()
+}
+
+fn start(browser: &Browser, server: &Server) {
+    browser.load(&server.url());
+    browser.until_state("ready");
+    browser.click("#start");
+    until("primes come", || (primes(browser).len() >= 3).then_some(()));
+}
+
+/// Waits until the pipeline has ended, and returns its numbers.
+fn ended(server: &Server) -> Value {
+    until("the pipeline has ended", || Some(server.pipeline()).filter(|pipeline| pipeline["ended"] == true))
+}
+
+fn assert_settled(pipeline: &Value) {
+    let count = |name: &str| pipeline[name].as_u64().unwrap_or_else(|| panic!("{name} in {pipeline}"));
+    assert_eq!(count("in_flight"), 0, "{pipeline}");
+    assert_eq!(count("taken"), count("completed") + count("failed") + count("skipped"), "{pipeline}");
+}
+
+#[test]
+fn the_page_shows_primes_as_they_come_and_how_busy_each_worker_is() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(2);
+    start(&browser, &server);
+    browser.until_state("live");
+    let seen = primes(&browser);
+    assert!(seen.iter().copied().all(is_prime), "{seen:?}");
+    until("newer primes come", || (primes(&browser)[0] != seen[0]).then_some(()));
+    assert_eq!(browser.texts(".lane-name > span").len(), 2);
+    until("every worker is busy", || browser.texts(".lane-busy").iter().all(|busy| busy != "0 %").then_some(()));
+    until("numbers are tested", || (browser.text("#tested-rate") != "0").then_some(()));
+}
+
+#[test]
+fn stop_stops_within_a_second_and_the_list_stands_still() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(2);
+    start(&browser, &server);
+    let clicked = Instant::now();
+    browser.click("#stop");
+    let stopped = ended(&server);
+    let took = clicked.elapsed();
+    assert!(took < Duration::from_secs(1), "it took {took:?}");
+    assert_eq!(stopped["stopped"], true);
+    assert_settled(&stopped);
+
+    browser.until_state("stopped in ");
+    let still = primes(&browser);
+    until("the page has looked at idle workers", || {
+        browser.texts(".lane-busy").iter().all(|busy| busy == "0 %").then_some(())
+    });
+    assert_eq!(primes(&browser), still);
+    assert_eq!(server.pipeline(), stopped, "somebody still works");
+
+    browser.click("#start");
+    browser.until_state("live");
+    until("primes come again", || (!primes(&browser).is_empty()).then_some(()));
+}
+
+#[test]
+fn stop_stops_a_search_that_has_found_nothing_yet() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(2);
+    browser.load(&server.url());
+    browser.until_state("ready");
+    // A prime of 64 bits takes trial division seconds.
+    browser
+        .run("const bits = document.querySelector('#bits'); bits.value = 64; bits.dispatchEvent(new Event('input'))");
+    browser.click("#start");
+    browser.until_state("live");
+    let clicked = Instant::now();
+    browser.click("#stop");
+    assert_settled(&ended(&server));
+    let took = clicked.elapsed();
+    assert!(took < Duration::from_secs(1), "it took {took:?}");
+    browser.until_state("stopped in ");
+}
+
+#[test]
+fn closing_the_tab_frees_the_workers() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(2);
+    start(&browser, &server);
+    assert_eq!(server.pipeline()["ended"], false);
+    browser.close_tab();
+    let stopped = ended(&server);
+    assert_eq!(stopped["stopped"], true);
+    assert_settled(&stopped);
+}
+
+#[test]
+fn a_server_that_goes_is_told() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(1);
+    start(&browser, &server);
+    drop(server);
+    browser.until_state("server gone");
+    assert_eq!(browser.run("return document.querySelector('#stop').disabled"), true);
+}
