@@ -81,6 +81,7 @@ async function stop() {
   stopAsked = performance.now();
   stream?.close();
   stream = null;
+  draw(); // what has come: from here on the list stands still
   state("stopping");
   flows([]);
   try {
@@ -351,14 +352,12 @@ function move(now) {
 
 let received = 0;
 let drawn = 0; // how many of them the list has seen
-let planned = false;
+let planned = 0; // the timer of the next drawing
 const ring = new Array(KEPT); // as they came: there may be a hundred thousand a second, and few are ever drawn
 
 function keep(data) {
   ring[received++ % KEPT] = data;
-  if (planned) return;
-  planned = true;
-  setTimeout(draw, DRAW);
+  planned ||= setTimeout(draw, DRAW);
 }
 
 function clearPrimes() {
@@ -376,12 +375,13 @@ const held = () => {
 };
 
 function draw() {
+  clearTimeout(planned);
+  planned = 0;
   text(el.found, count(received));
   if (held()) {
-    setTimeout(draw, DRAW);
+    planned = setTimeout(draw, DRAW);
     return;
   }
-  planned = false;
   const fresh = Math.min(received - drawn, KEPT);
   const few = fresh <= 3;
   const rows = [];
