@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,9 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
+/// One browser after the other: each is several busy processes, and some tests look at the clock.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// What WebDriver calls the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -29,15 +33,18 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) struct Browser {
     session: String,
     driver: ChromeDriver,
+    // After the driver: the next one starts when this one is gone.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Browser {
     /// `None` where there is no Chromium.
     pub(crate) fn start() -> Option<Self> {
         let (chromium, chromedriver) = programs()?;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let driver = ChromeDriver::start(chromedriver);
         let session = open(driver.address, &chromium);
-        Some(Self { session, driver })
+        Some(Self { session, driver, _turn: turn })
     }
 
     /// Loads a page, and waits for it.
