@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::panicking;
 
 use serde_json::{Value, json};
 
@@ -147,6 +148,12 @@ fn open(driver: SocketAddr, chromium: &Path) -> String {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        if panicking() {
+            let page = json!({ "script": "return document.body.innerText", "args": [] });
+            let page =
+                ask(self.driver.address, "POST", &format!("/session/{}/execute/sync", self.session), Some(&page));
+            eprintln!("the page says {page:?}");
+        }
         // This ends the browser. If it can't, a test has failed already, or has nothing to say of it.
         let _ = ask(self.driver.address, "DELETE", &format!("/session/{}", self.session), None);
     }
