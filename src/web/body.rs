@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
 use futures::{FutureExt, Stream};
@@ -63,6 +65,20 @@ impl<S, F> Body<S, F> {
             slice: Slice::new(SLICE),
             spent: false,
         }
+    }
+
+    /// The answer. Nobody on the way to the client is to keep it or to hold it back.
+    pub(super) fn respond<T>(self, content_type: &'static str) -> HttpResponse
+    where
+        S: Stream<Item = Result<T, ItemError>> + 'static,
+        F: Format<T> + Unpin + 'static,
+        T: 'static,
+    {
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, content_type))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header(("X-Accel-Buffering", "no"))
+            .body(self)
     }
 
     /// Takes what is ready, up to a chunk or the end of the turn.

@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
@@ -113,11 +112,7 @@ where
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "text/event-stream"))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header(("X-Accel-Buffering", "no"))
-            .body(Body::new(self.results, self.messages, self.heartbeat))
+        Body::new(self.results, self.messages, self.heartbeat).respond("text/event-stream")
     }
 }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
@@ -92,11 +91,7 @@ where
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "application/x-ndjson"))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header(("X-Accel-Buffering", "no"))
-            .body(Body::new(self.results, self.lines, self.heartbeat))
+        Body::new(self.results, self.lines, self.heartbeat).respond("application/x-ndjson")
     }
 }
 
