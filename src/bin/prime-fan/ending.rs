@@ -42,6 +42,8 @@ struct State {
     temporary: Option<PathBuf>,
     /// When the run was last seen to go on.
     alive: Option<Instant>,
+    /// It has all its results, and writes them out.
+    complete: bool,
 }
 
 impl Ending {
@@ -63,11 +65,18 @@ impl Ending {
         let ending = self.clone();
         thread::Builder::new().name("timeout".to_owned()).spawn(move || {
             thread::sleep(time);
+            if ending.state().complete {
+                return;
+            }
             ending.ask(Reason::TimeIsUp);
             ending.state().alive.get_or_insert_with(Instant::now);
             loop {
                 thread::sleep(STUCK);
-                if ending.state().alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
+                let State { complete, alive, .. } = *ending.state();
+                if complete {
+                    return;
+                }
+                if alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
                     ending.leave(TIME_IS_UP);
                 }
             }
@@ -92,6 +101,11 @@ impl Ending {
     /// The run goes on.
     pub(crate) fn alive(&self) {
         self.state().alive = Some(Instant::now());
+    }
+
+    /// The run has come to its end, and only its file is still to be written: that is not cut off any more.
+    pub(crate) fn complete(&self) {
+        self.state().complete = true;
     }
 
     /// Why the run is to end, if it is, and since when.

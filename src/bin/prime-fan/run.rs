@@ -112,7 +112,10 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         };
         match verdict {
             Err(failure) if !failure.is_complete() => leave(self.output, failure),
-            verdict => self.output.commit().and(verdict),
+            verdict => {
+                self.ending.complete();
+                self.output.commit().and(verdict)
+            }
         }
     }
 
