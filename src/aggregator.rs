@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::batch::{Chunk, Outcomes};
 use crate::control::Control;
 use crate::protocol::Reorder;
-use crate::slice::{SLICE, Slice};
+use crate::slice::Slice;
 use crate::stats::Snapshot;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
@@ -46,9 +46,21 @@ impl Message for Finish {
 }
 
 impl<T> Aggregator<T> {
-    pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, ordered: bool) -> Self {
-        let order = || Order { waiting: Reorder::new(), slice: Slice::new(SLICE), releasing: false, finished: false };
-        Self { control: Arc::clone(control), order: ordered.then(order), stream }
+    /// `slice` is how long it may pass on in one go what it held back for order, where there is one.
+    pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, order: Option<Slice>) -> Self {
+        let order_by = |slice| Order { waiting: Reorder::new(), slice, releasing: false, finished: false };
+        Self { control: Arc::clone(control), order: order.map(order_by), stream }
+    }
+
+    /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
+    pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
+        chunk.ticket.finish();
+        let Some(order) = &mut self.order else {
+            emit(&self.stream, chunk);
+            return true;
+        };
+        order.waiting.insert(first, items, chunk);
+        order.releasing || self.release()
     }
 
     /// Passes on what is due, for one turn. Whether that was all.
@@ -88,13 +100,7 @@ impl<T: Send + 'static> Handler<Outcomes<T>> for Aggregator<T> {
     type Result = ();
 
     fn handle(&mut self, outcomes: Outcomes<T>, ctx: &mut Self::Context) {
-        let Outcomes { first, items, mut chunk } = outcomes;
-        chunk.ticket.finish();
-        let Some(order) = &mut self.order else {
-            return emit(&self.stream, chunk);
-        };
-        order.waiting.insert(first, items, chunk);
-        if !order.releasing && !self.release() {
+        if !self.accept(outcomes) {
             self.order.as_mut().expect("it is ordered").releasing = true;
             ctx.spawn(Releasing);
         }

@@ -83,6 +83,12 @@ impl<I> Inputs<I> {
     }
 }
 
+impl<I> Default for Inputs<I> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
 impl<I> From<Vec<I>> for Inputs<I> {
     fn from(items: Vec<I>) -> Self {
         Self(items.into())

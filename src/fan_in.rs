@@ -1,26 +1,23 @@
-//! The tail of the pipeline: the stream that the consumer ranges over.
+//! The fan-in as the consumer sees it: the stream to range over.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use actix::{Addr, Message, Recipient};
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::aggregator::Aggregator;
 use crate::batch::Chunk;
-use crate::control::Control;
 use crate::error::{ItemError, PipelineError};
 use crate::fan_out::FanOut;
 use crate::generator::Generator;
 use crate::protocol::Phase;
-use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
+use crate::tail::Tail;
 
 /// The results of a running pipeline, as one stream.
 ///
@@ -48,58 +45,24 @@ use crate::stop::StopHandle;
 /// [`pipeline_error`](ItemError::pipeline_error), and [`finished`](Self::finished) returns that.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
-    control: Arc<Control>,
     generator: Addr<Generator>,
     aggregator: Addr<Aggregator<T>>,
-    chunks: UnboundedReceiver<Chunk<T>>,
-    current: Option<Chunk<T>>,
-    /// Results of `current` that may be taken without a look at anything else, and how many there were at first.
-    run: usize,
-    granted: usize,
-    /// Results taken, those of the run not counted.
-    emitted: u64,
-    slice: Slice,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    /// Every chunk was taken. If the pipeline failed, that is still to be told.
-    Ended,
-    Told,
+    tail: Tail<T>,
 }
 
 impl<T: Send + 'static> FanIn<T> {
-    pub(crate) fn new(
-        control: Arc<Control>,
-        generator: Addr<Generator>,
-        aggregator: Addr<Aggregator<T>>,
-        chunks: UnboundedReceiver<Chunk<T>>,
-    ) -> Self {
-        Self {
-            control,
-            generator,
-            aggregator,
-            chunks,
-            current: None,
-            run: 0,
-            granted: 0,
-            emitted: 0,
-            slice: Slice::new(SLICE),
-            state: State::Open,
-        }
+    pub(crate) fn new(generator: Addr<Generator>, aggregator: Addr<Aggregator<T>>, tail: Tail<T>) -> Self {
+        Self { generator, aggregator, tail }
     }
 
     /// A handle that stops the pipeline from anywhere.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(Arc::clone(&self.control))
+        StopHandle::new(Arc::clone(self.tail.control()))
     }
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {
-        self.control.set_emitted(self.emitted());
-        self.control.stats()
+        self.tail.stats()
     }
 
     /// The actor at the head of the pipeline, which takes [`Stop`](crate::Stop) and [`Snapshot`](crate::Snapshot).
@@ -117,10 +80,7 @@ impl<T: Send + 'static> FanIn<T> {
     ///
     /// Cancel safe: a chunk is lost only when it was returned.
     pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
-        let chunk = poll_fn(|cx| self.poll_chunk(cx)).await?;
-        self.emitted += chunk.values_left() as u64;
-        self.control.set_emitted(self.emitted);
-        Some(chunk)
+        self.tail.next_chunk().await
     }
 
     /// Waits until the pipeline has ended and every worker's thread has dropped its work; returns the final numbers.
@@ -132,9 +92,9 @@ impl<T: Send + 'static> FanIn<T> {
     ///
     /// Why the pipeline ended before its source did, if nobody asked it to. [`stats`](Self::stats) has the numbers then.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
-        while poll_fn(|cx| self.poll_chunk(cx)).await.is_some() {}
-        self.control.over().await;
-        match self.control.error() {
+        self.tail.dry().await;
+        self.tail.control().over().await;
+        match self.tail.control().error() {
             Some(error) => Err(error.clone()),
             None => Ok(self.stats()),
         }
@@ -241,7 +201,7 @@ impl<T: Send + 'static> FanIn<T> {
     {
         while let Some(result) = self.next().await {
             if recipient.send(message(result)).await.is_err() {
-                self.control.fail(PipelineError::RecipientGone, Phase::Stopped);
+                self.tail.control().fail(PipelineError::RecipientGone, Phase::Stopped);
                 // Complete or not, the recipient didn't get everything.
                 let _ = self.finished().await;
                 return Err(PipelineError::RecipientGone);
@@ -270,81 +230,6 @@ impl<T: Send + 'static> FanIn<T> {
     pub fn fan_out(self) -> FanOut<Self> {
         FanOut::new(self)
     }
-
-    fn emitted(&self) -> u64 {
-        self.emitted + (self.granted - self.run) as u64
-    }
-
-    /// Ends the run, and counts what was taken in it for others to see.
-    fn end_run(&mut self) {
-        self.emitted = self.emitted();
-        (self.run, self.granted) = (0, 0);
-        self.control.set_emitted(self.emitted);
-    }
-
-    /// The next result, with everything that has to be looked at now and then. Kept out of line, for the sake of the
-    /// results between.
-    #[inline(never)]
-    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        self.end_run();
-        while self.current.is_none() {
-            match self.poll_chunk(cx) {
-                Poll::Ready(Some(chunk)) => self.current = Some(chunk),
-                Poll::Ready(None) => return Poll::Ready(self.lost()),
-                Poll::Pending => {
-                    self.slice.end();
-                    return Poll::Pending;
-                }
-            }
-        }
-        if self.slice.is_spent() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(self.take_result())
-    }
-
-    /// A result of the current chunk. Its credit returns with the last one.
-    fn take_result(&mut self) -> Option<Result<T, ItemError>> {
-        let chunk = self.current.as_mut()?;
-        let result = chunk.next();
-        self.emitted += u64::from(matches!(result, Some(Ok(_))));
-        self.control.set_emitted(self.emitted);
-        if chunk.is_spent() {
-            self.current = None;
-        } else {
-            self.run = self.slice.grant(chunk.run());
-            self.granted = self.run;
-        }
-        result
-    }
-
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
-        self.end_run();
-        if let Some(chunk) = self.current.take() {
-            return Poll::Ready(Some(chunk));
-        }
-        if self.state != State::Open {
-            return Poll::Ready(None);
-        }
-        let chunk = ready!(self.chunks.poll_recv(cx));
-        if chunk.is_none() {
-            // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
-            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
-            self.state = State::Ended;
-        }
-        Poll::Ready(chunk)
-    }
-
-    /// The last item of a stream that ended too early.
-    fn lost(&mut self) -> Option<Result<T, ItemError>> {
-        if self.state == State::Told {
-            return None;
-        }
-        self.state = State::Told;
-        let error = self.control.error()?;
-        Some(Err(ItemError::lost(self.control.stats().taken, error.clone())))
-    }
 }
 
 impl<T: Send + 'static> Stream for FanIn<T> {
@@ -352,22 +237,11 @@ impl<T: Send + 'static> Stream for FanIn<T> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.run > 0
-            && let Some(value) = this.current.as_mut().and_then(Chunk::next_value)
-        {
-            this.run -= 1;
-            return Poll::Ready(Some(Ok(value)));
-        }
-        this.poll_result(cx)
+        self.get_mut().tail.poll_next(cx)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        match self.state {
-            State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
-            State::Ended if self.control.error().is_some() => (1, Some(1)),
-            State::Ended | State::Told => (0, Some(0)),
-        }
+        self.tail.size_hint()
     }
 }
 
@@ -380,17 +254,8 @@ impl<T: Send + 'static> FusedStream for FanIn<T> {
 // Results are never pinned.
 impl<T: Send + 'static> Unpin for FanIn<T> {}
 
-impl<T: Send + 'static> Drop for FanIn<T> {
-    fn drop(&mut self) {
-        self.end_run();
-        if self.state == State::Open {
-            self.control.advance(Phase::Stopped);
-        }
-    }
-}
-
 impl<T: Send + 'static> fmt::Debug for FanIn<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FanIn").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
+        f.debug_struct("FanIn").field("tail", &self.tail).finish_non_exhaustive()
     }
 }

@@ -14,9 +14,12 @@ use crate::control::{Control, Intake};
 use crate::crew::{check_arbiter, start_crew};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
+use crate::feed::Feed;
 use crate::generator::Generator;
 use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
+use crate::slice::{SLICE, Slice};
+use crate::tail::Tail;
 use crate::work::Work;
 use crate::workbench::Factory;
 use crate::worker::{Shared, Worker};
@@ -155,7 +158,8 @@ where
         let protocol = Protocol::new(workers, window, batch, item_bytes);
         let control = Arc::new(Control::new(protocol, workers, Intake::source()));
         let (chunks, stream) = mpsc::unbounded_channel();
-        let aggregator = Aggregator::new(&control, chunks, self.ordered).start();
+        let order = self.ordered.then(|| Slice::new(SLICE));
+        let aggregator = Aggregator::new(&control, chunks, order).start();
         let inputs = Arc::new(Spares::new(workers));
         let shared = Shared {
             factory: Factory::new(factory),
@@ -180,7 +184,8 @@ where
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let generator = Generator::new(&control, self.source, pool, aggregator.clone().recipient(), inputs).start();
-        Ok(FanIn::new(control, generator, aggregator, stream))
+        let feed = Feed::new(self.source, pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
+        let generator = Generator::new(&control, feed).start();
+        Ok(FanIn::new(generator, aggregator, Tail::new(control, stream, Slice::new(SLICE))))
     }
 }

@@ -6,19 +6,14 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, Recipient};
-use futures::{Stream, StreamExt};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
-use crate::aggregator::Finish;
-use crate::batch::{Batch, Passed, Spares};
 use crate::control::Control;
-use crate::error::{ItemError, PipelineError};
+use crate::error::PipelineError;
+use crate::feed::Feeds;
 use crate::protocol::Phase;
-use crate::slice::{SLICE, Slice};
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
-use crate::ticket::Ticket;
-use crate::unwind::{catch, discard};
 
 /// The actor that takes items from the source, while it holds credit for them, and sends them to the pool in batches.
 ///
@@ -30,23 +25,12 @@ use crate::unwind::{catch, discard};
 /// about 100 us, between which the arbiter's other tasks get their turn.
 pub struct Generator {
     control: Arc<Control>,
-    pump: Box<dyn Pump>,
+    feed: Box<dyn Feeds>,
 }
 
 impl Generator {
-    pub(crate) fn new<S, I>(
-        control: &Arc<Control>,
-        source: S,
-        pool: Recipient<Batch<I>>,
-        aggregator: Recipient<Finish>,
-        inputs: Arc<Spares<I>>,
-    ) -> Self
-    where
-        S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
-        I: Send + 'static,
-    {
-        let feed = Feed { source: Some(source), pool, aggregator, inputs, slice: Slice::new(SLICE) };
-        Self { control: Arc::clone(control), pump: Box::new(feed) }
+    pub(crate) fn new(control: &Arc<Control>, feed: impl Feeds + 'static) -> Self {
+        Self { control: Arc::clone(control), feed: Box::new(feed) }
     }
 }
 
@@ -60,7 +44,7 @@ impl Actor for Generator {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Pumping);
+        ctx.spawn(Feeding);
     }
 }
 
@@ -88,10 +72,10 @@ impl Handler<Snapshot> for Generator {
     }
 }
 
-/// Drives the pump in the generator's context until everything has finished.
-struct Pumping;
+/// Drives the feed in the generator's context until everything has finished.
+struct Feeding;
 
-impl ActorFuture<Generator> for Pumping {
+impl ActorFuture<Generator> for Feeding {
     type Output = ();
 
     fn poll(
@@ -100,126 +84,10 @@ impl ActorFuture<Generator> for Pumping {
         ctx: &mut Context<Generator>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        let polled = generator.pump.poll(&generator.control, cx);
+        let polled = generator.feed.poll(&generator.control, cx);
         if polled.is_ready() {
             ctx.stop();
         }
         polled
     }
-}
-
-/// A feed whose types are forgotten.
-trait Pump {
-    /// Ready once every batch has finished and no more will be handed out.
-    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()>;
-}
-
-struct Feed<S, I: Send + 'static> {
-    source: Option<S>,
-    pool: Recipient<Batch<I>>,
-    aggregator: Recipient<Finish>,
-    inputs: Arc<Spares<I>>,
-    slice: Slice,
-}
-
-/// Why the source is not asked for another item of this batch.
-enum Pulled {
-    /// An earlier stage ended before its source did.
-    Lost(PipelineError),
-    Full,
-    Stopped,
-    Pending,
-    Spent,
-    Ended,
-}
-
-impl<S, I> Pump for Feed<S, I>
-where
-    S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
-    I: Send + 'static,
-{
-    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
-        control.register(cx.waker());
-        while let Some(source) = &mut self.source {
-            if !control.is_running() {
-                discard(self.source.take());
-                break;
-            }
-            let demand = control.protocol().demand();
-            if demand == 0 {
-                self.slice.end();
-                return Poll::Pending;
-            }
-            let mut inputs = self.inputs.get();
-            let mut passed = Passed::new();
-            let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, control, cx));
-            let items = inputs.len() + passed.len();
-            if items > 0 {
-                let (first, ticket) = Ticket::hand_out(control, items);
-                // A closed pool drops the batch, which counts its items as skipped.
-                self.pool.do_send(Batch { first, inputs: inputs.into(), passed, ticket });
-            } else {
-                self.inputs.put(inputs);
-            }
-            match pulled {
-                Ok(Pulled::Full | Pulled::Stopped) => {}
-                Ok(Pulled::Pending) => {
-                    self.slice.end();
-                    return Poll::Pending;
-                }
-                Ok(Pulled::Spent) => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Ok(Pulled::Ended) => control.advance(Phase::Draining),
-                Ok(Pulled::Lost(error)) => control.fail(error, Phase::Draining),
-                Err(message) => control.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
-            }
-        }
-        if control.protocol().is_finished() {
-            control.complete();
-            self.aggregator.do_send(Finish);
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-/// Asks the source for items until there are `demand` of them, or it has no more just now.
-fn pull<S, I>(
-    source: &mut S,
-    demand: usize,
-    inputs: &mut Vec<I>,
-    passed: &mut Passed,
-    slice: &mut Slice,
-    control: &Control,
-    cx: &mut task::Context<'_>,
-) -> Pulled
-where
-    S: Stream<Item = Result<I, ItemError>> + Unpin,
-{
-    let mut left = demand;
-    while left > 0 {
-        if slice.is_spent() {
-            return Pulled::Spent;
-        }
-        let steps = 1 + slice.grant(left - 1);
-        left -= steps;
-        for _ in 0..steps {
-            if !control.is_running() {
-                return Pulled::Stopped;
-            }
-            match source.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(input))) => inputs.push(input),
-                Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
-                    Some(lost) => return Pulled::Lost(lost.clone()),
-                    None => passed.push_back((inputs.len(), error)),
-                },
-                Poll::Ready(None) => return Pulled::Ended,
-                Poll::Pending => return Pulled::Pending,
-            }
-        }
-    }
-    Pulled::Full
 }

@@ -106,20 +106,24 @@ mod crew;
 mod error;
 mod fan_in;
 mod fan_out;
+mod feed;
 mod generator;
 pub mod guide;
 mod halt;
 mod merge;
 mod pool;
+mod post;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
 mod run;
+mod running;
 mod settings;
 mod slice;
 mod source;
 mod stats;
 mod stop;
+mod tail;
 mod ticket;
 mod unwind;
 #[cfg(feature = "web")]

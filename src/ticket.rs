@@ -55,6 +55,11 @@ impl Ticket {
         self.measured = Some((0, Duration::ZERO));
     }
 
+    /// Whether what has not begun is skipped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
+    }
+
     pub(crate) fn items(&self) -> usize {
         self.items
     }

@@ -1,15 +1,14 @@
 //! The fan-out: the actors of the pool.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Handler, Recipient, SyncContext};
 
-use crate::batch::{Batch, Chunk, Outcomes, Passed, Spares};
+use crate::batch::{Batch, Outcomes, Spares};
 use crate::control::Control;
-use crate::run::Run;
+use crate::running::Running;
 use crate::slice::Slice;
 use crate::work::Work;
 use crate::workbench::{Factory, Workbench};
@@ -39,24 +38,6 @@ impl<I, W: Work<I>> Worker<I, W> {
     pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, control: &Arc<Control>) -> Self {
         let bench = Workbench::new(id, Arc::clone(&shared.factory), control);
         Self { shared, bench }
-    }
-
-    /// Runs the batch until its end, until the pipeline is stopped, or until it took far longer than planned.
-    fn run(&mut self, inputs: &mut VecDeque<I>, passed: &mut Passed, run: &mut Run<W::Output>) {
-        let mut slice = Slice::new(self.shared.overrun);
-        loop {
-            while let Some((before, _)) = passed.front()
-                && *before == run.begun
-            {
-                run.pass(passed.pop_front().expect("it was just seen").1);
-            }
-            if inputs.is_empty() || self.bench.control().is_stopped() || slice.is_spent() || !self.bench.build() {
-                return;
-            }
-            let until_passed = passed.front().map_or(inputs.len(), |(before, _)| before - run.begun);
-            let steps = 1 + slice.grant(until_passed - 1);
-            self.bench.run(steps, inputs, run, None);
-        }
     }
 }
 
@@ -92,28 +73,18 @@ where
     type Result = ();
 
     fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
-        let Batch { first, mut inputs, mut passed, mut ticket } = batch;
         let began = Instant::now();
         self.bench.meter().begin(self.bench.control().started(), began);
 
-        let mut run = Run::new(first, self.shared.outputs.get());
-        self.run(inputs.queue(), &mut passed, &mut run);
-        if inputs.len() == 0 || self.bench.control().is_stopped() {
-            self.shared.inputs.put(inputs.into_spare());
-        } else {
-            passed.iter_mut().for_each(|(before, _)| *before -= run.begun);
-            let ticket = ticket.split_off(inputs.len() + passed.len());
-            let rest = Batch { first: run.index(), inputs, passed, ticket };
-            rest.split(self.shared.workers).for_each(|part| ctx.address().do_send(part));
-        }
+        let mut running = Running::begin(batch, self.shared.outputs.get());
+        let mut slice = Slice::new(self.shared.overrun);
+        while running.step(&mut self.bench, &mut slice) {}
+        let rest = running.give_back(self.shared.workers);
+        rest.into_iter().flatten().for_each(|part| ctx.address().do_send(part));
 
         let busy = began.elapsed();
-        self.bench.meter().end(busy, run.begun);
-        ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
-        let Run { outputs, failures, .. } = run;
-        let items = ticket.items();
-        let chunk = Chunk::new(outputs, failures, Arc::clone(&self.shared.outputs), ticket);
+        self.bench.meter().end(busy, running.begun());
         // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
-        self.shared.aggregator.do_send(Outcomes { first, items, chunk });
+        self.shared.aggregator.do_send(running.end(busy, &self.shared.inputs, &self.shared.outputs));
     }
 }

@@ -1,0 +1,141 @@
+//! The feed: items asked of the source while there is credit for them, and sent on in batches.
+
+use std::sync::Arc;
+use std::task::{self, Poll};
+
+use futures::{Stream, StreamExt};
+
+use crate::aggregator::Finish;
+use crate::batch::{Batch, Passed, Spares};
+use crate::control::Control;
+use crate::error::{ItemError, PipelineError};
+use crate::post::Post;
+use crate::protocol::Phase;
+use crate::slice::Slice;
+use crate::ticket::Ticket;
+use crate::unwind::{catch, discard};
+
+/// A feed whose types are forgotten.
+pub(crate) trait Feeds {
+    /// Ready once every batch has finished and no more will be handed out.
+    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()>;
+}
+
+/// The source, and where its items and its end are told.
+pub(crate) struct Feed<S, I, P, A> {
+    source: Option<S>,
+    pool: P,
+    aggregator: A,
+    inputs: Arc<Spares<I>>,
+    slice: Slice,
+}
+
+impl<S, I, P, A> Feed<S, I, P, A> {
+    /// `slice` is how long the source may be asked in one go.
+    pub(crate) fn new(source: S, pool: P, aggregator: A, inputs: Arc<Spares<I>>, slice: Slice) -> Self {
+        Self { source: Some(source), pool, aggregator, inputs, slice }
+    }
+}
+
+/// Why the source is not asked for another item of this batch.
+enum Pulled {
+    /// An earlier stage ended before its source did.
+    Lost(PipelineError),
+    Full,
+    Stopped,
+    Pending,
+    Spent,
+    Ended,
+}
+
+impl<S, I, P, A> Feeds for Feed<S, I, P, A>
+where
+    S: Stream<Item = Result<I, ItemError>> + Unpin,
+    P: Post<Batch<I>>,
+    A: Post<Finish>,
+{
+    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
+        control.register(cx.waker());
+        while let Some(source) = &mut self.source {
+            if !control.is_running() {
+                discard(self.source.take());
+                break;
+            }
+            let demand = control.protocol().demand();
+            if demand == 0 {
+                self.slice.end();
+                return Poll::Pending;
+            }
+            let mut inputs = self.inputs.get();
+            let mut passed = Passed::new();
+            let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, control, cx));
+            let items = inputs.len() + passed.len();
+            if items > 0 {
+                let (first, ticket) = Ticket::hand_out(control, items);
+                // A closed pool drops the batch, which counts its items as skipped.
+                self.pool.post(Batch { first, inputs: inputs.into(), passed, ticket });
+            } else {
+                self.inputs.put(inputs);
+            }
+            match pulled {
+                Ok(Pulled::Full | Pulled::Stopped) => {}
+                Ok(Pulled::Pending) => {
+                    self.slice.end();
+                    return Poll::Pending;
+                }
+                Ok(Pulled::Spent) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(Pulled::Ended) => control.advance(Phase::Draining),
+                Ok(Pulled::Lost(error)) => control.fail(error, Phase::Draining),
+                Err(message) => control.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
+            }
+        }
+        if control.protocol().is_finished() {
+            control.complete();
+            self.aggregator.post(Finish);
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Asks the source for items until there are `demand` of them, or it has no more just now.
+fn pull<S, I>(
+    source: &mut S,
+    demand: usize,
+    inputs: &mut Vec<I>,
+    passed: &mut Passed,
+    slice: &mut Slice,
+    control: &Control,
+    cx: &mut task::Context<'_>,
+) -> Pulled
+where
+    S: Stream<Item = Result<I, ItemError>> + Unpin,
+{
+    let mut left = demand;
+    while left > 0 {
+        if slice.is_spent() {
+            return Pulled::Spent;
+        }
+        let steps = 1 + slice.grant(left - 1);
+        left -= steps;
+        for _ in 0..steps {
+            if !control.is_running() {
+                return Pulled::Stopped;
+            }
+            match source.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(input))) => inputs.push(input),
+                Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
+                    Some(lost) => return Pulled::Lost(lost.clone()),
+                    None => passed.push_back((inputs.len(), error)),
+                },
+                Poll::Ready(None) => return Pulled::Ended,
+                Poll::Pending => return Pulled::Pending,
+            }
+        }
+    }
+    Pulled::Full
+}

@@ -1,0 +1,75 @@
+//! A batch at a worker's bench.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
+use crate::run::Run;
+use crate::slice::Slice;
+use crate::ticket::Ticket;
+use crate::work::Work;
+use crate::workbench::Workbench;
+
+/// A batch from the moment a worker took it to the moment its outcomes are sent on.
+pub(crate) struct Running<I, O> {
+    inputs: Inputs<I>,
+    passed: Passed,
+    ticket: Ticket,
+    first: u64,
+    run: Run<O>,
+}
+
+impl<I, O: 'static> Running<I, O> {
+    /// Its results go into `outputs`.
+    pub(crate) fn begin(Batch { first, inputs, passed, ticket }: Batch<I>, outputs: Vec<O>) -> Self {
+        Self { inputs, passed, ticket, first, run: Run::new(first, outputs) }
+    }
+
+    /// Runs as many items as `slice` grants at once, at least one. False, without having run any: the batch has ended, the
+    /// pipeline was stopped, no work can be built, or the slice is spent.
+    #[inline]
+    pub(crate) fn step<W>(&mut self, bench: &mut Workbench<W>, slice: &mut Slice) -> bool
+    where
+        W: Work<I, Output = O>,
+    {
+        let Self { inputs, passed, run, .. } = self;
+        while let Some((before, _)) = passed.front()
+            && *before == run.begun
+        {
+            run.pass(passed.pop_front().expect("it was just seen").1);
+        }
+        if inputs.len() == 0 || bench.control().is_stopped() || slice.is_spent() || !bench.build() {
+            return false;
+        }
+        let until_passed = passed.front().map_or(inputs.len(), |(before, _)| before - run.begun);
+        let steps = 1 + slice.grant(until_passed - 1);
+        bench.run(steps, inputs.queue(), run, None);
+        true
+    }
+
+    /// Gives back what has not begun, in at most `parts`, unless the pipeline was stopped, which skips it.
+    pub(crate) fn give_back(&mut self, parts: usize) -> Option<impl Iterator<Item = Batch<I>>> {
+        if self.inputs.len() == 0 || self.ticket.is_stopped() {
+            return None;
+        }
+        let (inputs, mut passed) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.passed));
+        passed.iter_mut().for_each(|(before, _)| *before -= self.run.begun);
+        let ticket = self.ticket.split_off(inputs.len() + passed.len());
+        Some(Batch { first: self.run.index(), inputs, passed, ticket }.split(parts))
+    }
+
+    /// Items of which the work began.
+    pub(crate) fn begun(&self) -> usize {
+        self.run.begun
+    }
+
+    /// Its outcomes, after it kept the worker busy for `busy`. What has not begun is skipped.
+    pub(crate) fn end(self, busy: Duration, inputs: &Spares<I>, outputs: &Arc<Spares<O>>) -> Outcomes<O> {
+        let Self { inputs: left, mut ticket, first, run, .. } = self;
+        inputs.put(left.into_spare());
+        ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
+        let items = ticket.items();
+        let chunk = Chunk::new(run.outputs, run.failures, Arc::clone(outputs), ticket);
+        Outcomes { first, items, chunk }
+    }
+}

@@ -1,0 +1,177 @@
+//! The tail of the pipeline: the chunks that the aggregator passes on, taken apart into results.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::batch::Chunk;
+use crate::control::Control;
+use crate::error::{ItemError, PipelineError};
+use crate::protocol::Phase;
+use crate::slice::Slice;
+use crate::stats::Stats;
+
+/// The consumer's end. Dropping it stops the pipeline at once.
+pub(crate) struct Tail<T> {
+    control: Arc<Control>,
+    chunks: UnboundedReceiver<Chunk<T>>,
+    current: Option<Chunk<T>>,
+    /// Results of `current` that may be taken without a look at anything else, and how many there were at first.
+    run: usize,
+    granted: usize,
+    /// Results taken, those of the run not counted.
+    emitted: u64,
+    slice: Slice,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Every chunk was taken. If the pipeline failed, that is still to be told.
+    Ended,
+    Told,
+}
+
+impl<T> Tail<T> {
+    /// `slice` is for how long results may be taken in one go.
+    pub(crate) fn new(control: Arc<Control>, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
+        Self { control, chunks, current: None, run: 0, granted: 0, emitted: 0, slice, state: State::Open }
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.control.set_emitted(self.emitted());
+        self.control.stats()
+    }
+
+    /// The next result.
+    #[inline]
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
+        if self.run > 0
+            && let Some(value) = self.current.as_mut().and_then(Chunk::next_value)
+        {
+            self.run -= 1;
+            return Poll::Ready(Some(Ok(value)));
+        }
+        self.poll_result(cx)
+    }
+
+    /// How many results are known to be left, and at most.
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        match self.state {
+            State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
+            State::Ended if self.control.error().is_some() => (1, Some(1)),
+            State::Ended | State::Told => (0, Some(0)),
+        }
+    }
+
+    /// The rest of the current chunk, or the next one.
+    pub(crate) async fn next_chunk(&mut self) -> Option<Chunk<T>> {
+        let chunk = poll_fn(|cx| self.poll_chunk(cx)).await?;
+        self.emitted += chunk.values_left() as u64;
+        self.control.set_emitted(self.emitted);
+        Some(chunk)
+    }
+
+    /// Drops what is left as it comes.
+    pub(crate) async fn dry(&mut self) {
+        while poll_fn(|cx| self.poll_chunk(cx)).await.is_some() {}
+    }
+
+    fn emitted(&self) -> u64 {
+        self.emitted + (self.granted - self.run) as u64
+    }
+
+    /// Ends the run, and counts what was taken in it for others to see.
+    fn end_run(&mut self) {
+        self.emitted = self.emitted();
+        (self.run, self.granted) = (0, 0);
+        self.control.set_emitted(self.emitted);
+    }
+
+    /// The next result, with everything that has to be looked at now and then. Kept out of line, for the sake of the
+    /// results between.
+    #[inline(never)]
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
+        self.end_run();
+        while self.current.is_none() {
+            match self.poll_chunk(cx) {
+                Poll::Ready(Some(chunk)) => self.current = Some(chunk),
+                Poll::Ready(None) => return Poll::Ready(self.lost()),
+                Poll::Pending => {
+                    self.slice.end();
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.slice.is_spent() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take_result())
+    }
+
+    /// A result of the current chunk. Its credit returns with the last one.
+    fn take_result(&mut self) -> Option<Result<T, ItemError>> {
+        let chunk = self.current.as_mut()?;
+        let result = chunk.next();
+        self.emitted += u64::from(matches!(result, Some(Ok(_))));
+        self.control.set_emitted(self.emitted);
+        if chunk.is_spent() {
+            self.current = None;
+        } else {
+            self.run = self.slice.grant(chunk.run());
+            self.granted = self.run;
+        }
+        result
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
+        self.end_run();
+        if let Some(chunk) = self.current.take() {
+            return Poll::Ready(Some(chunk));
+        }
+        if self.state != State::Open {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(self.chunks.poll_recv(cx));
+        if chunk.is_none() {
+            // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
+            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            self.state = State::Ended;
+        }
+        Poll::Ready(chunk)
+    }
+
+    /// The last item of a stream that ended too early.
+    fn lost(&mut self) -> Option<Result<T, ItemError>> {
+        if self.state == State::Told {
+            return None;
+        }
+        self.state = State::Told;
+        let error = self.control.error()?;
+        Some(Err(ItemError::lost(self.control.stats().taken, error.clone())))
+    }
+}
+
+impl<T> Drop for Tail<T> {
+    fn drop(&mut self) {
+        self.end_run();
+        if self.state == State::Open {
+            self.control.advance(Phase::Stopped);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Tail<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tail").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
+    }
+}
