@@ -32,6 +32,11 @@ impl Generator {
     pub(crate) fn new(control: &Arc<Control>, feed: impl Feeds + 'static) -> Self {
         Self { control: Arc::clone(control), feed: Box::new(feed) }
     }
+
+    /// Ready once every batch has finished and no more will be handed out.
+    pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.feed.poll(&self.control, cx)
+    }
 }
 
 impl fmt::Debug for Generator {
@@ -84,7 +89,7 @@ impl ActorFuture<Generator> for Feeding {
         ctx: &mut Context<Generator>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        let polled = generator.feed.poll(&generator.control, cx);
+        let polled = generator.poll(cx);
         if polled.is_ready() {
             ctx.stop();
         }

@@ -94,6 +94,7 @@
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
 //! - `web`: answers and submits for actix-web, `actix_fan::web`.
+//! - `testing`: a test kit for what is built on this, `actix_fan::testing`.
 //! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
 //!   alone.
 
@@ -124,6 +125,8 @@ mod source;
 mod stats;
 mod stop;
 mod tail;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod ticket;
 mod unwind;
 #[cfg(feature = "web")]

@@ -2,6 +2,8 @@
 
 mod balance;
 mod count;
+#[allow(unreachable_pub, reason = "it is the one of the test kit")]
+#[path = "../../src/testing/gate.rs"]
 mod gate;
 mod run;
 

@@ -1,0 +1,98 @@
+//! A consumer whose pace a test sets.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures::{Stream, StreamExt};
+
+/// A stream that yields only as many items as it was allowed: a slow consumer, or one that stops polling, without a clock.
+/// See [`metered`].
+pub struct Metered<S> {
+    stream: S,
+    allowance: Allowance,
+}
+
+/// Sets the pace of a [`Metered`] stream, from anywhere. Clones belong to the same stream.
+#[derive(Clone, Debug, Default)]
+pub struct Allowance(Arc<Mutex<Meter>>);
+
+#[derive(Debug, Default)]
+struct Meter {
+    left: usize,
+    waker: Option<Waker>,
+}
+
+/// Has a consumer take only what it is allowed. Nothing is taken from the stream before that, not even its end.
+///
+/// ```
+/// use actix_fan::FanOutExt;
+/// use actix_fan::testing::{assert_balanced, metered};
+/// use futures::StreamExt;
+///
+/// # actix::System::new().block_on(async {
+/// let same = (0u32..).fan_out().window(8).batch(1).map(|n| n)?;
+/// let handle = same.stop_handle();
+/// let (mut slow, allowance) = metered(same);
+/// allowance.allow(3);
+/// for _ in 0..3 {
+///     assert!(slow.next().await.is_some());
+/// }
+/// assert!(futures::poll!(slow.next()).is_pending());
+/// assert!(handle.stats().in_flight <= 8);
+/// assert_balanced(&handle.stats());
+/// # Ok::<(), actix_fan::StartError>(())
+/// # }).unwrap();
+/// ```
+pub fn metered<S>(stream: S) -> (Metered<S>, Allowance) {
+    let allowance = Allowance::default();
+    (Metered { stream, allowance: allowance.clone() }, allowance)
+}
+
+impl Allowance {
+    /// Allows so many more items; the stream's end counts as one.
+    pub fn allow(&self, items: usize) {
+        let waker = {
+            let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            meter.left = meter.left.saturating_add(items);
+            meter.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll_take(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if meter.left == 0 {
+            meter.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        meter.left -= 1;
+        Poll::Ready(())
+    }
+
+    fn give_back(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).left += 1;
+    }
+}
+
+impl<S: Stream + Unpin> Stream for Metered<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        std::task::ready!(self.allowance.poll_take(cx));
+        let polled = self.stream.poll_next_unpin(cx);
+        if polled.is_pending() {
+            self.allowance.give_back();
+        }
+        polled
+    }
+}
+
+impl<S> fmt::Debug for Metered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metered").field("allowance", &self.allowance).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! A test kit: for tests of this crate, and of what is built on it.
+//!
+//! With the feature `testing`, for `[dev-dependencies]`. None of it sleeps, and what it draws it draws from a seed.
+//!
+//! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from a seed and on a
+//!   clock of its own. All that a pipeline decides is the crate's own code; only the threads and the actors' mailboxes are
+//!   replaced. After every step it checks the promises: every item accounted for, the window kept, nothing begun after a
+//!   stop, nobody left waiting for ever.
+//! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads; [`Gate`] holds items
+//!   where the test wants them; [`metered`] is a consumer whose pace the test sets.
+//! - [`assert_conserved`] and [`assert_balanced`] check the accounting of any [`Stats`](crate::Stats).
+//! - [`for_each_seed`] runs a test with many seeds and says which one failed.
+//!
+//! ```
+//! use actix_fan::testing::{Consumer, Faults, When, assert_conserved, for_each_seed, simulate};
+//! use actix_fan::{BoxError, Job, Stop, Work};
+//!
+//! struct Halves; // your work
+//! impl Work<u64> for Halves {
+//!     type Output = u64;
+//!     fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+//!         if n % 2 == 0 {
+//!             job.emit(n / 2);
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! for_each_seed(0..50, |seed| {
+//!     let outcome = simulate(0u64..)
+//!         .seed(seed)
+//!         .workers(3)
+//!         .window(16)
+//!         .ordered()
+//!         .faults(Faults::new().panic_at(13))
+//!         .consumer(Consumer::Slow)
+//!         .stop(When::Taken(20), Stop::Drain)
+//!         .run(|| Halves)
+//!         .unwrap();
+//!     assert_conserved(&outcome.stats);
+//!     assert_eq!(outcome.stats.failed, 1);
+//!     assert!(outcome.results.len() >= 20);
+//! });
+//! ```
+//!
+//! # What it can't show
+//!
+//! A simulation runs one step at a time, an item's work being one step. So it finds what goes wrong by the order of steps,
+//! not what goes wrong inside of one, as a data race in your work. What a stop does to a work that is in the middle of an
+//! item is shown by [`Faults::stop_at`].
+
+mod conserved;
+mod faults;
+mod gate;
+mod metered;
+mod seeds;
+mod simulation;
+
+pub use conserved::{assert_balanced, assert_conserved};
+pub use faults::{Faults, Faulty};
+pub use gate::Gate;
+pub use metered::{Allowance, Metered, metered};
+pub use seeds::for_each_seed;
+pub use simulation::{Consumer, Outcome, Simulated, Simulation, Step, When, simulate};

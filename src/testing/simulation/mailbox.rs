@@ -1,0 +1,63 @@
+//! What stands in for an actor's mailbox and for the pool's queue.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::aggregator::Finish;
+use crate::batch::Outcomes;
+use crate::post::Post;
+
+/// First in, first out, until it is closed; what comes then is dropped, as by a closed mailbox.
+pub(super) struct Mailbox<M>(Rc<RefCell<Option<VecDeque<M>>>>);
+
+impl<M> Mailbox<M> {
+    pub(super) fn new() -> Self {
+        Self(Rc::new(RefCell::new(Some(VecDeque::new()))))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().as_ref().is_none_or(VecDeque::is_empty)
+    }
+
+    pub(super) fn pop(&self) -> Option<M> {
+        self.0.borrow_mut().as_mut()?.pop_front()
+    }
+
+    pub(super) fn close(&self) {
+        // What was in it is dropped after the borrow, since its drop may run anything.
+        let messages = self.0.borrow_mut().take();
+        drop(messages);
+    }
+}
+
+impl<M> Clone for Mailbox<M> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<M> Post<M> for Mailbox<M> {
+    fn post(&self, message: M) {
+        let refused = match &mut *self.0.borrow_mut() {
+            Some(messages) => {
+                messages.push_back(message);
+                None
+            }
+            None => Some(message),
+        };
+        drop(refused);
+    }
+}
+
+/// What the aggregator gets.
+pub(super) enum Mail<O> {
+    Outcomes(Outcomes<O>),
+    Finish,
+}
+
+impl<O> Post<Finish> for Mailbox<Mail<O>> {
+    fn post(&self, Finish: Finish) {
+        self.post(Mail::Finish);
+    }
+}

@@ -1,0 +1,221 @@
+//! A pipeline on one thread, step by step, in an order drawn from a seed.
+
+mod mailbox;
+mod outcome;
+mod simulated;
+mod station;
+mod watched;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+
+use crate::closures::Map;
+use crate::error::{ItemError, StartError};
+use crate::protocol::{BatchSize, bytes_of};
+use crate::settings::Settings;
+use crate::source::Source;
+use crate::stop::Stop;
+use crate::testing::Faults;
+use crate::work::Work;
+
+pub use outcome::Outcome;
+pub use simulated::{Simulated, Step};
+
+/// When something happens to a simulated pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// After so many steps.
+    Step(u64),
+    /// While the item of this index runs: after it has begun, before its work is called.
+    Begun(u64),
+    /// When the consumer has taken so many results, failures included.
+    Taken(u64),
+    /// When nobody can move any more, as where the source never yields.
+    Idle,
+}
+
+/// What the consumer of a simulated pipeline does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consumer {
+    /// Takes results as its turn comes.
+    #[default]
+    Eager,
+    /// Takes a result only when nobody else can move.
+    Slow,
+    /// Drops the stream when it has taken so many results, failures included.
+    Leaves(u64),
+    /// Stops polling when it has taken so many, and drops the stream when nobody else can move.
+    Stalls(u64),
+}
+
+/// What happens to the pipeline from outside.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Stop(Stop),
+    /// The System goes, and with it the generator, the aggregator and what is in their mailboxes.
+    SystemStops,
+}
+
+/// How long an item's work takes on the simulation's clock, by its index.
+type Cost = Arc<dyn Fn(u64) -> Duration + Send + Sync>;
+
+/// A pipeline to be simulated: [`simulate`] makes one. Its settings are those of [`FanOut`](crate::FanOut), with the same
+/// defaults, but for the workers, of which there are 2.
+#[must_use = "a simulation does nothing until it is run"]
+pub struct Simulation<S> {
+    source: S,
+    settings: Settings,
+    ordered: bool,
+    plan: Plan,
+}
+
+/// What a simulation does besides working.
+struct Plan {
+    seed: u64,
+    consumer: Consumer,
+    acts: Vec<(When, Act)>,
+    faults: Faults,
+    cost: Option<Cost>,
+}
+
+/// Simulates a pipeline over any iterator or stream: see [`Simulation`], and the [module](crate::testing) for an example.
+pub fn simulate<K, T: Source<K>>(source: T) -> Simulation<T::Stream> {
+    let mut settings = Settings::new(BatchSize::Adaptive, "simulated");
+    settings.workers = Some(2);
+    let plan = Plan { seed: 0, consumer: Consumer::default(), acts: Vec::new(), faults: Faults::new(), cost: None };
+    Simulation { source: source.into_source(), settings, ordered: false, plan }
+}
+
+impl<S> Simulation<S> {
+    /// What the order of the steps is drawn from. The same seed and settings give the same run. 0 unless it is set.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.plan.seed = seed;
+        self
+    }
+
+    /// [`FanOut::workers`](crate::FanOut::workers), of which there are 2 unless it is set. They are no threads.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = Some(workers);
+        self
+    }
+
+    /// [`FanOut::window`](crate::FanOut::window).
+    pub fn window(mut self, window: usize) -> Self {
+        self.settings.window = Some(window);
+        self
+    }
+
+    /// [`FanOut::batch`](crate::FanOut::batch).
+    pub fn batch(mut self, items: usize) -> Self {
+        self.settings.batch = BatchSize::Fixed(items);
+        self
+    }
+
+    /// [`FanOut::ordered`](crate::FanOut::ordered).
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+
+    /// Has items go wrong. [`Faults::stop_at`] needs no arming here.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.plan.faults = faults;
+        self
+    }
+
+    /// What the consumer does: [`Consumer::Eager`] unless it is set.
+    pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.plan.consumer = consumer;
+        self
+    }
+
+    /// Stops the pipeline, once: may be called again for another stop.
+    pub fn stop(mut self, when: When, stop: Stop) -> Self {
+        self.plan.acts.push((when, Act::Stop(stop)));
+        self
+    }
+
+    /// Has the actix System stop.
+    pub fn system_stops(mut self, when: When) -> Self {
+        self.plan.acts.push((when, Act::SystemStops));
+        self
+    }
+
+    /// How long the work on each item takes on the simulation's clock, by the item's index: this is what batches are sized
+    /// by. Unless it is set, up to a millisecond is drawn for each.
+    pub fn cost(mut self, cost: impl Fn(u64) -> Duration + Send + Sync + 'static) -> Self {
+        self.plan.cost = Some(Arc::new(cost));
+        self
+    }
+}
+
+impl<S, I> Simulation<S>
+where
+    S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
+    I: Send + 'static,
+{
+    /// Runs the simulation to its end, with a closure that turns each item into one result.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    ///
+    /// # Panics
+    ///
+    /// See [`Simulated::step`].
+    pub fn map<O, F>(self, f: F) -> Result<Outcome<O>, StartError>
+    where
+        F: Fn(I) -> O + Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let f = Arc::new(f);
+        self.run(move || Map(Arc::clone(&f)))
+    }
+
+    /// Runs the simulation to its end, with a work that `factory` builds for each worker, and again after a panic.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    ///
+    /// # Panics
+    ///
+    /// See [`Simulated::step`].
+    pub fn run<W, F>(self, factory: F) -> Result<Outcome<W::Output>, StartError>
+    where
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
+        Ok(self.start(factory)?.finish())
+    }
+
+    /// Starts the simulation, to be driven step by step.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    pub fn start<W, F>(self, factory: F) -> Result<Simulated<I, W>, StartError>
+    where
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
+        let checked = self.settings.check(bytes_of::<I>().max(bytes_of::<W::Output>()))?;
+        Ok(Simulated::new(self.source, checked, self.settings.batch, self.ordered, self.plan, factory))
+    }
+}
+
+impl<S> fmt::Debug for Simulation<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("seed", &self.plan.seed)
+            .field("settings", &self.settings)
+            .field("ordered", &self.ordered)
+            .field("consumer", &self.plan.consumer)
+            .field("acts", &self.plan.acts)
+            .field("faults", &self.plan.faults)
+            .finish_non_exhaustive()
+    }
+}

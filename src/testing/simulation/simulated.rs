@@ -1,0 +1,424 @@
+//! The steps of a simulation, and what is checked after each.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use crate::aggregator::Aggregator;
+use crate::batch::Spares;
+use crate::control::{Control, Intake};
+use crate::error::ItemError;
+use crate::feed::Feed;
+use crate::generator::Generator;
+use crate::protocol::{BatchSize, OVERRUN, Phase, Protocol, bytes_of};
+use crate::settings::Checked;
+use crate::slice::Slice;
+use crate::stats::Stats;
+use crate::stop::{Stop, StopHandle};
+use crate::tail::Tail;
+use crate::testing::seeds::Draws;
+use crate::testing::simulation::mailbox::{Mail, Mailbox};
+use crate::testing::simulation::station::{Hall, Station};
+use crate::testing::simulation::watched::{Log, WatchedSource, WatchedWork};
+use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
+use crate::work::Work;
+use crate::workbench::{Factory, Workbench};
+
+/// How many steps are told of when a promise is broken.
+const TOLD: usize = 32;
+
+/// Who moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The generator asked the source, as long as it had credit.
+    Feed,
+    /// The worker of this number took a batch or ran one of its items, or sent on what came of it, or left.
+    Work(usize),
+    /// The aggregator took one message.
+    Collect,
+    /// The consumer polled the stream once.
+    Consume,
+    /// Nobody: the clock went on to the end of the next item that runs.
+    Wait,
+    /// Nobody could move, so what was kept for that happened.
+    Idle,
+}
+
+/// A simulated pipeline that has started: [`Simulation::start`](crate::testing::Simulation::start).
+pub struct Simulated<I: Send + 'static, W: Work<I>> {
+    seed: u64,
+    draws: Draws,
+    consumer: Consumer,
+    acts: Vec<(When, Act)>,
+    control: Arc<Control>,
+    clock: Duration,
+    generator: Option<Generator>,
+    generator_is_called: Arc<Called>,
+    stations: Vec<Station<I, Watched<W>>>,
+    hall: Hall<I, Watched<W>>,
+    aggregator: Option<Aggregator<W::Output>>,
+    tail: Option<Tail<W::Output>>,
+    tail_is_called: Arc<Called>,
+    results: Vec<Result<W::Output, ItemError>>,
+    steps: u64,
+    lately: VecDeque<Step>,
+    most_in_flight: usize,
+}
+
+/// The user's work as it is run here.
+type Watched<W> = WatchedWork<crate::testing::Faulty<W>>;
+
+/// A waker that keeps in mind that it was called.
+struct Called(AtomicBool);
+
+impl Called {
+    /// What has never been polled is to be polled.
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, called: bool) {
+        self.0.store(called, Relaxed);
+    }
+}
+
+impl Wake for Called {
+    fn wake(self: Arc<Self>) {
+        self.set(true);
+    }
+}
+
+impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
+    pub(super) fn new<S>(
+        source: S,
+        Checked { workers, window }: Checked,
+        batch: BatchSize,
+        ordered: bool,
+        plan: Plan,
+        factory: impl Fn() -> W + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
+    {
+        let Plan { seed, consumer, acts, faults, cost } = plan;
+        let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
+        let protocol = Protocol::new(workers, window, batch, item_bytes);
+        let control = Arc::new(Control::new(protocol, workers, Intake::source()));
+        let handle = StopHandle::new(Arc::clone(&control));
+        let log = Log::default();
+        let unending = || Slice::new(Duration::MAX);
+
+        let (queue, mail) = (Mailbox::new(), Mailbox::new());
+        let inputs = Arc::new(Spares::new(workers));
+        let source = WatchedSource { source, log: log.clone(), control: Arc::clone(&control) };
+        let feed = Feed::new(source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
+
+        faults.arm(handle.clone());
+        let stops = acts.iter().filter_map(|act| match act {
+            (When::Begun(index), Act::Stop(stop)) => Some((*index, *stop)),
+            _ => None,
+        });
+        let (stops, built) = (stops.collect::<Arc<[_]>>(), faults.over(factory));
+        let work = {
+            let log = log.clone();
+            move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
+        };
+        let factory = Factory::new(work);
+        let stations = (0..workers).map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), &control)));
+
+        let (chunks, stream) = mpsc::unbounded_channel();
+        let mut simulated = Self {
+            seed,
+            draws: Draws::new(seed),
+            consumer,
+            acts,
+            clock: Duration::ZERO,
+            generator: Some(Generator::new(&control, feed)),
+            generator_is_called: Called::new(),
+            stations: stations.collect(),
+            hall: Hall {
+                workers,
+                overrun: if batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
+                inputs,
+                outputs: Arc::new(Spares::new(workers)),
+                queue,
+                aggregator: mail,
+                cost: cost.unwrap_or_else(|| drawn_cost(seed)),
+                log,
+            },
+            aggregator: Some(Aggregator::new(&control, chunks, ordered.then(unending))),
+            tail: Some(Tail::new(Arc::clone(&control), stream, unending())),
+            tail_is_called: Called::new(),
+            control,
+            results: Vec::new(),
+            steps: 0,
+            lately: VecDeque::new(),
+            most_in_flight: 0,
+        };
+        simulated.act_where(|when| when == When::Step(0));
+        simulated.consumer_may_leave();
+        simulated
+    }
+
+    /// Has somebody move who can, drawn from the seed; who it was. `None`: the pipeline has ended.
+    ///
+    /// # Panics
+    ///
+    /// When a promise was broken, which it names: an item that is not accounted for, more in flight than the window, an
+    /// item begun after a stop, a source that was asked after one, or a pipeline in which nobody can move any more.
+    pub fn step(&mut self) -> Option<Step> {
+        if self.has_ended() {
+            return None;
+        }
+        let step = self.draw();
+        match step {
+            Step::Feed => self.feed(),
+            Step::Work(worker) => self.stations[worker].step(self.clock, &self.hall),
+            Step::Collect => self.collect(),
+            Step::Consume => self.consume(),
+            Step::Wait => self.clock = self.next_end().unwrap_or(self.clock),
+            Step::Idle => self.idle(),
+        }
+        self.steps += 1;
+        if self.lately.len() == TOLD {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(step);
+        self.act();
+        self.consumer_may_leave();
+        self.check();
+        Some(step)
+    }
+
+    /// Goes on until the pipeline has ended.
+    ///
+    /// # Panics
+    ///
+    /// As [`step`](Self::step).
+    pub fn finish(mut self) -> Outcome<W::Output> {
+        while self.step().is_some() {}
+        let stats = self.stats();
+        self.expect(stats.in_flight == 0, || format!("it ended with items in flight: {stats:?}"));
+        Outcome {
+            stats,
+            results: mem::take(&mut self.results),
+            error: self.control.error().cloned(),
+            begun: mem::take(&mut self.hall.log.entries().begun),
+            most_in_flight: self.most_in_flight,
+            steps: self.steps,
+            elapsed: self.clock,
+        }
+    }
+
+    /// The numbers at this instant, by the simulation's clock.
+    pub fn stats(&self) -> Stats {
+        let stats = self.tail.as_ref().map_or_else(|| self.control.stats(), Tail::stats);
+        Stats { elapsed: self.clock, ..stats }
+    }
+
+    /// What the consumer has got so far.
+    pub fn results(&self) -> &[Result<W::Output, ItemError>] {
+        &self.results
+    }
+
+    /// Stops the pipeline between two steps.
+    pub fn stop(&mut self, stop: Stop) {
+        self.control.advance(stop.into());
+    }
+
+    /// Drops the stream between two steps.
+    pub fn drop_stream(&mut self) {
+        self.tail = None;
+    }
+
+    /// Whether nothing is left of the pipeline.
+    pub fn has_ended(&self) -> bool {
+        self.generator.is_none()
+            && self.aggregator.is_none()
+            && self.tail.is_none()
+            && self.stations.iter().all(Station::has_left)
+    }
+
+    fn draw(&mut self) -> Step {
+        let closing = self.generator.is_none();
+        let mut able = Vec::with_capacity(self.stations.len() + 4);
+        if !closing && self.generator_is_called.get() {
+            able.push(Step::Feed);
+        }
+        for (worker, station) in self.stations.iter().enumerate() {
+            if station.is_ready(self.clock, &self.hall.queue, closing) {
+                able.push(Step::Work(worker));
+            }
+        }
+        if self.aggregator.is_some() && !self.hall.aggregator.is_empty() {
+            able.push(Step::Collect);
+        }
+        if self.next_end().is_some_and(|end| end > self.clock) {
+            able.push(Step::Wait);
+        }
+        let may_consume = match self.consumer {
+            Consumer::Eager | Consumer::Leaves(_) => true,
+            Consumer::Slow => able.is_empty(),
+            Consumer::Stalls(after) => (self.results.len() as u64) < after,
+        };
+        if may_consume && self.tail.is_some() && self.tail_is_called.get() {
+            able.push(Step::Consume);
+        }
+        if able.is_empty() { Step::Idle } else { able[self.draws.below(able.len())] }
+    }
+
+    fn next_end(&self) -> Option<Duration> {
+        self.stations.iter().filter_map(Station::until).min()
+    }
+
+    fn feed(&mut self) {
+        self.generator_is_called.set(false);
+        let waker = Waker::from(Arc::clone(&self.generator_is_called));
+        let Some(generator) = &mut self.generator else { return };
+        if generator.poll(&mut Context::from_waker(&waker)).is_ready() {
+            self.generator = None;
+        }
+    }
+
+    fn collect(&mut self) {
+        match (&mut self.aggregator, self.hall.aggregator.pop()) {
+            (Some(aggregator), Some(Mail::Outcomes(outcomes))) => {
+                let all = aggregator.accept(outcomes);
+                debug_assert!(all, "its slice is never spent");
+            }
+            (aggregator, Some(Mail::Finish)) => *aggregator = None,
+            (_, mail) => drop(mail),
+        }
+    }
+
+    fn consume(&mut self) {
+        self.tail_is_called.set(false);
+        let waker = Waker::from(Arc::clone(&self.tail_is_called));
+        let Some(tail) = &mut self.tail else { return };
+        match tail.poll_next(&mut Context::from_waker(&waker)) {
+            Poll::Pending => {}
+            Poll::Ready(None) => self.tail = None,
+            Poll::Ready(Some(result)) => {
+                self.results.push(result);
+                self.tail_is_called.set(true);
+            }
+        }
+    }
+
+    /// Nobody can move.
+    fn idle(&mut self) {
+        if self.act_where(|when| when == When::Idle) {
+            return;
+        }
+        let stalls = matches!(self.consumer, Consumer::Stalls(_)) && self.tail.take().is_some();
+        self.expect(stalls, || "nobody can move any more, and it has not ended".to_owned());
+    }
+
+    fn consumer_may_leave(&mut self) {
+        if let Consumer::Leaves(after) = self.consumer
+            && self.results.len() as u64 >= after
+        {
+            self.tail = None;
+        }
+    }
+
+    /// Does what is due by now.
+    fn act(&mut self) {
+        let (steps, taken) = (self.steps, self.results.len() as u64);
+        self.act_where(|when| when == When::Step(steps));
+        self.act_where(|when| when == When::Taken(taken));
+        let begun = self.hall.log.entries().begun.last().copied();
+        // The works themselves see to the stops; doing them twice is harmless.
+        self.act_where(|when| begun.is_some_and(|index| when == When::Begun(index)));
+    }
+
+    /// Does one thing that is due, if any is.
+    fn act_where(&mut self, is_due: impl Fn(When) -> bool) -> bool {
+        let Some(at) = self.acts.iter().position(|(when, _)| is_due(*when)) else { return false };
+        match self.acts.remove(at).1 {
+            Act::Stop(stop) => self.stop(stop),
+            Act::SystemStops => self.system_stops(),
+        }
+        true
+    }
+
+    fn system_stops(&mut self) {
+        self.generator = None;
+        self.aggregator = None;
+        self.hall.aggregator.close();
+        // The pool's queue may be served for a while after the System has gone.
+        if self.draws.below(2) == 0 {
+            self.hall.queue.close();
+        }
+    }
+
+    fn check(&mut self) {
+        let stats = self.control.stats();
+        let accounted = stats.completed + stats.failed + stats.skipped + stats.in_flight as u64;
+        self.expect(stats.taken == accounted, || format!("not every item is accounted for: {stats:?}"));
+        let window = self.control.protocol().window();
+        self.expect(stats.in_flight <= window, || {
+            format!("{} items are in flight, and the window is {window}", stats.in_flight)
+        });
+        self.most_in_flight = self.most_in_flight.max(stats.in_flight);
+        let (begun, asked) = {
+            let entries = self.hall.log.entries();
+            (entries.begun_after_stop, entries.asked_after_stop)
+        };
+        self.expect(begun.is_none(), || format!("item {begun:?} began after a stop"));
+        self.expect(!asked, || "the source was asked for an item after a stop".to_owned());
+    }
+
+    #[track_caller]
+    fn expect(&self, kept: bool, broken: impl FnOnce() -> String) {
+        if !kept {
+            panic!(
+                "seed {}, step {}: {}; phase {:?}, lately: {:?}",
+                self.seed,
+                self.steps,
+                broken(),
+                self.phase(),
+                self.lately
+            );
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match (self.control.is_stopped(), self.control.is_running()) {
+            (true, _) => Phase::Stopped,
+            (_, true) => Phase::Running,
+            _ => Phase::Draining,
+        }
+    }
+}
+
+/// Up to a millisecond, by the index alone, so that it doesn't depend on the order of the steps.
+fn drawn_cost(seed: u64) -> Arc<dyn Fn(u64) -> Duration + Send + Sync> {
+    Arc::new(move |index| {
+        let mut draws = Draws::new(seed ^ index.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        Duration::from_nanos(draws.below(1_000_000) as u64)
+    })
+}
+
+impl<I: Send + 'static, W: Work<I>> fmt::Debug for Simulated<I, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulated")
+            .field("seed", &self.seed)
+            .field("steps", &self.steps)
+            .field("clock", &self.clock)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! The user's source and work, watched.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::Stream;
+
+use crate::control::Control;
+use crate::error::BoxError;
+use crate::stop::{Stop, StopHandle};
+use crate::work::{Job, Work};
+
+/// Sees whether a source is asked after a stop.
+pub(super) struct WatchedSource<S> {
+    pub(super) source: S,
+    pub(super) log: Log,
+    pub(super) control: Arc<Control>,
+}
+
+impl<S: Stream + Unpin> Stream for WatchedSource<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        // A panic here would be taken for one of the source.
+        if !self.control.is_running() {
+            self.log.entries().asked_after_stop = true;
+        }
+        Pin::new(&mut self.source).poll_next(cx)
+    }
+}
+
+/// What the source and the works of all workers tell.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Entries>>);
+
+#[derive(Default)]
+pub(super) struct Entries {
+    /// Indices of items in the order in which they began.
+    pub(super) begun: Vec<u64>,
+    /// An item began although everything was stopped.
+    pub(super) begun_after_stop: Option<u64>,
+    /// The source was asked for an item although nothing more was to be taken.
+    pub(super) asked_after_stop: bool,
+}
+
+impl Log {
+    pub(super) fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the log, and stops everything while an item runs.
+pub(super) struct WatchedWork<W> {
+    pub(super) work: W,
+    pub(super) log: Log,
+    pub(super) handle: StopHandle,
+    /// Which items stop everything.
+    pub(super) stops: Arc<[(u64, Stop)]>,
+}
+
+impl<I, W: Work<I>> Work<I> for WatchedWork<W> {
+    type Output = W::Output;
+
+    fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError> {
+        let index = job.index();
+        {
+            let mut entries = self.log.entries();
+            entries.begun.push(index);
+            if self.handle.is_stopped() {
+                entries.begun_after_stop.get_or_insert(index);
+            }
+        }
+        for (_, stop) in self.stops.iter().filter(|(at, _)| *at == index) {
+            match stop {
+                Stop::Now => self.handle.now(),
+                Stop::Drain => self.handle.drain(),
+            }
+        }
+        self.work.run(input, job)
+    }
+}

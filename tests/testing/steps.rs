@@ -1,0 +1,126 @@
+//! A simulation driven step by step.
+
+use std::time::Duration;
+
+use actix_fan::testing::{Consumer, Faults, Step, When, assert_balanced, assert_conserved, simulate};
+use actix_fan::{Job, PipelineError, StartError, Stop, work_fn};
+use futures::stream;
+
+fn same() -> impl actix_fan::Work<u64, Output = u64> {
+    work_fn(|n: u64, job: &mut Job<'_, u64>| {
+        job.emit(n);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pipeline_can_be_looked_at_between_any_two_steps() {
+    let mut simulated = simulate(0..10u64).workers(2).window(4).batch(1).ordered().start(same).unwrap();
+    assert_eq!(simulated.stats().taken, 0);
+    while simulated.step() != Some(Step::Feed) {
+        assert_eq!(simulated.stats().taken, 0, "nobody but the generator can begin");
+    }
+    assert!(simulated.stats().taken > 0);
+    while simulated.results().len() < 5 {
+        simulated.step().unwrap();
+        assert_balanced(&simulated.stats());
+    }
+    simulated.stop(Stop::Drain);
+    let taken = simulated.stats().taken;
+    let outcome = simulated.finish();
+    assert_conserved(&outcome.stats);
+    assert_eq!(outcome.stats.completed, taken);
+    assert_eq!(outcome.results.len() as u64, taken);
+}
+
+#[test]
+fn a_stream_that_is_dropped_between_two_steps_stops_the_rest() {
+    let mut simulated = simulate(0u64..).workers(2).window(4).batch(1).start(same).unwrap();
+    while simulated.results().len() < 5 {
+        simulated.step().unwrap();
+    }
+    simulated.drop_stream();
+    let begun = simulated.stats().workers.iter().map(|worker| worker.items).sum::<u64>();
+    let outcome = simulated.finish();
+    assert_conserved(&outcome.stats);
+    assert!(outcome.begun.len() as u64 <= begun + 2, "those that ran");
+    assert_eq!(outcome.results.len(), 5);
+}
+
+#[test]
+#[should_panic(expected = "nobody can move any more")]
+fn a_pipeline_that_hangs_is_told() {
+    let _ = simulate(stream::pending::<u64>()).run(same);
+}
+
+#[test]
+fn a_source_that_never_yields_is_stopped_when_nobody_can_move() {
+    let outcome = simulate(stream::pending::<u64>()).stop(When::Idle, Stop::Drain).run(same).unwrap();
+    assert_eq!((outcome.stats.taken, outcome.results.len()), (0, 0));
+}
+
+#[test]
+fn the_clock_is_the_simulations_own() {
+    let hour = Duration::from_secs(3600);
+    let alone = simulate(0..100u64).workers(1).cost(move |_| hour).run(same).unwrap();
+    assert_eq!((alone.elapsed, alone.stats.elapsed), (100 * hour, 100 * hour));
+    let four = simulate(0..100u64).workers(4).cost(move |_| hour).run(same).unwrap();
+    assert!((25 * hour..100 * hour).contains(&four.elapsed), "{:?}", four.elapsed);
+    for outcome in [alone, four] {
+        assert_eq!(outcome.stats.mean_service, Some(hour));
+        assert_eq!(outcome.stats.workers.iter().map(|worker| worker.busy).sum::<Duration>(), 100 * hour);
+    }
+}
+
+#[test]
+fn batches_are_sized_by_the_simulations_clock() {
+    let short = simulate(0..100_000u64).cost(|_| Duration::from_micros(1)).run(same).unwrap();
+    assert!(short.stats.batch_size > 500, "{}", short.stats.batch_size);
+    let long = simulate(0..1_000u64).cost(|_| Duration::from_millis(5)).run(same).unwrap();
+    assert_eq!(long.stats.batch_size, 1);
+}
+
+#[test]
+fn a_stop_while_an_item_runs_can_be_seen_by_it() {
+    let give_up = || {
+        work_fn(|n: u64, job: &mut Job<'_, u64>| {
+            if job.is_stopped() {
+                return Err(actix_fan::Stopped.into());
+            }
+            job.emit(n);
+            Ok(())
+        })
+    };
+    for stop in [Stop::Now, Stop::Drain] {
+        let by_plan = simulate(0u64..).workers(1).stop(When::Begun(20), stop).run(give_up).unwrap();
+        let by_fault = simulate(0u64..).workers(1).faults(Faults::new().stop_at(20, stop)).run(give_up).unwrap();
+        for outcome in [by_plan, by_fault] {
+            let came = outcome.results.iter().any(|result| *result.as_ref().unwrap() == 20);
+            assert_eq!(came, stop == Stop::Drain, "a drain waits for what is in flight");
+            assert!(stop == Stop::Drain || *outcome.begun.last().unwrap() == 20);
+        }
+    }
+}
+
+#[test]
+fn a_system_that_stops_is_an_error_and_loses_no_count() {
+    let outcome = simulate(0u64..).system_stops(When::Taken(10)).run(same).unwrap();
+    assert_conserved(&outcome.stats);
+    assert_eq!(outcome.error, Some(PipelineError::SystemStopped));
+    let last = outcome.results.last().unwrap().as_ref().unwrap_err();
+    assert_eq!(last.pipeline_error(), Some(&PipelineError::SystemStopped));
+}
+
+#[test]
+fn a_slow_consumer_lets_everyone_else_go_first() {
+    let outcome = simulate(0..100u64).window(7).batch(1).consumer(Consumer::Slow).run(same).unwrap();
+    assert_eq!((outcome.most_in_flight, outcome.results.len()), (7, 100));
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_the_error_that_a_pipeline_gives() {
+    assert!(matches!(simulate(0..1u64).workers(0).run(same), Err(StartError::Workers(0))));
+    assert!(matches!(simulate(0..1u64).window(0).run(same), Err(StartError::Window)));
+    let batch = simulate(0..1u64).window(2).batch(3).run(same).unwrap_err();
+    assert!(matches!(batch, StartError::Batch { batch: 3, window: 2 }), "{batch}");
+}
