@@ -137,4 +137,6 @@ impl Protocol {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

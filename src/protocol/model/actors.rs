@@ -1,0 +1,342 @@
+//! What the actors do, step by step.
+
+use super::state::{Batch, Consumer, Generator, Mail, Outcomes, Seen, State, Then, Worker};
+use super::{Flaw, Pipeline};
+use crate::protocol::{Ends, Phase};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Register,
+    Look,
+    Pull,
+    HandOut,
+    Wake,
+    /// A worker takes a batch.
+    Take(usize),
+    /// It reads the flag, and begins its next item if it may.
+    Begin(usize),
+    /// The item that runs ends.
+    End(usize, Fate),
+    /// It gives back what has not begun.
+    Cut(usize),
+    Send(usize),
+    Collect,
+    Consume,
+    // What comes from outside.
+    Stop,
+    Drain,
+    Leave,
+    Vanish,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Returns,
+    Panics,
+}
+
+impl Action {
+    /// Whether somebody outside decides whether it ever happens.
+    pub(super) fn is_from_outside(self) -> bool {
+        matches!(self, Self::Stop | Self::Drain | Self::Leave | Self::Vanish)
+    }
+}
+
+impl Pipeline {
+    pub(super) fn possible(&self, state: &State, actions: &mut Vec<Action>) {
+        match state.generator {
+            Generator::Called => actions.push(Action::Register),
+            Generator::Looking => actions.push(Action::Look),
+            Generator::Pulling { .. } => actions.push(Action::Pull),
+            Generator::Pulled { .. } => actions.push(Action::HandOut),
+            Generator::Waiting | Generator::Gone => {}
+        }
+        if state.wakes > 0 {
+            actions.push(Action::Wake);
+        }
+        for (id, worker) in state.workers.iter().enumerate() {
+            match worker {
+                Worker::Idle if state.queue.is_empty() => {}
+                Worker::Idle => actions.push(Action::Take(id)),
+                Worker::At { in_item: true, .. } => {
+                    actions.push(Action::End(id, Fate::Returns));
+                    if self.panics {
+                        actions.push(Action::End(id, Fate::Panics));
+                    }
+                }
+                Worker::At { batch, ran, .. } => {
+                    let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || *ran > 0;
+                    if *ran == batch.items || (asks && state.is_stopped()) {
+                        actions.push(Action::Send(id));
+                    } else {
+                        actions.push(Action::Begin(id));
+                        if self.cuts && *ran > 0 {
+                            actions.push(Action::Cut(id));
+                        }
+                    }
+                }
+            }
+        }
+        if !state.mailbox.is_empty() && !state.aggregator_is_gone {
+            actions.push(Action::Collect);
+        }
+        if state.consumer == Consumer::Reading {
+            if !state.chunks.is_empty() || state.aggregator_is_gone {
+                actions.push(Action::Consume);
+            }
+            actions.push(Action::Leave);
+        }
+        if state.flag != Seen::Stopped && !state.aggregator_is_gone {
+            actions.push(Action::Stop);
+        }
+        if state.flag == Seen::Running {
+            actions.push(Action::Drain);
+        }
+        if self.vanishes && !state.queue.is_empty() {
+            actions.push(Action::Vanish);
+        }
+    }
+
+    pub(super) fn act(&self, state: &mut State, action: Action) {
+        match action {
+            Action::Register => {
+                state.generator = Generator::Looking;
+                state.called_again = false;
+                if self.flaw != Some(Flaw::RegisteredAfterLook) {
+                    state.waker_registered = true;
+                }
+            }
+            Action::Look => self.look(state),
+            Action::Pull => self.pull(state),
+            Action::HandOut => self.hand_out(state),
+            Action::Wake => {
+                state.wakes -= 1;
+                if std::mem::take(&mut state.waker_registered) {
+                    match state.generator {
+                        Generator::Waiting => state.generator = Generator::Called,
+                        Generator::Gone => {}
+                        _ => state.called_again = true,
+                    }
+                }
+            }
+            Action::Take(id) => {
+                let batch = state.queue.remove(0);
+                state.workers[id] = Worker::At { batch, in_item: false, failed: 0, ran: 0 };
+            }
+            Action::Begin(id) => {
+                if state.is_stopped() {
+                    state.trespass = Some("an item began after a stop");
+                }
+                if let Worker::At { in_item, .. } = &mut state.workers[id] {
+                    *in_item = true;
+                }
+            }
+            Action::End(id, fate) => self.end(state, id, fate),
+            Action::Cut(id) => self.cut(state, id),
+            Action::Send(id) => self.send(state, id),
+            Action::Collect => self.collect(state),
+            Action::Consume if state.chunks.is_empty() => state.consumer = Consumer::Ended,
+            Action::Consume => {
+                let chunk = state.chunks.remove(0);
+                state.delivered.extend(chunk.results());
+                self.settle(state, &chunk);
+            }
+            Action::Leave => {
+                state.consumer = Consumer::Left;
+                self.advance(state, Phase::Stopped);
+                for chunk in std::mem::take(&mut state.chunks) {
+                    self.settle(state, &chunk);
+                }
+            }
+            Action::Stop => self.advance(state, Phase::Stopped),
+            Action::Drain => self.advance(state, Phase::Draining),
+            Action::Vanish => {
+                for Batch { items, .. } in std::mem::take(&mut state.queue) {
+                    self.advance(state, Phase::Stopped);
+                    state.protocol.0.finish(None);
+                    state.protocol.0.settle(Ends { skipped: items, ..Ends::default() });
+                    self.wake(state);
+                }
+            }
+        }
+    }
+
+    fn look(&self, state: &mut State) {
+        if state.source.is_none() {
+            let is_over = match self.flaw {
+                Some(Flaw::LastBatchLost) => state.queue.is_empty(),
+                _ => state.protocol.0.is_finished(),
+            };
+            if is_over {
+                state.generator = Generator::Gone;
+                state.mailbox.push(Mail::Finish);
+            } else {
+                self.wait(state);
+            }
+        } else if state.flag != Seen::Running {
+            state.source = None;
+        } else {
+            match state.protocol.0.demand() {
+                0 => self.wait(state),
+                demand => state.generator = Generator::Pulling { demand, pulled: 0 },
+            }
+        }
+    }
+
+    fn wait(&self, state: &mut State) {
+        if self.flaw == Some(Flaw::RegisteredAfterLook) {
+            state.waker_registered = true;
+        }
+        state.generator = if state.called_again { Generator::Called } else { Generator::Waiting };
+    }
+
+    fn pull(&self, state: &mut State) {
+        let Generator::Pulling { demand, pulled } = state.generator else { return };
+        let asks = self.flaw != Some(Flaw::SourceAskedAfterStop);
+        state.generator = if pulled == demand || (asks && state.flag != Seen::Running) {
+            Generator::Pulled { items: pulled, then: Then::Look }
+        } else {
+            if state.flag != Seen::Running {
+                state.trespass = Some("the source was asked after a stop");
+            }
+            match state.source {
+                Some(left @ 1..) => {
+                    state.source = Some(left - 1);
+                    Generator::Pulling { demand, pulled: pulled + 1 }
+                }
+                _ if self.hangs => Generator::Pulled { items: pulled, then: Then::Wait },
+                _ => Generator::Pulled { items: pulled, then: Then::Drain },
+            }
+        };
+    }
+
+    fn hand_out(&self, state: &mut State) {
+        let Generator::Pulled { items, then } = state.generator else { return };
+        if items > 0 {
+            let first = state.protocol.0.hand_out(items);
+            state.queue.push(Batch { first, items });
+        }
+        state.generator = Generator::Looking;
+        match then {
+            Then::Look => {}
+            Then::Wait => self.wait(state),
+            Then::Drain => self.advance(state, Phase::Draining),
+        }
+    }
+
+    fn end(&self, state: &mut State, id: usize, fate: Fate) {
+        let Worker::At { in_item, failed, ran, .. } = &mut state.workers[id] else { return };
+        *in_item = false;
+        if fate == Fate::Panics {
+            if self.flaw == Some(Flaw::CreditLostOnPanic) {
+                state.workers[id] = Worker::Idle;
+                return;
+            }
+            *failed |= 1 << *ran;
+        }
+        *ran += 1;
+    }
+
+    fn cut(&self, state: &mut State, id: usize) {
+        let Worker::At { batch, ran, .. } = &mut state.workers[id] else { return };
+        let rest = Batch { first: batch.first + *ran as u64, items: batch.items - *ran };
+        batch.items = *ran;
+        state.queue.push(rest);
+        if self.flaw != Some(Flaw::PartNotCounted) {
+            state.protocol.0.split();
+        }
+    }
+
+    fn send(&self, state: &mut State, id: usize) {
+        let Worker::At { batch, failed, ran, .. } = std::mem::replace(&mut state.workers[id], Worker::Idle) else {
+            return;
+        };
+        let outcomes = Outcomes { batch, ran, failed, settled: false };
+        if state.aggregator_is_gone {
+            self.finish(state);
+            self.settle(state, &outcomes);
+        } else {
+            state.mailbox.push(Mail::Outcomes(outcomes));
+        }
+    }
+
+    fn collect(&self, state: &mut State) {
+        let mut outcomes = match state.mailbox.remove(0) {
+            Mail::Outcomes(outcomes) => outcomes,
+            Mail::Finish => {
+                state.aggregator_is_gone = true;
+                let lost = std::mem::take(&mut state.mailbox).into_iter().filter_map(|mail| match mail {
+                    Mail::Outcomes(outcomes) => Some(outcomes),
+                    Mail::Finish => None,
+                });
+                for outcomes in lost {
+                    self.finish(state);
+                    self.settle(state, &outcomes);
+                }
+                for outcomes in std::mem::take(&mut state.held) {
+                    self.settle(state, &outcomes);
+                }
+                return;
+            }
+        };
+        self.finish(state);
+        if self.flaw == Some(Flaw::CreditBeforeTaken) {
+            self.settle(state, &outcomes);
+            outcomes.settled = true;
+        }
+        if !self.ordered || self.flaw == Some(Flaw::OrderOfFinish) {
+            return self.emit(state, outcomes);
+        }
+        let at = state.held.partition_point(|held| held.batch.first < outcomes.batch.first);
+        state.held.insert(at, outcomes);
+        while state.held.first().is_some_and(|held| held.batch.first == state.next) {
+            let due = state.held.remove(0);
+            state.next += due.batch.items as u64;
+            self.emit(state, due);
+        }
+    }
+
+    fn emit(&self, state: &mut State, outcomes: Outcomes) {
+        let has_results = outcomes.results().next().is_some();
+        if has_results && state.consumer == Consumer::Reading {
+            state.chunks.push(outcomes);
+        } else {
+            self.settle(state, &outcomes);
+        }
+    }
+
+    fn finish(&self, state: &mut State) {
+        // A part that wasn't counted ends all the same.
+        if self.flaw != Some(Flaw::PartNotCounted) || state.protocol.0.outstanding > 0 {
+            state.protocol.0.finish(None);
+        }
+        self.wake(state);
+    }
+
+    fn settle(&self, state: &mut State, outcomes: &Outcomes) {
+        if !outcomes.settled {
+            state.protocol.0.settle(outcomes.ends());
+            if self.flaw != Some(Flaw::CreditWithoutWake) {
+                self.wake(state);
+            }
+        }
+    }
+
+    fn advance(&self, state: &mut State, phase: Phase) {
+        if state.protocol.0.advance(phase) {
+            state.flag = match phase {
+                Phase::Running => Seen::Running,
+                Phase::Draining => Seen::Draining,
+                Phase::Stopped => Seen::Stopped,
+            };
+            if self.flaw != Some(Flaw::StopWithoutWake) {
+                self.wake(state);
+            }
+        }
+    }
+
+    /// A call of the waker is on its way. Two of them do what one does that comes later.
+    fn wake(&self, state: &mut State) {
+        state.wakes = (state.wakes + 1).min(2);
+    }
+}

@@ -1,0 +1,200 @@
+//! Where everything is.
+
+use std::hash::{Hash, Hasher};
+
+use super::Pipeline;
+use crate::protocol::{BatchSize, Ends, Phase, Protocol};
+
+/// The real protocol. Batches are of fixed size and nothing is measured here, so these are all of it that changes.
+#[derive(Clone, Debug)]
+pub(super) struct Real(pub(super) Protocol);
+
+impl Real {
+    fn key(&self) -> (Phase, [u64; 4], usize, usize) {
+        let ledger = self.0.ledger();
+        let counts = [ledger.taken, ledger.completed, ledger.failed, ledger.skipped];
+        (self.0.phase, counts, ledger.in_flight, self.0.outstanding)
+    }
+}
+
+impl PartialEq for Real {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Hash for Real {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (phase, counts, in_flight, outstanding) = self.key();
+        (phase as u8, counts, in_flight, outstanding).hash(state);
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct State {
+    pub(super) protocol: Real,
+    /// The atomic copy of the phase.
+    pub(super) flag: Seen,
+    pub(super) generator: Generator,
+    /// Its waker was called while it was at work, so it will be polled again.
+    pub(super) called_again: bool,
+    pub(super) waker_registered: bool,
+    /// Calls of the waker that were decided and haven't happened.
+    pub(super) wakes: u8,
+    /// Items left in the source, while there is a source.
+    pub(super) source: Option<u64>,
+    pub(super) queue: Vec<Batch>,
+    pub(super) workers: Vec<Worker>,
+    /// What waits for the aggregator, which is gone after a `Finish`.
+    pub(super) mailbox: Vec<Mail>,
+    pub(super) aggregator_is_gone: bool,
+    /// Held back for order.
+    pub(super) held: Vec<Outcomes>,
+    pub(super) next: u64,
+    pub(super) chunks: Vec<Outcomes>,
+    pub(super) consumer: Consumer,
+    /// Indices of the items whose results the consumer got, in that order.
+    pub(super) delivered: Vec<u64>,
+    /// A promise was broken by somebody who did what was no longer allowed.
+    pub(super) trespass: Option<&'static str>,
+}
+
+/// A phase that can be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Seen {
+    Running,
+    Draining,
+    Stopped,
+}
+
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) enum Generator {
+    Waiting,
+    Called,
+    /// It has registered its waker and looks next.
+    Looking,
+    Pulling {
+        demand: usize,
+        pulled: usize,
+    },
+    /// It has pulled what it could, and hands it out next.
+    Pulled {
+        items: usize,
+        then: Then,
+    },
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+pub(super) enum Then {
+    Look,
+    Wait,
+    Drain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+pub(super) struct Batch {
+    pub(super) first: u64,
+    pub(super) items: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) enum Worker {
+    Idle,
+    /// Between two items, if not `in_item`.
+    At {
+        batch: Batch,
+        in_item: bool,
+        /// One bit an item that failed.
+        failed: u64,
+        ran: usize,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) enum Mail {
+    Outcomes(Outcomes),
+    Finish,
+}
+
+/// What came of a batch: the first `ran` of its items ended, the rest were skipped.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct Outcomes {
+    pub(super) batch: Batch,
+    pub(super) ran: usize,
+    pub(super) failed: u64,
+    /// Its credit went back too early.
+    pub(super) settled: bool,
+}
+
+impl Outcomes {
+    pub(super) fn ends(&self) -> Ends {
+        let failed = self.failed.count_ones() as usize;
+        Ends { completed: self.ran - failed, failed, skipped: self.batch.items - self.ran }
+    }
+
+    /// The items that have a result: failures, and every other item that completed.
+    pub(super) fn results(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..self.ran as u64)
+            .filter(|at| self.failed & (1 << at) != 0 || has_result(self.batch.first + at))
+            .map(|at| self.batch.first + at)
+    }
+}
+
+/// Some items are filtered out, so that some batches yield nothing.
+pub(super) fn has_result(index: u64) -> bool {
+    index != 1
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Consumer {
+    Reading,
+    /// It dropped the stream.
+    Left,
+    /// It has seen the end.
+    Ended,
+}
+
+impl State {
+    pub(super) fn new(model: &Pipeline) -> Self {
+        let batch = BatchSize::Fixed(model.batch);
+        Self {
+            protocol: Real(Protocol::new(model.workers, model.window, batch, 8)),
+            flag: Seen::Running,
+            generator: Generator::Called,
+            called_again: false,
+            waker_registered: false,
+            wakes: 0,
+            source: Some(model.items),
+            queue: Vec::new(),
+            workers: vec![Worker::Idle; model.workers],
+            mailbox: Vec::new(),
+            aggregator_is_gone: false,
+            held: Vec::new(),
+            next: 0,
+            chunks: Vec::new(),
+            consumer: Consumer::Reading,
+            delivered: Vec::new(),
+            trespass: None,
+        }
+    }
+
+    /// Items that were taken and are somewhere.
+    pub(super) fn on_their_way(&self) -> usize {
+        let queued = self.queue.iter().map(|batch| batch.items);
+        let running = self.workers.iter().filter_map(|worker| match worker {
+            Worker::Idle => None,
+            Worker::At { batch, .. } => Some(batch.items),
+        });
+        let mailed = self.mailbox.iter().filter_map(|mail| match mail {
+            Mail::Finish => None,
+            Mail::Outcomes(outcomes) => Some(outcomes.batch.items),
+        });
+        let rest = self.held.iter().chain(&self.chunks).map(|outcomes| outcomes.batch.items);
+        queued.chain(running).chain(mailed).chain(rest).sum()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.flag == Seen::Stopped
+    }
+}
