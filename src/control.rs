@@ -1,8 +1,7 @@
 //! What the actors of one pipeline, or the workers of one pool, share: the protocol's state behind a lock, and what must be seen without one.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,8 @@ use tokio::sync::watch;
 use crate::error::PipelineError;
 use crate::protocol::{Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Who takes items in, and is told when there may be credit, demand or an end.
 pub(crate) enum Intake {

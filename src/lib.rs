@@ -111,6 +111,8 @@ mod feed;
 mod generator;
 pub mod guide;
 mod halt;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod merge;
 mod pool;
 mod post;
@@ -124,6 +126,7 @@ mod slice;
 mod source;
 mod stats;
 mod stop;
+mod sync;
 mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,6 +4,8 @@ mod builder;
 mod channel;
 mod error;
 mod handle;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod item;
 mod open;
 mod own;

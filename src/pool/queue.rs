@@ -3,9 +3,7 @@
 //! Two locks are ever held together, in this order: the line's, then the protocol's. Nothing of users runs under
 //! either: items, answers and wakers leave the line first.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 
 use futures::task::AtomicWaker;
 
@@ -14,6 +12,8 @@ use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::reply::{Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
+use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::unwind::discard;
 
 /// Where items stand in line and workers fetch them. Whoever takes an item out of the line, by this lock, decides what

@@ -51,6 +51,13 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
         };
         Self { shift: Some(Box::new(shift)) }
     }
+
+    /// Serves the queue until the pool ends. An actor that is started again finds it there.
+    pub(super) fn serve(&mut self) {
+        if let Some(shift) = self.shift.take() {
+            shift.serve();
+        }
+    }
 }
 
 impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
@@ -95,10 +102,7 @@ impl<I: Send + 'static, W: Work<I>> Actor for Worker<I, W> {
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        // An actor that is started again finds the pool at its end.
-        if let Some(shift) = self.shift.take() {
-            shift.serve();
-        }
+        self.serve();
     }
 }
 

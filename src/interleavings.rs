@@ -1,0 +1,220 @@
+//! A pipeline on threads whose every step shuttle orders: the feed, the workers, the aggregator and the stream meet at the
+//! real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --no-default-features interleavings`
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use shuttle::future::block_on;
+use shuttle::sync::Mutex;
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use shuttle::sync::mpsc::{Receiver, Sender, channel};
+use shuttle::thread;
+use tokio::sync::mpsc;
+
+use crate::aggregator::{Aggregator, Finish};
+use crate::batch::{Batch, Outcomes, Spares};
+use crate::control::{Control, Intake};
+use crate::feed::{Feed, Feeds};
+use crate::generator::Generator;
+use crate::post::Post;
+use crate::protocol::{BatchSize, Phase, Protocol};
+use crate::running::Running;
+use crate::slice::Slice;
+use crate::tail::Tail;
+use crate::work::{Job, work_fn};
+use crate::workbench::{Factory, Workbench};
+
+const WORKERS: usize = 2;
+const ORDERS: usize = 3_000;
+
+enum Mail {
+    Outcomes(Outcomes<u64>),
+    Finish,
+}
+
+struct Mailbox<M>(Sender<M>);
+
+impl<M> Post<M> for Mailbox<M> {
+    fn post(&self, message: M) {
+        let _ = self.0.send(message);
+    }
+}
+
+impl Post<Finish> for Mailbox<Mail> {
+    fn post(&self, Finish: Finish) {
+        self.post(Mail::Finish);
+    }
+}
+
+/// What happens while it runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Act {
+    Nothing,
+    Stop,
+    Drain,
+    DropTheStream,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    items: u64,
+    /// After its items the source never yields again.
+    hangs: bool,
+    window: usize,
+    ordered: bool,
+    act: Act,
+    /// The flaw: the generator registers its waker when it has looked.
+    registers_late: bool,
+}
+
+const PLAIN: Case = Case { items: 3, hangs: false, window: 2, ordered: true, act: Act::Nothing, registers_late: false };
+
+fn run(case: Case) {
+    let Case { items, hangs, window, ordered, act, registers_late } = case;
+    let protocol = Protocol::new(WORKERS, window, BatchSize::Fixed(1), 8);
+    let control = Arc::new(Control::new(protocol, WORKERS, Intake::source()));
+    let unending = || Slice::new(Duration::MAX);
+    let (to_workers, queue) = channel();
+    let (to_aggregator, mail) = channel();
+    let (chunks, stream) = mpsc::unbounded_channel();
+    let (inputs, outputs) = (Arc::new(Spares::new(WORKERS)), Arc::new(Spares::new(WORKERS)));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let begun_after_stop = Arc::new(AtomicUsize::new(0));
+
+    let factory = {
+        let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+        Factory::new(move || {
+            let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+            work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
+                job.emit(n);
+                Ok(())
+            })
+        })
+    };
+    let queue = Arc::new(Mutex::new(queue));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|id| {
+            let (queue, factory, control) = (Arc::clone(&queue), Arc::clone(&factory), Arc::clone(&control));
+            let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
+            let to_aggregator = Mailbox(to_aggregator.clone());
+            thread::spawn(move || {
+                let mut bench = Workbench::new(id, factory, &control);
+                while let Some(batch) = next(&queue) {
+                    let mut running = Running::begin(batch, outputs.get());
+                    while running.step(&mut bench, &mut Slice::new(Duration::MAX)) {}
+                    to_aggregator.post(Mail::Outcomes(running.end(Duration::ZERO, &inputs, &outputs)));
+                }
+            })
+        })
+        .collect();
+    drop(factory);
+
+    let generator = {
+        let control = Arc::clone(&control);
+        let to_aggregator = Mailbox(to_aggregator);
+        thread::spawn(move || {
+            let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
+            let source = stream::iter(0..items).map(Ok).chain(rest);
+            let mut feed = Feed::new(source, Mailbox(to_workers), to_aggregator, inputs, unending());
+            if registers_late {
+                let mut nobody = Context::from_waker(Waker::noop());
+                block_on(poll_fn(|cx| {
+                    let polled = feed.poll(&control, &mut nobody);
+                    control.register(cx.waker());
+                    polled
+                }));
+            } else {
+                let mut generator = Generator::new(&control, feed);
+                block_on(poll_fn(|cx| generator.poll(cx)));
+            }
+        })
+    };
+    let aggregator = {
+        let mut aggregator = Aggregator::new(&control, chunks, ordered.then(unending));
+        thread::spawn(move || {
+            while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
+                assert!(aggregator.accept(outcomes), "its slice is never spent");
+            }
+        })
+    };
+    let stopper = {
+        let (control, stopped) = (Arc::clone(&control), Arc::clone(&stopped));
+        thread::spawn(move || match act {
+            Act::Stop => {
+                control.advance(Phase::Stopped);
+                stopped.store(true, SeqCst);
+            }
+            Act::Drain => control.advance(Phase::Draining),
+            Act::Nothing | Act::DropTheStream => {}
+        })
+    };
+
+    let mut tail = Tail::new(Arc::clone(&control), stream, unending());
+    let mut results = Vec::new();
+    while act != Act::DropTheStream || results.is_empty() {
+        match block_on(poll_fn(|cx| tail.poll_next(cx))) {
+            Some(result) => results.push(result.expect("no item fails")),
+            None => break,
+        }
+    }
+    drop(tail);
+    workers.into_iter().chain([generator, aggregator, stopper]).for_each(|thread| thread.join().unwrap());
+
+    let ledger = control.protocol().ledger();
+    assert_eq!(ledger.in_flight, 0, "{ledger:?}");
+    assert_eq!(ledger.taken, ledger.completed + ledger.skipped, "{ledger:?}");
+    assert!(!ordered || results.is_sorted(), "{results:?}");
+    // Each worker may have looked just before the stop.
+    assert!(begun_after_stop.load(SeqCst) <= WORKERS);
+    match act {
+        Act::Nothing => assert_eq!(results.len() as u64, items),
+        Act::Drain => assert_eq!((results.len() as u64, ledger.skipped), (ledger.taken, 0)),
+        Act::Stop | Act::DropTheStream => assert!(results.len() as u64 <= ledger.completed),
+    }
+}
+
+fn next(queue: &Mutex<Receiver<Batch<u64>>>) -> Option<Batch<u64>> {
+    queue.lock().unwrap().recv().ok()
+}
+
+/// Orders drawn at random, and orders with few preemptions, in which rare ones hide best.
+fn check(case: Case) {
+    shuttle::check_random(move || run(case), ORDERS);
+    shuttle::check_pct(move || run(case), ORDERS, 3);
+}
+
+#[test]
+fn everything_arrives_and_ends() {
+    check(PLAIN);
+    check(Case { window: 1, ordered: false, ..PLAIN });
+}
+
+#[test]
+fn a_stop_finds_everybody() {
+    check(Case { act: Act::Stop, ..PLAIN });
+    check(Case { act: Act::Stop, hangs: true, ..PLAIN });
+}
+
+#[test]
+fn a_drain_delivers_what_was_taken() {
+    check(Case { act: Act::Drain, ..PLAIN });
+    check(Case { act: Act::Drain, hangs: true, ..PLAIN });
+}
+
+#[test]
+fn a_stream_that_is_dropped_ends_the_rest() {
+    check(Case { act: Act::DropTheStream, ..PLAIN });
+    check(Case { act: Act::DropTheStream, hangs: true, window: 1, ..PLAIN });
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_waker_that_is_registered_after_the_look_is_caught() {
+    check(Case { registers_late: true, hangs: true, act: Act::Stop, ..PLAIN });
+}

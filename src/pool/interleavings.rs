@@ -1,0 +1,147 @@
+//! A pool on threads whose every step shuttle orders: those who submit, leave, close and stop meet the workers at the real
+//! queue, with its lock, its hint and its sleepers. `../interleavings.rs` has the command.
+
+use std::sync::Arc;
+
+use shuttle::future::block_on;
+use shuttle::thread;
+
+use crate::closures::Map;
+use crate::control::{Control, Intake, Submits};
+use crate::pool::queue::Queue;
+use crate::pool::worker::{Shared, Single, Worker};
+use crate::pool::{Pool, SubmitError};
+use crate::protocol::{BatchSize, Protocol};
+use crate::workbench::Factory;
+
+const ORDERS: usize = 3_000;
+
+/// What one thread does with the pool.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    /// Submits, awaits, and does so again.
+    Twice,
+    /// Submits and leaves.
+    Leaves,
+    /// Submits and leaves once it has polled.
+    LeavesLater,
+    TrySubmits,
+    Closes,
+    Stops,
+}
+
+/// How one submit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Answered,
+    Refused,
+    Given,
+}
+
+fn run(workers: usize, window: usize, threads: &[Does]) {
+    let queue = Arc::new(Queue::<u64, u64>::new());
+    let line: Arc<dyn Submits> = queue.clone();
+    let protocol = Protocol::new(workers, window, BatchSize::Fixed(1), 8);
+    let control = Arc::new(Control::new(protocol, workers, Intake::Line(line)));
+    let double = Arc::new(|n: u64| 2 * n);
+    let factory = Factory::new(move || Single(Map(Arc::clone(&double))));
+    let shared = Arc::new(Shared { factory, queue: Arc::clone(&queue) });
+    let crew: Vec<_> = (0..workers)
+        .map(|id| {
+            let (shared, control) = (Arc::clone(&shared), Arc::clone(&control));
+            thread::spawn(move || Worker::new(id, &shared, &control).serve())
+        })
+        .collect();
+    drop(shared);
+
+    let pool = Pool::new(&control, &queue);
+    let callers: Vec<_> = threads
+        .iter()
+        .map(|does| {
+            let (pool, does) = (pool.clone(), *does);
+            thread::spawn(move || act(&pool, does))
+        })
+        .collect();
+    drop(pool);
+    let ends: Vec<End> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+    crew.into_iter().for_each(|worker| worker.join().unwrap());
+
+    let stats = control.stats();
+    let count = |end| ends.iter().filter(|other| **other == end).count() as u64;
+    assert_eq!(stats.taken, stats.completed + stats.skipped, "{stats:?}");
+    assert_eq!((stats.in_flight, stats.queued, stats.waiting), (0, 0, 0), "{stats:?}");
+    assert!((count(End::Answered)..=count(End::Answered) + count(End::Given)).contains(&stats.completed), "{ends:?}");
+    let ends_the_pool = threads.iter().any(|does| matches!(does, Does::Closes | Does::Stops | Does::TrySubmits));
+    assert!(ends_the_pool || count(End::Refused) == 0, "{ends:?}");
+}
+
+fn act(pool: &Pool<u64, u64>, does: Does) -> Vec<End> {
+    match does {
+        Does::Twice => (0..2).map(|n| end(block_on(pool.submit(n)), n)).collect(),
+        Does::Leaves => {
+            drop(pool.submit(7));
+            vec![End::Given]
+        }
+        Does::LeavesLater => {
+            let mut submission = pool.submit(7);
+            match block_on(async { futures::poll!(&mut submission) }) {
+                std::task::Poll::Ready(answer) => vec![end(answer, 7)],
+                std::task::Poll::Pending => vec![End::Given],
+            }
+        }
+        Does::TrySubmits => match pool.try_submit(9) {
+            Ok(submission) => vec![end(block_on(submission), 9)],
+            Err(refused) => vec![end(Err(refused), 9)],
+        },
+        Does::Closes => {
+            pool.close();
+            Vec::new()
+        }
+        Does::Stops => {
+            pool.stop();
+            Vec::new()
+        }
+    }
+}
+
+fn end(answer: Result<u64, SubmitError<u64>>, item: u64) -> End {
+    match answer {
+        Ok(result) => {
+            assert_eq!(result, 2 * item);
+            End::Answered
+        }
+        Err(error) => {
+            assert_eq!(error.into_item(), Some(item), "what has no answer comes back");
+            End::Refused
+        }
+    }
+}
+
+fn check(workers: usize, window: usize, threads: &'static [Does]) {
+    shuttle::check_random(move || run(workers, window, threads), ORDERS);
+    shuttle::check_pct(move || run(workers, window, threads), ORDERS, 3);
+}
+
+#[test]
+fn every_submit_is_answered() {
+    check(1, 1, &[Does::Twice, Does::Twice]);
+    check(2, 2, &[Does::Twice, Does::Twice, Does::TrySubmits]);
+}
+
+#[test]
+fn who_leaves_makes_room_for_who_waits() {
+    check(1, 1, &[Does::Leaves, Does::Twice, Does::LeavesLater]);
+    check(2, 1, &[Does::LeavesLater, Does::Twice, Does::LeavesLater]);
+}
+
+#[test]
+fn a_close_answers_or_sends_back() {
+    check(1, 1, &[Does::Twice, Does::Closes, Does::Twice]);
+    check(2, 2, &[Does::Twice, Does::Closes, Does::LeavesLater]);
+}
+
+#[test]
+fn a_stop_answers_or_sends_back() {
+    check(1, 1, &[Does::Twice, Does::Stops, Does::Twice]);
+    check(2, 2, &[Does::Twice, Does::Stops, Does::Leaves]);
+}
