@@ -10,7 +10,7 @@ use std::thread;
 use futures::Stream;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::unwind::catch;
+use crate::unwind::{catch, discard};
 
 /// Items that may wait between the thread and the pipeline.
 const BUFFER: usize = 256;
@@ -65,7 +65,9 @@ where
     thread::Builder::new().name("fan-source".to_owned()).spawn(move || {
         let run = catch(|| {
             for item in iterator {
-                if sender.blocking_send(Ok(item)).is_err() {
+                if let Err(unsent) = sender.blocking_send(Ok(item)) {
+                    // A panic of its drop must not meet one of the iterator's.
+                    discard(unsent);
                     break;
                 }
             }
@@ -93,6 +95,16 @@ impl<T> Stream for Blocking<T> {
             Some(Err(message)) => resume_unwind(Box::new(message)),
             None => None,
         })
+    }
+}
+
+impl<T> Drop for Blocking<T> {
+    fn drop(&mut self) {
+        // The channel itself would drop the items that wait all at once, where two panics end the process.
+        self.items.close();
+        while let Ok(item) = self.items.try_recv() {
+            discard(item);
+        }
     }
 }
 
