@@ -7,6 +7,7 @@ mod bounded;
 mod chain;
 mod counted;
 mod cut;
+mod drops;
 mod end;
 mod merge;
 mod order;
@@ -15,5 +16,6 @@ mod settings;
 mod sources;
 mod stop;
 #[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod turns;

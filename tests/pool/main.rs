@@ -4,6 +4,7 @@ mod accounting;
 mod api;
 mod cancel;
 mod channel;
+mod drops;
 mod failures;
 mod lifecycle;
 mod own;
@@ -11,6 +12,7 @@ mod share;
 mod start;
 mod submit;
 #[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod system;
 mod worked;

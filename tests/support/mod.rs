@@ -1,11 +1,17 @@
 //! What the suites have in common.
 
+mod alone;
 mod balance;
+mod census;
 mod count;
 mod gate;
+mod panic;
 mod run;
 
+pub(crate) use alone::alone;
 pub(crate) use balance::{assert_balanced, assert_settled};
+pub(crate) use census::{Census, Citizen};
 pub(crate) use count::Count;
 pub(crate) use gate::Gate;
+pub(crate) use panic::{Bomb, panic_with_a_bomb, quiet_panic};
 pub(crate) use run::{run, settle};
