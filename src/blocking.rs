@@ -63,15 +63,17 @@ where
 {
     let (sender, items) = mpsc::channel(items.clamp(1, Semaphore::MAX_PERMITS));
     thread::Builder::new().name("fan-source".to_owned()).spawn(move || {
+        // Dropped apart from a panic of its own: a second one at a time would end the process.
+        let mut source = None;
         let run = catch(|| {
-            for item in iterator {
+            for item in source.insert(iterator.into_iter()) {
                 if let Err(unsent) = sender.blocking_send(Ok(item)) {
-                    // A panic of its drop must not meet one of the iterator's.
                     discard(unsent);
                     break;
                 }
             }
         });
+        discard(source);
         if let Err(message) = run {
             // Without a consumer there is nobody to tell.
             let _ = sender.blocking_send(Err(message));
