@@ -9,8 +9,10 @@ mod failures;
 mod lifecycle;
 mod own;
 mod share;
+mod sizes;
 mod start;
 mod submit;
+mod submitters;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;

@@ -8,7 +8,7 @@ mod gate;
 mod panic;
 mod run;
 
-pub(crate) use alone::alone;
+pub(crate) use alone::{alone, alone_by, with_large_stacks};
 pub(crate) use balance::{assert_balanced, assert_settled};
 pub(crate) use census::{Census, Citizen};
 pub(crate) use count::Count;
