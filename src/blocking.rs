@@ -10,7 +10,7 @@ use std::thread;
 use futures::Stream;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::unwind::catch;
+use crate::unwind::{catch, discard};
 
 /// Items that may wait between the thread and the pipeline.
 const BUFFER: usize = 256;
@@ -63,13 +63,17 @@ where
 {
     let (sender, items) = mpsc::channel(items.clamp(1, Semaphore::MAX_PERMITS));
     thread::Builder::new().name("fan-source".to_owned()).spawn(move || {
+        // Dropped apart from a panic of its own: a second one at a time would end the process.
+        let mut source = None;
         let run = catch(|| {
-            for item in iterator {
-                if sender.blocking_send(Ok(item)).is_err() {
+            for item in source.insert(iterator.into_iter()) {
+                if let Err(unsent) = sender.blocking_send(Ok(item)) {
+                    discard(unsent);
                     break;
                 }
             }
         });
+        discard(source);
         if let Err(message) = run {
             // Without a consumer there is nobody to tell.
             let _ = sender.blocking_send(Err(message));
@@ -93,6 +97,16 @@ impl<T> Stream for Blocking<T> {
             Some(Err(message)) => resume_unwind(Box::new(message)),
             None => None,
         })
+    }
+}
+
+impl<T> Drop for Blocking<T> {
+    fn drop(&mut self) {
+        // The channel itself would drop the items that wait all at once, where two panics end the process.
+        self.items.close();
+        while let Ok(item) = self.items.try_recv() {
+            discard(item);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::ticket::Ticket;
+use crate::unwind::discard_all;
 
 /// The most items taken from one stream before the others have their turn.
 const TURN: usize = 32;
@@ -74,6 +75,12 @@ struct Turn<T> {
     items: IntoIter<T>,
     /// Ends them in the accounting when it is dropped.
     _ticket: Ticket,
+}
+
+impl<T> Drop for Turn<T> {
+    fn drop(&mut self) {
+        discard_all(&mut self.items);
+    }
 }
 
 impl<S: Stream> Merged<S> {

@@ -99,10 +99,16 @@ impl<I: Send + 'static, O: Send + 'static> Unpin for Submission<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
-        if let State::Pending { pool, place, answer } = &mut self.state {
-            // In this order: a worker that fetches the item in between sees that nobody waits for it.
-            answer.close();
-            discard(pool.queue.take_back(*place));
+        match &mut self.state {
+            State::Pending { pool, place, answer } => {
+                // In this order: a worker that fetches the item in between sees that nobody waits for it.
+                answer.close();
+                discard(pool.queue.take_back(*place));
+                // It may have come before the close.
+                discard(answer.try_recv());
+            }
+            State::Refused(_) => discard(mem::replace(&mut self.state, State::Done)),
+            State::Done => {}
         }
     }
 }

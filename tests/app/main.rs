@@ -1,7 +1,6 @@
 //! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase they
 //! are, in order and without a word.
 
-mod alone;
 #[cfg(all(unix, feature = "primes"))]
 mod example;
 mod restart;

@@ -5,8 +5,7 @@ use actix_fan::{FanIn, FanOutExt, ItemError, PipelineError, pool};
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
 
-use crate::alone::alone;
-use crate::support::{Count, assert_balanced, assert_settled};
+use crate::support::{Count, alone, assert_balanced, assert_settled};
 use crate::threads::Threads;
 
 const WORKERS: usize = 2;

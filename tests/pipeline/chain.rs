@@ -2,7 +2,7 @@ use actix_fan::{FanOutExt, PipelineError, fan_in};
 use futures::StreamExt;
 
 use crate::counted::Counted;
-use crate::support::{Count, assert_settled, run, settle};
+use crate::support::{Count, assert_settled, quiet_panic, run, settle};
 
 #[test]
 fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
@@ -19,7 +19,7 @@ fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
             .workers(2)
             .batch(4)
             .ordered()
-            .map(|n| if n == 6 { panic_quietly() } else { n * 10 })
+            .map(|n| if n == 6 { quiet_panic("not six") } else { n * 10 })
             .unwrap();
         let mut got = Vec::new();
         while let Some(result) = second.next().await {
@@ -42,10 +42,6 @@ fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
         let stats = second.finished().await.unwrap();
         assert_eq!((stats.taken, stats.completed, stats.failed), (10, 6, 4));
     });
-}
-
-fn panic_quietly() -> u64 {
-    std::panic::resume_unwind(Box::new("not six"))
 }
 
 #[test]
@@ -133,7 +129,7 @@ fn a_stage_that_died_is_an_error_at_the_end_of_the_chain() {
     run(async {
         let source = (0u64..).inspect(|n| {
             if *n == 57 {
-                std::panic::resume_unwind(Box::new("gone"));
+                quiet_panic("gone");
             }
         });
         let first = source.fan_out().workers(1).map(|n| n).unwrap();

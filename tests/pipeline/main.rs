@@ -5,15 +5,22 @@ mod actors;
 mod api;
 mod bounded;
 mod chain;
+mod consumers;
 mod counted;
 mod cut;
+mod drops;
 mod end;
+mod faulty_sources;
 mod merge;
+mod neighbours;
 mod order;
 mod panics;
+mod phases;
 mod settings;
+mod sizes;
 mod sources;
 mod stop;
 #[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod turns;

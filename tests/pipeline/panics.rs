@@ -4,12 +4,7 @@ use std::sync::{Arc, Barrier};
 use actix_fan::{FanOutExt, Job, PipelineError, work_fn};
 use futures::StreamExt;
 
-use crate::support::{Count, Gate, assert_settled, run};
-
-/// A panic that the panic hook doesn't print.
-fn quiet_panic(message: &'static str) -> ! {
-    std::panic::resume_unwind(Box::new(message))
-}
+use crate::support::{Census, Count, Gate, assert_balanced, assert_settled, panic_with_a_bomb, quiet_panic, run};
 
 #[test]
 fn a_panicking_item_is_reported_and_its_neighbours_are_unharmed() {
@@ -185,95 +180,6 @@ fn a_factory_that_fails_now_and_then_is_tried_again() {
 }
 
 #[test]
-fn a_panic_in_the_drop_of_an_item_a_result_or_a_work_is_contained() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if !std::thread::panicking() {
-                quiet_panic("dropped");
-            }
-        }
-    }
-    run(async {
-        let mut results = (0..10u64)
-            .map(|n| (n, Bomb))
-            .fan_out()
-            .workers(2)
-            .batch(2)
-            .with(|| {
-                let state = Bomb;
-                work_fn(move |(n, bomb): (u64, Bomb), job: &mut Job<'_, Bomb>| {
-                    let _ = &state;
-                    std::mem::forget(bomb);
-                    job.emit(Bomb);
-                    if n % 2 == 0 { Err("its result is dropped".into()) } else { Ok(()) }
-                })
-            })
-            .unwrap();
-        let stop = results.stop_handle();
-        // A good result is the consumer's to drop.
-        std::mem::forget(results.next().await);
-        std::mem::forget(results.next().await);
-        drop(results);
-        stop.workers_gone().await;
-        crate::support::settle().await;
-        assert_settled(&stop.stats());
-    });
-}
-
-#[test]
-fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if !std::thread::panicking() {
-                quiet_panic("dropped");
-            }
-        }
-    }
-    run(async {
-        let mut results = (0..4u64)
-            .fan_out()
-            .workers(1)
-            .batch(2)
-            .ordered()
-            .with(|| {
-                let state = Bomb;
-                work_fn(move |n: u64, job: &mut Job<'_, u64>| {
-                    let _ = &state;
-                    if n == 0 {
-                        quiet_panic("rebuild me");
-                    }
-                    job.emit(n);
-                    Ok(())
-                })
-            })
-            .unwrap();
-        assert_eq!(results.next().await.unwrap().unwrap_err().panic_message(), Some("rebuild me"));
-        for n in 1..4 {
-            assert_eq!(results.next().await.unwrap().unwrap(), n);
-        }
-        assert_settled(&results.finished().await.unwrap());
-    });
-}
-
-#[test]
-fn finished_contains_the_panics_of_results_that_it_drops() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            quiet_panic("dropped");
-        }
-    }
-    run(async {
-        let mut results = (0..10u64).fan_out().workers(1).batch(5).map(|_| Bomb).unwrap();
-        let stats = results.finished().await.unwrap();
-        assert_settled(&stats);
-        assert_eq!(stats.completed, 10);
-    });
-}
-
-#[test]
 fn a_factory_that_fails_after_everything_completed_is_no_error() {
     run(async {
         let (gate, calls) = (Gate::new(), AtomicUsize::new(0));
@@ -284,7 +190,7 @@ fn a_factory_that_fails_after_everything_completed_is_no_error() {
             .with(move || {
                 if calls.fetch_add(1, SeqCst) > 0 {
                     pass.pass();
-                    std::panic::resume_unwind(Box::new("late"));
+                    quiet_panic("late");
                 }
                 work_fn(|n: u64, job: &mut Job<'_, u64>| {
                     job.emit(n);
@@ -301,22 +207,123 @@ fn a_factory_that_fails_after_everything_completed_is_no_error() {
 }
 
 #[test]
-fn errors_whose_drop_panics_are_contained() {
-    #[derive(Debug)]
-    struct Bad;
-    impl std::fmt::Display for Bad {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("bad")
+fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
+    const ITEMS: u64 = 40;
+    let sets: [fn(u64) -> bool; 4] = [|n| n == 0, |n| n == ITEMS - 1, |n| n % 7 == 3, |_| true];
+    for panics in sets {
+        for (workers, batch, window) in [(1, 1, 1), (1, 8, 16), (3, 1, 3), (3, 8, 40), (4, 40, 40)] {
+            for ordered in [false, true] {
+                run(async move {
+                    let census = Census::new();
+                    let (items, births) = (census.clone(), census.clone());
+                    let source = (0..ITEMS).map(move |n| (n, items.citizen()));
+                    let mut builder = source.fan_out().workers(workers).batch(batch).window(window);
+                    if ordered {
+                        builder = builder.ordered();
+                    }
+                    let mut results = builder
+                        .map(move |(n, _citizen)| {
+                            let result = births.citizen();
+                            if panics(n) { quiet_panic("on purpose") } else { (n, result) }
+                        })
+                        .unwrap();
+                    let (mut done, mut failed) = (Vec::new(), Vec::new());
+                    while let Some(result) = results.next().await {
+                        match result {
+                            Ok((n, _)) => done.push(n),
+                            Err(error) => failed.push(error.index()),
+                        }
+                        let stats = results.stats();
+                        assert_balanced(&stats);
+                        assert!(stats.in_flight <= window, "{stats:?}");
+                    }
+                    let stats = results.finished().await.unwrap();
+                    assert_settled(&stats);
+                    assert_eq!((stats.completed, stats.failed), (done.len() as u64, failed.len() as u64));
+                    assert_eq!(stats.workers.iter().map(|worker| worker.rebuilt).sum::<u64>(), stats.failed);
+                    for seen in [&mut done, &mut failed] {
+                        assert!(!ordered || seen.is_sorted());
+                        seen.sort_unstable();
+                    }
+                    assert_eq!(failed, (0..ITEMS).filter(|n| panics(*n)).collect::<Vec<_>>());
+                    assert_eq!(done, (0..ITEMS).filter(|n| !panics(*n)).collect::<Vec<_>>());
+                    assert_eq!((census.born(), census.living()), (2 * ITEMS as usize, 0));
+                });
+            }
         }
     }
-    impl std::error::Error for Bad {}
-    impl Drop for Bad {
-        fn drop(&mut self) {
-            std::panic::resume_unwind(Box::new("dropped"));
-        }
-    }
+}
+
+#[test]
+fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
     run(async {
-        let mut results = [(), ()].fan_out().workers(1).batch(2).try_map(|()| Err::<(), _>(Bad)).unwrap();
-        assert_eq!(results.finished().await.unwrap().failed, 2);
+        let (built, tries) = (Count::new(), Count::new());
+        let (count, attempts) = (built.clone(), tries.clone());
+        let mut results = (0..10u64)
+            .fan_out()
+            .workers(1)
+            .batch(5)
+            .ordered()
+            .with(move || {
+                // The factory panics so as well, and is tried again.
+                if attempts.add().is_multiple_of(2) {
+                    panic_with_a_bomb();
+                }
+                count.add();
+                work_fn(|n: u64, job: &mut Job<'_, u64>| {
+                    job.emit(n);
+                    if n % 4 == 1 { panic_with_a_bomb() } else { Ok(()) }
+                })
+            })
+            .unwrap();
+        for n in 0..10 {
+            match results.next().await.unwrap() {
+                Ok(same) => assert_eq!((same, n % 4 == 1), (n, false)),
+                Err(error) => {
+                    assert_eq!((error.index(), error.panic_message()), (n, Some("a panic whose value is not text")));
+                }
+            }
+        }
+        assert!(results.next().await.is_none());
+        let stats = results.finished().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.failed, built.get(), tries.get()), (7, 3, 3, 6));
     });
+}
+
+#[test]
+fn a_work_that_can_not_be_rebuilt_ends_the_pipeline_after_what_was_done() {
+    for batch in [1, 6] {
+        run(async move {
+            let calls = AtomicUsize::new(0);
+            let mut results = (0u64..)
+                .fan_out()
+                .workers(1)
+                .window(6)
+                .batch(batch)
+                .ordered()
+                .with(move || {
+                    if calls.fetch_add(1, SeqCst) > 0 {
+                        quiet_panic("no more");
+                    }
+                    work_fn(|n: u64, job: &mut Job<'_, u64>| {
+                        job.emit(n);
+                        if n == 3 { quiet_panic("once") } else { Ok(()) }
+                    })
+                })
+                .unwrap();
+            for n in 0..3 {
+                assert_eq!(results.next().await.unwrap().unwrap(), n);
+            }
+            assert_eq!(results.next().await.unwrap().unwrap_err().to_string(), "item 3 panicked: once");
+            let expected = PipelineError::WorkerFactory { attempts: 5, message: "no more".into() };
+            let last = results.next().await.unwrap().unwrap_err();
+            assert_eq!(last.pipeline_error(), Some(&expected));
+            assert!(results.next().await.is_none());
+            assert_eq!(results.finished().await.unwrap_err(), expected);
+            let stats = results.stats();
+            assert_settled(&stats);
+            assert_eq!((stats.completed, stats.failed), (3, 1));
+        });
+    }
 }

@@ -8,7 +8,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 
 use crate::counted::Counted;
-use crate::support::{Gate, assert_settled, run, settle};
+use crate::support::{Gate, assert_settled, quiet_panic, run, settle};
 
 #[test]
 fn none_one_and_many_items_pass_whatever_the_pool() {
@@ -105,7 +105,7 @@ fn a_source_that_panics_ends_the_pipeline_after_what_it_gave() {
     fn source() -> impl Iterator<Item = u64> + Send {
         (0..).inspect(|n| {
             if *n == 57 {
-                std::panic::resume_unwind(Box::new("out of numbers"));
+                quiet_panic("out of numbers");
             }
         })
     }

@@ -4,12 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix_fan::{BoxError, Job, NotOneResult, PipelineError, SubmitError, Work, pool, work_fn};
 use futures::future::join_all;
 
-use crate::support::{Gate, assert_settled, run};
-
-/// A panic that the panic hook doesn't print.
-fn quiet_panic(message: &'static str) -> ! {
-    std::panic::resume_unwind(Box::new(message))
-}
+use crate::support::{Census, Count, Gate, assert_settled, panic_with_a_bomb, quiet_panic, run};
 
 #[test]
 fn a_panic_is_the_error_of_its_item_and_of_no_other() {
@@ -140,5 +135,71 @@ fn a_factory_that_fails_again_and_again_ends_the_pool_with_an_error() {
         assert_eq!(pool.drain().await.unwrap_err(), expected);
         assert_settled(&pool.stats());
         assert_eq!(calls.load(SeqCst), 6);
+    });
+}
+
+#[test]
+fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
+    const ITEMS: u64 = 40;
+    let sets: [fn(u64) -> bool; 4] = [|n| n == 0, |n| n == ITEMS - 1, |n| n % 7 == 3, |_| true];
+    for panics in sets {
+        for (workers, window) in [(1, 1), (1, 8), (3, 2), (3, 100)] {
+            run(async move {
+                let census = Census::new();
+                let births = census.clone();
+                let pool = pool().workers(workers).window(window).map(move |(n, _item)| {
+                    let result = births.citizen();
+                    if panics(n) { quiet_panic("on purpose") } else { (n, result) }
+                });
+                let pool = pool.unwrap();
+                let results = join_all((0..ITEMS).map(|n| pool.submit((n, census.citizen())))).await;
+                for (n, result) in (0..).zip(results) {
+                    match result {
+                        Ok((same, _)) => assert_eq!((same, panics(n)), (n, false)),
+                        Err(error) => assert_eq!(error.item_error().and_then(|item| item.panic_message()), {
+                            assert!(panics(n));
+                            Some("on purpose")
+                        }),
+                    }
+                }
+                let stats = pool.drain().await.unwrap();
+                assert_settled(&stats);
+                let failed = (0..ITEMS).filter(|n| panics(*n)).count() as u64;
+                assert_eq!((stats.completed, stats.failed), (ITEMS - failed, failed));
+                assert_eq!(stats.workers.iter().map(|worker| worker.rebuilt).sum::<u64>(), failed);
+                assert_eq!((census.born(), census.living()), (2 * ITEMS as usize, 0));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
+    run(async {
+        let (built, tries) = (Count::new(), Count::new());
+        let (count, attempts) = (built.clone(), tries.clone());
+        let pool = pool().workers(1).with(move || {
+            // The factory panics so as well, and is tried again.
+            if attempts.add().is_multiple_of(2) {
+                panic_with_a_bomb();
+            }
+            count.add();
+            work_fn(|n: u64, job: &mut Job<'_, u64>| {
+                job.emit(n);
+                if n % 4 == 1 { panic_with_a_bomb() } else { Ok(()) }
+            })
+        });
+        let pool = pool.unwrap();
+        for n in 0..10 {
+            match pool.submit(n).await {
+                Ok(same) => assert_eq!((same, n % 4 == 1), (n, false)),
+                Err(error) => {
+                    assert_eq!(error.to_string(), format!("item {n} panicked: a panic whose value is not text"))
+                }
+            }
+        }
+        let stats = pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.failed, built.get(), tries.get()), (7, 3, 3, 6));
     });
 }

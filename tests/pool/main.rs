@@ -4,13 +4,17 @@ mod accounting;
 mod api;
 mod cancel;
 mod channel;
+mod drops;
 mod failures;
 mod lifecycle;
 mod own;
 mod share;
+mod sizes;
 mod start;
 mod submit;
+mod submitters;
 #[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod system;
 mod worked;

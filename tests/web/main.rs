@@ -9,4 +9,5 @@ mod share;
 mod slow;
 mod stream;
 #[path = "../support/mod.rs"]
+#[allow(unused, reason = "other suites use the rest")]
 mod support;

@@ -12,6 +12,11 @@ const ALONE: &str = "ACTIX_FAN_TEST_ALONE";
 /// Runs the scenario of a test in another process, and checks that this ends with success and says nothing: no panic,
 /// on whatever thread. The scenario must be a closure written in the test's function itself.
 pub(crate) fn alone<F: FnOnce()>(scenario: F) {
+    alone_by(Command::new(env::current_exe().unwrap()), scenario);
+}
+
+/// [`alone`], in a process that is started by `command`, to which the arguments of this test's program are added.
+pub(crate) fn alone_by<F: FnOnce()>(mut command: Command, scenario: F) {
     if env::var_os(ALONE).is_some() {
         thread::spawn(|| {
             thread::sleep(Duration::from_secs(60));
@@ -21,12 +26,20 @@ pub(crate) fn alone<F: FnOnce()>(scenario: F) {
         return scenario();
     }
     let (_, test) = type_name::<F>().trim_end_matches("::{{closure}}").split_once("::").expect("a crate has modules");
-    let output = Command::new(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
+    let output = command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(ALONE, "1").output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{stdout}");
     assert!(stdout.contains("1 passed"), "{test} is no test of this suite: {stdout}");
+}
+
+/// [`alone`], where every thread's stack has room for many copies of large values: a build without optimizations makes
+/// one a call.
+pub(crate) fn with_large_stacks<F: FnOnce() + Send + 'static>(scenario: F) {
+    if env::var_os(ALONE).is_some() {
+        // The main thread's stack is what it is.
+        return thread::spawn(scenario).join().unwrap();
+    }
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.env("RUST_MIN_STACK", (256 << 20).to_string());
+    alone_by::<F>(command, scenario);
 }

@@ -1,0 +1,331 @@
+//! Items, results and works whose `Drop` panics: wherever they are dropped, nothing else is harmed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use actix_fan::{FanIn, FanOutExt, Job, Stats, blocking_ahead, fan_in, work_fn};
+use futures::{StreamExt, stream};
+
+use crate::support::{Bomb, Census, Citizen, Count, Gate, alone, assert_settled, quiet_panic, run, settle};
+
+/// Panics when it is dropped, and is counted until then.
+struct Counted {
+    _citizen: Citizen,
+    _bomb: Bomb,
+}
+
+fn counted(census: &Census) -> Counted {
+    Counted { _citizen: census.citizen(), _bomb: Bomb }
+}
+
+/// The numbers of a pipeline whose stream is dropped here, once everything is over.
+async fn dropped<T: Send + 'static>(results: FanIn<T>) -> Stats {
+    let stop = results.stop_handle();
+    drop(results);
+    stop.workers_gone().await;
+    settle().await;
+    assert_settled(&stop.stats());
+    stop.stats()
+}
+
+#[test]
+fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
+    for batch in [1, 4] {
+        run(async move {
+            let items = (0..10u64).map(|n| (n, (n % 3 == 1).then(|| Bomb)));
+            let mut results = items
+                .fan_out()
+                .workers(1)
+                .batch(batch)
+                .ordered()
+                .map(|(n, bomb)| {
+                    drop(bomb);
+                    n
+                })
+                .unwrap();
+            for n in 0..10 {
+                match results.next().await.unwrap() {
+                    Ok(same) => assert_eq!((same, n % 3 == 1), (n, false)),
+                    Err(error) => assert_eq!((error.index(), error.panic_message()), (n, Some("dropped"))),
+                }
+            }
+            let stats = results.finished().await.unwrap();
+            assert_eq!((stats.completed, stats.failed, stats.workers[0].rebuilt), (7, 3, 3));
+        });
+    }
+}
+
+#[test]
+fn items_that_are_skipped_are_dropped_one_by_one() {
+    for (workers, batch) in [(1, 1), (1, 8), (3, 2)] {
+        run(async move {
+            let (census, gate) = (Census::new(), Gate::new());
+            let (source, pass) = (census.clone(), gate.clone());
+            let items = std::iter::repeat_with(move || counted(&source));
+            let mut results = items
+                .fan_out()
+                .workers(workers)
+                .window(24)
+                .batch(batch)
+                .map(move |item| {
+                    pass.pass();
+                    // The work's own item is not what is tested here.
+                    let Counted { _citizen, _bomb } = item;
+                    std::mem::forget(_bomb);
+                })
+                .unwrap();
+            gate.arrived(workers).await;
+            settle().await;
+            results.stop_handle().now();
+            gate.open();
+            assert_eq!(results.by_ref().count().await, workers);
+            let stats = results.finished().await.unwrap();
+            assert_settled(&stats);
+            assert_eq!((stats.completed, stats.failed), (workers as u64, 0));
+            assert_eq!((stats.taken, census.living()), (census.born() as u64, 0));
+        });
+    }
+}
+
+#[test]
+fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
+    // Two panics at a time would end the process.
+    alone(|| {
+        for in_a_pipeline in [false, true] {
+            run(async move {
+                let (census, made) = (Census::new(), Count::new());
+                let (source, count) = (census.clone(), made.clone());
+                let items = std::iter::repeat_with(move || {
+                    count.add();
+                    counted(&source)
+                });
+                let mut items = blocking_ahead(8, items).unwrap();
+                if in_a_pipeline {
+                    let mut results = items.fan_out().workers(1).window(1).map(std::mem::forget).unwrap();
+                    made.reached(10).await;
+                    results.stop_handle().now();
+                    assert_settled(&results.finished().await.unwrap());
+                } else {
+                    std::mem::forget(items.next().await);
+                    made.reached(10).await;
+                    drop(items);
+                }
+                // The thread drops the one in its hand when it sees that nobody takes it; one was forgotten.
+                while census.living() > 1 {
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn results_that_nobody_takes_are_dropped_one_by_one() {
+    for (ordered, batch, taken) in [(false, 1, 0), (false, 5, 2), (true, 1, 0), (true, 5, 2)] {
+        run(async move {
+            let (census, done) = (Census::new(), Count::new());
+            let (births, count) = (census.clone(), done.clone());
+            let mut builder = (0..20u64).fan_out().workers(2).window(20).batch(batch);
+            if ordered {
+                builder = builder.ordered();
+            }
+            let mut results = builder
+                .map(move |_| {
+                    let result = counted(&births);
+                    count.add();
+                    result
+                })
+                .unwrap();
+            done.reached(20).await;
+            for _ in 0..taken {
+                let Ok(Counted { _citizen, _bomb }) = results.next().await.unwrap() else { panic!("no item fails") };
+                std::mem::forget(_bomb);
+            }
+            let stats = dropped(results).await;
+            assert_eq!((stats.completed, stats.emitted), (20, taken));
+            assert_eq!((census.born(), census.living()), (20, 0));
+        });
+    }
+}
+
+#[test]
+fn results_held_back_for_order_are_dropped_one_by_one() {
+    run(async {
+        let (census, done, gate) = (Census::new(), Count::new(), Gate::new());
+        let (births, count, pass) = (census.clone(), done.clone(), gate.clone());
+        let results = (0..8u64)
+            .fan_out()
+            .workers(2)
+            .window(8)
+            .batch(1)
+            .ordered()
+            .map(move |n| {
+                if n == 0 {
+                    pass.pass();
+                }
+                let result = counted(&births);
+                count.add();
+                result
+            })
+            .unwrap();
+        done.reached(7).await;
+        results.aggregator().send(actix_fan::Snapshot).await.unwrap();
+        let stop = results.stop_handle();
+        drop(results);
+        gate.open();
+        stop.workers_gone().await;
+        settle().await;
+        assert_settled(&stop.stats());
+        assert_eq!((stop.stats().completed, census.born(), census.living()), (8, 8, 0));
+    });
+}
+
+#[test]
+fn what_is_left_of_a_chunk_is_dropped_one_by_one() {
+    run(async {
+        let census = Census::new();
+        let births = census.clone();
+        let mut results = (0..6u64).fan_out().workers(1).batch(6).map(move |_| counted(&births)).unwrap();
+        let mut chunk = results.next_chunk().await.unwrap();
+        let Ok(Counted { _citizen, _bomb }) = chunk.next().unwrap() else { panic!("no item fails") };
+        std::mem::forget(_bomb);
+        drop(_citizen);
+        assert_eq!((chunk.len(), census.living()), (5, 5));
+        drop(chunk);
+        assert_eq!(census.living(), 0);
+        let stats = results.finished().await.unwrap();
+        assert_eq!((stats.completed, stats.emitted), (6, 6), "a chunk counts when it is taken");
+    });
+}
+
+#[test]
+fn what_the_works_captured_may_panic_when_it_is_dropped() {
+    run(async {
+        let (census, runs) = (Census::new(), Arc::new(AtomicUsize::new(0)));
+        let (captured, count) = (counted(&census), Arc::clone(&runs));
+        let mut results = (0..9u64)
+            .fan_out()
+            .workers(3)
+            .map(move |_| {
+                let _ = &captured;
+                count.fetch_add(1, SeqCst)
+            })
+            .unwrap();
+        assert_settled(&results.finished().await.unwrap());
+        assert_eq!((runs.load(SeqCst), census.living()), (9, 0));
+    });
+}
+
+#[test]
+fn a_panic_in_the_drop_of_an_item_a_result_or_a_work_is_contained() {
+    run(async {
+        let mut results = (0..10u64)
+            .map(|n| (n, Bomb))
+            .fan_out()
+            .workers(2)
+            .batch(2)
+            .with(|| {
+                let state = Bomb;
+                work_fn(move |(n, bomb): (u64, Bomb), job: &mut Job<'_, Bomb>| {
+                    let _ = &state;
+                    std::mem::forget(bomb);
+                    job.emit(Bomb);
+                    if n % 2 == 0 { Err("its result is dropped".into()) } else { Ok(()) }
+                })
+            })
+            .unwrap();
+        let stop = results.stop_handle();
+        // A good result is the consumer's to drop.
+        std::mem::forget(results.next().await);
+        std::mem::forget(results.next().await);
+        drop(results);
+        stop.workers_gone().await;
+        settle().await;
+        assert_settled(&stop.stats());
+    });
+}
+
+#[test]
+fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
+    run(async {
+        let mut results = (0..4u64)
+            .fan_out()
+            .workers(1)
+            .batch(2)
+            .ordered()
+            .with(|| {
+                let state = Bomb;
+                work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                    let _ = &state;
+                    if n == 0 {
+                        quiet_panic("rebuild me");
+                    }
+                    job.emit(n);
+                    Ok(())
+                })
+            })
+            .unwrap();
+        assert_eq!(results.next().await.unwrap().unwrap_err().panic_message(), Some("rebuild me"));
+        for n in 1..4 {
+            assert_eq!(results.next().await.unwrap().unwrap(), n);
+        }
+        assert_settled(&results.finished().await.unwrap());
+    });
+}
+
+#[test]
+fn finished_contains_the_panics_of_results_that_it_drops() {
+    run(async {
+        let mut results = (0..10u64).fan_out().workers(1).batch(5).map(|_| Bomb).unwrap();
+        let stats = results.finished().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!(stats.completed, 10);
+    });
+}
+
+#[test]
+fn errors_whose_drop_panics_are_contained() {
+    #[derive(Debug)]
+    struct Bad;
+    impl std::fmt::Display for Bad {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bad")
+        }
+    }
+    impl std::error::Error for Bad {}
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            quiet_panic("dropped");
+        }
+    }
+    run(async {
+        let mut results = [(), ()].fan_out().workers(1).batch(2).try_map(|()| Err::<(), _>(Bad)).unwrap();
+        assert_eq!(results.finished().await.unwrap().failed, 2);
+    });
+}
+
+#[test]
+fn items_that_a_merged_stream_has_taken_are_dropped_one_by_one() {
+    // Two panics at a time would end the process.
+    alone(|| {
+        for stopped in [false, true] {
+            run(async move {
+                let census = Census::new();
+                let births = census.clone();
+                let items = stream::iter((0..20).map(move |_| counted(&births)));
+                let mut merged = fan_in([items]);
+                std::mem::forget(merged.next().await);
+                let handle = merged.stop_handle();
+                assert!(census.living() > 2, "a turn was taken at once");
+                if stopped {
+                    handle.now();
+                    assert!(merged.next().await.is_none());
+                    assert_settled(&merged.stats());
+                }
+                drop(merged);
+                assert_eq!(census.living(), 1, "the one that was forgotten");
+                assert_settled(&handle.stats());
+            });
+        }
+    });
+}

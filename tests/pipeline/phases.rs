@@ -1,0 +1,185 @@
+//! A stop in every phase of a pipeline.
+
+use actix_fan::{FanIn, FanOutExt, StopHandle};
+use futures::{StreamExt, stream};
+
+use crate::support::{Census, Citizen, Count, Gate, assert_balanced, assert_settled, run, settle};
+
+const WINDOW: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    BeforeTheFirstTurn,
+    SourcePending,
+    WaitingForCredit,
+    ItemsRun,
+    HeldBackForOrder,
+    TakenInPart,
+    SourceEnded,
+    AfterTheEnd,
+}
+
+use Phase::{
+    AfterTheEnd, BeforeTheFirstTurn, HeldBackForOrder, ItemsRun, SourceEnded, SourcePending, TakenInPart,
+    WaitingForCredit,
+};
+
+const PHASES: [Phase; 8] = [
+    BeforeTheFirstTurn,
+    SourcePending,
+    WaitingForCredit,
+    ItemsRun,
+    HeldBackForOrder,
+    TakenInPart,
+    SourceEnded,
+    AfterTheEnd,
+];
+
+/// A pipeline of citizens, in one of its phases.
+struct Staged {
+    results: FanIn<(u64, Citizen)>,
+    /// Results taken already.
+    taken: usize,
+    census: Census,
+    gate: Gate,
+}
+
+impl Staged {
+    fn start(phase: Phase, batch: usize) -> (Self, Count) {
+        let (census, gate, done) = (Census::new(), Gate::new(), Count::new());
+        let (births, pass, count) = (census.clone(), gate.clone(), done.clone());
+        let items = match phase {
+            SourcePending => 3,
+            SourceEnded | AfterTheEnd => 5,
+            _ => u64::MAX,
+        };
+        let source = stream::iter((0..items).map(move |n| (n, births.citizen())));
+        let source = if phase == SourcePending { source.chain(stream::pending()).boxed() } else { source.boxed() };
+        let mut builder = source.fan_out().workers(2).window(WINDOW).batch(batch);
+        if phase == HeldBackForOrder {
+            builder = builder.ordered();
+        }
+        let results = builder.map(move |(n, citizen)| {
+            let waits = match phase {
+                ItemsRun => true,
+                HeldBackForOrder => n == 0,
+                _ => false,
+            };
+            if waits {
+                pass.pass();
+            }
+            count.add();
+            (n, citizen)
+        });
+        (Self { results: results.unwrap(), taken: 0, census, gate }, done)
+    }
+
+    async fn reach(phase: Phase, batch: usize) -> Self {
+        let (mut staged, done) = Self::start(phase, batch);
+        match phase {
+            BeforeTheFirstTurn => return staged,
+            SourcePending => done.reached(3).await,
+            SourceEnded => done.reached(5).await,
+            WaitingForCredit => done.reached(WINDOW as u64).await,
+            ItemsRun => staged.gate.arrived(2).await,
+            HeldBackForOrder => done.reached((WINDOW - batch) as u64).await,
+            TakenInPart => {
+                done.reached(WINDOW as u64).await;
+                staged.results.next().await.unwrap().unwrap();
+                staged.taken = 1;
+            }
+            AfterTheEnd => {
+                staged.taken = staged.results.by_ref().count().await;
+                staged.results.finished().await.unwrap();
+            }
+        }
+        settle().await;
+        staged
+    }
+}
+
+type End = fn(&StopHandle);
+
+/// How it is stopped, and whether that delivers what is in flight.
+const STOPS: [(End, bool); 5] = [
+    (StopHandle::now, false),
+    (StopHandle::drain, true),
+    (
+        |stop| {
+            stop.drain();
+            stop.drain();
+        },
+        true,
+    ),
+    (
+        |stop| {
+            stop.drain();
+            stop.now();
+        },
+        false,
+    ),
+    (
+        |stop| {
+            stop.now();
+            stop.drain();
+            stop.now();
+        },
+        false,
+    ),
+];
+
+#[test]
+fn a_stop_in_any_phase_ends_the_stream_and_loses_nothing_unseen() {
+    for phase in PHASES {
+        for batch in [1, 4] {
+            for (end, drains) in STOPS {
+                run(async move {
+                    let Staged { mut results, taken, census, gate } = Staged::reach(phase, batch).await;
+                    let (stop, begun) = (results.stop_handle(), gate.arrivals());
+                    end(&stop);
+                    let born = census.born();
+                    assert_balanced(&stop.stats());
+                    gate.open();
+                    let rest: Vec<u64> = results.by_ref().map(|result| result.unwrap().0).collect().await;
+                    assert!(results.next().await.is_none());
+                    let stats = results.finished().await.unwrap();
+                    assert_settled(&stats);
+                    let what = format!("{phase:?}, batches of {batch}, {drains}: {stats:?}");
+                    assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{what}");
+                    assert_eq!((taken + rest.len()) as u64, stats.completed, "what was finished arrives: {what}");
+                    if drains {
+                        assert_eq!(stats.skipped, 0, "{what}");
+                    } else if phase == ItemsRun {
+                        assert_eq!((gate.arrivals(), stats.completed), (begun, 2), "{what}");
+                    }
+                    if phase == HeldBackForOrder {
+                        assert!(rest.is_sorted() && rest[0] == 0 && (!drains || rest.len() == born), "{rest:?}");
+                    }
+                    // Once more, after the end.
+                    end(&stop);
+                    assert_eq!(results.finished().await.unwrap().taken, stats.taken);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn dropping_the_stream_in_any_phase_leaves_nothing_behind() {
+    for phase in PHASES {
+        for batch in [1, 4] {
+            run(async move {
+                let Staged { results, census, gate, .. } = Staged::reach(phase, batch).await;
+                let (stop, begun, born) = (results.stop_handle(), gate.arrivals(), census.born());
+                drop(results);
+                gate.open();
+                stop.workers_gone().await;
+                settle().await;
+                let stats = stop.stats();
+                assert_settled(&stats);
+                assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{phase:?}");
+                assert_eq!(gate.arrivals(), begun, "{phase:?}");
+            });
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Items, results and works whose `Drop` panics: whoever gives them up is not harmed, nor is anybody else.
+
+use actix_fan::{BoxError, Job, Pool, SubmitError, Work, pool};
+use futures::future::join_all;
+use futures::{FutureExt, SinkExt};
+
+use crate::support::{Bomb, Census, Citizen, Gate, assert_settled, quiet_panic, run};
+
+/// Panics when it is dropped, and is counted until then.
+struct Counted {
+    _citizen: Citizen,
+    _bomb: Bomb,
+}
+
+fn counted(census: &Census) -> Counted {
+    Counted { _citizen: census.citizen(), _bomb: Bomb }
+}
+
+/// A pool of one worker that waits at the gate and drops what it was given with a panic, if that was a bomb.
+fn held(gate: &Gate, window: usize) -> Pool<Option<Counted>, ()> {
+    let pass = gate.clone();
+    let builder = pool().workers(1).window(window);
+    builder
+        .map(move |item: Option<Counted>| {
+            pass.pass();
+            drop(item);
+        })
+        .unwrap()
+}
+
+#[test]
+fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        gate.open();
+        let pool = held(&gate, 10);
+        let submissions = (0..10u64).map(|n| pool.submit((n % 3 == 1).then(|| counted(&census))));
+        for (n, result) in (0..).zip(join_all(submissions).await) {
+            match result {
+                Ok(()) => assert_ne!(n % 3, 1),
+                Err(error) => assert_eq!(error.item_error().map(|item| item.index()), Some(n)),
+            }
+        }
+        let stats = pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.failed, census.living()), (7, 3, 0));
+    });
+}
+
+#[test]
+fn an_item_that_is_given_up_waiting_or_queued_may_panic_and_so_may_one_that_came_back_unseen() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        let pool = held(&gate, 2);
+        let running = pool.submit(None);
+        gate.arrived(1).await;
+        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(counted(&census))));
+        let stats = pool.stats();
+        assert_eq!((stats.queued, stats.waiting), (1, 1));
+        drop(waiting);
+        drop(queued);
+        assert_eq!(census.living(), 0);
+        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(counted(&census))));
+        pool.stop();
+        let refused = pool.submit(Some(counted(&census)));
+        // Their items came back, and nobody looked.
+        drop(waiting);
+        drop(queued);
+        drop(refused);
+        assert_eq!(census.living(), 0);
+        gate.open();
+        running.await.unwrap();
+        let stats = pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.skipped), (1, 2));
+    });
+}
+
+#[test]
+fn what_a_sink_took_is_dropped_one_by_one_with_its_stream() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        let pool = held(&gate, 3);
+        let running = pool.submit(None);
+        gate.arrived(1).await;
+        let (mut sink, results) = pool.channel();
+        for _ in 0..3 {
+            sink.feed(Some(counted(&census))).await.unwrap();
+        }
+        let stats = pool.stats();
+        assert_eq!((stats.queued, stats.waiting, census.living()), (2, 1, 3));
+        drop(results);
+        assert_eq!(census.living(), 0);
+        gate.open();
+        running.await.unwrap();
+        let stats = pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.skipped), (1, 2));
+    });
+}
+
+/// A pool whose results panic when they are dropped, once the gate lets them through.
+fn bombs(census: &Census, gate: &Gate) -> Pool<u64, Counted> {
+    let (births, pass) = (census.clone(), gate.clone());
+    let builder = pool().workers(2).window(8);
+    builder
+        .map(move |_| {
+            pass.pass();
+            counted(&births)
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_result_may_panic_when_its_submit_is_given_up_before_or_after_it_came() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        let pool = bombs(&census, &gate);
+        let early: Vec<_> = (0..2).map(|n| pool.submit(n)).collect();
+        gate.arrived(2).await;
+        drop(early);
+        let late: Vec<_> = (2..6).map(|n| pool.submit(n)).collect();
+        gate.open();
+        // Their results are there, and nobody has looked.
+        let stats = pool.drain().await.unwrap();
+        assert_eq!((census.born(), census.living()), (6, 4));
+        late.into_iter().for_each(drop);
+        assert_eq!(census.living(), 0);
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.emitted), (6, 0));
+    });
+}
+
+#[test]
+fn results_that_nobody_takes_are_dropped_one_by_one_with_their_stream() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        gate.open();
+        let pool = bombs(&census, &gate);
+        let (mut sink, results) = pool.channel();
+        for n in 0..8 {
+            sink.feed(n).await.unwrap();
+        }
+        drop(sink);
+        pool.drain().await.unwrap();
+        assert_eq!((census.living(), pool.stats().in_flight), (8, 8));
+        drop(results);
+        assert_eq!(census.living(), 0);
+        let stats = pool.stats();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.emitted), (8, 0));
+    });
+}
+
+#[test]
+fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
+    struct Brittle(Bomb);
+    impl Work<u64> for Brittle {
+        type Output = u64;
+        fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+            let Self(Bomb) = self;
+            if n.is_multiple_of(2) {
+                quiet_panic("rebuild me");
+            }
+            job.emit(n);
+            Ok(())
+        }
+    }
+    run(async {
+        let captured = Bomb;
+        let brittle = pool().workers(2).with(move || {
+            let Bomb = &captured;
+            Brittle(Bomb)
+        });
+        let pool = brittle.unwrap();
+        let results = join_all((0..20).map(|n| pool.submit(n))).await;
+        for (n, result) in (0..).zip(results) {
+            assert_eq!(result.is_ok(), n % 2 == 1);
+        }
+        let stats = pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.failed), (10, 10));
+    });
+}
+
+#[test]
+fn an_item_that_comes_back_is_its_submitters_to_drop() {
+    run(async {
+        let (census, gate) = (Census::new(), Gate::new());
+        let pool = held(&gate, 1);
+        let running = pool.submit(None);
+        gate.arrived(1).await;
+        let full = pool.try_submit(Some(counted(&census))).unwrap_err();
+        let waiting = pool.submit(Some(counted(&census)));
+        pool.close();
+        let closed = waiting.now_or_never().unwrap().unwrap_err();
+        assert!(matches!((&full, &closed), (SubmitError::Full(_), SubmitError::Closed(_))));
+        assert_eq!(census.living(), 2);
+        for error in [full, closed] {
+            let Counted { _citizen, _bomb } = error.into_item().unwrap().unwrap();
+            std::mem::forget(_bomb);
+        }
+        assert_eq!(census.living(), 0);
+        gate.open();
+        running.await.unwrap();
+        assert_settled(&pool.drain().await.unwrap());
+    });
+}

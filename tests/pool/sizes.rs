@@ -1,0 +1,69 @@
+//! Windows, pools, items and results of extreme sizes.
+
+use actix_fan::pool;
+use futures::future::join_all;
+use futures::{SinkExt, StreamExt};
+
+use crate::support::{Census, assert_settled, run, with_large_stacks};
+
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn items_and_results_without_size_pass_whatever_the_window_and_the_pool() {
+    for (workers, window) in [(1, 1), (1, usize::MAX), (16, 1), (16, usize::MAX)] {
+        run(async move {
+            let pool = pool().workers(workers).window(window).map(|()| ()).unwrap();
+            assert!(join_all((0..2000).map(|_| pool.submit(()))).await.iter().all(Result::is_ok));
+            let stats = pool.drain().await.unwrap();
+            assert_settled(&stats);
+            assert_eq!((stats.completed, stats.waiting), (2000, 0));
+        });
+    }
+}
+
+#[test]
+fn large_results_are_never_more_than_the_window() {
+    for (workers, window) in [(1, 1), (1, 4), (3, 5)] {
+        run(async move {
+            let (items, results) = (Census::new(), Census::new());
+            let leave = results.clone();
+            let pool = pool()
+                .workers(workers)
+                .window(window)
+                .map(move |(_item, bytes): (_, Vec<u8>)| (leave.citizen(), vec![bytes[MIB - 1]; MIB]));
+            let pool = pool.unwrap();
+            let (mut sink, mut stream) = pool.channel();
+            let arrive = items.clone();
+            let feeding = actix::spawn(async move {
+                for n in 0..60u8 {
+                    sink.send((arrive.citizen(), vec![n; MIB])).await.unwrap();
+                }
+            });
+            let mut sum = 0;
+            while let Some(result) = stream.next().await {
+                sum += u64::from(result.unwrap().1[MIB - 1]);
+                assert!(pool.stats().in_flight <= window);
+            }
+            feeding.await.unwrap();
+            assert_eq!(sum, 59 * 60 / 2);
+            assert_settled(&pool.drain().await.unwrap());
+            // One more waits for credit in the sink, one is in the consumer's hand.
+            assert!(items.most() <= window + 1, "{} items", items.most());
+            assert!(results.most() <= window + 1, "{} results", results.most());
+            assert_eq!((items.living(), results.living()), (0, 0));
+        });
+    }
+}
+
+#[test]
+fn arrays_of_a_mebibyte_pass_by_value() {
+    with_large_stacks(|| {
+        run(async {
+            let pool = pool().workers(2).window(3).map(|array: [u8; MIB]| array).unwrap();
+            for n in 0..20 {
+                assert_eq!(pool.submit([n; MIB]).await.unwrap()[MIB - 1], n);
+            }
+            assert_settled(&pool.drain().await.unwrap());
+        });
+    });
+}

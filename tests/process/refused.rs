@@ -1,0 +1,110 @@
+//! Threads that the operating system refuses.
+
+use std::env;
+use std::process::Command;
+
+use actix_fan::{FanOutExt, Job, StartError, blocking, pool, work_fn};
+use futures::StreamExt;
+
+use crate::status::{no_more_threads_than, status};
+use crate::support::{Census, alone_by, assert_settled, run};
+
+const WORKERS: usize = 8;
+
+/// Runs the scenario where the memory that may be mapped has room for the stacks of a few threads only. That limit holds
+/// for every user; the one on threads doesn't hold for root.
+fn with_few_threads<F: FnOnce()>(scenario: F) {
+    // Stacks of 1 GiB, which nothing touches: so where one more doesn't fit, whatever else is mapped still does.
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -v 4718592 && exec "$0" "$@""#]).arg(env::current_exe().unwrap());
+    command.env("RUST_MIN_STACK", (1u64 << 30).to_string());
+    alone_by(command, scenario);
+}
+
+fn assert_refused(error: &StartError) {
+    let StartError::Thread { worker, workers, source } = error else { panic!("{error}") };
+    assert!((1..WORKERS).contains(worker), "some had started: {worker}");
+    assert_eq!(
+        (*workers, error.to_string()),
+        (WORKERS, format!("could not start worker thread {worker} of {WORKERS}"))
+    );
+    assert!(source.raw_os_error().is_some(), "{source}");
+}
+
+#[test]
+fn a_pipeline_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts() {
+    with_few_threads(|| {
+        run(async {
+            let (census, threads) = (Census::new(), status().0);
+            for _ in 0..5 {
+                let (item, captured, births) = (census.citizen(), census.citizen(), census.clone());
+                let start = std::iter::repeat_n((), 10).chain(std::iter::once_with(move || drop(item)));
+                let refused = start.fan_out().workers(WORKERS).with(move || {
+                    let _ = &captured;
+                    let of_a_worker = births.citizen();
+                    work_fn(move |(), job: &mut Job<'_, ()>| {
+                        let _ = &of_a_worker;
+                        job.emit(());
+                        Ok(())
+                    })
+                });
+                assert_refused(&refused.map(drop).unwrap_err());
+                no_more_threads_than(threads);
+                assert_eq!(census.living(), 0);
+            }
+            let mut results = (0..10u64).fan_out().workers(1).ordered().map(|n| n).unwrap();
+            assert_eq!(results.by_ref().map(Result::unwrap).collect::<Vec<_>>().await, (0..10).collect::<Vec<_>>());
+            assert_settled(&results.finished().await.unwrap());
+        });
+    });
+}
+
+#[test]
+fn a_pool_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts() {
+    with_few_threads(|| {
+        run(async {
+            let (census, threads) = (Census::new(), status().0);
+            for _ in 0..5 {
+                let captured = census.citizen();
+                let refused = pool().workers(WORKERS).map(move |n: u64| {
+                    let _ = &captured;
+                    n
+                });
+                assert_refused(&refused.map(drop).unwrap_err());
+                no_more_threads_than(threads);
+                assert_eq!(census.living(), 0);
+            }
+            let pool = pool().workers(1).map(|n: u64| n + 1).unwrap();
+            assert_eq!(pool.submit(1).await.unwrap(), 2);
+            assert_settled(&pool.drain().await.unwrap());
+        });
+    });
+}
+
+#[test]
+fn a_blocking_source_whose_thread_is_refused_is_an_error_and_the_iterator_is_gone() {
+    with_few_threads(|| {
+        run(async {
+            let (census, threads) = (Census::new(), status().0);
+            let source = || {
+                let births = census.clone();
+                blocking(std::iter::repeat_with(move || births.citizen()))
+            };
+            let mut sources = Vec::new();
+            let refused = loop {
+                match source() {
+                    Ok(source) => sources.push(source),
+                    Err(error) => break error,
+                }
+                // Each keeps its thread, which waits for room.
+                assert!(sources.len() < WORKERS);
+            };
+            assert!(refused.raw_os_error().is_some());
+            let mut last = sources.pop().expect("some had started");
+            assert!(last.next().await.is_some());
+            drop((last, sources));
+            no_more_threads_than(threads);
+            assert_eq!(census.living(), 0);
+        });
+    });
+}
