@@ -99,10 +99,16 @@ impl<I: Send + 'static, O: Send + 'static> Unpin for Submission<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
-        if let State::Pending { pool, place, answer } = &mut self.state {
-            // In this order: a worker that fetches the item in between sees that nobody waits for it.
-            answer.close();
-            discard(pool.queue.take_back(*place));
+        // What is dropped with it may panic, be it the item or the result, and whoever gave it up is not to blame.
+        match mem::replace(&mut self.state, State::Done) {
+            State::Pending { pool, place, mut answer } => {
+                // In this order: a worker that fetches the item in between sees that nobody waits for it.
+                answer.close();
+                discard(pool.queue.take_back(place));
+                discard(answer);
+            }
+            State::Refused(error) => discard(error),
+            State::Done => {}
         }
     }
 }
