@@ -166,7 +166,7 @@ impl Consumer {
         let tail = stream.stop_handle();
         let taken = Rc::new(RefCell::new(Taken { receipts, results: 0, lost: None, breach: None }));
         let mut how = How::Complete;
-        let mut exact = true;
+        let (mut exact, mut dropped) = (true, false);
         let finished = match self {
             Self::Deliver | Self::DeliverAndStop(_) => {
                 let stop_after = match self {
@@ -203,7 +203,6 @@ impl Consumer {
                     }
                     _ => None,
                 };
-                let mut dropped = false;
                 loop {
                     if self.after() == Some(taken.borrow().results) && how == How::Complete {
                         dropped = self.act(round, &stream, head, &mut how).await;
@@ -242,7 +241,8 @@ impl Consumer {
         if let Some(text) = taken.breach {
             return Err(text);
         }
-        ensure(taken.lost.is_none() || taken.lost == error, || {
+        // A stream that is dropped may have told of an error before; it isn't asked again then.
+        ensure(dropped || taken.lost.is_none() || taken.lost == error, || {
             format!("the stream ended with {:?}, and `finished` with {error:?}", taken.lost)
         })?;
         ensure(!exact || stats.emitted == taken.receipts.values, || {
