@@ -127,7 +127,7 @@ impl Fates {
     pub(crate) fn cargo(&self, id: u64) -> (usize, bool) {
         let roll = mix(self.salt ^ mix(id ^ 0xca)) % 1024;
         let ballast = if roll < self.ballast { 1 << 20 } else { (roll % 64) as usize };
-        (ballast, self.bombs > 0 && roll % 32 == 0)
+        (ballast, self.bombs > 0 && roll.is_multiple_of(32))
     }
 
     pub(crate) fn fate(&self, id: u64) -> Fate {
