@@ -125,6 +125,10 @@ impl PoolBuilder {
         let keeping = async move {
             let keeper = keeper;
             keeper.0.workers_gone().await;
+            if !keeper.0.is_running() {
+                // Who takes items out of the line, on whatever thread, may not be done with them.
+                keeper.0.over().await;
+            }
         };
         if !system.arbiter().spawn(keeping) {
             return Err(StartError::SystemStopped);

@@ -99,15 +99,15 @@ impl<I: Send + 'static, O: Send + 'static> Unpin for Submission<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
-        match &mut self.state {
-            State::Pending { pool, place, answer } => {
+        // What is dropped with it may panic, be it the item or the result, and whoever gave it up is not to blame.
+        match mem::replace(&mut self.state, State::Done) {
+            State::Pending { pool, place, mut answer } => {
                 // In this order: a worker that fetches the item in between sees that nobody waits for it.
                 answer.close();
-                discard(pool.queue.take_back(*place));
-                // It may have come before the close.
-                discard(answer.try_recv());
+                discard(pool.queue.take_back(place));
+                discard(answer);
             }
-            State::Refused(_) => discard(mem::replace(&mut self.state, State::Done)),
+            State::Refused(error) => discard(error),
             State::Done => {}
         }
     }

@@ -1,7 +1,7 @@
 use actix_fan::FanOutExt;
 use futures::StreamExt;
 
-use crate::support::{Count, Gate, run};
+use crate::support::{Count, Gate, assert_settled, run};
 
 #[test]
 fn ordered_yields_in_source_order_whatever_finishes_first() {
@@ -86,5 +86,32 @@ fn results_of_one_item_stay_together() {
             assert_eq!(run.len() as u64, run[0].0 % 5);
             assert!(run.iter().map(|(_, k)| *k).eq(0..run.len() as u64));
         }
+    });
+}
+
+#[test]
+fn all_that_was_held_back_by_the_first_item_comes_in_order_though_it_takes_many_turns() {
+    const ITEMS: u64 = 20_000;
+    run(async {
+        let (first, others) = (Gate::new(), Count::new());
+        let (pass, count) = (first.clone(), others.clone());
+        let fan_out = (0..ITEMS).fan_out().workers(2).window(ITEMS as usize).batch(1).ordered();
+        let mut results = fan_out
+            .map(move |n| {
+                if n == 0 {
+                    pass.pass();
+                } else {
+                    count.add();
+                }
+                n
+            })
+            .unwrap();
+        others.reached(ITEMS - 1).await;
+        first.open();
+        for n in 0..ITEMS {
+            assert_eq!(results.next().await.unwrap().unwrap(), n);
+        }
+        assert!(results.next().await.is_none());
+        assert_settled(&results.finished().await.unwrap());
     });
 }

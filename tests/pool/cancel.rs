@@ -98,6 +98,27 @@ fn an_item_whose_drop_panics_does_not_harm_whoever_gives_it_up() {
         gate.open();
         running.await.unwrap();
         assert_settled(&pool.drain().await.unwrap());
+        // Refused, and not given up only.
+        drop(pool.submit(Some(Bomb)));
+    });
+}
+
+#[test]
+fn a_result_whose_drop_panics_does_not_harm_whoever_gives_it_up() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+    run(async {
+        let pool = pool().workers(1).map(|_: u64| Bomb).unwrap();
+        let answered = pool.submit(1);
+        let other = pool.submit(2);
+        // The one worker has answered the first by the time it has taken the second.
+        std::mem::forget(other.await);
+        drop(answered);
+        assert_settled(&pool.drain().await.unwrap());
     });
 }
 

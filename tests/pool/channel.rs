@@ -6,7 +6,7 @@ use futures::stream::FusedStream;
 use futures::{FutureExt, SinkExt, StreamExt, stream};
 
 use super::worked::Held;
-use crate::support::{assert_balanced, assert_settled, run, settle};
+use crate::support::{Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
 fn what_is_fed_into_the_sink_comes_out_of_the_stream() {
@@ -209,5 +209,40 @@ fn a_pair_keeps_the_pool_open_and_its_end_closes_it() {
         drop(results);
         handle.workers_gone().await;
         assert_eq!(Arc::strong_count(&item), 1);
+    });
+}
+
+#[test]
+fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
+    struct Item(Option<Gate>);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            if let Some(gate) = &self.0 {
+                gate.pass();
+            }
+        }
+    }
+    run(async {
+        let (work, dropping) = (Gate::new(), Gate::new());
+        let pass = work.clone();
+        let pool = pool().workers(1).window(3).map(move |_: Item| pass.pass()).unwrap();
+        let (mut sink, results) = pool.channel();
+        sink.send(Item(None)).await.unwrap();
+        work.arrived(1).await;
+        for _ in 0..2 {
+            sink.send(Item(Some(dropping.clone()))).await.unwrap();
+        }
+        // Both are out of the line, and the credit of the second is still to be returned.
+        let dropped = std::thread::spawn(move || drop(results));
+        dropping.arrived(1).await;
+        pool.close();
+        work.open();
+        pool.stop_handle().workers_gone().await;
+        settle().await;
+        dropping.open();
+        let stats = pool.drain().await.expect("nobody stopped the System");
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.skipped), (1, 2));
+        dropped.join().unwrap();
     });
 }

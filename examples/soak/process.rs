@@ -1,0 +1,19 @@
+//! What the process takes, as the system tells: Linux only.
+
+use std::fs;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) rss_kib: u64,
+    pub(crate) threads: u64,
+}
+
+/// `None` where the system doesn't tell.
+pub(crate) fn sample() -> Option<Sample> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Sample { rss_kib: number("VmRSS:")?, threads: number("Threads:")? })
+}
