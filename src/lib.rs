@@ -94,7 +94,7 @@
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
 //! - `web`: answers and submits for actix-web, `actix_fan::web`.
-//! - `testing`: a test kit for what is built on this, `actix_fan::testing`.
+//! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 //! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
 //!   alone.
 
