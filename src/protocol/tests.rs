@@ -44,6 +44,26 @@ fn a_scrap_of_credit_is_worth_a_batch_only_to_an_idle_worker() {
     assert_eq!(protocol.demand(), 2, "the worker would idle");
 }
 
+#[test]
+fn credit_for_exactly_a_batch_is_no_scrap() {
+    let mut protocol = Protocol::new(1, 12, BatchSize::Fixed(4), 8);
+    protocol.hand_out(4);
+    protocol.finish(Some((4, Duration::from_nanos(4))));
+    protocol.hand_out(4);
+    assert_eq!(protocol.demand(), 4, "so much is left, and the worker has a batch");
+}
+
+#[test]
+fn only_a_move_onward_is_one() {
+    let phases = [Phase::Running, Phase::Draining, Phase::Stopped];
+    for (from, to) in phases.iter().flat_map(|from| phases.iter().map(move |to| (*from, *to))) {
+        let mut protocol = Protocol::new(1, 1, BatchSize::Fixed(1), 8);
+        protocol.advance(from);
+        assert_eq!(protocol.advance(to), to > from, "from {from:?} to {to:?}");
+        assert_eq!(protocol.phase, from.max(to));
+    }
+}
+
 /// The protocol with the batches that are on their way, as their sizes.
 struct World {
     protocol: Protocol,
