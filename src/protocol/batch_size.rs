@@ -228,6 +228,8 @@ mod tests {
     fn large_items_travel_in_smaller_batches() {
         let mut sizer = Sizer::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
         assert_eq!(run(&mut sizer, 1000, |_| Duration::from_nanos(5)), 4);
+        assert_eq!((bytes_of::<u64>(), bytes_of::<()>()), (8, 0));
+        assert_eq!(bytes_of::<Vec<u8>>(), size_of::<Vec<u8>>() + 128, "it owns something elsewhere");
         assert_eq!(default_window(8, 2), 65_536);
         assert_eq!(default_window(0, 2), 65_536);
         assert_eq!(default_window(1024 * 1024, 2), 32);

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const MICRO: Duration = Duration::from_micros(1);
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// The generator asks the source, which gives at most so many.
@@ -62,6 +64,29 @@ fn only_a_move_onward_is_one() {
         assert_eq!(protocol.advance(to), to > from, "from {from:?} to {to:?}");
         assert_eq!(protocol.phase, from.max(to));
     }
+}
+
+#[test]
+fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
+    let mut protocol = Protocol::new(2, 100, BatchSize::Adaptive, 8);
+    assert_eq!((protocol.mean_service(), protocol.expected_wait(0, 0), protocol.batch_size()), (None, None, 1));
+    for _ in 0..64 {
+        protocol.hand_out(1);
+        protocol.finish(Some((1, 10 * MICRO)));
+        protocol.settle(Ends { completed: 1, ..Ends::default() });
+    }
+    assert_eq!(protocol.mean_service(), Some(10 * MICRO));
+    assert_eq!(protocol.batch_size(), 2, "an eighth of what was measured, for two workers that grow");
+
+    // Six are handed out, of which four are queued; three others wait.
+    (0..6).for_each(|_| _ = protocol.hand_out(1));
+    assert_eq!(protocol.expected_wait(4, 3), Some(40 * MICRO), "the eighth in turn, for two workers");
+    assert_eq!(protocol.expected_wait(4, 0), Some(25 * MICRO));
+    // One that runs leaves a worker free.
+    let mut protocol = protocol.clone();
+    (0..5).for_each(|_| protocol.finish(None));
+    assert_eq!(protocol.expected_wait(0, 0), Some(Duration::ZERO));
+    assert_eq!(protocol.expected_wait(0, 1), Some(10 * MICRO));
 }
 
 /// The protocol with the batches that are on their way, as their sizes.
