@@ -9,6 +9,9 @@ use thiserror::Error;
 /// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
+/// What some editors put at the start of a text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Characters of a bad word that are shown.
 const SHOWN: usize = 40;
 

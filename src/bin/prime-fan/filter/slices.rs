@@ -10,11 +10,8 @@ use std::vec;
 
 use memchr::memchr_iter;
 
-use super::buffers::{Buffer, Buffers, READ};
-use crate::input::{LONGEST, ReadError};
-
-/// A mark that some editors put at the start of a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+use super::buffers::{Buffer, Buffers, KEPT, READ};
+use crate::input::{BYTE_ORDER_MARK, ReadError};
 
 /// A piece of a file.
 #[derive(Debug)]
@@ -86,7 +83,7 @@ impl Slices {
                 None => 0,
             };
             // A longer word is refused whatever follows.
-            self.kept = (end - cut).min(LONGEST + 1);
+            self.kept = (end - cut).min(KEPT);
             if cut > 0 {
                 let mut next = self.buffers.take();
                 next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..cut + self.kept]);
@@ -228,8 +225,16 @@ mod tests {
         let long = "1".repeat(READ);
         let parts = vec![long.as_str(); 20];
         let texts = texts(&[&parts[..], &["1 2\n"]].concat());
-        assert_eq!(texts[0].len(), LONGEST + 1 + "1 2\n".len());
+        assert_eq!(texts[0].len(), KEPT + "1 2\n".len());
         assert!(texts[0].ends_with("11 2\n"));
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_stays_so_after_a_mark() {
+        use crate::input::LONGEST;
+
+        let text = format!("\u{feff}{}", "0".repeat(LONGEST + 5));
+        assert!(texts(&[&text, "\n7"])[0].trim_end().len() > LONGEST);
     }
 
     proptest! {
