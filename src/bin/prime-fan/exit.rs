@@ -10,7 +10,7 @@ use anstream::AutoStream;
 use thiserror::Error;
 
 use crate::ending::{INTERRUPTED, TIME_IS_UP};
-use crate::input::{Bad, ReadError};
+use crate::parse::input::{Bad, ReadError};
 use crate::stderr;
 
 const NOTHING_FOUND: u8 = 1;

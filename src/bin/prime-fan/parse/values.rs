@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
-pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
         number
@@ -14,7 +14,7 @@ pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str
 }
 
 /// A time is the sum of its terms, each a number and a unit.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     terms(text).ok_or_else(|| "give a number and its unit: 10s, 500ms, 2m 30s".to_owned())
 }
 
@@ -35,7 +35,7 @@ fn terms(text: &str) -> Option<Duration> {
 
 /// The numbers of a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers; 0 and the last number of 64 bits
 /// where an end is left out.
-pub(super) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     const LAST: u128 = u64::MAX as u128;
     let (start, end) = text.split_once("..").ok_or("give a range such as 100..200, 100..=200 or 1e12..+1e6")?;
     let start = if start.is_empty() { 0 } else { number(start)? };

@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::input::{BYTE_ORDER_MARK, LONGEST};
+use super::input::{BYTE_ORDER_MARK, LONGEST};
 
 /// What is read at a time: about a millisecond of work, so that handing it over costs little beside it.
 pub(super) const READ: usize = 256 * 1024;
