@@ -26,6 +26,10 @@ fn terms(text: &str) -> Option<Duration> {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
         let after = after.trim_start();
         let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
+        // It would let a nought pass without one.
+        if unit.is_empty() {
+            return None;
+        }
         let term = humantime::parse_duration(&format!("{number}{unit}")).ok()?;
         total = Some(total.unwrap_or(Duration::ZERO).checked_add(term)?);
         rest = after.trim_start();
@@ -137,8 +141,19 @@ mod tests {
         assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
         assert_eq!(duration(" 1m500 ms "), Ok(Duration::from_millis(60_500)));
         assert_eq!(duration("1.5 s"), Ok(Duration::from_millis(1500)));
-        for text in ["", " ", "10", "s", "-1s", "1.5", "1 0s", "99999999999999999999s", "18446744073709551615s 1000ms"]
-        {
+        for text in [
+            "",
+            " ",
+            "10",
+            "s",
+            "-1s",
+            "1.5",
+            "1 0s",
+            "0",
+            "1s 0 ",
+            "99999999999999999999s",
+            "18446744073709551615s 1000ms",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
