@@ -87,6 +87,34 @@ fn a_link_to_a_file_that_is_not_there_yet_stays_one() {
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "2\n3\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn links_that_lead_over_links_to_a_file_that_is_not_there_yet_stay_links() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("inner")).unwrap();
+    for (link, target) in [("first", "inner/second"), ("inner/second", "../third"), ("third", "inner/file")] {
+        std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
+    }
+    assert_eq!(run_in(folder.path(), "range 2..4 -o first").code, Some(0));
+    for link in ["first", "inner/second", "third"] {
+        assert!(fs::symlink_metadata(folder.path().join(link)).unwrap().is_symlink(), "{link}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("inner/file")).unwrap(), "2\n3\n");
+    assert_eq!(names(&folder.path().join("inner")), ["file", "second"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_input_may_be_the_output_by_another_name() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("numbers"), "7 8 9 11").unwrap();
+    std::os::unix::fs::symlink("numbers", folder.path().join("link")).unwrap();
+    assert_eq!(run_in(folder.path(), "filter numbers -o link").code, Some(0));
+    assert!(fs::symlink_metadata(folder.path().join("link")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(folder.path().join("numbers")).unwrap(), "7\n11\n");
+    assert_eq!(names(folder.path()), ["link", "numbers"]);
+}
+
 #[test]
 fn what_cannot_be_a_file_is_told_before_the_search() {
     let folder = TempDir::new().unwrap();

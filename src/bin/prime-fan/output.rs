@@ -125,10 +125,10 @@ fn is_handle(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc")
 }
 
-/// Where a link leads that leads to nothing yet; the path itself if it is none.
+/// Where a link leads that leads to nothing yet, maybe over other links; the path itself if it is none.
 fn behind_link(path: &Path) -> io::Result<PathBuf> {
     match fs::read_link(path) {
-        Ok(target) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
+        Ok(target) => behind_link(&path.parent().unwrap_or(Path::new("")).join(target)),
         Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(io::ErrorKind::IsADirectory.into()),
         Err(_) => Ok(path.to_owned()),
     }
