@@ -2,6 +2,8 @@
 #![cfg(feature = "cli")]
 
 mod arguments;
+#[cfg(target_os = "linux")]
+mod disk;
 mod filter;
 mod output;
 mod program;

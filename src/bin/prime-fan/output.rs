@@ -156,7 +156,8 @@ impl Write for Target {
             Self::Stdout { stdout, is_terminal: true } => aside(|| stdout.write(lines)),
             Self::Stdout { stdout, .. } => stdout.write(lines),
             Self::Stream { file, .. } => file.write(lines),
-            Self::File { file, .. } => file.write(lines),
+            // Not through the temporary file, which would tell its name in an error.
+            Self::File { file, .. } => file.as_file_mut().write(lines),
         }
     }
 
