@@ -5,6 +5,8 @@ mod arguments;
 #[cfg(target_os = "linux")]
 mod disk;
 mod filter;
+#[cfg(unix)]
+mod kill;
 mod output;
 mod program;
 mod progress;
