@@ -1,10 +1,15 @@
 //! What `prime-fan` promises on the command line.
 #![cfg(feature = "cli")]
 
+mod arbitrary;
 mod arguments;
+#[cfg(unix)]
+mod closed;
 #[cfg(target_os = "linux")]
 mod disk;
 mod filter;
+#[cfg(unix)]
+mod input;
 #[cfg(unix)]
 mod kill;
 mod output;
