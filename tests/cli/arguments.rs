@@ -18,6 +18,9 @@ fn bad_arguments_are_named_with_their_value_and_the_remedy() {
         ("--bits 8 --min 3", ["'--bits <B>'", "cannot be used with", "'--min <N>'"]),
         ("--max 3 --bits 8", ["'--bits <B>'", "cannot be used with", "'--max <N>'"]),
         ("--seed 1.5", ["'--seed <N>'", "'1.5'", "from 0 to"]),
+        ("--timeout 10", ["'--timeout <TIME>'", "'10'", "a number and its unit"]),
+        // Its sum is just too large.
+        ("--timeout 18446744073709551615s1000ms", ["'--timeout <TIME>'", "s1000ms'", "a number and its unit"]),
         ("--finder slow", ["'--finder <HOW>'", "'slow'", "fast, trial"]),
         ("--quiet --verbose", ["'--quiet'", "cannot be used with", "'--verbose...'"]),
     ] {

@@ -1,8 +1,17 @@
 //! What `prime-fan` promises on the command line.
 #![cfg(feature = "cli")]
 
+mod arbitrary;
 mod arguments;
+#[cfg(unix)]
+mod closed;
+#[cfg(target_os = "linux")]
+mod disk;
 mod filter;
+#[cfg(unix)]
+mod input;
+#[cfg(unix)]
+mod kill;
 mod output;
 mod program;
 mod progress;

@@ -1,6 +1,8 @@
 //! The program under test.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread;
 
@@ -34,6 +36,14 @@ impl From<Output> for Ended {
         let text = |bytes| String::from_utf8(bytes).expect("the output is text");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// What is in a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("there is a folder").map(|entry| entry.expect("it can be read"));
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// Runs `prime-fan` to its end.
@@ -107,9 +117,20 @@ impl Running {
     /// The most memory that it had so far.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
-        peak.trim().trim_end_matches("kB").trim().parse().expect("it is a number")
+        self.status("VmHWM:").trim_end_matches("kB").trim().parse().expect("it is a number")
+    }
+
+    /// Whether it would notice a SIGTERM by now.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn listens(&self) -> bool {
+        u64::from_str_radix(&self.status("SigCgt:"), 16).expect("it is a mask") >> (15 - 1) & 1 == 1
+    }
+
+    #[cfg(target_os = "linux")]
+    fn status(&self, field: &str) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let value = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells it");
+        value.trim().to_owned()
     }
 
     /// Whether it has ended.

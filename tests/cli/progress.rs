@@ -31,7 +31,8 @@ fn nothing_is_shown_where_nobody_watches() {
         // Long enough for a line, if there were to be one.
         let ended = run(&format!("range 0..1e15 --count --workers 1 --timeout 1500ms --progress {options}"));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(124), ""), "{options}");
-        let lines: Vec<&str> = ended.stderr.lines().collect();
+        // Where others keep the machine busy, what is in flight may take long enough for a word about it.
+        let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.ends_with(" to leave at once")).collect();
         assert!(lines.len() == 2 && lines[0].ends_with(" found") && lines[1].ends_with("--timeout said"), "{lines:?}");
     }
 }

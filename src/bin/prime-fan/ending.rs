@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, process, thread};
 
 use actix_fan::StopHandle;
+use tempfile::NamedTempFile;
 
 use crate::signals;
 use crate::stderr;
@@ -93,9 +94,12 @@ impl Ending {
         state.pipeline = Some(pipeline);
     }
 
-    /// Names a file to remove when the run is left.
-    pub(crate) fn owns(&self, temporary: Option<PathBuf>) {
-        self.state().temporary = temporary;
+    /// Creates a file that is removed when the run is left, be it at this very moment.
+    pub(crate) fn owning(&self, create: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<NamedTempFile> {
+        let mut state = self.state();
+        let file = create()?;
+        state.temporary = Some(file.path().to_owned());
+        Ok(file)
     }
 
     /// The run goes on.
@@ -115,8 +119,11 @@ impl Ending {
 
     /// A signal came. It says nothing, since a write to the standard error may block, and a second one must get through.
     fn signal(&self) {
-        if self.ask(Reason::Signal).is_some_and(|since| since.elapsed() >= GRACE) {
-            self.leave(INTERRUPTED);
+        match self.ask(Reason::Signal) {
+            Some(since) if since.elapsed() >= GRACE => self.leave(INTERRUPTED),
+            // Nothing is in flight yet, and what comes before may take forever: a named pipe waits for its reader.
+            None if self.state().pipeline.is_none() => self.leave(INTERRUPTED),
+            _ => {}
         }
     }
 
@@ -136,7 +143,9 @@ impl Ending {
     /// Ends the process, whatever it is at.
     fn leave(&self, code: u8) -> ! {
         stderr::clear_before_exit();
-        if let Some(temporary) = self.state().temporary.take() {
+        // Locked to the end, so that no file is created any more.
+        let mut state = self.state();
+        if let Some(temporary) = state.temporary.take() {
             // If it can't be removed there is nobody left to tell.
             let _ = fs::remove_file(temporary);
         }

@@ -10,7 +10,7 @@ use anstream::AutoStream;
 use thiserror::Error;
 
 use crate::ending::{INTERRUPTED, TIME_IS_UP};
-use crate::input::{Bad, ReadError};
+use crate::parse::input::{Bad, ReadError};
 use crate::stderr;
 
 const NOTHING_FOUND: u8 = 1;
@@ -86,8 +86,24 @@ impl Failure {
             Self::Stdout(_) | Self::Output { .. } | Self::Input(_) => INPUT_OUTPUT,
             Self::TimeIsUp(_) => TIME_IS_UP,
         };
-        stderr::complain(&self);
+        let mut line = stderr::complaint(&self);
+        if let Some(remedy) = self.remedy() {
+            line.insert_str(line.trim_end().len(), &format!("; {remedy}"));
+        }
+        stderr::write(line);
         code.into()
+    }
+
+    /// What to do about it, where the error of the system leaves it open.
+    fn remedy(&self) -> Option<&'static str> {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+
+        let (Self::Stdout(error) | Self::Output { source: error, .. }) = self else { return None };
+        match error.kind() {
+            StorageFull | QuotaExceeded => Some("make room, or write elsewhere with --output"),
+            FileTooLarge => Some("raise the limit of `ulimit -f`, or look for less"),
+            _ => None,
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
 
 mod args;
+#[cfg(test)]
+mod checks;
 mod ending;
 mod exit;
 mod filter;
-mod input;
 mod output;
+mod parse;
 mod progress;
 mod random;
 mod range;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::stderr::aside;
 
@@ -32,24 +33,24 @@ enum Target {
 }
 
 impl Output {
-    pub(crate) fn to(path: Option<&Path>) -> Result<Self, Failure> {
-        let target = match path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") {
-            None => {
-                let stdout = io::stdout();
-                let is_terminal = stdout.is_terminal();
-                Target::Stdout { stdout, is_terminal }
-            }
-            Some(path) => Target::open(path).map_err(|source| Failure::Output { path: path.to_owned(), source })?,
-        };
-        Ok(Self(BufWriter::with_capacity(BUFFER, target)))
+    pub(crate) fn to(path: Option<&Path>, ending: &Ending) -> Result<Self, Failure> {
+        match path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") {
+            None => Ok(Self::stdout()),
+            Some(path) => match Target::open(path, ending) {
+                Ok(target) => Ok(Self::new(target)),
+                Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
+            },
+        }
     }
 
-    /// The file that is of use to nobody before it is complete.
-    pub(crate) fn temporary(&self) -> Option<PathBuf> {
-        match self.0.get_ref() {
-            Target::File { file, .. } => Some(file.path().to_owned()),
-            Target::Stdout { .. } | Target::Stream { .. } => None,
-        }
+    pub(crate) fn stdout() -> Self {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        Self::new(Target::Stdout { stdout, is_terminal })
+    }
+
+    fn new(target: Target) -> Self {
+        Self(BufWriter::with_capacity(BUFFER, target))
     }
 
     pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
@@ -92,10 +93,12 @@ impl Output {
 }
 
 impl Target {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, ending: &Ending) -> io::Result<Self> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::beside(behind_link(path)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::beside(behind_link(path)?, ending);
+            }
             Err(error) => return Err(error),
         };
         if metadata.is_dir() {
@@ -107,15 +110,15 @@ impl Target {
             return Ok(Self::Stream { path: path.to_owned(), file });
         }
         // A link stays one; what it leads to is replaced.
-        let target = Self::beside(fs::canonicalize(path)?)?;
+        let target = Self::beside(fs::canonicalize(path)?, ending)?;
         if let Self::File { file, .. } = &target {
             file.as_file().set_permissions(metadata.permissions())?;
         }
         Ok(target)
     }
 
-    fn beside(path: PathBuf) -> io::Result<Self> {
-        let file = beside(&path)?;
+    fn beside(path: PathBuf, ending: &Ending) -> io::Result<Self> {
+        let file = ending.owning(|| beside(&path))?;
         Ok(Self::File { path, file })
     }
 }
@@ -125,10 +128,10 @@ fn is_handle(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc")
 }
 
-/// Where a link leads that leads to nothing yet; the path itself if it is none.
+/// Where a link leads that leads to nothing yet, maybe over other links; the path itself if it is none.
 fn behind_link(path: &Path) -> io::Result<PathBuf> {
     match fs::read_link(path) {
-        Ok(target) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
+        Ok(target) => behind_link(&path.parent().unwrap_or(Path::new("")).join(target)),
         Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(io::ErrorKind::IsADirectory.into()),
         Err(_) => Ok(path.to_owned()),
     }
@@ -156,7 +159,8 @@ impl Write for Target {
             Self::Stdout { stdout, is_terminal: true } => aside(|| stdout.write(lines)),
             Self::Stdout { stdout, .. } => stdout.write(lines),
             Self::Stream { file, .. } => file.write(lines),
-            Self::File { file, .. } => file.write(lines),
+            // Not through the temporary file, which would tell its name in an error.
+            Self::File { file, .. } => file.as_file_mut().write(lines),
         }
     }
 

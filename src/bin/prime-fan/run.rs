@@ -77,7 +77,6 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         settings: &'a Settings,
         ending: &'a Ending,
     ) -> Self {
-        ending.owns(output.temporary());
         ending.attach(results.stop_handle());
         let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
         Self { search, results, output, tally: Tally::default(), progress, settings, ending }

@@ -6,11 +6,16 @@ use std::io;
 /// starts, as by `nohup`, stays ignored.
 #[cfg(unix)]
 pub(crate) fn handle(handler: impl Fn() + Send + 'static) -> io::Result<()> {
+    use std::sync::Arc;
     use std::thread;
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::flag;
     use signal_hook::iterator::Signals;
 
+    // Left to itself, a write beyond the limit on the size of files ends the program, which then can't say so. With a
+    // handler the write fails like any other, so that nobody looks at the flag.
+    flag::register(SIGXFSZ, Arc::default())?;
     let ignored = ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(wanted)?;

@@ -60,7 +60,7 @@ fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn print(text: &[u8]) -> Result<(), Failure> {
-    let mut output = Output::to(None)?;
+    let mut output = Output::stdout();
     output.write(text)?;
     output.commit()
 }

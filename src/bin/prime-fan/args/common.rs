@@ -8,7 +8,7 @@ use actix_fan::MAX_WORKERS;
 use anstream::ColorChoice;
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::values::{duration, whole};
+use crate::parse::values::{duration, whole};
 use crate::record::Format;
 
 #[derive(Args, Debug)]

@@ -4,7 +4,6 @@ mod common;
 mod filter;
 mod random;
 mod range;
-mod values;
 
 use std::ffi::OsString;
 

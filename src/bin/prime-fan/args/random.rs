@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, ValueEnum};
 
 use super::Cli;
 use super::common::{Common, Settings};
-use super::values::whole;
+use crate::parse::values::whole;
 
 pub(super) const EXAMPLES: &str =
     "  prime-fan random --min 1000 --max 9999 -q    primes of four digits, and nothing else

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use clap::Args;
 
 use super::common::{Common, Settings};
-use super::values::range;
+use crate::parse::values::range;
 
 pub(super) const EXAMPLES: &str = "  prime-fan range 2..100                  the primes from 2 to 99
   prime-fan range 1e15..+1e8 -o FILE      those among 10^8 numbers from 10^15 on, into a file

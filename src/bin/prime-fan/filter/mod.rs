@@ -1,9 +1,6 @@
 //! `prime-fan filter`.
 
-mod buffers;
-mod numbers;
 mod sift;
-mod slices;
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -15,15 +12,15 @@ use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
 use crate::args::{self, Keep, OnBad, Settings};
 use crate::ending::Ending;
 use crate::exit::Failure;
-use crate::input::ReadError;
 use crate::output::Output;
+use crate::parse::input::{Input, ReadError};
+use crate::parse::slices::Slices;
 use crate::record::{Format, Layout};
 use crate::run::{Run, Search, workers};
 use crate::stderr::{self, complain, complaint};
 use crate::tally::{Nouns, Tally};
 
 use sift::{Sift, Sifted};
-use slices::Slices;
 
 /// Slices of the input that may be in flight for each worker: two megabytes.
 const WINDOW: usize = 8;
@@ -32,14 +29,15 @@ const WINDOW: usize = 8;
 pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
     let args::Filter { files, keep, bad, ordered } = filter;
     let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(settings.format) };
-    let mut output = Output::to(settings.output.as_deref())?;
+    let mut output = Output::to(settings.output.as_deref(), ending)?;
     output.write(layout.header().as_bytes())?;
     let bytes = bytes(&files);
     let types = files.iter().any(|file| file.as_os_str() == "-") && io::stdin().is_terminal();
     let workers = workers(settings);
     // A file may be a pipe, and a read may wait for what comes through it.
-    let slices = blocking_ahead(workers, Slices::new(files, layout.format != Format::Text))
-        .map_err(|source| Failure::System { what: "reading", source })?;
+    let slices =
+        blocking_ahead(workers, Slices::new(files.into_iter().map(Input::open), layout.format != Format::Text))
+            .map_err(|source| Failure::System { what: "reading", source })?;
     let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
     if ordered {
         pool = pool.ordered();

@@ -3,10 +3,10 @@
 use actix_fan::primes::{is_prime, is_probable_prime};
 use actix_fan::{BoxError, Job, Work};
 
-use super::numbers::{Number, take};
-use super::slices::Slice;
 use crate::args::{Keep, OnBad};
-use crate::input::Bad;
+use crate::parse::input::Bad;
+use crate::parse::numbers::Number;
+use crate::parse::slices::{Slice, Word};
 use crate::record::{Format, Layout, Record, Verdict};
 
 /// What came of a slice.
@@ -37,17 +37,9 @@ impl Work<Slice> for Sift {
 
 impl Sift {
     fn sift(&self, slice: &Slice) -> Sifted {
-        let bytes = slice.bytes();
-        let mut sifted =
-            Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, named: Vec::new(), bytes: bytes.len() as u64 };
-        let mut at = 0;
-        while at < bytes.len() {
-            if bytes[at].is_ascii_whitespace() {
-                at += 1;
-                continue;
-            }
-            let (length, number) = take(&bytes[at..]);
-            let word = &bytes[at..at + length];
+        let bytes = slice.bytes().len() as u64;
+        let mut sifted = Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, named: Vec::new(), bytes };
+        for Word { at, text, number } in slice.words() {
             match number {
                 Ok(number) => {
                     let index = slice.index + sifted.tested + sifted.bad;
@@ -55,20 +47,19 @@ impl Sift {
                     let verdict = verdict(number);
                     if self.keeps(verdict) {
                         sifted.found += 1;
-                        self.write(word, number, index, verdict, &mut sifted.lines);
+                        self.write(text, number, index, verdict, &mut sifted.lines);
                     }
                 }
                 Err(reason) => {
                     sifted.bad += 1;
                     if self.bad != OnBad::Skip {
-                        sifted.named.push(Bad::new(slice.file.clone(), slice.line_at(at), word, reason));
+                        sifted.named.push(Bad::new(slice.file.clone(), slice.line_at(at), text, reason));
                     }
                     if self.bad == OnBad::Stop {
                         break;
                     }
                 }
             }
-            at += length;
         }
         sifted
     }

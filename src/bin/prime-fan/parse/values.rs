@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
-pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
         number
@@ -13,13 +13,33 @@ pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "give a number and its unit: 10s, 500ms, 2m 30s".to_owned())
+/// A time is the sum of its terms, each a number and a unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    terms(text).ok_or_else(|| "give a number and its unit: 10s, 500ms, 2m 30s".to_owned())
+}
+
+/// Humantime would add them up as well, but panics where the sum is just too large.
+fn terms(text: &str) -> Option<Duration> {
+    let mut rest = text.trim_start();
+    let mut total = None;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let after = after.trim_start();
+        let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
+        // It would let a nought pass without one.
+        if unit.is_empty() {
+            return None;
+        }
+        let term = humantime::parse_duration(&format!("{number}{unit}")).ok()?;
+        total = Some(total.unwrap_or(Duration::ZERO).checked_add(term)?);
+        rest = after.trim_start();
+    }
+    total
 }
 
 /// The numbers of a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers; 0 and the last number of 64 bits
 /// where an end is left out.
-pub(super) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     const LAST: u128 = u64::MAX as u128;
     let (start, end) = text.split_once("..").ok_or("give a range such as 100..200, 100..=200 or 1e12..+1e6")?;
     let start = if start.is_empty() { 0 } else { number(start)? };
@@ -119,8 +139,21 @@ mod tests {
     #[test]
     fn a_time_has_a_unit() {
         assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("1m 500ms"), Ok(Duration::from_millis(60_500)));
-        for text in ["", "10", "s", "-1s", "1.5", "99999999999999999999s"] {
+        assert_eq!(duration(" 1m500 ms "), Ok(Duration::from_millis(60_500)));
+        assert_eq!(duration("1.5 s"), Ok(Duration::from_millis(1500)));
+        for text in [
+            "",
+            " ",
+            "10",
+            "s",
+            "-1s",
+            "1.5",
+            "1 0s",
+            "0",
+            "1s 0 ",
+            "99999999999999999999s",
+            "18446744073709551615s 1000ms",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

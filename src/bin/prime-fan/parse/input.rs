@@ -1,7 +1,8 @@
-//! What may be wrong with the input.
+//! What is read, and what may be wrong with it.
 
-use std::io;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -9,8 +10,32 @@ use thiserror::Error;
 /// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
+/// What some editors put at the start of a text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Characters of a bad word that are shown.
 const SHOWN: usize = 40;
+
+/// Something that is read.
+pub(crate) struct Input {
+    /// None: the standard input.
+    pub(crate) file: Option<Arc<Path>>,
+    pub(crate) bytes: Box<dyn Read + Send>,
+}
+
+impl Input {
+    /// A file; `-` is the standard input.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, ReadError> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { file: None, bytes: Box::new(io::stdin()) });
+        }
+        let file = Some(Arc::from(path.as_path()));
+        match File::open(&path) {
+            Ok(bytes) => Ok(Self { file, bytes: Box::new(bytes) }),
+            Err(source) => Err(ReadError::new(file, source)),
+        }
+    }
+}
 
 /// A file could not be read.
 #[derive(Clone, Debug, Error)]

@@ -1,50 +1,69 @@
 //! Files in slices, each of which ends between two words: what the workers parse.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::iter;
 use std::mem;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::vec;
 
 use memchr::memchr_iter;
 
-use super::buffers::{Buffer, Buffers, READ};
-use crate::input::{LONGEST, ReadError};
-
-/// A mark that some editors put at the start of a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+use super::buffers::{Buffer, Buffers, KEPT, READ};
+use super::input::{BYTE_ORDER_MARK, Input, ReadError, Reason};
+use super::numbers::{Number, take};
 
 /// A piece of a file.
 #[derive(Debug)]
-pub(super) struct Slice {
+pub(crate) struct Slice {
     buffer: Buffer,
     range: Range<usize>,
     /// None: the standard input.
-    pub(super) file: Option<Arc<Path>>,
+    pub(crate) file: Option<Arc<Path>>,
     /// The line in which it begins, from 1.
     line: u64,
     /// The place of its first word among all words of the input, from 0, if they are counted.
-    pub(super) index: u64,
+    pub(crate) index: u64,
 }
 
 impl Slice {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer.bytes[self.range.clone()]
     }
 
+    /// Its words, each with what it is.
+    #[inline]
+    pub(crate) fn words(&self) -> impl Iterator<Item = Word<'_>> {
+        let bytes = self.bytes();
+        let mut at = 0;
+        iter::from_fn(move || {
+            at += bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+            let (length, number) = take(&bytes[at..]);
+            let word = Word { at, text: &bytes[at..at + length], number };
+            at += length;
+            Some(word)
+        })
+    }
+
     /// The line of its byte at `index`.
-    pub(super) fn line_at(&self, index: usize) -> u64 {
+    pub(crate) fn line_at(&self, index: usize) -> u64 {
         self.line + memchr_iter(b'\n', &self.bytes()[..index]).count() as u64
     }
 }
 
-/// The slices of files, one file after the other; ends with the first error.
+/// What stands between white space.
+pub(crate) struct Word<'a> {
+    /// Where it begins in its slice.
+    pub(crate) at: usize,
+    pub(crate) text: &'a [u8],
+    pub(crate) number: Result<Number, Reason>,
+}
+
+/// The slices of inputs, one input after the other; ends with the first error.
 ///
 /// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more.
-pub(super) struct Slices {
-    files: vec::IntoIter<PathBuf>,
+pub(crate) struct Slices<I> {
+    inputs: Option<I>,
     current: Option<Reading>,
     buffers: Buffers,
     /// What was read and not given yet, and room for more.
@@ -56,25 +75,24 @@ pub(super) struct Slices {
 }
 
 struct Reading {
-    file: Option<Arc<Path>>,
-    input: Box<dyn Read + Send>,
+    input: Input,
     line: u64,
     /// Nothing was given yet.
     is_new: bool,
 }
 
-impl Slices {
-    pub(super) fn new(files: Vec<PathBuf>, counting: bool) -> Self {
+impl<I> Slices<I> {
+    pub(crate) fn new(inputs: I, counting: bool) -> Self {
         let buffers = Buffers::default();
         let buffer = buffers.take();
-        Self { files: files.into_iter(), current: None, buffers, buffer, kept: 0, counting, words: 0 }
+        Self { inputs: Some(inputs), current: None, buffers, buffer, kept: 0, counting, words: 0 }
     }
 
     /// Reads on until there is a slice; None at the end of the file.
     fn slice(&mut self, reading: &mut Reading) -> io::Result<Option<Slice>> {
         loop {
             let room = &mut self.buffer.bytes[self.kept..self.kept + READ];
-            let read = match reading.input.read(room) {
+            let read = match reading.input.bytes.read(room) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -86,7 +104,7 @@ impl Slices {
                 None => 0,
             };
             // A longer word is refused whatever follows.
-            self.kept = (end - cut).min(LONGEST + 1);
+            self.kept = (end - cut).min(KEPT);
             if cut > 0 {
                 let mut next = self.buffers.take();
                 next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..cut + self.kept]);
@@ -103,8 +121,13 @@ impl Slices {
     fn give(&mut self, reading: &mut Reading, buffer: Buffer, end: usize) -> Slice {
         let is_new = mem::take(&mut reading.is_new);
         let start = if is_new && buffer.bytes[..end].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let slice =
-            Slice { buffer, range: start..end, file: reading.file.clone(), line: reading.line, index: self.words };
+        let slice = Slice {
+            buffer,
+            range: start..end,
+            file: reading.input.file.clone(),
+            line: reading.line,
+            index: self.words,
+        };
         reading.line += memchr_iter(b'\n', slice.bytes()).count() as u64;
         if self.counting {
             self.words += words(slice.bytes());
@@ -113,15 +136,15 @@ impl Slices {
     }
 }
 
-impl Iterator for Slices {
+impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
     type Item = Result<Slice, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let mut reading = match self.current.take() {
                 Some(reading) => reading,
-                None => match Reading::open(self.files.next()?) {
-                    Ok(reading) => reading,
+                None => match self.inputs.as_mut()?.next()? {
+                    Ok(input) => Reading { input, line: 1, is_new: true },
                     Err(error) => return Some(Err(self.end(error))),
                 },
             };
@@ -131,30 +154,16 @@ impl Iterator for Slices {
                     return Some(Ok(slice));
                 }
                 Ok(None) => {}
-                Err(source) => return Some(Err(self.end(ReadError::new(reading.file, source)))),
+                Err(source) => return Some(Err(self.end(ReadError::new(reading.input.file, source)))),
             }
         }
     }
 }
 
-impl Slices {
+impl<I> Slices<I> {
     fn end(&mut self, error: ReadError) -> ReadError {
-        self.files = Vec::new().into_iter();
+        self.inputs = None;
         error
-    }
-}
-
-impl Reading {
-    fn open(path: PathBuf) -> Result<Self, ReadError> {
-        let (file, input): (_, io::Result<Box<dyn Read + Send>>) = if path.as_os_str() == "-" {
-            (None, Ok(Box::new(io::stdin())))
-        } else {
-            (Some(Arc::from(path.as_path())), File::open(&path).map(|file| Box::new(file) as _))
-        };
-        match input {
-            Ok(input) => Ok(Self { file, input, line: 1, is_new: true }),
-            Err(source) => Err(ReadError::new(file, source)),
-        }
     }
 }
 
@@ -168,7 +177,7 @@ fn words(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 impl Slice {
     /// A slice of a file by that name, from its 7th line and 100th word on.
-    pub(super) fn for_test(bytes: &[u8], file: &str) -> Self {
+    pub(crate) fn for_test(bytes: &[u8], file: &str) -> Self {
         let buffer = Buffers::default().holding(bytes);
         Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
     }
@@ -178,25 +187,14 @@ impl Slice {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::input::LONGEST;
     use super::*;
-
-    /// Gives its parts one read at a time.
-    struct Parts(vec::IntoIter<Vec<u8>>);
-
-    impl Read for Parts {
-        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-            let part = self.0.next().unwrap_or_default();
-            room[..part.len()].copy_from_slice(&part);
-            Ok(part.len())
-        }
-    }
+    use crate::checks::words::Parts;
 
     fn slices(parts: &[&str]) -> Vec<Slice> {
-        let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.as_bytes().to_vec()).collect();
-        let input = Box::new(Parts(parts.into_iter()));
-        let mut slices = Slices::new(Vec::new(), true);
-        slices.current = Some(Reading { file: None, input, line: 1, is_new: true });
-        slices.map(Result::unwrap).collect()
+        let bytes = Parts(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        let input = Input { file: None, bytes: Box::new(bytes) };
+        Slices::new([Ok(input)].into_iter(), true).map(Result::unwrap).collect()
     }
 
     fn texts(parts: &[&str]) -> Vec<String> {
@@ -228,8 +226,14 @@ mod tests {
         let long = "1".repeat(READ);
         let parts = vec![long.as_str(); 20];
         let texts = texts(&[&parts[..], &["1 2\n"]].concat());
-        assert_eq!(texts[0].len(), LONGEST + 1 + "1 2\n".len());
+        assert_eq!(texts[0].len(), KEPT + "1 2\n".len());
         assert!(texts[0].ends_with("11 2\n"));
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_stays_so_after_a_mark() {
+        let text = format!("\u{feff}{}", "0".repeat(LONGEST + 5));
+        assert!(texts(&[&text, "\n7"])[0].trim_end().len() > LONGEST);
     }
 
     proptest! {

@@ -3,10 +3,13 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::input::LONGEST;
+use super::input::{BYTE_ORDER_MARK, LONGEST};
 
 /// What is read at a time: about a millisecond of work, so that handing it over costs little beside it.
 pub(super) const READ: usize = 256 * 1024;
+
+/// What is kept of a word whose end has not come: enough to refuse it, even without a mark before it.
+pub(super) const KEPT: usize = BYTE_ORDER_MARK.len() + LONGEST + 1;
 
 /// Where buffers come from and return to: their memory is in use already, and warm.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +18,7 @@ pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 impl Buffers {
     pub(super) fn take(&self) -> Buffer {
         let bytes = self.unused().pop();
-        Buffer { bytes: bytes.unwrap_or_else(|| vec![0; LONGEST + 1 + READ]), home: self.clone() }
+        Buffer { bytes: bytes.unwrap_or_else(|| vec![0; KEPT + READ]), home: self.clone() }
     }
 
     #[cfg(test)]

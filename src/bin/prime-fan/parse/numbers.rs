@@ -1,10 +1,10 @@
 //! Words as numbers.
 
-use crate::input::{LONGEST, Reason};
+use super::input::{LONGEST, Reason};
 
 /// A number of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Small(u64),
     /// From 2^64 on.
     Wide(u128),
@@ -16,7 +16,7 @@ const SAFE_DIGITS: usize = 19;
 /// Takes the word at the start of `bytes`, which is not empty and doesn't start with white space: its length, and what
 /// it is.
 #[inline]
-pub(super) fn take(bytes: &[u8]) -> (usize, Result<Number, Reason>) {
+pub(crate) fn take(bytes: &[u8]) -> (usize, Result<Number, Reason>) {
     let mut number = 0u64;
     let mut length = 0;
     // Most words are decimal and short. This finds their end and their value in one pass.

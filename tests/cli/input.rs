@@ -1,0 +1,91 @@
+//! Inputs that fail, or change while they are read.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use tempfile::TempDir;
+
+use crate::program::{Ended, Running, names, prime_fan};
+
+/// A user without rights, whom `root` becomes since nothing is refused to it.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn what_may_not_be_read_or_written_is_named() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "7").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    // Neither may a file be created beside it.
+    fs::set_permissions(&folder, Permissions::from_mode(0o555)).unwrap();
+    let is_root = fs::read(&file).is_ok();
+    for (arguments, message) in [
+        ("filter file", "could not read file"),
+        ("range 0.. -o file", "could not write to file"),
+        ("range 0.. -o new", "could not write to new"),
+        ("filter - -o new", "could not write to new"),
+    ] {
+        let mut command = prime_fan(arguments);
+        command.current_dir(folder.path());
+        if is_root {
+            command.uid(NOBODY);
+        }
+        match command.output() {
+            Ok(output) => {
+                let ended = Ended::from(output);
+                assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""), "{arguments}: {}", ended.stderr);
+                let stderr = ended.stderr.to_lowercase();
+                assert!(stderr.starts_with(&format!("prime-fan: {message}: permission denied")), "{stderr}");
+            }
+            Err(error) if is_root => println!("skipped: root can't run the program as somebody else: {error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(names(folder.path()), ["file"]);
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_folder_among_the_files_ends_the_reading() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("numbers"), "7\n").unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    for (arguments, stdout) in [("filter numbers folder numbers", "7\n"), ("filter numbers folder -o primes", "")] {
+        let ended = Ended::from(prime_fan(arguments).current_dir(folder.path()).output().unwrap());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), stdout), "{arguments}");
+        assert!(ended.stderr.ends_with("could not read folder: Is a directory (os error 21)\n"), "{}", ended.stderr);
+        assert_eq!(names(folder.path()), ["folder", "numbers"]);
+    }
+}
+
+/// More than a program reads whose output nobody takes: 8 MiB in words of a kilobyte.
+fn large() -> (TempDir, String) {
+    let folder = TempDir::new().unwrap();
+    let word = format!("{:01023}\n", 7);
+    fs::write(folder.path().join("numbers"), word.repeat(8192)).unwrap();
+    (folder, word)
+}
+
+#[test]
+fn a_file_that_is_removed_while_it_is_read_is_read_to_its_end() {
+    let (folder, word) = large();
+    let mut running = Running::spawn(prime_fan("filter numbers --workers 1").current_dir(folder.path()));
+    assert_eq!(running.line(), word.trim_end());
+    fs::remove_file(folder.path().join("numbers")).unwrap();
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout == word.repeat(8191));
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_ends_there() {
+    let (folder, word) = large();
+    let mut running = Running::spawn(prime_fan("filter numbers --workers 1").current_dir(folder.path()));
+    assert_eq!(running.line(), word.trim_end());
+    fs::write(folder.path().join("numbers"), "").unwrap();
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let lines = ended.stdout.lines().count();
+    assert!(lines < 8191 && ended.stdout == word.repeat(lines), "{lines} lines");
+}
