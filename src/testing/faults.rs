@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::testing::Gate;
 use crate::work::{Job, Work};
+
+/// How long an item waits for something to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What goes wrong, and at which items: by their index, as [`Job::index`] has it. Put over a factory with
 /// [`over`](Self::over), it comes before the work at each item; the work itself sees only the items without a fault.
@@ -53,7 +58,7 @@ impl Faults {
         Self::default()
     }
 
-    /// The item panics, with `fault at item INDEX` as its message.
+    /// The item panics, with `fault at item INDEX` as its message. The panic hook isn't called, so nothing is printed.
     pub fn panic_at(mut self, index: u64) -> Self {
         self.panics.insert(index);
         self
@@ -77,13 +82,13 @@ impl Faults {
     }
 
     /// The pipeline or the pool is stopped when the item has just begun; then its work runs, and can see it. The item waits
-    /// until there is something to stop: [`arm`](Self::arm).
+    /// until there is something to stop, 10 seconds at most: [`arm`](Self::arm).
     pub fn stop_at(mut self, index: u64, stop: Stop) -> Self {
         self.stops.insert(index, stop);
         self
     }
 
-    /// Every item passes the gate before its work begins.
+    /// Every item passes the gate before its work begins. On real threads only.
     pub fn gated(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
@@ -102,8 +107,18 @@ impl Faults {
     }
 
     /// A factory whose works have these faults, to be handed to [`FanOut::with`](crate::FanOut::with),
-    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run).
+    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run). Each time they
+    /// are put over a factory they wait to be armed again.
     pub fn over<W, F>(&self, factory: F) -> impl Fn() -> Faulty<W> + Send + Sync + use<W, F>
+    where
+        F: Fn() -> W + Send + Sync,
+    {
+        *self.armed.handle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.over_armed(factory)
+    }
+
+    /// The same, armed as they are.
+    pub(crate) fn over_armed<W, F>(&self, factory: F) -> impl Fn() -> Faulty<W> + Send + Sync + use<W, F>
     where
         F: Fn() -> W + Send + Sync,
     {
@@ -111,7 +126,9 @@ impl Faults {
         let built = AtomicU64::new(0);
         move || {
             let nth = built.fetch_add(1, Relaxed);
-            assert!(!faults.builds.contains(&nth), "fault at build {nth}");
+            if faults.builds.contains(&nth) {
+                panic_quietly(format!("fault at build {nth}"));
+            }
             Faulty { faults: Arc::clone(&faults), work: factory() }
         }
     }
@@ -120,16 +137,30 @@ impl Faults {
         self.panics.contains(&index) || self.panics_every.is_some_and(|nth| index.is_multiple_of(nth))
     }
 
-    fn stop(&self, stop: Stop) {
+    fn stop(&self, stop: Stop, index: u64) {
         let handle = self.armed.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        let handle = self.armed.is_there.wait_while(handle, |handle| handle.is_none());
-        let handle = handle.unwrap_or_else(PoisonError::into_inner).clone();
+        let handle = self.armed.is_there.wait_timeout_while(handle, PATIENCE, |handle| handle.is_none());
+        let handle = handle.unwrap_or_else(PoisonError::into_inner).0.clone();
         match (handle, stop) {
             (Some(handle), Stop::Now) => handle.now(),
             (Some(handle), Stop::Drain) => handle.drain(),
-            (None, _) => unreachable!("it was waited for"),
+            (None, _) => panic!("item {index} is to stop everything, but nothing was armed: call Faults::arm"),
         }
     }
+
+    /// The same faults, with nothing armed that others have armed, and without what a simulation has no threads for.
+    pub(crate) fn apart(self) -> Self {
+        assert!(
+            self.gate.is_none(),
+            "a gate would hold the simulation's only thread for ever: don't use Faults::gated"
+        );
+        Self { armed: Arc::default(), ..self }
+    }
+}
+
+/// A panic on purpose, which need not be printed.
+fn panic_quietly(message: String) -> ! {
+    resume_unwind(Box::new(message))
 }
 
 impl fmt::Debug for Faults {
@@ -158,12 +189,14 @@ impl<I, W: Work<I>> Work<I> for Faulty<W> {
     fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError> {
         let index = job.index();
         if let Some(stop) = self.faults.stops.get(&index) {
-            self.faults.stop(*stop);
+            self.faults.stop(*stop, index);
         }
         if let Some(gate) = &self.faults.gate {
             gate.pass();
         }
-        assert!(!self.faults.panics_at(index), "fault at item {index}");
+        if self.faults.panics_at(index) {
+            panic_quietly(format!("fault at item {index}"));
+        }
         if self.faults.fails.contains(&index) {
             return Err(format!("fault at item {index}").into());
         }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Where items wait until the test lets them go on, so that no test sleeps to wait for something: the work passes it, the
-/// test waits for arrivals and lets through. Clones are the same gate.
+/// test waits for arrivals and lets through. It blocks real threads, and has no place in a simulation, which has only one.
+/// Clones are the same gate.
 ///
 /// ```
 /// use actix_fan::{FanOutExt, testing::Gate};
@@ -67,12 +68,15 @@ impl Gate {
 
     /// Lets so many more through.
     pub fn let_through(&self, count: usize) {
-        *self.0.permits.lock().unwrap_or_else(PoisonError::into_inner) += count;
+        {
+            let mut permits = self.0.permits.lock().unwrap_or_else(PoisonError::into_inner);
+            *permits = permits.saturating_add(count);
+        }
         self.0.opened.notify_all();
     }
 
-    /// Lets everyone through from now on.
+    /// Lets everyone through from now on: 2^64 of them, where `usize` has 64 bits.
     pub fn open(&self) {
-        self.let_through(usize::MAX / 2);
+        self.let_through(usize::MAX);
     }
 }

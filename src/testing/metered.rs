@@ -15,7 +15,7 @@ pub struct Metered<S> {
 }
 
 /// Sets the pace of a [`Metered`] stream, from anywhere. Clones belong to the same stream.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Allowance(Arc<Mutex<Meter>>);
 
 #[derive(Debug, Default)]
@@ -46,8 +46,26 @@ struct Meter {
 /// # }).unwrap();
 /// ```
 pub fn metered<S>(stream: S) -> (Metered<S>, Allowance) {
-    let allowance = Allowance::default();
+    let allowance = Allowance(Arc::default());
     (Metered { stream, allowance: allowance.clone() }, allowance)
+}
+
+impl<S> Metered<S> {
+    /// The stream underneath, as for [`FanIn::finished`](crate::FanIn::finished): what is taken from there costs no allowance.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Goes back to the consumer's own pace.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl Meter {
+    fn left_again(&mut self) {
+        self.left = self.left.saturating_add(1);
+    }
 }
 
 impl Allowance {
@@ -74,7 +92,7 @@ impl Allowance {
     }
 
     fn give_back(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).left += 1;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).left_again();
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! With the feature `testing`, for `[dev-dependencies]`. None of it sleeps, and what it draws it draws from a seed.
 //!
-//! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from a seed and on a
-//!   clock of its own. All that a pipeline decides is the crate's own code; only the threads and the actors' mailboxes are
-//!   replaced. After every step it checks the promises: every item accounted for, the window kept, nothing begun after a
-//!   stop, nobody left waiting for ever.
-//! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads; [`Gate`] holds items
-//!   where the test wants them; [`metered`] is a consumer whose pace the test sets.
+//! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from a
+//!   seed and on a clock of its own. All that a pipeline decides is the crate's own code; only the threads and the actors'
+//!   mailboxes are replaced. After every step it is checked that every item is accounted for, the window is kept, nothing
+//!   begins after a stop, and somebody can still move. It needs no actix System, and minds none.
+//! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads.
+//! - [`Gate`] holds items on real threads where the test wants them; [`metered`] is a consumer whose pace the test sets.
 //! - [`assert_conserved`] and [`assert_balanced`] check the accounting of any [`Stats`](crate::Stats).
 //! - [`for_each_seed`] runs a test with many seeds and says which one failed.
 //!
@@ -43,7 +43,12 @@
 //! });
 //! ```
 //!
+//! One item alone is a pipeline of one item: `simulate([input]).run(factory)`.
+//!
 //! # What it can't show
+//!
+//! Pools, chains of stages and merged streams are not simulated, and a source can wait neither for another thread nor for a
+//! timer.
 //!
 //! A simulation runs one step at a time, an item's work being one step. So it finds what goes wrong by the order of steps,
 //! not what goes wrong inside of one, as a data race in your work. What a stop does to a work that is in the middle of an

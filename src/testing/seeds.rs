@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The environment variable that names the one seed to run.
 const VARIABLE: &str = "ACTIX_FAN_SEED";
 
-/// Runs `test` with each of the seeds. Where one panics, its seed is printed on the standard error and the panic goes on; with that seed in
-/// the environment variable `ACTIX_FAN_SEED`, only that one is run.
+/// Runs `test` with each of the seeds. Where one panics, its seed is printed on the standard error and the panic goes on;
+/// with that seed in the environment variable `ACTIX_FAN_SEED`, only that one is run.
 ///
 /// # Panics
 ///
@@ -22,17 +22,17 @@ const VARIABLE: &str = "ACTIX_FAN_SEED";
 ///     assert!(squares.is_sorted());
 /// });
 /// ```
-pub fn for_each_seed(seeds: impl IntoIterator<Item = u64>, test: impl Fn(u64)) {
+pub fn for_each_seed(seeds: impl IntoIterator<Item = u64>, mut test: impl FnMut(u64)) {
     match env::var(VARIABLE) {
         Ok(text) => match text.parse() {
             Ok(seed) => test(seed),
             Err(_) => panic!("{VARIABLE} is {text:?}: it must be a number from 0 to {}", u64::MAX),
         },
-        Err(_) => seeds.into_iter().for_each(|seed| run(seed, &test)),
+        Err(_) => seeds.into_iter().for_each(|seed| run(seed, &mut test)),
     }
 }
 
-fn run(seed: u64, test: impl Fn(u64)) {
+fn run(seed: u64, mut test: impl FnMut(u64)) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
         eprintln!("seed {seed} failed; {VARIABLE}={seed} runs it alone");
         resume_unwind(panic);

@@ -81,3 +81,11 @@ fn a_factory_that_panics_now_and_then_is_tried_again_and_one_that_always_does_is
 fn every_zeroth_item_is_none() {
     let _ = Faults::new().panic_every(0);
 }
+
+#[test]
+fn a_gate_may_be_opened_any_number_of_times() {
+    let gate = Gate::new();
+    (0..5).for_each(|_| gate.open());
+    gate.pass();
+    assert_eq!(gate.arrivals(), 1);
+}

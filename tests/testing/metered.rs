@@ -17,6 +17,7 @@ fn a_metered_stream_yields_what_it_was_allowed_and_its_end() {
     allowance.allow(usize::MAX);
     assert_eq!(slow.next().now_or_never(), Some(Some(1)));
     assert_eq!(slow.next().now_or_never(), Some(None));
+    assert_eq!((slow.get_mut().next().now_or_never(), slow.into_inner().count().now_or_never()), (Some(None), Some(0)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::mem;
+use std::panic::resume_unwind;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -122,7 +123,9 @@ impl Case {
         match self.source {
             Source::Ends => items.boxed_local(),
             Source::Hangs => items.chain(stream::pending()).boxed_local(),
-            Source::Panics => items.chain(stream::once(async { panic!("the source broke") })).boxed_local(),
+            Source::Panics => {
+                items.chain(stream::once(async { resume_unwind(Box::new("the source broke")) })).boxed_local()
+            }
             Source::Hesitates => items.then(hesitate).boxed_local(),
         }
     }
@@ -225,6 +228,7 @@ proptest! {
             let due = if fails { 1 } else { yields(index) };
             prop_assert!(came <= due, "item {} came {} times", index, came);
             complete += u64::from(came == due && due > 0);
+            prop_assert!(came == 0 || came == due || left, "item {} came {} times of {}", index, came, due);
             prop_assert!(came == due || lost || stats.skipped > 0, "item {} came {} times of {}", index, came, due);
         }
         prop_assert!(complete <= stats.completed + stats.failed);
@@ -235,6 +239,10 @@ proptest! {
         }
         if case.stop.is_none() && !left && error.is_none() {
             prop_assert_eq!(stats.taken, case.items, "the source was not seen through");
+        }
+        if matches!(case.source, Source::Hangs) && !left && error.is_none() {
+            // It was stopped when nobody could move any more, and so not before everything was done.
+            prop_assert_eq!((stats.taken, stats.skipped), (case.items, 0));
         }
         match case.source {
             Source::Panics if case.stop.is_none() && case.system_stops.is_none() && !left => {

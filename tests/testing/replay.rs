@@ -1,6 +1,5 @@
 //! Seeds.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,24 +7,24 @@ use actix_fan::testing::{for_each_seed, simulate};
 
 #[test]
 fn seeds_give_different_orders() {
-    let orders = RefCell::new(BTreeSet::new());
+    let mut orders = BTreeSet::new();
     for_each_seed(0..100, |seed| {
         let outcome = simulate(0..30u64).seed(seed).workers(3).batch(2).window(12).map(|n| n).unwrap();
         let results: Vec<u64> = outcome.results.into_iter().map(Result::unwrap).collect();
-        orders.borrow_mut().insert(results);
+        orders.insert(results);
     });
-    assert!(orders.borrow().len() > 90, "{} orders", orders.borrow().len());
+    assert!(orders.len() > 90, "{} orders", orders.len());
 }
 
 #[test]
 fn the_seed_that_fails_is_the_last_to_run() {
-    let ran = RefCell::new(Vec::new());
+    let mut ran = Vec::new();
     let failed = catch_unwind(AssertUnwindSafe(|| {
         for_each_seed(5..10, |seed| {
-            ran.borrow_mut().push(seed);
+            ran.push(seed);
             assert_ne!(seed, 7);
         });
     }));
     assert!(failed.is_err());
-    assert_eq!(*ran.borrow(), [5, 6, 7]);
+    assert_eq!(ran, [5, 6, 7]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_fan::testing::{Consumer, Faults, Step, When, assert_balanced, assert_conserved, simulate};
+use actix_fan::testing::{Consumer, Faults, Gate, Step, When, assert_balanced, assert_conserved, simulate};
 use actix_fan::{Job, PipelineError, StartError, Stop, work_fn};
 use futures::stream;
 
@@ -123,4 +123,70 @@ fn a_setting_that_makes_no_sense_is_the_error_that_a_pipeline_gives() {
     assert!(matches!(simulate(0..1u64).window(0).run(same), Err(StartError::Window)));
     let batch = simulate(0..1u64).window(2).batch(3).run(same).unwrap_err();
     assert!(matches!(batch, StartError::Batch { batch: 3, window: 2 }), "{batch}");
+}
+
+#[test]
+fn a_simulation_inside_of_a_task_is_the_same() {
+    let run = || simulate(0..2000u64).batch(1).seed(3).run(same).unwrap();
+    let alone = run();
+    let inside = actix::System::new().block_on(async { run() });
+    assert_eq!(format!("{inside:?}"), format!("{alone:?}"));
+}
+
+#[test]
+#[should_panic(expected = "nobody can move any more")]
+fn a_consumer_that_stalls_later_hides_no_hang() {
+    let _ = simulate(stream::pending::<u64>()).consumer(Consumer::Stalls(5)).run(same);
+}
+
+#[test]
+fn what_happens_at_one_moment_all_happens_and_what_never_comes_is_told() {
+    let at = When::Step(30);
+    let both = simulate(0u64..).stop(at, Stop::Drain).system_stops(at).run(same).unwrap();
+    assert_eq!((both.error, both.never), (Some(PipelineError::SystemStopped), Vec::new()));
+
+    let at_once = simulate(0u64..).stop(When::Taken(0), Stop::Drain).run(same).unwrap();
+    assert_eq!((at_once.stats.taken, at_once.steps > 0), (0, true));
+
+    let late = simulate(0..10u64).stop(When::Taken(5000), Stop::Now).run(same).unwrap();
+    assert_eq!((late.results.len(), late.never), (10, vec![When::Taken(5000)]));
+}
+
+#[test]
+fn a_worker_builds_its_work_before_there_are_items() {
+    let broken = || (0..10).fold(Faults::new(), Faults::panic_at_build);
+    let outcome = simulate(stream::pending::<u64>()).faults(broken()).run(same).unwrap();
+    assert!(matches!(outcome.error, Some(PipelineError::WorkerFactory { .. })), "{:?}", outcome.error);
+}
+
+#[test]
+#[should_panic(expected = "it has not ended")]
+fn a_simulation_without_an_end_is_told() {
+    let _ = simulate(0u64..).limit(1000).run(same);
+}
+
+#[test]
+#[should_panic(expected = "only thread")]
+fn a_gate_is_refused() {
+    let _ = simulate(0..1u64).faults(Faults::new().gated(&Gate::new())).run(same);
+}
+
+#[test]
+fn closures_are_run_as_by_a_fan_out() {
+    let halves = simulate(0..10u64).ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2)).unwrap();
+    assert_eq!(halves.results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    let twice = simulate(0..3u64).ordered().flat_map(|n| [n, n]).unwrap();
+    assert_eq!(twice.results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
+    let parsed = simulate(["1", "x"]).ordered().try_map(str::parse::<u8>).unwrap();
+    assert_eq!((parsed.stats.completed, parsed.stats.failed), (1, 1));
+}
+
+#[test]
+fn faults_may_be_used_again() {
+    let faults = Faults::new().stop_at(5, Stop::Now);
+    let start = || simulate(0..100u64).workers(1).batch(1).faults(faults.clone()).start(same).unwrap();
+    let (first, second) = (start(), start());
+    for simulated in [first, second] {
+        assert_eq!(simulated.finish().begun.len(), 6);
+    }
 }

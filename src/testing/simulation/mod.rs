@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use futures::Stream;
 
-use crate::closures::Map;
-use crate::error::{ItemError, StartError};
+use crate::closures::{FilterMap, FlatMap, Map, TryMap};
+use crate::error::{BoxError, ItemError, StartError};
 use crate::protocol::{BatchSize, bytes_of};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -29,7 +29,8 @@ pub use simulated::{Simulated, Step};
 pub enum When {
     /// After so many steps.
     Step(u64),
-    /// While the item of this index runs: after it has begun, before its work is called.
+    /// While the item of this index runs. A stop comes before its work is called, which can see it; a System stops when the
+    /// work has returned, before its results are sent on.
     Begun(u64),
     /// When the consumer has taken so many results, failures included.
     Taken(u64),
@@ -79,13 +80,25 @@ struct Plan {
     acts: Vec<(When, Act)>,
     faults: Faults,
     cost: Option<Cost>,
+    limit: u64,
 }
 
-/// Simulates a pipeline over any iterator or stream: see [`Simulation`], and the [module](crate::testing) for an example.
+/// The steps after which a simulation is taken for one without an end, unless it is told otherwise: some seconds of them.
+const LIMIT: u64 = 10_000_000;
+
+/// Simulates a pipeline over any iterator, and any stream that waits neither for another thread nor for a timer: see
+/// [`Simulation`], and the [module](crate::testing) for an example.
 pub fn simulate<K, T: Source<K>>(source: T) -> Simulation<T::Stream> {
     let mut settings = Settings::new(BatchSize::Adaptive, "simulated");
     settings.workers = Some(2);
-    let plan = Plan { seed: 0, consumer: Consumer::default(), acts: Vec::new(), faults: Faults::new(), cost: None };
+    let plan = Plan {
+        seed: 0,
+        consumer: Consumer::default(),
+        acts: Vec::new(),
+        faults: Faults::new(),
+        cost: None,
+        limit: LIMIT,
+    };
     Simulation { source: source.into_source(), settings, ordered: false, plan }
 }
 
@@ -120,7 +133,8 @@ impl<S> Simulation<S> {
         self
     }
 
-    /// Has items go wrong. [`Faults::stop_at`] needs no arming here.
+    /// Has items go wrong. [`Faults::stop_at`] needs no arming here; [`Faults::gated`] would hold the only thread for ever, and
+    /// is refused with a panic.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.plan.faults = faults;
         self
@@ -138,9 +152,15 @@ impl<S> Simulation<S> {
         self
     }
 
-    /// Has the actix System stop.
+    /// Has the actix System stop, once: may be called again for another moment.
     pub fn system_stops(mut self, when: When) -> Self {
         self.plan.acts.push((when, Act::SystemStops));
+        self
+    }
+
+    /// After how many steps it is taken for one without an end, which is a panic: 10 million unless it is set.
+    pub fn limit(mut self, steps: u64) -> Self {
+        self.plan.limit = steps;
         self
     }
 
@@ -157,7 +177,7 @@ where
     S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
     I: Send + 'static,
 {
-    /// Runs the simulation to its end, with a closure that turns each item into one result.
+    /// Runs the simulation to its end, with a closure that turns each item into one result: [`FanOut::map`](crate::FanOut::map).
     ///
     /// # Errors
     ///
@@ -173,6 +193,61 @@ where
     {
         let f = Arc::new(f);
         self.run(move || Map(Arc::clone(&f)))
+    }
+
+    /// Runs the simulation to its end, with one that turns each into one result or an error: [`FanOut::try_map`](crate::FanOut::try_map).
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    ///
+    /// # Panics
+    ///
+    /// See [`Simulated::step`].
+    pub fn try_map<O, E, F>(self, f: F) -> Result<Outcome<O>, StartError>
+    where
+        F: Fn(I) -> Result<O, E> + Send + Sync + 'static,
+        O: Send + 'static,
+        E: Into<BoxError>,
+    {
+        let f = Arc::new(f);
+        self.run(move || TryMap(Arc::clone(&f)))
+    }
+
+    /// Runs the simulation to its end, with one that turns each into one result or none: [`FanOut::filter_map`](crate::FanOut::filter_map).
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    ///
+    /// # Panics
+    ///
+    /// See [`Simulated::step`].
+    pub fn filter_map<O, F>(self, f: F) -> Result<Outcome<O>, StartError>
+    where
+        F: Fn(I) -> Option<O> + Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let f = Arc::new(f);
+        self.run(move || FilterMap(Arc::clone(&f)))
+    }
+
+    /// Runs the simulation to its end, with one that turns each into any number of results: [`FanOut::flat_map`](crate::FanOut::flat_map).
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] for a setting that makes no sense.
+    ///
+    /// # Panics
+    ///
+    /// See [`Simulated::step`].
+    pub fn flat_map<T, F>(self, f: F) -> Result<Outcome<T::Item>, StartError>
+    where
+        F: Fn(I) -> T + Send + Sync + 'static,
+        T: IntoIterator<Item: Send + 'static>,
+    {
+        let f = Arc::new(f);
+        self.run(move || FlatMap(Arc::clone(&f)))
     }
 
     /// Runs the simulation to its end, with a work that `factory` builds for each worker, and again after a panic.

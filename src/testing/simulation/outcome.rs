@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{ItemError, PipelineError};
 use crate::stats::Stats;
+use crate::testing::When;
 
 /// What came of a simulated pipeline.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Outcome<O> {
     pub begun: Vec<u64>,
     /// The most items that were in flight at a time.
     pub most_in_flight: usize,
+    /// What was planned and never came: stops whose moment was after the end.
+    pub never: Vec<When>,
     /// How many steps it took.
     pub steps: u64,
     /// How long it took on the simulation's clock.

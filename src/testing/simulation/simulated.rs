@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 
 use crate::aggregator::Aggregator;
 use crate::batch::Spares;
@@ -71,6 +74,7 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     steps: u64,
     lately: VecDeque<Step>,
     most_in_flight: usize,
+    limit: u64,
 }
 
 /// The user's work as it is run here.
@@ -112,7 +116,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     where
         S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
     {
-        let Plan { seed, consumer, acts, faults, cost } = plan;
+        let Plan { seed, consumer, acts, faults, cost, limit } = plan;
         let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
         let protocol = Protocol::new(workers, window, batch, item_bytes);
         let control = Arc::new(Control::new(protocol, workers, Intake::source()));
@@ -125,12 +129,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let source = WatchedSource { source, log: log.clone(), control: Arc::clone(&control) };
         let feed = Feed::new(source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
 
+        let faults = faults.apart();
         faults.arm(handle.clone());
         let stops = acts.iter().filter_map(|act| match act {
             (When::Begun(index), Act::Stop(stop)) => Some((*index, *stop)),
             _ => None,
         });
-        let (stops, built) = (stops.collect::<Arc<[_]>>(), faults.over(factory));
+        let (stops, built) = (stops.collect::<Arc<[_]>>(), faults.over_armed(factory));
         let work = {
             let log = log.clone();
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
@@ -166,8 +171,9 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             steps: 0,
             lately: VecDeque::new(),
             most_in_flight: 0,
+            limit,
         };
-        simulated.act_where(|when| when == When::Step(0));
+        simulated.act();
         simulated.consumer_may_leave();
         simulated
     }
@@ -177,7 +183,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     /// # Panics
     ///
     /// When a promise was broken, which it names: an item that is not accounted for, more in flight than the window, an
-    /// item begun after a stop, a source that was asked after one, or a pipeline in which nobody can move any more.
+    /// item begun after a stop, a source that was asked after one, or a pipeline in which nobody can move any more. And when
+    /// it has not ended after as many steps as it was [given](crate::testing::Simulation::limit).
     pub fn step(&mut self) -> Option<Step> {
         if self.has_ended() {
             return None;
@@ -192,6 +199,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             Step::Idle => self.idle(),
         }
         self.steps += 1;
+        self.expect(self.steps < self.limit, || "it has not ended, which is all that it was given".to_owned());
         if self.lately.len() == TOLD {
             self.lately.pop_front();
         }
@@ -218,6 +226,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             begun: mem::take(&mut self.hall.log.entries().begun),
             most_in_flight: self.most_in_flight,
             steps: self.steps,
+            never: self.acts.iter().map(|(when, _)| *when).collect(),
             elapsed: self.clock,
         }
     }
@@ -287,7 +296,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         self.generator_is_called.set(false);
         let waker = Waker::from(Arc::clone(&self.generator_is_called));
         let Some(generator) = &mut self.generator else { return };
-        if generator.poll(&mut Context::from_waker(&waker)).is_ready() {
+        if poll_freely(&waker, |cx| generator.poll(cx)).is_ready() {
             self.generator = None;
         }
     }
@@ -307,7 +316,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         self.tail_is_called.set(false);
         let waker = Waker::from(Arc::clone(&self.tail_is_called));
         let Some(tail) = &mut self.tail else { return };
-        match tail.poll_next(&mut Context::from_waker(&waker)) {
+        match poll_freely(&waker, |cx| tail.poll_next(cx)) {
             Poll::Pending => {}
             Poll::Ready(None) => self.tail = None,
             Poll::Ready(Some(result)) => {
@@ -322,8 +331,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         if self.act_where(|when| when == When::Idle) {
             return;
         }
-        let stalls = matches!(self.consumer, Consumer::Stalls(_)) && self.tail.take().is_some();
-        self.expect(stalls, || "nobody can move any more, and it has not ended".to_owned());
+        let stalled = matches!(self.consumer, Consumer::Stalls(after) if self.results.len() as u64 >= after);
+        let left = stalled && self.tail.take().is_some();
+        self.expect(left, || {
+            "nobody can move any more, and it has not ended (a source that waits for a timer or another thread can't be \
+             simulated)"
+                .to_owned()
+        });
     }
 
     fn consumer_may_leave(&mut self) {
@@ -337,11 +351,15 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     /// Does what is due by now.
     fn act(&mut self) {
         let (steps, taken) = (self.steps, self.results.len() as u64);
-        self.act_where(|when| when == When::Step(steps));
-        self.act_where(|when| when == When::Taken(taken));
         let begun = self.hall.log.entries().begun.last().copied();
-        // The works themselves see to the stops; doing them twice is harmless.
-        self.act_where(|when| begun.is_some_and(|index| when == When::Begun(index)));
+        let is_due = |when| match when {
+            When::Step(after) => steps >= after,
+            When::Taken(after) => taken >= after,
+            // The works themselves see to the stops; doing them twice is harmless.
+            When::Begun(index) => begun == Some(index),
+            When::Idle => false,
+        };
+        while self.act_where(is_due) {}
     }
 
     /// Does one thing that is due, if any is.
@@ -402,6 +420,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             _ => Phase::Draining,
         }
     }
+}
+
+/// Polls without regard to how long the task that all of this runs in has been at it, if there is one: tokio's channels would
+/// answer that they have nothing, until a task that never waits has waited.
+fn poll_freely<T>(waker: &Waker, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let free = pin!(unconstrained(poll_fn(poll)));
+    free.poll(&mut Context::from_waker(waker))
 }
 
 /// Up to a millisecond, by the index alone, so that it doesn't depend on the order of the steps.

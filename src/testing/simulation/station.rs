@@ -1,5 +1,6 @@
 //! A simulated worker.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::workbench::Workbench;
 pub(super) struct Station<I, W: Work<I>> {
     /// None once the worker has left.
     bench: Option<Workbench<W>>,
+    /// Whether it has begun its service, with the work that it needs.
+    has_started: bool,
     running: Option<Running<I, W::Output>>,
     /// When its batch began, and when the item that runs ends.
     began: Duration,
@@ -39,7 +42,14 @@ pub(super) struct Hall<I, W: Work<I>> {
 
 impl<I, W: Work<I>> Station<I, W> {
     pub(super) fn new(bench: Workbench<W>) -> Self {
-        Self { bench: Some(bench), running: None, began: Duration::ZERO, until: Duration::ZERO, busy: Duration::ZERO }
+        Self {
+            bench: Some(bench),
+            has_started: false,
+            running: None,
+            began: Duration::ZERO,
+            until: Duration::ZERO,
+            busy: Duration::ZERO,
+        }
     }
 
     pub(super) fn has_left(&self) -> bool {
@@ -56,12 +66,18 @@ impl<I, W: Work<I>> Station<I, W> {
         match (&self.bench, &self.running) {
             (None, _) => false,
             (Some(_), Some(_)) => now >= self.until,
-            (Some(_), None) => closing || !queue.is_empty(),
+            (Some(_), None) => closing || !self.has_started || !queue.is_empty(),
         }
     }
 
     pub(super) fn step(&mut self, now: Duration, hall: &Hall<I, W>) {
         let Some(bench) = &mut self.bench else { return };
+        if !mem::replace(&mut self.has_started, true) {
+            if !bench.control().is_stopped() {
+                bench.build();
+            }
+            return;
+        }
         let mut running = match self.running.take().or_else(|| {
             (self.began, self.busy) = (now, Duration::ZERO);
             hall.queue.pop().map(|batch| Running::begin(batch, hall.outputs.get()))
