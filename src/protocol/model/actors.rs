@@ -11,9 +11,14 @@ pub(super) enum Action {
     Pull,
     HandOut,
     Wake,
+    /// The generator has seen that it may, and looks for demand.
+    Demand,
+    /// The generator reads the flag before it asks the source for the next item.
+    MayPull,
     /// A worker takes a batch.
     Take(usize),
-    /// It reads the flag, and begins its next item if it may.
+    /// It reads the flag before its next item.
+    MayBegin(usize),
     Begin(usize),
     /// The item that runs ends.
     End(usize, Fate),
@@ -47,7 +52,9 @@ impl Pipeline {
         match state.generator {
             Generator::Called => actions.push(Action::Register),
             Generator::Looking => actions.push(Action::Look),
-            Generator::Pulling { .. } => actions.push(Action::Pull),
+            Generator::Demanding => actions.push(Action::Demand),
+            Generator::Pulling { may: false, .. } => actions.push(Action::MayPull),
+            Generator::Pulling { may: true, .. } => actions.push(Action::Pull),
             Generator::Pulled { .. } => actions.push(Action::HandOut),
             Generator::Waiting | Generator::Gone => {}
         }
@@ -58,6 +65,7 @@ impl Pipeline {
             match worker {
                 Worker::Idle if state.queue.is_empty() => {}
                 Worker::Idle => actions.push(Action::Take(id)),
+                Worker::At { may: true, .. } => actions.push(Action::Begin(id)),
                 Worker::At { in_item: true, .. } => {
                     actions.push(Action::End(id, Fate::Returns));
                     if self.panics {
@@ -69,7 +77,7 @@ impl Pipeline {
                     if *ran == batch.items || (asks && state.is_stopped()) {
                         actions.push(Action::Send(id));
                     } else {
-                        actions.push(Action::Begin(id));
+                        actions.push(Action::MayBegin(id));
                         if self.cuts && *ran > 0 {
                             actions.push(Action::Cut(id));
                         }
@@ -107,6 +115,11 @@ impl Pipeline {
                 }
             }
             Action::Look => self.look(state),
+            Action::Demand => match state.protocol.0.demand() {
+                0 => self.wait(state),
+                demand => state.generator = Generator::Pulling { demand, pulled: 0, may: false },
+            },
+            Action::MayPull => self.may_pull(state),
             Action::Pull => self.pull(state),
             Action::HandOut => self.hand_out(state),
             Action::Wake => {
@@ -121,15 +134,19 @@ impl Pipeline {
             }
             Action::Take(id) => {
                 let batch = state.queue.remove(0);
-                state.workers[id] = Worker::At { batch, in_item: false, failed: 0, ran: 0 };
+                state.workers[id] = Worker::At { batch, may: false, in_item: false, failed: 0, ran: 0 };
+            }
+            Action::MayBegin(id) => {
+                if let Worker::At { may, .. } = &mut state.workers[id] {
+                    *may = true;
+                }
             }
             Action::Begin(id) => {
-                if state.is_stopped() {
-                    state.trespass = Some("an item began after a stop");
+                let is_stopped = state.is_stopped();
+                if let Worker::At { may, in_item, .. } = &mut state.workers[id] {
+                    (*may, *in_item) = (false, true);
                 }
-                if let Worker::At { in_item, .. } = &mut state.workers[id] {
-                    *in_item = true;
-                }
+                state.begun_late[id] += u8::from(is_stopped);
             }
             Action::End(id, fate) => self.end(state, id, fate),
             Action::Cut(id) => self.cut(state, id),
@@ -176,10 +193,7 @@ impl Pipeline {
         } else if state.flag != Seen::Running {
             state.source = None;
         } else {
-            match state.protocol.0.demand() {
-                0 => self.wait(state),
-                demand => state.generator = Generator::Pulling { demand, pulled: 0 },
-            }
+            state.generator = Generator::Demanding;
         }
     }
 
@@ -190,23 +204,26 @@ impl Pipeline {
         state.generator = if state.called_again { Generator::Called } else { Generator::Waiting };
     }
 
-    fn pull(&self, state: &mut State) {
-        let Generator::Pulling { demand, pulled } = state.generator else { return };
+    fn may_pull(&self, state: &mut State) {
+        let Generator::Pulling { demand, pulled, .. } = state.generator else { return };
         let asks = self.flaw != Some(Flaw::SourceAskedAfterStop);
         state.generator = if pulled == demand || (asks && state.flag != Seen::Running) {
             Generator::Pulled { items: pulled, then: Then::Look }
         } else {
-            if state.flag != Seen::Running {
-                state.trespass = Some("the source was asked after a stop");
+            Generator::Pulling { demand, pulled, may: true }
+        };
+    }
+
+    fn pull(&self, state: &mut State) {
+        let Generator::Pulling { demand, pulled, .. } = state.generator else { return };
+        state.asked_late += u8::from(state.flag != Seen::Running);
+        state.generator = match state.source {
+            Some(left @ 1..) => {
+                state.source = Some(left - 1);
+                Generator::Pulling { demand, pulled: pulled + 1, may: false }
             }
-            match state.source {
-                Some(left @ 1..) => {
-                    state.source = Some(left - 1);
-                    Generator::Pulling { demand, pulled: pulled + 1 }
-                }
-                _ if self.hangs => Generator::Pulled { items: pulled, then: Then::Wait },
-                _ => Generator::Pulled { items: pulled, then: Then::Drain },
-            }
+            _ if self.hangs => Generator::Pulled { items: pulled, then: Then::Wait },
+            _ => Generator::Pulled { items: pulled, then: Then::Drain },
         };
     }
 

@@ -8,7 +8,7 @@ use super::{Flaw, Pipeline};
 
 const ACCOUNTED: &str = "every item is accounted for";
 const BOUNDED: &str = "no more is on its way than the window allows";
-const PROMPT: &str = "nothing is begun or asked for after a stop";
+const PROMPT: &str = "after a stop nobody begins or asks for more than what was just decided";
 const ORDERED: &str = "results come once, and in order";
 const COMPLETE: &str = "what was taken is delivered, unless it was stopped";
 const UNSTUCK: &str = "who can't move has ended";
@@ -35,7 +35,9 @@ impl Model for Pipeline {
         vec![
             Property::always(ACCOUNTED, |model: &Self, state: &State| model.is_accounted_for(state)),
             Property::always(BOUNDED, |model: &Self, state: &State| state.on_their_way() <= model.window),
-            Property::always(PROMPT, |_: &Self, state: &State| state.trespass.is_none()),
+            Property::always(PROMPT, |_: &Self, state: &State| {
+                state.asked_late <= 1 && state.begun_late.iter().all(|items| *items <= 1)
+            }),
             Property::always(ORDERED, |model: &Self, state: &State| model.is_in_order(state)),
             Property::always(COMPLETE, |model: &Self, state: &State| model.is_complete(state)),
             Property::always(UNSTUCK, |model: &Self, state: &State| model.is_unstuck(state)),
@@ -66,9 +68,9 @@ impl Pipeline {
 
     fn is_complete(&self, state: &State) -> bool {
         let ledger = state.protocol.0.ledger();
-        let due = || (0..ledger.taken).filter(|index| has_result(*index)).count();
+        let mut due = (0..ledger.taken).filter(|index| has_result(*index));
         let is_over = state.consumer == Consumer::Ended && !state.is_stopped();
-        !is_over || (ledger.skipped == 0 && state.delivered.len() >= due())
+        !is_over || (ledger.skipped == 0 && due.all(|index| state.delivered.contains(&index)))
     }
 
     /// Where nobody can move but those outside: everything has ended, or the source is waited for.
@@ -103,8 +105,8 @@ fn sizes() -> Vec<Pipeline> {
     vec![
         Pipeline { ordered: true, ..plain.clone() },
         Pipeline { window: 1, items: 3, panics: true, ..plain.clone() },
-        Pipeline { window: 4, batch: 2, items: 4, panics: true, ..plain.clone() },
-        Pipeline { window: 4, batch: 3, items: 4, ordered: true, cuts: true, ..plain.clone() },
+        Pipeline { window: 3, batch: 2, items: 3, panics: true, ..plain.clone() },
+        Pipeline { window: 3, batch: 3, items: 3, ordered: true, cuts: true, ..plain.clone() },
         Pipeline { hangs: true, items: 3, ordered: true, ..plain.clone() },
         Pipeline { vanishes: true, window: 2, items: 3, ordered: true, ..plain.clone() },
         Pipeline { workers: 1, window: 2, items: 4, panics: true, hangs: true, ..plain },
@@ -115,18 +117,10 @@ fn sizes() -> Vec<Pipeline> {
 fn no_order_of_steps_breaks_a_promise() {
     for model in sizes() {
         let told = format!("{model:?}");
-        let hangs = model.hangs;
         let checker = model.checker().spawn_bfs().join();
         eprintln!("{} states: {told}", checker.unique_state_count());
         assert!(checker.unique_state_count() > 1_000, "{told}");
-        if hangs {
-            // Such a source never ends, so all is delivered only after a drain; that may come too early.
-            for name in [ACCOUNTED, BOUNDED, PROMPT, ORDERED, COMPLETE, UNSTUCK] {
-                checker.assert_no_discovery(name);
-            }
-        } else {
-            checker.assert_properties();
-        }
+        checker.assert_properties();
     }
 }
 

@@ -55,8 +55,9 @@ pub(super) struct State {
     pub(super) consumer: Consumer,
     /// Indices of the items whose results the consumer got, in that order.
     pub(super) delivered: Vec<u64>,
-    /// A promise was broken by somebody who did what was no longer allowed.
-    pub(super) trespass: Option<&'static str>,
+    /// Items that each worker began, and items that the source was asked for, when everything had been stopped.
+    pub(super) begun_late: Vec<u8>,
+    pub(super) asked_late: u8,
 }
 
 /// A phase that can be hashed.
@@ -73,9 +74,13 @@ pub(super) enum Generator {
     Called,
     /// It has registered its waker and looks next.
     Looking,
+    /// It has seen that nothing was stopped.
+    Demanding,
     Pulling {
         demand: usize,
         pulled: usize,
+        /// It has seen that it may ask for the next item.
+        may: bool,
     },
     /// It has pulled what it could, and hands it out next.
     Pulled {
@@ -104,6 +109,8 @@ pub(super) enum Worker {
     /// Between two items, if not `in_item`.
     At {
         batch: Batch,
+        /// It has seen that it may begin the next one.
+        may: bool,
         in_item: bool,
         /// One bit an item that failed.
         failed: u64,
@@ -175,7 +182,8 @@ impl State {
             chunks: Vec::new(),
             consumer: Consumer::Reading,
             delivered: Vec::new(),
-            trespass: None,
+            begun_late: vec![0; model.workers],
+            asked_late: 0,
         }
     }
 
