@@ -1,4 +1,5 @@
-//! What the actors of one pipeline, or the workers of one pool, share: the protocol's state behind a lock, and what must be seen without one.
+//! What the actors of one pipeline, or the workers of one pool, share: the protocol's state behind a lock, and what must be
+//! seen without one.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError};

@@ -45,9 +45,10 @@ use crate::tail::Tail;
 /// [`pipeline_error`](ItemError::pipeline_error), and [`finished`](Self::finished) returns that.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
+    // Dropped first: the stop comes before the addresses go.
+    tail: Tail<T>,
     generator: Addr<Generator>,
     aggregator: Addr<Aggregator<T>>,
-    tail: Tail<T>,
 }
 
 impl<T: Send + 'static> FanIn<T> {

@@ -1,9 +1,11 @@
 //! A pipeline on threads whose every step shuttle orders: the feed, the workers, the aggregator and the stream meet at the
 //! real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --no-default-features interleavings`
+//! `.ci/interleavings` runs this. Shuttle takes every atomic for sequentially consistent, and can't interrupt what futures and
+//! tokio do inside of a waker or a channel; `Control::over` looks at the protocol inside of one, and is left out.
 
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -30,7 +32,7 @@ use crate::work::{Job, work_fn};
 use crate::workbench::{Factory, Workbench};
 
 const WORKERS: usize = 2;
-const ORDERS: usize = 3_000;
+const ORDERS: usize = 2_000;
 
 enum Mail {
     Outcomes(Outcomes<u64>),
@@ -41,7 +43,15 @@ struct Mailbox<M>(Sender<M>);
 
 impl<M> Post<M> for Mailbox<M> {
     fn post(&self, message: M) {
+        // Where nobody takes messages any more, this one is dropped.
         let _ = self.0.send(message);
+    }
+}
+
+/// The pool's queue; `None` tells one worker that no more will come.
+impl Post<Batch<u64>> for Mailbox<Option<Batch<u64>>> {
+    fn post(&self, batch: Batch<u64>) {
+        self.post(Some(batch));
     }
 }
 
@@ -68,15 +78,30 @@ struct Case {
     window: usize,
     ordered: bool,
     act: Act,
+    batch: usize,
+    /// A worker gives the rest of a batch back after one item.
+    gives_back: bool,
+    /// The last item panics.
+    panics: bool,
     /// The flaw: the generator registers its waker when it has looked.
     registers_late: bool,
 }
 
-const PLAIN: Case = Case { items: 3, hangs: false, window: 2, ordered: true, act: Act::Nothing, registers_late: false };
+const PLAIN: Case = Case {
+    items: 3,
+    hangs: false,
+    window: 2,
+    ordered: true,
+    act: Act::Nothing,
+    batch: 1,
+    gives_back: false,
+    panics: false,
+    registers_late: false,
+};
 
 fn run(case: Case) {
-    let Case { items, hangs, window, ordered, act, registers_late } = case;
-    let protocol = Protocol::new(WORKERS, window, BatchSize::Fixed(1), 8);
+    let Case { items, hangs, window, ordered, act, batch, gives_back, panics, registers_late } = case;
+    let protocol = Protocol::new(WORKERS, window, BatchSize::Fixed(batch), 8);
     let control = Arc::new(Control::new(protocol, WORKERS, Intake::source()));
     let unending = || Slice::new(Duration::MAX);
     let (to_workers, queue) = channel();
@@ -92,6 +117,9 @@ fn run(case: Case) {
             let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
             work_fn(move |n: u64, job: &mut Job<'_, u64>| {
                 begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
+                if panics && n == items - 1 {
+                    resume_unwind(Box::new("on purpose"));
+                }
                 job.emit(n);
                 Ok(())
             })
@@ -103,13 +131,18 @@ fn run(case: Case) {
             let (queue, factory, control) = (Arc::clone(&queue), Arc::clone(&factory), Arc::clone(&control));
             let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
             let to_aggregator = Mailbox(to_aggregator.clone());
+            let to_workers = Mailbox(to_workers.clone());
             thread::spawn(move || {
                 let mut bench = Workbench::new(id, factory, &control);
+                bench.build();
                 while let Some(batch) = next(&queue) {
                     let mut running = Running::begin(batch, outputs.get());
-                    while running.step(&mut bench, &mut Slice::new(Duration::MAX)) {}
-                    to_aggregator.post(Mail::Outcomes(running.end(Duration::ZERO, &inputs, &outputs)));
+                    while running.step(&mut bench, &mut Slice::new(Duration::MAX)) && !gives_back {}
+                    let rest = running.give_back(WORKERS, &inputs);
+                    rest.into_iter().flatten().for_each(|part| to_workers.post(Some(part)));
+                    to_aggregator.post(Mail::Outcomes(running.end(Duration::ZERO, &outputs)));
                 }
+                bench.clear();
             })
         })
         .collect();
@@ -117,7 +150,7 @@ fn run(case: Case) {
 
     let generator = {
         let control = Arc::clone(&control);
-        let to_aggregator = Mailbox(to_aggregator);
+        let (to_aggregator, closing) = (Mailbox(to_aggregator), Mailbox(to_workers.clone()));
         thread::spawn(move || {
             let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
             let source = stream::iter(0..items).map(Ok).chain(rest);
@@ -133,6 +166,7 @@ fn run(case: Case) {
                 let mut generator = Generator::new(&control, feed);
                 block_on(poll_fn(|cx| generator.poll(cx)));
             }
+            (0..WORKERS).for_each(|_| closing.post(None::<Batch<u64>>));
         })
     };
     let aggregator = {
@@ -159,7 +193,7 @@ fn run(case: Case) {
     let mut results = Vec::new();
     while act != Act::DropTheStream || results.is_empty() {
         match block_on(poll_fn(|cx| tail.poll_next(cx))) {
-            Some(result) => results.push(result.expect("no item fails")),
+            Some(result) => results.push(result.unwrap_or_else(|error| error.index())),
             None => break,
         }
     }
@@ -168,19 +202,19 @@ fn run(case: Case) {
 
     let ledger = control.protocol().ledger();
     assert_eq!(ledger.in_flight, 0, "{ledger:?}");
-    assert_eq!(ledger.taken, ledger.completed + ledger.skipped, "{ledger:?}");
+    assert_eq!(ledger.taken, ledger.completed + ledger.failed + ledger.skipped, "{ledger:?}");
     assert!(!ordered || results.is_sorted(), "{results:?}");
     // Each worker may have looked just before the stop.
     assert!(begun_after_stop.load(SeqCst) <= WORKERS);
     match act {
         Act::Nothing => assert_eq!(results.len() as u64, items),
         Act::Drain => assert_eq!((results.len() as u64, ledger.skipped), (ledger.taken, 0)),
-        Act::Stop | Act::DropTheStream => assert!(results.len() as u64 <= ledger.completed),
+        Act::Stop | Act::DropTheStream => assert!(results.len() as u64 <= ledger.completed + ledger.failed),
     }
 }
 
-fn next(queue: &Mutex<Receiver<Batch<u64>>>) -> Option<Batch<u64>> {
-    queue.lock().unwrap().recv().ok()
+fn next(queue: &Mutex<Receiver<Option<Batch<u64>>>>) -> Option<Batch<u64>> {
+    queue.lock().unwrap().recv().ok().flatten()
 }
 
 /// Orders drawn at random, and orders with few preemptions, in which rare ones hide best.
@@ -193,6 +227,14 @@ fn check(case: Case) {
 fn everything_arrives_and_ends() {
     check(PLAIN);
     check(Case { window: 1, ordered: false, ..PLAIN });
+    check(Case { panics: true, ..PLAIN });
+}
+
+#[test]
+fn batches_that_are_cut_arrive_and_end() {
+    let cut = Case { items: 4, window: 4, batch: 3, gives_back: true, ..PLAIN };
+    check(cut);
+    check(Case { act: Act::Stop, ..cut });
 }
 
 #[test]

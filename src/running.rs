@@ -47,9 +47,15 @@ impl<I, O: 'static> Running<I, O> {
         true
     }
 
-    /// Gives back what has not begun, in at most `parts`, unless the pipeline was stopped, which skips it.
-    pub(crate) fn give_back(&mut self, parts: usize) -> Option<impl Iterator<Item = Batch<I>>> {
+    /// Gives back what has not begun, in at most `parts`, unless the pipeline was stopped, which skips it. Memory that nobody
+    /// needs any more goes to `spares`.
+    pub(crate) fn give_back(
+        &mut self,
+        parts: usize,
+        spares: &Spares<I>,
+    ) -> Option<impl Iterator<Item = Batch<I>> + use<I, O>> {
         if self.inputs.len() == 0 || self.ticket.is_stopped() {
+            spares.put(std::mem::take(&mut self.inputs).into_spare());
             return None;
         }
         let (inputs, mut passed) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.passed));
@@ -64,9 +70,8 @@ impl<I, O: 'static> Running<I, O> {
     }
 
     /// Its outcomes, after it kept the worker busy for `busy`. What has not begun is skipped.
-    pub(crate) fn end(self, busy: Duration, inputs: &Spares<I>, outputs: &Arc<Spares<O>>) -> Outcomes<O> {
-        let Self { inputs: left, mut ticket, first, run, .. } = self;
-        inputs.put(left.into_spare());
+    pub(crate) fn end(self, busy: Duration, outputs: &Arc<Spares<O>>) -> Outcomes<O> {
+        let Self { mut ticket, first, run, .. } = self;
         ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
         let items = ticket.items();
         let chunk = Chunk::new(run.outputs, run.failures, Arc::clone(outputs), ticket);

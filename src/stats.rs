@@ -30,8 +30,8 @@ pub struct Stats {
     /// Submits that wait for credit, in a pool: not taken yet, and not part of the sum above. In a pipeline the source
     /// waits instead: 0.
     pub waiting: usize,
-    /// Results that the consumer or those who submitted got, failures not counted. Exact from the stream itself; seen from elsewhere, as by a
-    /// [`StopHandle`](crate::StopHandle), it may be 256 behind.
+    /// Results that the consumer or those who submitted got, failures not counted. Exact from the stream itself; seen from
+    /// elsewhere, as by a [`StopHandle`](crate::StopHandle), it may be 256 behind.
     pub emitted: u64,
     /// Items that the next batch would take.
     pub batch_size: usize,

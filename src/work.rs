@@ -9,8 +9,8 @@ use crate::halt::Halt;
 /// The work on one item at a time, with state of its own.
 ///
 /// Each thread of the pool has its own `Work`, built on that thread by the factory given to
-/// [`FanOut::with`](crate::FanOut::with) or [`PoolBuilder::with`](crate::PoolBuilder::with); it need not be `Send`. For work without state the closures of
-/// [`FanOut::map`](crate::FanOut::map) and its siblings are shorter.
+/// [`FanOut::with`](crate::FanOut::with) or [`PoolBuilder::with`](crate::PoolBuilder::with); it need not be `Send`. For
+/// work without state the closures of [`FanOut::map`](crate::FanOut::map) and its siblings are shorter.
 ///
 /// # Panics
 ///
@@ -73,8 +73,8 @@ impl<O> Job<'_, O> {
         self.outputs.push(output);
     }
 
-    /// Whether the pipeline or the pool was stopped, or nobody waits for this item any more: a long item may as well return [`Stopped`](crate::Stopped). A drain doesn't
-    /// count, since it waits for what is in flight.
+    /// Whether the pipeline or the pool was stopped, or nobody waits for this item any more: a long item may as well return
+    /// [`Stopped`](crate::Stopped). A drain doesn't count, since it waits for what is in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
         self.halt.is_stopped()

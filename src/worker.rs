@@ -79,12 +79,12 @@ where
         let mut running = Running::begin(batch, self.shared.outputs.get());
         let mut slice = Slice::new(self.shared.overrun);
         while running.step(&mut self.bench, &mut slice) {}
-        let rest = running.give_back(self.shared.workers);
+        let rest = running.give_back(self.shared.workers, &self.shared.inputs);
         rest.into_iter().flatten().for_each(|part| ctx.address().do_send(part));
 
         let busy = began.elapsed();
         self.bench.meter().end(busy, running.begun());
         // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
-        self.shared.aggregator.do_send(running.end(busy, &self.shared.inputs, &self.shared.outputs));
+        self.shared.aggregator.do_send(running.end(busy, &self.shared.outputs));
     }
 }

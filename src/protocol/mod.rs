@@ -1,5 +1,5 @@
-//! Everything that a pipeline or a pool decides, as plain state without threads, clocks or actors. `README.md` beside this file
-//! tells the protocol as a whole.
+//! Everything that a pipeline or a pool decides, as plain state without threads, clocks or actors. `README.md` beside this
+//! file tells the protocol as a whole.
 
 mod batch_size;
 mod lane;

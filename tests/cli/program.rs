@@ -9,11 +9,24 @@ use std::thread;
 /// `prime-fan` with arguments separated by blanks, and without the caller's log settings.
 pub(crate) fn prime_fan(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prime-fan"));
+    if ignores_signals() {
+        command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,QUIT,TERM", env!("CARGO_BIN_EXE_prime-fan")]);
+    }
     command.args(arguments.split_whitespace()).stdin(Stdio::null());
     for variable in ["RUST_LOG", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
     command
+}
+
+/// Whether these tests were started with signals ignored, as by `nohup` or by a script in the background; so would be
+/// `prime-fan`, which leaves ignored signals alone.
+fn ignores_signals() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP, SIGINT, SIGQUIT and SIGTERM are 1, 2, 3 and 15.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 0x4007 != 0)
 }
 
 /// How a run ended.

@@ -98,10 +98,10 @@ impl<I, W: Work<I>> Station<I, W> {
             self.running = Some(running);
             return;
         }
-        let rest = running.give_back(hall.workers);
+        let rest = running.give_back(hall.workers, &hall.inputs);
         rest.into_iter().flatten().for_each(|part| hall.queue.post(part));
         bench.meter().end(self.busy, running.begun());
-        let outcomes = running.end(self.busy, &hall.inputs, &hall.outputs);
+        let outcomes = running.end(self.busy, &hall.outputs);
         hall.aggregator.post(Mail::Outcomes(outcomes));
     }
 }
