@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn the_estimate_is_the_larger_of_a_quick_mean_and_a_slow_one() {
+        let mut sizer = adaptive(1);
+        // Items and what each took; what one is expected to take then.
+        let history = [
+            (1, 100, 100.0),
+            (512, 300, 200.0),  // both are half-way
+            (1536, 600, 500.0), // the slow one went three quarters of the way
+            (512, 0, 250.0),    // the slow one lags
+            (1, 1000, 600.0),   // the quick one is half-way, the slow one has hardly moved
+        ];
+        for (items, nanos, expected) in history {
+            sizer.observe(items, Duration::from_nanos(nanos * items as u64));
+            assert_eq!(sizer.item_nanos(), Some(expected), "{items} items of {nanos} ns");
+        }
+    }
+
+    #[test]
     fn large_items_travel_in_smaller_batches() {
         let mut sizer = Sizer::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
         assert_eq!(run(&mut sizer, 1000, |_| Duration::from_nanos(5)), 4);
