@@ -206,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn long_batches_are_not_queued_ahead_either() {
+        let mut sizer = Sizer::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+        sizer.observe(100, Duration::from_millis(100));
+        assert_eq!((sizer.size(), sizer.depth()), (100, 1));
+        let mut sizer = Sizer::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+        sizer.observe(100, Duration::from_millis(1));
+        assert_eq!((sizer.size(), sizer.depth()), (100, 4));
+    }
+
+    #[test]
     fn one_long_item_in_thirty_keeps_the_batches_at_one() {
         let mut sizer = adaptive(2);
         let cost = |index: u64| if index % 30 == 7 { Duration::from_secs(3) } else { Duration::from_nanos(200) };

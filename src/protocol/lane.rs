@@ -84,6 +84,22 @@ mod tests {
     }
 
     #[test]
+    fn gaps_are_swept_when_they_outnumber_what_stands_in_the_lane() {
+        let mut lane = Lane::new();
+        (0..40).for_each(|place| lane.push(place, ()));
+        (0..36).for_each(|place| _ = lane.remove(place));
+        assert_eq!((lane.len(), lane.places.len()), (4, 40), "as many as are left alone");
+        lane.remove(36);
+        assert_eq!((lane.len(), lane.places.len()), (3, 3));
+        assert!((38..=40).contains(&lane.places.capacity()), "{}", lane.places.capacity());
+
+        let mut lane = Lane::new();
+        (0..200).for_each(|place| lane.push(place, ()));
+        (0..66).for_each(|place| _ = lane.remove(place));
+        assert_eq!((lane.len(), lane.places.len()), (134, 200), "fewer gaps than places");
+    }
+
+    #[test]
     fn a_lane_that_does_not_move_does_not_grow_with_those_who_leave() {
         let mut lane = Lane::new();
         lane.push(0, ());

@@ -155,6 +155,30 @@ mod tests {
         prop::collection::vec(step, 0..300)
     }
 
+    #[test]
+    fn credit_goes_to_who_waits_and_not_to_who_comes() {
+        let mut protocol = Protocol::new(1, 2, BatchSize::Fixed(1), 8);
+        let mut line = Line::new();
+        let mut join =
+            |line: &mut Line<char, char>, protocol: &mut Protocol, who| line.join(who, protocol, |_, who| who).1;
+        let queued = "abcd".chars().map(|who| join(&mut line, &mut protocol, who)).collect::<Vec<_>>();
+        assert_eq!(queued, [true, true, false, false]);
+
+        assert_eq!(line.pop(), Some('a'));
+        for _ in 0..2 {
+            protocol.finish(None);
+            protocol.settle(Ends { completed: 1, ..Ends::default() });
+        }
+        assert_eq!(
+            line.try_join('e', &mut protocol, |_, who| who),
+            Err('e'),
+            "others wait for the credit that is free"
+        );
+        assert_eq!(line.admit(&mut protocol, |_, who| who), 2);
+        assert_eq!((line.waiting(), line.extract_queued(|who| *who != 'c')), (0, vec!['b', 'd']));
+        assert_eq!((line.pop(), line.pop()), (Some('c'), None));
+    }
+
     /// A pool without threads: whoever comes is a number, and the queue holds it with its index.
     struct World {
         protocol: Protocol,
