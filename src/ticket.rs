@@ -81,7 +81,8 @@ impl Drop for Ticket {
             // would feed the void with the rest of the source.
             self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
         }
-        self.finish();
+        // In this order: whoever waits for the last batch to finish then finds its items ended.
         self.control.settle(ends);
+        self.finish();
     }
 }
