@@ -159,8 +159,7 @@ mod tests {
     fn credit_goes_to_who_waits_and_not_to_who_comes() {
         let mut protocol = Protocol::new(1, 2, BatchSize::Fixed(1), 8);
         let mut line = Line::new();
-        let mut join =
-            |line: &mut Line<char, char>, protocol: &mut Protocol, who| line.join(who, protocol, |_, who| who).1;
+        let join = |line: &mut Line<char, char>, protocol: &mut Protocol, who| line.join(who, protocol, |_, who| who).1;
         let queued = "abcd".chars().map(|who| join(&mut line, &mut protocol, who)).collect::<Vec<_>>();
         assert_eq!(queued, [true, true, false, false]);
 
