@@ -1,7 +1,6 @@
 //! The builder: how a source is fanned out, and the start of the actors.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::Actor;
 use futures::Stream;
@@ -16,7 +15,7 @@ use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::protocol::{BatchSize, OVERRUN, Protocol, bytes_of};
+use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::slice::{SLICE, Slice};
 use crate::tail::Tail;
@@ -164,7 +163,7 @@ where
         let shared = Shared {
             factory: Factory::new(factory),
             workers,
-            overrun: if batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
+            overrun: batch.overrun(),
             aggregator: aggregator.clone().recipient(),
             inputs: Arc::clone(&inputs),
             outputs: Arc::new(Spares::new(workers)),

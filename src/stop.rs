@@ -59,6 +59,12 @@ impl StopHandle {
         Self { control }
     }
 
+    /// What the message does.
+    #[cfg(feature = "testing")]
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.control.advance(stop.into());
+    }
+
     /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it.
     pub fn now(&self) {
         self.control.advance(Phase::Stopped);

@@ -54,6 +54,16 @@ pub(crate) enum BatchSize {
     Fixed(usize),
 }
 
+impl BatchSize {
+    /// How long a batch may run before what it has not begun is given back.
+    pub(crate) fn overrun(self) -> Duration {
+        match self {
+            Self::Adaptive => OVERRUN,
+            Self::Fixed(_) => Duration::MAX,
+        }
+    }
+}
+
 /// Learns what an item costs and says how many items the next batch takes.
 ///
 /// The estimate is the larger of two means: one over the last few batches, which follows a rise at once, and one over
@@ -144,7 +154,7 @@ impl Sizer {
 
 /// How long a worker keeps at one batch before it hands back what it has not begun: a batch that takes so much longer
 /// than planned holds items that other workers could run.
-pub(crate) const OVERRUN: Duration = Duration::from_millis(8);
+const OVERRUN: Duration = Duration::from_millis(8);
 
 #[cfg(test)]
 mod tests {

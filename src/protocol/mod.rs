@@ -10,7 +10,7 @@ mod service;
 
 use std::time::Duration;
 
-pub(crate) use batch_size::{BatchSize, OVERRUN, bytes_of, default_window};
+pub(crate) use batch_size::{BatchSize, bytes_of, default_window};
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use line::{Left, Line, Place};
 pub(crate) use reorder::Reorder;

@@ -83,7 +83,6 @@ fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
     assert_eq!(protocol.expected_wait(4, 3), Some(40 * MICRO), "the eighth in turn, for two workers");
     assert_eq!(protocol.expected_wait(4, 0), Some(25 * MICRO));
     // One that runs leaves a worker free.
-    let mut protocol = protocol.clone();
     (0..5).for_each(|_| protocol.finish(None));
     assert_eq!(protocol.expected_wait(0, 0), Some(Duration::ZERO));
     assert_eq!(protocol.expected_wait(0, 1), Some(10 * MICRO));

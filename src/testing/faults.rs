@@ -141,10 +141,9 @@ impl Faults {
         let handle = self.armed.handle.lock().unwrap_or_else(PoisonError::into_inner);
         let handle = self.armed.is_there.wait_timeout_while(handle, PATIENCE, |handle| handle.is_none());
         let handle = handle.unwrap_or_else(PoisonError::into_inner).0.clone();
-        match (handle, stop) {
-            (Some(handle), Stop::Now) => handle.now(),
-            (Some(handle), Stop::Drain) => handle.drain(),
-            (None, _) => panic!("item {index} is to stop everything, but nothing was armed: call Faults::arm"),
+        match handle {
+            Some(handle) => handle.stop(stop),
+            None => panic!("item {index} is to stop everything, but nothing was armed: call Faults::arm"),
         }
     }
 

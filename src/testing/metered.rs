@@ -62,12 +62,6 @@ impl<S> Metered<S> {
     }
 }
 
-impl Meter {
-    fn left_again(&mut self) {
-        self.left = self.left.saturating_add(1);
-    }
-}
-
 impl Allowance {
     /// Allows so many more items; the stream's end counts as one.
     pub fn allow(&self, items: usize) {
@@ -90,10 +84,6 @@ impl Allowance {
         meter.left -= 1;
         Poll::Ready(())
     }
-
-    fn give_back(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).left_again();
-    }
 }
 
 impl<S: Stream + Unpin> Stream for Metered<S> {
@@ -103,7 +93,7 @@ impl<S: Stream + Unpin> Stream for Metered<S> {
         std::task::ready!(self.allowance.poll_take(cx));
         let polled = self.stream.poll_next_unpin(cx);
         if polled.is_pending() {
-            self.allowance.give_back();
+            self.allowance.allow(1);
         }
         polled
     }

@@ -20,7 +20,7 @@ use crate::control::{Control, Intake};
 use crate::error::ItemError;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::protocol::{BatchSize, OVERRUN, Phase, Protocol, bytes_of};
+use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
 use crate::settings::Checked;
 use crate::slice::Slice;
 use crate::stats::Stats;
@@ -155,7 +155,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             stations: stations.collect(),
             hall: Hall {
                 workers,
-                overrun: if batch == BatchSize::Adaptive { OVERRUN } else { Duration::MAX },
+                overrun: batch.overrun(),
                 inputs,
                 outputs: Arc::new(Spares::new(workers)),
                 queue,

@@ -72,10 +72,7 @@ impl<I, W: Work<I>> Work<I> for WatchedWork<W> {
             }
         }
         for (_, stop) in self.stops.iter().filter(|(at, _)| *at == index) {
-            match stop {
-                Stop::Now => self.handle.now(),
-                Stop::Drain => self.handle.drain(),
-            }
+            self.handle.stop(*stop);
         }
         self.work.run(input, job)
     }
