@@ -1,4 +1,4 @@
-//! A whole number such as that of `--count`.
+//! A whole number such as that of `--number`.
 #![no_main]
 
 use actix_fan_fuzz::checks::values;

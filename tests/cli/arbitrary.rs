@@ -37,7 +37,7 @@ const OUTPUTS: [&str; 7] = [
 ];
 
 const RANDOM: [&str; 8] =
-    ["--count=1", "--count=1000", "--min=24", "--max=28", "--seed=7", "--tested=1", "--tested=5000", "--ordered"];
+    ["--number=1", "--number=1000", "--min=24", "--max=28", "--seed=7", "--tested=1", "--tested=5000", "--ordered"];
 
 const FILTER: [&str; 9] =
     ["in", "-", "nowhere", "folder", "/dev/null", "--not", "--annotate", "--bad=skip", "--bad=report"];
@@ -71,7 +71,7 @@ const ODD: [&str; 28] = [
     "--output=",
     "--stats",
     "--color=green",
-    "--count=0",
+    "--number=0",
     "--min=18446744073709551616",
     "--bits=65",
     "--bits=64",

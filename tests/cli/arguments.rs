@@ -5,9 +5,9 @@ use crate::program::run;
 #[test]
 fn bad_arguments_are_named_with_their_value_and_the_remedy() {
     for (arguments, parts) in [
-        ("--count 0", ["'--count <N>'", "'0'", "from 1 to"]),
-        ("--count -1", ["'--count <N>'", "'-1'", "from 1 to"]),
-        ("--count ten", ["'--count <N>'", "'ten'", "a whole number"]),
+        ("--number 0", ["'--number <N>'", "'0'", "from 1 to"]),
+        ("--number -1", ["'--number <N>'", "'-1'", "from 1 to"]),
+        ("--number ten", ["'--number <N>'", "'ten'", "a whole number"]),
         ("--tested 0", ["'--tested <N>'", "'0'", "from 1 to"]),
         ("--workers 0", ["'--workers <N>'", "'0'", "from 1 to 4096"]),
         ("--workers 4097", ["'--workers <N>'", "'4097'", "from 1 to 4096"]),
@@ -36,7 +36,7 @@ fn bad_arguments_are_named_with_their_value_and_the_remedy() {
 
 #[test]
 fn unknown_words_are_refused() {
-    for arguments in ["--primes 3", "sieve", "7", "random 7", "--count 3 random"] {
+    for arguments in ["--primes 3", "sieve", "7", "random 7", "--number 3 random"] {
         assert_eq!(run(arguments).code, Some(2), "{arguments}");
     }
 }
@@ -46,7 +46,7 @@ fn help_has_examples_and_the_exit_codes() {
     for arguments in ["--help", "-h", "random --help", "help random"] {
         let ended = run(arguments);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments}");
-        for part in ["--count <N>", "Examples:\n  prime-fan ", "Exit codes:\n    0  ", "   74  ", "  130  "] {
+        for part in ["--number <N>", "Examples:\n  prime-fan ", "Exit codes:\n    0  ", "   74  ", "  130  "] {
             assert!(ended.stdout.contains(part), "{part:?} in {arguments}");
         }
     }

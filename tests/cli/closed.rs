@@ -12,7 +12,7 @@ fn closed_streams_do_no_harm() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("numbers"), "7\n8\n11\n").unwrap();
     for (arguments, code, text) in [
-        ("random -q --min 7 --max 7 --count 2", 0, "7\n7\n"),
+        ("random -q --min 7 --max 7 --number 2", 0, "7\n7\n"),
         ("filter", 1, ""),
         ("filter numbers", 0, "7\n11\n"),
         ("filter --bad report - numbers", 0, "7\n11\n"),

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::program::{Ended, names, prime_fan};
 
 /// Searches with more results than there is room for. `numbers` is a file of numbers.
-const LARGE: [&str; 3] = ["random -q --count 100000", "filter numbers", "range 0..1e7"];
+const LARGE: [&str; 3] = ["random -q --number 100000", "filter numbers", "range 0..1e7"];
 
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::program::{Running, names, prime_fan};
 
 /// Searches without an end. `filter` reads what [`start`] gives it.
-const ENDLESS: [&str; 3] = ["random -q --count 18446744073709551615", "filter -q", "range -q 0.."];
+const ENDLESS: [&str; 3] = ["random -q --number 18446744073709551615", "filter -q", "range -q 0.."];
 
 fn start(folder: &Path, arguments: &str) -> Running {
     let mut running = Running::spawn(prime_fan(arguments).current_dir(folder).stdin(Stdio::piped()));
@@ -122,7 +122,7 @@ fn head_ends_every_search_quietly() {
     let numbers: String = (0..200_000).map(|n| format!("{n}\n")).collect();
     fs::write(folder.path().join("numbers"), numbers).unwrap();
     for arguments in
-        ["random -q --count 18446744073709551615", "filter numbers", "filter --annotate numbers", "range 0.."]
+        ["random -q --number 18446744073709551615", "filter numbers", "filter --annotate numbers", "range 0.."]
     {
         for options in ["", "--format json", "--format csv", "-o /dev/stdout"] {
             let line = format!("(\"$0\" {arguments} {options}; echo $? >&2) | head -n 1");
@@ -140,7 +140,7 @@ fn head_ends_every_search_quietly() {
 #[test]
 fn messages_that_nobody_reads_change_nothing() {
     for (arguments, code) in
-        [("range 2..9 -vv", 0), ("random --count 3", 0), ("filter nowhere", 74), ("--oops", 2), ("filter -v", 1)]
+        [("range 2..9 -vv", 0), ("random --number 3", 0), ("filter nowhere", 74), ("--oops", 2), ("filter -v", 1)]
     {
         let mut child = prime_fan(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stderr.take());

@@ -19,7 +19,7 @@ fn a_complete_search_leaves_the_file_and_nothing_else() {
         ("range 2..8 -o primes", 0, "2\n3\n5\n7\n"),
         ("range 8..12 -o primes", 0, "11\n"),
         ("range 24..28 -o primes", 1, ""),
-        ("--min 7 --max 7 --count 2 --tested 1 -q -o primes", 1, "7\n"),
+        ("--min 7 --max 7 --number 2 --tested 1 -q -o primes", 1, "7\n"),
         ("range 2..8 --count -o primes", 0, "4\n"),
     ] {
         let ended = run_in(folder.path(), arguments);

@@ -19,7 +19,7 @@ fn ten_primes_and_a_summary_are_printed() {
 
 #[test]
 fn random_is_the_default_command() {
-    let options = "--seed 5 --ordered --count 20";
+    let options = "--seed 5 --ordered --number 20";
     let numbers = run(options).numbers();
     assert_eq!(numbers.len(), 20);
     assert_eq!(run(&format!("random {options}")).numbers(), numbers);
@@ -28,7 +28,7 @@ fn random_is_the_default_command() {
 #[test]
 fn primes_have_the_bits_asked_for() {
     for bits in [2, 3, 31, 32, 33, 63, 64] {
-        let ended = run(&format!("--count 200 --bits {bits}"));
+        let ended = run(&format!("--number 200 --bits {bits}"));
         assert_eq!((ended.code, ended.numbers().len()), (Some(0), 200));
         assert!(ended.numbers().into_iter().all(|n| is_prime(n) && 64 - n.leading_zeros() == bits), "{bits} bits");
     }
@@ -42,7 +42,7 @@ fn primes_lie_in_the_range_asked_for() {
         ("--min 18446744073709551000", 18_446_744_073_709_551_000..=u64::MAX),
         ("--min 7 --max 7", 7..=7),
     ] {
-        let ended = run(&format!("--count 50 {options}"));
+        let ended = run(&format!("--number 50 {options}"));
         assert_eq!((ended.code, ended.numbers().len()), (Some(0), 50), "{options}");
         assert!(ended.numbers().into_iter().all(|n| is_prime(n) && range.contains(&n)), "{options}");
     }
@@ -50,7 +50,7 @@ fn primes_lie_in_the_range_asked_for() {
 
 #[test]
 fn a_seed_and_an_order_print_the_same_with_any_number_of_workers() {
-    for options in ["--count 5000", "--count 100000 --tested 30000"] {
+    for options in ["--number 5000", "--number 100000 --tested 30000"] {
         let with = |workers| run(&format!("--seed 7 --ordered {options} --workers {workers}"));
         let (one, three) = (with(1), with(3));
         assert!(!one.stdout.is_empty());
@@ -67,7 +67,7 @@ fn another_seed_and_no_seed_print_something_else() {
 
 #[test]
 fn trial_division_finds_the_same_primes() {
-    let by = |finder: &str| run(&format!("--bits 28 --seed 3 --ordered --count 300 --finder {finder}"));
+    let by = |finder: &str| run(&format!("--bits 28 --seed 3 --ordered --number 300 --finder {finder}"));
     let (fast, trial) = (by("fast"), by("trial"));
     assert_eq!((fast.code, fast.numbers().len()), (Some(0), 300));
     assert_eq!(fast.stdout, trial.stdout);
@@ -75,7 +75,7 @@ fn trial_division_finds_the_same_primes() {
 
 #[test]
 fn too_few_primes_are_printed_and_told() {
-    let ended = run("--min 24 --max 29 --tested 1000 --count 999 --seed 1");
+    let ended = run("--min 24 --max 29 --tested 1000 --number 999 --seed 1");
     assert_eq!(ended.code, Some(1));
     let found = ended.numbers().len();
     assert!(found > 0 && ended.numbers().into_iter().all(|n| n == 29));
@@ -89,8 +89,8 @@ fn too_few_primes_are_printed_and_told() {
 
 #[test]
 fn as_many_primes_as_asked_for_are_enough_whatever_tested_says() {
-    assert_eq!(run("--min 7 --max 7 --count 10 --tested 10").code, Some(0));
-    assert_eq!(run("--min 7 --max 7 --count 11 --tested 10").code, Some(1));
+    assert_eq!(run("--min 7 --max 7 --number 10 --tested 10").code, Some(0));
+    assert_eq!(run("--min 7 --max 7 --number 11 --tested 10").code, Some(1));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_range_without_primes_is_noted_until_it_is_given_up() {
 fn quiet_leaves_the_primes_and_the_errors() {
     let ended = run("--quiet");
     assert_eq!((ended.code, ended.numbers().len(), ended.stderr.as_str()), (Some(0), 10, ""));
-    let ended = run("random -q --tested 1 --count 2");
+    let ended = run("random -q --tested 1 --number 2");
     assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
 }
 

@@ -6,7 +6,7 @@ use actix_fan::primes::is_prime;
 
 use crate::program::{Running, run};
 
-const ENDLESS: &str = "--count 18446744073709551615";
+const ENDLESS: &str = "--number 18446744073709551615";
 
 #[test]
 fn a_signal_prints_what_was_found_and_the_summary() {
@@ -32,7 +32,7 @@ fn an_ordered_search_that_was_interrupted_has_printed_the_beginning_of_the_whole
     let first = running.line();
     running.kill("-INT");
     let printed = format!("{first}\n{}", running.end().stdout);
-    let whole = run(&format!("--count {} {options} --workers 1", printed.lines().count()));
+    let whole = run(&format!("--number {} {options} --workers 1", printed.lines().count()));
     assert!(whole.stdout == printed, "the drain left something out");
 }
 

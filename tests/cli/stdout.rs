@@ -5,7 +5,7 @@ use crate::program::Running;
 #[test]
 fn a_reader_that_has_seen_enough_ends_it_quietly() {
     for options in ["", "--ordered", "--finder trial --bits 20"] {
-        let mut running = Running::start(&format!("--count 1000000000 {options}"));
+        let mut running = Running::start(&format!("--number 1000000000 {options}"));
         running.line();
         running.close_stdout();
         let ended = running.end();
@@ -18,7 +18,7 @@ fn a_prime_does_not_wait_for_others_to_fill_a_buffer() {
     // This one takes trial division so long that thousands of it would take minutes.
     let prime = "100000000000031";
     let mut running =
-        Running::start(&format!("--finder trial --min {prime} --max {prime} --count 18446744073709551615"));
+        Running::start(&format!("--finder trial --min {prime} --max {prime} --number 18446744073709551615"));
     assert_eq!(running.line(), prime);
 }
 
@@ -27,7 +27,7 @@ fn a_prime_does_not_wait_for_others_to_fill_a_buffer() {
 fn a_full_disk_is_told() {
     use crate::program::{Ended, prime_fan};
 
-    for options in ["", "--count 1000000", "--finder trial --bits 20", "--help"] {
+    for options in ["", "--number 1000000", "--finder trial --bits 20", "--help"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ended = Ended::from(prime_fan(options).stdout(full).output().unwrap());
         assert_eq!(ended.code, Some(74), "{options}");

@@ -14,12 +14,12 @@ use crate::record::Format;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
-    /// Work on so many threads [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=MAX_WORKERS as u64))]
+    /// Use N worker threads [default: one per processor]
+    #[arg(short = 't', long, visible_alias = "threads", value_name = "N", value_parser = whole::<usize>(1..=MAX_WORKERS as u64))]
     workers: Option<usize>,
 
     /// The form of what is put out
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
     format: Format,
 
     /// Write to FILE, whole or not at all: it appears when the search has ended of itself
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn colours_are_chosen_wherever_the_option_stands() {
         let choice = |line: &str| colours(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(choice("prime-fan --count 3"), ColorChoice::Auto);
+        assert_eq!(choice("prime-fan --number 3"), ColorChoice::Auto);
         assert_eq!(choice("prime-fan --color never"), ColorChoice::Never);
         assert_eq!(choice("prime-fan filter --oops --color=always"), ColorChoice::Always);
         assert_eq!(choice("prime-fan --color=always --color never"), ColorChoice::Never);

@@ -16,7 +16,7 @@ pub(crate) use random::{Finder, RandomArgs, Search};
 pub(crate) use range::{Range, RangeArgs, What};
 
 const EXAMPLES: &str = "  prime-fan                              ten primes among random 64-bit numbers
-  prime-fan --bits 32 --count 5          five primes of exactly 32 bits
+  prime-fan --bits 32 -n 5               five primes of exactly 32 bits
   seq 100 | prime-fan filter             those of the numbers that are prime
   prime-fan filter --annotate FILE       every number of a file with its verdict
   prime-fan range 1e12..+1000            the primes among the thousand numbers from 10^12 on

@@ -14,13 +14,13 @@ pub(super) const EXAMPLES: &str =
     "  prime-fan random --min 1000 --max 9999 -q    primes of four digits, and nothing else
   prime-fan random --seed 1 --ordered          the same primes in every run
   prime-fan random --finder trial --workers 2  by trial division, which takes its time
-  prime-fan random --count 1000000 | head -1   ends quietly once nobody reads on";
+  prime-fan random -n 1000000 | head -1        ends quietly once nobody reads on";
 
 #[derive(Args, Debug)]
 pub(crate) struct RandomArgs {
-    /// Stop after so many primes
-    #[arg(long, value_name = "N", default_value = "10", value_parser = whole::<u64>(1..=u64::MAX))]
-    count: u64,
+    /// Stop after N primes
+    #[arg(short, long, value_name = "N", default_value = "10", value_parser = whole::<u64>(1..=u64::MAX))]
+    number: u64,
 
     /// Search numbers from N on [default: 0]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
@@ -31,7 +31,7 @@ pub(crate) struct RandomArgs {
     max: Option<u64>,
 
     /// Search numbers of exactly B bits, 1 to 64
-    #[arg(long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(1..=64))]
+    #[arg(short, long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(1..=64))]
     bits: Option<u32>,
 
     /// Draw the same numbers in every run with this N; with --ordered, print the same primes
@@ -85,7 +85,7 @@ impl RandomArgs {
             Some(seed) => numbers.seeded(seed),
             None => numbers,
         };
-        let Self { count, tested, finder, ordered, common, .. } = self;
+        let Self { number: count, tested, finder, ordered, common, .. } = self;
         let settings = Settings::from(common);
         Ok((Search { numbers, count, tested, finder, ordered }, Settings { summary: !settings.quiet, ..settings }))
     }

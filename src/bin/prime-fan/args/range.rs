@@ -21,7 +21,7 @@ pub(crate) struct RangeArgs {
     range: RangeInclusive<u64>,
 
     /// Put out how many there are, and not which
-    #[arg(long)]
+    #[arg(short, long)]
     count: bool,
 
     /// Pairs of primes that differ by 2, both in the range
