@@ -71,7 +71,11 @@ fn everything_before_a_bad_word_is_put_out_and_nothing_after_it() {
     let ended = run_on("filter --workers 3", input.clone());
     assert_eq!(ended.code, Some(2));
     assert!(ended.numbers() == primes);
-    assert!(ended.stderr.starts_with("prime-fan: the standard input:60001: \"oops\" is no number"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.starts_with("prime-fan: the standard input:60001: \"oops\" is not a number"),
+        "{}",
+        ended.stderr
+    );
     // Where there is no order, what is in flight may be on either side of it.
     let ended = run_on("filter --workers 3 --unordered", input);
     assert_eq!(ended.code, Some(2));
@@ -96,7 +100,7 @@ fn bad_words_are_told_with_their_lines_however_the_input_is_cut() {
 fn a_line_of_a_gigabyte_takes_no_memory() {
     const BLOCK: usize = 1 << 20;
     for (block, options, code, message) in [
-        ("7".repeat(BLOCK), "filter", 2, "is no number: it has more than 65536 characters"),
+        ("7".repeat(BLOCK), "filter", 2, "is not a number: it has more than 65536 characters"),
         (format!("{} 7 ", " ".repeat(BLOCK - 3)), "filter", 0, ""),
     ] {
         let mut running = Running::reading(options);

@@ -41,6 +41,8 @@ fn primes_lie_in_the_range_asked_for() {
         ("--max 3", 0..=3),
         ("--min 18446744073709551000", 18_446_744_073_709_551_000..=u64::MAX),
         ("--min 7 --max 7", 7..=7),
+        ("--min 1e3 --max 2^32", 1000..=1 << 32),
+        ("--min 0x10 --max +1_000 --tested 1e6", 16..=1000),
     ] {
         let ended = run(&format!("--number 50 {options}"));
         assert_eq!((ended.code, ended.numbers().len()), (Some(0), 50), "{options}");

@@ -15,8 +15,7 @@ pub(super) const EXAMPLES: &str = "  seq 100 | prime-fan filter                 
 
 #[derive(Args, Debug)]
 pub(crate) struct FilterArgs {
-    /// Files of numbers, decimal or hexadecimal after 0x, up to 2^128 - 1, with white space between them; `-` is the
-    /// standard input
+    /// Files of numbers up to 2^128 - 1, with white space between them; `-` is the standard input
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
 

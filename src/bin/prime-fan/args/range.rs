@@ -15,8 +15,7 @@ pub(super) const EXAMPLES: &str = "  prime-fan range 2..100                  the
 
 #[derive(Args, Debug)]
 pub(crate) struct RangeArgs {
-    /// A..B without B, A..=B with it, or A..+N for N numbers; an end that is left out is 0 or 2^64. Numbers may be
-    /// written 1000, 1_000, 0x3e8, 1e3 or 10^3
+    /// A..B without B, A..=B with B, or A..+N for N numbers from A on; A is 0 and B is 2^64 if left out
     #[arg(value_name = "RANGE", value_parser = range, allow_hyphen_values = true)]
     range: RangeInclusive<u64>,
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::assert_presentable;
 use crate::parse::values as parse;
 
-/// A whole number is one of decimal digits, and its bounds are kept.
+/// A whole number is a number within its bounds.
 pub fn whole(text: &str, min: u64, max: u64) {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    let value = decimal(digits).and_then(|value| u64::try_from(value).ok());
+    let value = read_number(text).flatten().and_then(|value| u64::try_from(value).ok());
     match parse::whole::<u64>(min..=max)(text) {
         Ok(found) => assert!(value == Some(found) && (min..=max).contains(&found), "{text:?} is not {found}"),
         Err(message) => {
@@ -52,47 +51,69 @@ fn bounds(range: &RangeInclusive<u64>) -> Option<(u128, u128)> {
 fn read_range(text: &str) -> Option<Option<(u128, u128)>> {
     let all = 1u128 << 64;
     let dots = text.find("..")?;
+    let number = |text: &str| read_number(text).flatten();
     let (start, end) = (&text[..dots], &text[dots + 2..]);
-    let start = if start.is_empty() { 0 } else { read_number(start)? };
+    let start = if start.is_empty() { 0 } else { number(start)? };
     let end = match end.chars().next() {
         None => all,
-        // What overflows is beyond the end anyway.
-        Some('=') => read_number(&end[1..])?.checked_add(1)?,
-        Some('+') => read_number(&end[1..])?.checked_add(start)?,
-        Some(_) => read_number(end)?,
+        // What overflows is beyond the end anyway. An end before the start is refused, as is one just before it.
+        Some('=') => number(&end[1..]).filter(|&last| last >= start)?.checked_add(1)?,
+        Some('+') if end.starts_with("++") => return None,
+        Some('+') => number(&end[1..])?.checked_add(start)?,
+        Some(_) => number(end)?,
     };
     (start <= end && start < all && end <= all).then_some((start < end).then_some((start, end)))
 }
 
-/// `1000`, `1_000`, `0x3e8`, `1e3` or `10^3`, if neither it nor the power in it has more than 128 bits.
-fn read_number(text: &str) -> Option<u128> {
-    let text: String = text.chars().filter(|&digit| digit != '_').collect();
-    if text.starts_with("0x") || text.starts_with("0X") {
+/// `1000`, `1_000`, `0x3e8`, `1e3`, `1e+3` or `10^3`, maybe after a plus sign. None: it is no number. None within: it has
+/// more than 128 bits.
+pub(super) fn read_number(text: &str) -> Option<Option<u128>> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let is_hex = text.starts_with("0x") || text.starts_with("0X");
+    let is_digit = |character: Option<&char>| {
+        character.is_some_and(|digit| if is_hex { digit.is_ascii_hexdigit() } else { digit.is_ascii_digit() })
+    };
+    let characters: Vec<char> = text.chars().collect();
+    let between_digits = |at: usize| at > 0 && is_digit(characters.get(at - 1)) && is_digit(characters.get(at + 1));
+    if (0..characters.len()).any(|at| characters[at] == '_' && !between_digits(at)) {
+        return None;
+    }
+    let text = text.replace('_', "");
+    if is_hex {
         let digits = &text[2..];
-        let significant = digits.trim_start_matches('0');
-        if digits.is_empty() || significant.len() > 32 {
+        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
-        return significant.chars().try_fold(0, |value, digit| Some(value << 4 | u128::from(digit.to_digit(16)?)));
+        let significant = digits.trim_start_matches('0');
+        let value = |value: u128, digit: char| value << 4 | u128::from(digit.to_digit(16).expect("it was looked at"));
+        return Some((significant.len() <= 32).then(|| significant.chars().fold(0, value)));
     }
     let Some(sign) = text.find(['e', 'E']).or_else(|| text.find('^')) else { return decimal(&text) };
-    let (left, right) = (decimal(&text[..sign])?, &text[sign + 1..]);
-    let exponent = decimal(right.strip_prefix('+').unwrap_or(right)).filter(|&n| n <= u128::from(u32::MAX))?;
-    if text.as_bytes()[sign] != b'^' {
-        return if exponent > 38 { None } else { decimal(&format!("{left}{}", "0".repeat(exponent as usize))) };
+    let (left, right) = (&text[..sign], &text[sign + 1..]);
+    let is_power = text.as_bytes()[sign] == b'^';
+    let right = if is_power { right } else { right.strip_prefix('+').unwrap_or(right) };
+    let (base, exponent) = (decimal(left)?, decimal(right)?);
+    if !is_power {
+        let zeros = exponent.filter(|&zeros| zeros <= 38);
+        let nothing = base == Some(0);
+        return Some(if nothing {
+            base
+        } else {
+            zeros.and_then(|n| decimal(&format!("{left}{}", "0".repeat(n as usize)))?)
+        });
     }
-    match left {
-        0 => Some(u128::from(exponent == 0)),
-        1 => Some(1),
-        _ if exponent > 127 => None,
-        base => (0..exponent).try_fold(1u128, |power, _| power.checked_mul(base)),
-    }
+    Some(match (base, exponent) {
+        (_, Some(0)) => Some(1),
+        (Some(0 | 1), _) => base,
+        (Some(base), Some(exponent @ ..=127)) => (0..exponent).try_fold(1u128, |power, _| power.checked_mul(base)),
+        _ => None,
+    })
 }
 
-/// Digits and nothing else, up to 128 bits.
-fn decimal(text: &str) -> Option<u128> {
+/// Digits and nothing else. None within: they have more than 128 bits.
+fn decimal(text: &str) -> Option<Option<u128>> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits)
+    digits.then(|| text.parse().ok())
 }
 
 /// A time is the sum of its terms, and is the same when it is printed and read again.
@@ -133,12 +154,12 @@ fn read_duration(text: &str) -> Option<u128> {
         let (unit, after) = unit_and_rest.split_at(unit_end);
         let unit = nanos(unit)?;
         let (whole, fraction) = match number.split_once('.') {
-            Some((whole, fraction)) => (decimal(whole)?, Some(fraction)),
-            None => (decimal(number)?, None),
+            Some((whole, fraction)) => (decimal(whole).flatten()?, Some(fraction)),
+            None => (decimal(number).flatten()?, None),
         };
         total = total.saturating_add(whole.saturating_mul(unit));
         if let Some(fraction) = fraction {
-            let numerator = decimal(fraction)?;
+            let numerator = decimal(fraction).flatten()?;
             let denominator = 10u128.checked_pow(fraction.len() as u32)?;
             total = total.saturating_add(numerator.checked_mul(unit)? / denominator);
         }
@@ -187,14 +208,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_whole_number_is_its_digits(text in "[+-]?[0-9]{0,21}|\\PC{0,5}", one in any::<u64>(), other in 0u64..300) {
+        fn a_whole_number_is_what_its_notation_says(
+            text in "[+-]?[0-9_]{0,21}|[+-]?[0-9]{1,2}[eE^][0-9+]{1,3}|0[xX][0-9a-fA-F_]{0,17}|\\PC{0,5}",
+             one in any::<u64>(), other in 0u64..300) {
             whole(&text, one.min(other), one.max(other));
             whole(&other.to_string(), 0, one);
         }
 
         #[test]
         fn a_range_is_what_its_notation_says(
-            text in "([0-9_]{1,3}([eE^][0-9+]{1,2})?|0[xX][0-9a-f_]{0,17}|)\\.\\.[=+]?([0-9]{1,22}|[0-9]e[0-9]{1,2}|2\\^6[345]|)",
+            text in "(\\+?[0-9_]{1,3}([eE^][0-9+]{1,2})?|0[xX][0-9a-f_]{0,17}|)\\.\\.[=+]?([0-9]{1,22}|[0-9]e[0-9]{1,2}|2\\^6[345]|)",
             any in "\\PC{0,9}",
             ends in any::<[u64; 2]>(),
         ) {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Read};
-use std::num::{IntErrorKind, ParseIntError};
 
 use super::assert_presentable;
+use super::values::read_number;
 use crate::parse::input::{Bad, Input, LONGEST, Reason};
 use crate::parse::numbers::{Number, take};
 use crate::parse::slices::Slices;
@@ -18,7 +18,7 @@ const NEXT_FILE: u8 = 0xFD;
 /// As many long words make any difference.
 const MANY: usize = 6;
 
-/// The first word of a text is what the standard library says of it.
+/// The first word of a text is what its notation says.
 pub fn numbers(text: &[u8]) {
     let text = text.trim_ascii_start();
     let Some(word) = split(text).next() else { return };
@@ -95,25 +95,18 @@ fn split(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| b" \t\n\x0c\r".contains(byte)).filter(|word| !word.is_empty())
 }
 
-/// What the standard library takes a word for, which allows a plus sign.
+/// What a word is by the grammar of the command line.
 fn number(word: &[u8]) -> Result<Number, Reason> {
     if word.len() > 65_536 {
         return Err(Reason::TooLong);
     }
     let word = str::from_utf8(word).map_err(|_| Reason::NotANumber)?;
-    let digits = |text: &str, radix: u32| !text.is_empty() && text.chars().all(|digit| digit.is_digit(radix));
-    let number = match word.strip_prefix("0x").or(word.strip_prefix("0X")) {
-        Some(hex) if digits(hex, 16) => u128::from_str_radix(hex, 16),
-        None if digits(word, 10) => word.parse::<u128>(),
-        None if word.strip_prefix('-').is_some_and(|word| digits(word, 10)) => return Err(Reason::Negative),
-        _ => return Err(Reason::NotANumber),
-    };
-    let too_large = |error: ParseIntError| {
-        assert_eq!(error.kind(), &IntErrorKind::PosOverflow);
-        Reason::TooLarge
-    };
-    let number = number.map_err(too_large)?;
-    Ok(u64::try_from(number).map_or(Number::Wide(number), Number::Small))
+    if let Some(rest) = word.strip_prefix('-') {
+        let is_number = !rest.starts_with('+') && read_number(rest).is_some();
+        return Err(if is_number { Reason::Negative } else { Reason::NotANumber });
+    }
+    let value = read_number(word).ok_or(Reason::NotANumber)?.ok_or(Reason::TooLarge)?;
+    Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
 }
 
 /// What each read of each file gives.
@@ -172,11 +165,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_word_is_what_the_standard_library_says(
-            text in "[0-9]{0,45}[ \n]?[0-9a-fA-FxX+\\- \t\x0b]{0,12}",
+        fn the_first_word_is_what_its_notation_says(
+            text in "[0-9]{0,45}[ \n]?[0-9a-fA-FxX+^_\\- \t\x0b]{0,12}",
+            short in "[+-]?[0-9]{1,3}[eE^_]?[0-9+]{0,3}",
             bytes in any::<Vec<u8>>(),
         ) {
             numbers(text.as_bytes());
+            numbers(short.as_bytes());
             numbers(&bytes);
         }
 

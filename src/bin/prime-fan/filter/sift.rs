@@ -136,7 +136,7 @@ mod tests {
     fn what_stands_before_a_bad_word_is_put_out_and_the_word_is_named() {
         let sifted = sift(Keep::Primes, OnBad::Stop, Format::Text, b"2\n3 x\n5\n");
         assert_eq!((lines(&sifted), sifted.bad), ("2\n3\n", 1));
-        assert!(sifted.named[0].to_string().starts_with("n.txt:8: \"x\" is no number"));
+        assert!(sifted.named[0].to_string().starts_with("n.txt:8: \"x\" is not a number"));
         let sifted = sift(Keep::Primes, OnBad::Report, Format::Text, b"2\nx y\n5\n");
         assert_eq!((lines(&sifted), sifted.bad, sifted.named.len()), ("2\n5\n", 2, 2));
     }

@@ -82,12 +82,12 @@ impl Bad {
 /// Why a word is no number.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum Reason {
-    #[error("is no number: write it in decimal, or in hexadecimal after 0x")]
+    #[error("is not a number: write 1000, 1_000, 0x3e8, 1e3 or 10^3")]
     NotANumber,
     #[error("is negative: numbers from 0 on can be tested")]
     Negative,
     #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
     TooLarge,
-    #[error("is no number: it has more than {LONGEST} characters")]
+    #[error("is not a number: it has more than {LONGEST} characters")]
     TooLong,
 }

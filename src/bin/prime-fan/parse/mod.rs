@@ -3,6 +3,7 @@
 //! It needs nothing else of the program, so that it can be tried on its own: by `checks`, and by what fuzzes it.
 
 mod buffers;
+pub(crate) mod grammar;
 pub(crate) mod input;
 pub(crate) mod numbers;
 pub(crate) mod slices;

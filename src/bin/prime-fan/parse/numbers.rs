@@ -1,5 +1,6 @@
 //! Words as numbers.
 
+use super::grammar;
 use super::input::{LONGEST, Reason};
 
 /// A number of the input.
@@ -48,24 +49,8 @@ fn parse(word: &[u8]) -> Result<Number, Reason> {
     if word.len() > LONGEST {
         return Err(Reason::TooLong);
     }
-    let (digits, radix) = match word {
-        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
-        [b'-', digits @ ..] if is_number(digits, 10) => return Err(Reason::Negative),
-        _ => (word, 10),
-    };
-    if !is_number(digits, radix) {
-        return Err(Reason::NotANumber);
-    }
-    let value = digits.iter().try_fold(0u128, |value, &digit| {
-        let digit = char::from(digit).to_digit(radix).expect("it was just looked at");
-        value.checked_mul(radix.into())?.checked_add(digit.into())
-    });
-    let value = value.ok_or(Reason::TooLarge)?;
+    let value = grammar::number(word)?;
     Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
-}
-
-fn is_number(digits: &[u8], radix: u32) -> bool {
-    !digits.is_empty() && digits.iter().all(|&digit| char::from(digit).is_digit(radix))
 }
 
 #[cfg(test)]
@@ -81,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_in_both_notations() {
+    fn numbers_are_read_in_every_notation() {
         for (word, number) in [
             ("0", 0),
             ("007", 7),
@@ -90,6 +75,10 @@ mod tests {
             ("00000000000000000000000000000000000000000000000000000000000000000000000000000000011", 11),
             ("0x1f", 31),
             ("0XFFFFFFFFFFFFFFFF", u64::MAX),
+            ("+13", 13),
+            ("1_000", 1000),
+            ("1e3", 1000),
+            ("2^31", 1 << 31),
         ] {
             assert_eq!(whole(word), Ok(Number::Small(number)), "{word}");
         }
@@ -100,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused_with_a_reason() {
-        for word in ["x", "3x", "0x", "0xg", "+7", "1_000", "1,000", "3.0", "1e3", "--7", "-", "٣", "\u{0}", "0x-1"] {
+        for word in ["x", "3x", "0x", "0xg", "++7", "1__0", "1,000", "3.0", "1e", "--7", "-", "٣", "\u{0}", "0x-1"] {
             assert_eq!(whole(word), Err(Reason::NotANumber), "{word}");
         }
         assert_eq!(whole("-7"), Err(Reason::Negative));
@@ -129,10 +118,10 @@ mod tests {
         }
 
         #[test]
-        fn any_word_is_taken_whole(word in "[0-9a-fA-Fx+-]{1,50}") {
-            // Whether it is a number is what the standard library says of it.
-            let decimal = word.parse::<u128>().ok().filter(|_| !word.starts_with('+'));
-            let hex = word.strip_prefix("0x").and_then(|digits| {
+        fn any_word_is_taken_whole(word in "[0-9a-dA-Dx+-]{1,50}") {
+            // Whether it is a number is what the standard library says of it, which allows a plus sign.
+            let decimal = word.parse::<u128>().ok();
+            let hex = word.strip_prefix('+').unwrap_or(&word).strip_prefix("0x").and_then(|digits| {
                 u128::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
             });
             let expected = decimal.or(hex).map(|n| u64::try_from(n).map_or(Number::Wide(n), Number::Small));

@@ -3,11 +3,15 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::grammar::{self, number};
+use super::input::Reason;
+
 /// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
 pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number(text.as_bytes()).ok().and_then(|number| u64::try_from(number).ok());
         number
+            .filter(|number| range.contains(number))
             .and_then(|number| T::try_from(number).ok())
             .ok_or_else(|| format!("give a whole number from {} to {}", range.start(), range.end()))
     }
@@ -39,53 +43,67 @@ fn terms(text: &str) -> Option<Duration> {
 
 /// The numbers of a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers; 0 and the last number of 64 bits
 /// where an end is left out.
+///
+/// An end before the start is an error in each notation. `A..A` and `A..+0` are empty ranges.
 pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     const LAST: u128 = u64::MAX as u128;
     let (start, end) = text.split_once("..").ok_or("give a range such as 100..200, 100..=200 or 1e12..+1e6")?;
-    let start = if start.is_empty() { 0 } else { number(start)? };
-    // The first number after the range.
-    let end = match end.as_bytes() {
-        [] => LAST + 1,
-        [b'=', ..] => number(&end[1..])?.saturating_add(1),
-        [b'+', ..] => start.saturating_add(number(&end[1..])?),
-        _ => number(end)?,
+    let start = if start.is_empty() { 0 } else { bound(start, number)? };
+    let (written, after) = match end.as_bytes() {
+        [] => (LAST, LAST + 1),
+        [b'=', ..] => {
+            let last = bound(&end[1..], number)?;
+            (last, last.saturating_add(1))
+        }
+        [b'+', ..] => {
+            let after = start.saturating_add(bound(&end[1..], grammar::unsigned)?);
+            (after, after)
+        }
+        _ => {
+            let after = bound(end, number)?;
+            (after, after)
+        }
     };
-    if start > LAST || end > LAST + 1 {
-        return Err(format!("numbers up to 2^64 - 1 = {LAST} can be sieved"));
+    if start > LAST || after > LAST + 1 {
+        return Err(format!("numbers up to 2^64 - 1 = {LAST} can be searched"));
     }
-    if start > end {
-        return Err(format!("it starts at {start}, after its end"));
+    if written < start {
+        return Err(format!("its end, {written}, is before its start, {start}"));
     }
     // Both fit, since they were just compared. An empty range of numbers has no inclusive form but a reversed one.
-    Ok(match end.checked_sub(1) {
-        Some(last) if end > start => start as u64..=last as u64,
+    Ok(match after.checked_sub(1) {
+        Some(last) if after > start => start as u64..=last as u64,
         _ => RangeInclusive::new(1, 0),
     })
 }
 
-/// A number as people write it: `1000`, `1_000`, `0x3e8`, `1e3`, `10^3`.
-fn number(text: &str) -> Result<u128, String> {
-    let digits = text.replace('_', "");
-    let power = |base: u128, exponent: &str| base.checked_pow(exponent.parse().ok()?);
-    let whole = |digits: &str| if digits.starts_with('+') { None } else { digits.parse::<u128>().ok() };
-    let value = if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        if hex.starts_with('+') { None } else { u128::from_str_radix(hex, 16).ok() }
-    } else if let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) {
-        whole(mantissa).and_then(|mantissa| mantissa.checked_mul(power(10, exponent)?))
-    } else if let Some((base, exponent)) = digits.split_once('^') {
-        whole(base).and_then(|base| power(base, exponent))
-    } else {
-        whole(&digits)
-    };
-    value.ok_or_else(|| {
-        let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-        format!("\"{text}\" is no number up to 2^64: write 1000, 1_000, 0x3e8, 1e3 or 10^3")
-    })
+/// One that is too large for the grammar is too large for every range.
+fn bound(text: &str, parse: impl Fn(&[u8]) -> Result<u128, Reason>) -> Result<u128, String> {
+    match parse(text.as_bytes()) {
+        Err(Reason::TooLarge) => Ok(u128::MAX),
+        Err(reason) => {
+            let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+            Err(format!("\"{text}\" {reason}"))
+        }
+        Ok(number) => Ok(number),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_is_written_in_many_ways_and_keeps_its_bounds() {
+        let parse = whole::<u16>(1..=1000);
+        for text in ["1000", "+1000", "1_000", "0x3e8", "1e3", "10^3"] {
+            assert_eq!(parse(text), Ok(1000), "{text}");
+        }
+        for text in ["0", "1001", "2^64", "1e39", "-1", "1.5", "ten", ""] {
+            assert_eq!(parse(text).unwrap_err(), "give a whole number from 1 to 1000", "{text}");
+        }
+        assert!(whole::<u16>(0..=u64::MAX)("2^16").is_err());
+    }
 
     #[test]
     fn a_range_is_written_in_many_ways() {
@@ -94,6 +112,8 @@ mod tests {
             ("2..=10", 2..=10),
             ("1e12..+1e6", 1_000_000_000_000..=1_000_000_999_999),
             ("10^3..2^10", 1000..=1023),
+            ("+1e3..=+1_005", 1000..=1005),
+            ("1e+3..+2^2", 1000..=1003),
             ("0xff..0x1_00", 255..=255),
             ("1_000..", 1000..=u64::MAX),
             ("..5", 0..=4),
@@ -124,10 +144,18 @@ mod tests {
             ("0x+1..9", "\"0x+1\""),
             ("1.5e3..2e3", "\"1.5e3\""),
             ("1e..9", "\"1e\""),
-            ("9..7", "it starts at 9, after its end"),
+            ("5..++3", "\"+3\""),
+            ("9..7", "its end, 7, is before its start, 9"),
+            ("9..=7", "its end, 7, is before its start, 9"),
+            ("9..=8", "its end, 8, is before its start, 9"),
+            ("1..0", "its end, 0, is before its start, 1"),
+            ("1..=0", "its end, 0, is before its start, 1"),
             ("0..=2^64", "2^64 - 1"),
             ("2^64..", "2^64 - 1"),
-            ("0..1e40", "\"1e40\""),
+            ("0..1e40", "2^64 - 1"),
+            ("1e40..", "2^64 - 1"),
+            ("0..=1e40", "2^64 - 1"),
+            ("0..+1e40", "2^64 - 1"),
             ("0..1e30", "2^64 - 1"),
             ("340282366920938463463374607431768211455..+1", "2^64 - 1"),
         ] {
