@@ -14,6 +14,7 @@ use crate::control::Control;
 use crate::protocol::Reorder;
 use crate::slice::Slice;
 use crate::stats::Snapshot;
+use crate::waker::poll_again;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
 /// was asked for.
@@ -139,7 +140,7 @@ impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
         if !aggregator.release() {
-            cx.waker().wake_by_ref();
+            poll_again(cx);
             return Poll::Pending;
         }
         let order = aggregator.order.as_mut().expect("it is ordered");

@@ -11,6 +11,7 @@ use futures::Stream;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::unwind::{catch, discard};
+use crate::waker::CaughtWaker;
 
 /// Items that may wait between the thread and the pipeline.
 const BUFFER: usize = 256;
@@ -79,19 +80,21 @@ where
             let _ = sender.blocking_send(Err(message));
         }
     })?;
-    Ok(Blocking { items })
+    Ok(Blocking { items, waker: CaughtWaker::default() })
 }
 
 /// What [`blocking()`] returns: a stream of the iterator's items.
 pub struct Blocking<T> {
     items: mpsc::Receiver<Result<T, String>>,
+    waker: CaughtWaker,
 }
 
 impl<T> Stream for Blocking<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Poll::Ready(match ready!(self.items.poll_recv(cx)) {
+        let this = &mut *self;
+        Poll::Ready(match ready!(this.items.poll_recv(&mut this.waker.context(cx))) {
             Some(Ok(item)) => Some(item),
             // The panic hook has reported it on the thread where it happened.
             Some(Err(message)) => resume_unwind(Box::new(message)),

@@ -3,17 +3,19 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
 
 use crate::error::PipelineError;
+use crate::logging;
 use crate::protocol::{Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Mutex, MutexGuard};
+use crate::waker::{CaughtWaker, caught};
 
 /// Who takes items in, and is told when there may be credit, demand or an end.
 pub(crate) enum Intake {
@@ -101,7 +103,7 @@ impl Control {
     pub(crate) fn fail(self: &Arc<Self>, error: PipelineError, phase: Phase) {
         // A second error, after one that only drains, changes nothing.
         if !self.is_complete() && self.advance_with(phase, || drop(self.error.set(error.clone()))) {
-            log::warn!("{error}");
+            logging::warn!("{error}");
         }
     }
 
@@ -119,8 +121,8 @@ impl Control {
         if moved {
             match phase {
                 Phase::Running => {}
-                Phase::Draining => log::info!("fan-out draining: no more items are taken"),
-                Phase::Stopped => log::info!("fan-out stopped: what has not begun is skipped"),
+                Phase::Draining => logging::info!("fan-out draining: no more items are taken"),
+                Phase::Stopped => logging::info!("fan-out stopped: what has not begun is skipped"),
             }
             match &self.intake {
                 Intake::Source(waker) => waker.wake(),
@@ -175,11 +177,11 @@ impl Control {
         }
     }
 
-    /// Has `waker` woken when there may be credit, demand or an end. To be called before these are looked at: then no
-    /// change can slip between the look and the wait.
-    pub(crate) fn register(&self, waker: &Waker) {
+    /// Has the task of `cx` woken when there may be credit, demand or an end. To be called before these are looked at:
+    /// then no change can slip between the look and the wait.
+    pub(crate) fn register(&self, waker: &mut CaughtWaker, cx: &Context<'_>) {
         if let Intake::Source(own) = &self.intake {
-            own.register(waker);
+            waker.register(own, cx);
         }
     }
 
@@ -261,7 +263,7 @@ impl Control {
         });
         if last {
             let Stats { taken, completed, failed, skipped, in_flight, elapsed, .. } = self.stats();
-            log::info!(
+            logging::info!(
                 "fan-out ended after {elapsed:.3?}: {taken} items taken, {completed} completed, {failed} failed, \
                  {skipped} skipped, {in_flight} waiting for the consumer"
             );
@@ -272,14 +274,14 @@ impl Control {
     pub(crate) async fn workers_gone(&self) {
         let mut alive = self.alive.subscribe();
         // The sender lives in `self`, so the channel can't close while this waits.
-        let _ = alive.wait_for(|alive| *alive == 0).await;
+        let _ = caught(alive.wait_for(|alive| *alive == 0)).await;
     }
 
     /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
     /// stops.
     pub(crate) async fn over(&self) {
         let mut alive = self.alive.subscribe();
-        let _ = alive.wait_for(|alive| *alive == 0 && self.protocol().is_finished()).await;
+        let _ = caught(alive.wait_for(|alive| *alive == 0 && self.protocol().is_finished())).await;
     }
 }
 

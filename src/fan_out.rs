@@ -15,6 +15,7 @@ use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
+use crate::logging;
 use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::slice::{SLICE, Slice};
@@ -179,7 +180,7 @@ where
                 return Err(error);
             }
         };
-        log::info!(
+        logging::info!(
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );

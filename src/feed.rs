@@ -14,6 +14,7 @@ use crate::protocol::Phase;
 use crate::slice::Slice;
 use crate::ticket::Ticket;
 use crate::unwind::{catch, discard};
+use crate::waker::{CaughtWaker, poll_again};
 
 /// A feed whose types are forgotten.
 pub(crate) trait Feeds {
@@ -28,12 +29,20 @@ pub(crate) struct Feed<S, I, P, A> {
     aggregator: A,
     inputs: Arc<Spares<I>>,
     slice: Slice,
+    waker: CaughtWaker,
 }
 
 impl<S, I, P, A> Feed<S, I, P, A> {
     /// `slice` is how long the source may be asked in one go.
     pub(crate) fn new(source: S, pool: P, aggregator: A, inputs: Arc<Spares<I>>, slice: Slice) -> Self {
-        Self { source: Some(source), pool, aggregator, inputs, slice }
+        Self { source: Some(source), pool, aggregator, inputs, slice, waker: CaughtWaker::default() }
+    }
+}
+
+impl<S, I, P, A> Drop for Feed<S, I, P, A> {
+    fn drop(&mut self) {
+        // It is still there where the arbiter ended before the source did.
+        discard(self.source.take());
     }
 }
 
@@ -55,7 +64,7 @@ where
     A: Post<Finish>,
 {
     fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
-        control.register(cx.waker());
+        control.register(&mut self.waker, cx);
         while let Some(source) = &mut self.source {
             if !control.is_running() {
                 discard(self.source.take());
@@ -84,7 +93,7 @@ where
                     return Poll::Pending;
                 }
                 Ok(Pulled::Spent) => {
-                    cx.waker().wake_by_ref();
+                    poll_again(cx);
                     return Poll::Pending;
                 }
                 Ok(Pulled::Ended) => control.advance(Phase::Draining),

@@ -28,6 +28,7 @@ use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::running::Running;
 use crate::slice::Slice;
 use crate::tail::Tail;
+use crate::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
 use crate::workbench::{Factory, Workbench};
 
@@ -159,7 +160,7 @@ fn run(case: Case) {
                 let mut nobody = Context::from_waker(Waker::noop());
                 block_on(poll_fn(|cx| {
                     let polled = feed.poll(&control, &mut nobody);
-                    control.register(cx.waker());
+                    control.register(&mut CaughtWaker::default(), cx);
                     polled
                 }));
             } else {

@@ -78,7 +78,8 @@
 //!
 //! A panic in the work fails its item: the consumer gets an [`ItemError`] that names the item's index and the panic's
 //! message. Its neighbours are unharmed, the worker's [`Work`] is built anew, the pool keeps its size. The process's panic
-//! hook still prints what it prints. With `panic = "abort"` none of this holds: the process ends.
+//! hook still prints what it prints. A logger, a waker or a `Drop` that panics costs no item, no thread and not the
+//! process. With `panic = "abort"` none of this holds: the process ends.
 //!
 //! # Errors
 //!
@@ -98,6 +99,9 @@
 //! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
 //!   alone.
 
+// Not in `Cargo.toml`: tests, benches and examples have loggers and wakers of their own.
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 mod aggregator;
 mod batch;
 mod blocking;
@@ -113,6 +117,7 @@ pub mod guide;
 mod halt;
 #[cfg(all(test, shuttle))]
 mod interleavings;
+mod logging;
 mod merge;
 mod pool;
 mod post;
@@ -132,6 +137,7 @@ mod tail;
 pub mod testing;
 mod ticket;
 mod unwind;
+mod waker;
 #[cfg(feature = "web")]
 pub mod web;
 mod work;

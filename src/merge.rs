@@ -15,7 +15,8 @@ use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::ticket::Ticket;
-use crate::unwind::discard_all;
+use crate::unwind::{discard, discard_all};
+use crate::waker::{CaughtWaker, poll_again};
 
 /// The most items taken from one stream before the others have their turn.
 const TURN: usize = 32;
@@ -53,10 +54,11 @@ where
     let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
     Merged {
         control: Arc::new(Control::new(protocol, 0, Intake::source())),
-        streams: streams.into_iter().map(|stream| Box::pin(stream).ready_chunks(TURN)).collect(),
+        streams: streams.into_iter().map(|stream| Contained(Some(Box::pin(stream))).ready_chunks(TURN)).collect(),
         turn: None,
         emitted: 0,
         slice: Slice::new(SLICE),
+        waker: CaughtWaker::default(),
     }
 }
 
@@ -64,10 +66,35 @@ where
 #[must_use = "dropping the stream stops the streams it is made from"]
 pub struct Merged<S: Stream> {
     control: Arc<Control>,
-    streams: SelectAll<ReadyChunks<Pin<Box<S>>>>,
+    streams: SelectAll<ReadyChunks<Contained<S>>>,
     turn: Option<Turn<S::Item>>,
     emitted: u64,
     slice: Slice,
+    waker: CaughtWaker,
+}
+
+/// One of the streams. Their own `Drop` may panic: one that does so must not keep another from being dropped.
+struct Contained<S>(Option<Pin<Box<S>>>);
+
+impl<S: Stream> Stream for Contained<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        match &mut self.0 {
+            Some(stream) => stream.as_mut().poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), |stream| stream.size_hint())
+    }
+}
+
+impl<S> Drop for Contained<S> {
+    fn drop(&mut self) {
+        discard(self.0.take());
+    }
 }
 
 /// Items taken from one stream.
@@ -114,7 +141,7 @@ impl<S: Stream> Stream for Merged<S> {
             }
             if let Some(turn) = &mut this.turn {
                 if this.slice.is_spent() {
-                    cx.waker().wake_by_ref();
+                    poll_again(cx);
                     return Poll::Pending;
                 }
                 let item = turn.items.next();
@@ -127,11 +154,11 @@ impl<S: Stream> Stream for Merged<S> {
                     return Poll::Ready(item);
                 }
             }
-            this.control.register(cx.waker());
+            this.control.register(&mut this.waker, cx);
             if !this.control.is_running() {
                 return this.end();
             }
-            match this.streams.poll_next_unpin(cx) {
+            match this.streams.poll_next_unpin(&mut this.waker.context(cx)) {
                 Poll::Ready(Some(items)) => {
                     let (_, mut ticket) = Ticket::hand_out(&this.control, items.len());
                     ticket.record_completed();

@@ -13,6 +13,7 @@ use crate::error::{ItemError, PipelineError};
 use crate::protocol::Phase;
 use crate::slice::Slice;
 use crate::stats::Stats;
+use crate::waker::{CaughtWaker, poll_again};
 
 /// The consumer's end. Dropping it stops the pipeline at once.
 pub(crate) struct Tail<T> {
@@ -26,6 +27,7 @@ pub(crate) struct Tail<T> {
     emitted: u64,
     slice: Slice,
     state: State,
+    waker: CaughtWaker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,17 @@ enum State {
 impl<T> Tail<T> {
     /// `slice` is for how long results may be taken in one go.
     pub(crate) fn new(control: Arc<Control>, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
-        Self { control, chunks, current: None, run: 0, granted: 0, emitted: 0, slice, state: State::Open }
+        Self {
+            control,
+            chunks,
+            current: None,
+            run: 0,
+            granted: 0,
+            emitted: 0,
+            slice,
+            state: State::Open,
+            waker: CaughtWaker::default(),
+        }
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -112,7 +124,7 @@ impl<T> Tail<T> {
             }
         }
         if self.slice.is_spent() {
-            cx.waker().wake_by_ref();
+            poll_again(cx);
             return Poll::Pending;
         }
         Poll::Ready(self.take_result())
@@ -141,7 +153,7 @@ impl<T> Tail<T> {
         if self.state != State::Open {
             return Poll::Ready(None);
         }
-        let chunk = ready!(self.chunks.poll_recv(cx));
+        let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
         if chunk.is_none() {
             // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
             self.control.fail(PipelineError::SystemStopped, Phase::Stopped);

@@ -1,4 +1,21 @@
-//! Panics of the code that users hand us, caught where they would otherwise take a thread or an actor with them.
+//! Panics of code that is not this crate's, caught where they would otherwise take a thread, an actor or an item with them.
+//! A panic that meets another one on its way, in a `Drop`, would end the process.
+//!
+//! Such code never runs under a lock of this crate, and never outside of [`catch`]:
+//!
+//! | foreign code | called | by | after a panic |
+//! |---|---|---|---|
+//! | the work, and all that it calls | on a worker's thread | `Workbench::run` | the item has failed, the work is built anew |
+//! | the factory | on a worker's thread | `Workbench::build` | it is tried again, five times in all |
+//! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
+//! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`] | nothing |
+//! | a logger, and the `Display` of what is logged | everywhere | `logging` | the record is lost |
+//! | a waker | where the awaited thing happens, also inside of channels | `waker` | that task is not woken |
+//! | a writer or `Serialize`, and the texts of errors, in `web` | on the connection's arbiter | `web::write`, `web::failure` | a failure in the result's place |
+//!
+//! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the streams
+//! that it merges while they are polled, what it drops when a builder refuses its settings. A panic hook that panics ends
+//! the process, by the language's rules.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

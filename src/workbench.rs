@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::control::{Control, Presence};
 use crate::error::PipelineError;
 use crate::halt::{Halt, Waits};
+use crate::logging;
 use crate::protocol::Phase;
 use crate::run::Run;
 use crate::stats::Meter;
@@ -66,7 +67,7 @@ impl<W> Workbench<W> {
             }
             match catch(&*self.factory.0) {
                 Ok(work) => {
-                    log::debug!("worker {} has its work", self.id);
+                    logging::debug!("worker {} has its work", self.id);
                     self.work = Some(Box::new(work));
                 }
                 Err(message) if attempt == FACTORY_ATTEMPTS => {
@@ -74,7 +75,7 @@ impl<W> Workbench<W> {
                     self.control().fail(error, Phase::Stopped);
                     return false;
                 }
-                Err(message) => log::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
+                Err(message) => logging::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
             }
         }
         unreachable!("the loop returns")
@@ -95,7 +96,7 @@ impl<W> Workbench<W> {
         let work = self.work.as_mut().expect("it was built");
         let halt = Halt::new(&self.presence.0, own);
         if let Err(message) = catch(|| run.steps(steps, inputs, &mut **work, halt)) {
-            log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
+            logging::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
             run.panicked(message);
             self.meter().rebuilt();
             self.clear();

@@ -6,6 +6,7 @@ use crate::closures::{Map, TryMap};
 use crate::control::{Control, Intake};
 use crate::crew::{check_system, start_crew};
 use crate::error::{BoxError, PipelineError, StartError};
+use crate::logging;
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
@@ -133,7 +134,7 @@ impl PoolBuilder {
         if !system.arbiter().spawn(keeping) {
             return Err(StartError::SystemStopped);
         }
-        log::info!("pool started: {workers} workers, a window of {window} items");
+        logging::info!("pool started: {workers} workers, a window of {window} items");
         Ok(pool)
     }
 }

@@ -17,6 +17,7 @@ use crate::pool::own;
 use crate::pool::reply::{Answered, Fed, Reply};
 use crate::protocol::Place;
 use crate::unwind::discard;
+use crate::waker::CaughtWaker;
 
 pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
 where
@@ -25,8 +26,8 @@ where
 {
     let (sender, answers) = mpsc::unbounded_channel();
     let fed = Fed { answers: sender, turn: Arc::new(AtomicWaker::new()) };
-    let sink = PoolSink { pool: Arc::clone(pool), fed: Some(fed), waiting: None };
-    (sink, PoolStream { pool: Arc::clone(pool), answers, ended: false })
+    let sink = PoolSink { pool: Arc::clone(pool), fed: Some(fed), waiting: None, waker: CaughtWaker::default() };
+    (sink, PoolStream { pool: Arc::clone(pool), answers, ended: false, waker: CaughtWaker::default() })
 }
 
 /// Where items are fed into a [`Pool`](crate::Pool) whose results come by a [`PoolStream`]; made by [`Pool::channel`](crate::Pool::channel).
@@ -40,13 +41,14 @@ pub struct PoolSink<I: Send + 'static, O: Send + 'static> {
     fed: Option<Fed<I, O>>,
     /// The item that waits for credit.
     waiting: Option<Place>,
+    waker: CaughtWaker,
 }
 
 impl<I: Send + 'static, O: Send + 'static> PoolSink<I, O> {
     /// Waits until the last item has credit.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let (Some(place), Some(fed)) = (self.waiting, &self.fed) {
-            fed.turn.register(cx.waker());
+            self.waker.register(&fed.turn, cx);
             if self.pool.queue.is_waiting(place) {
                 return Poll::Pending;
             }
@@ -107,19 +109,21 @@ pub struct PoolStream<I: Send + 'static, O: Send + 'static> {
     pool: Arc<Open<I, O>>,
     answers: mpsc::UnboundedReceiver<Answered<I, O>>,
     ended: bool,
+    waker: CaughtWaker,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
     type Item = Result<O, SubmitError<I>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(Answered { answer, ticket }) = ready!(self.answers.poll_recv(cx)) else {
-            self.ended = true;
+        let this = &mut *self;
+        let Some(Answered { answer, ticket }) = ready!(this.answers.poll_recv(&mut this.waker.context(cx))) else {
+            this.ended = true;
             return Poll::Ready(None);
         };
         drop(ticket);
         if answer.is_ok() {
-            self.pool.control.add_emitted();
+            this.pool.control.add_emitted();
         }
         Poll::Ready(Some(answer))
     }

@@ -18,6 +18,7 @@ use crate::pool::own;
 use crate::pool::reply::Answer;
 use crate::protocol::Place;
 use crate::unwind::discard;
+use crate::waker::CaughtWaker;
 
 /// The future of an item's result; made by [`Pool::submit`](crate::Pool::submit) and
 /// [`Pool::try_submit`](crate::Pool::try_submit).
@@ -36,14 +37,14 @@ pub struct Submission<I: Send + 'static, O: Send + 'static> {
 }
 
 enum State<I: Send + 'static, O: Send + 'static> {
-    Pending { pool: Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>> },
+    Pending { pool: Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>, waker: CaughtWaker },
     Refused(SubmitError<I>),
     Done,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
     pub(super) fn pending(pool: &Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
-        Self { state: State::Pending { pool: Arc::clone(pool), place, answer } }
+        Self { state: State::Pending { pool: Arc::clone(pool), place, answer, waker: CaughtWaker::default() } }
     }
 
     pub(super) fn refused(error: SubmitError<I>) -> Self {
@@ -69,13 +70,13 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
     type Output = Result<O, SubmitError<I>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let State::Pending { pool, place, answer } = &mut self.state else {
+        let State::Pending { pool, place, answer, waker } = &mut self.state else {
             return match mem::replace(&mut self.state, State::Done) {
                 State::Refused(error) => Poll::Ready(Err(error)),
                 _ => panic!("a submission was polled after it was done"),
             };
         };
-        let answer = match Pin::new(answer).poll(cx) {
+        let answer = match Pin::new(answer).poll(&mut waker.context(cx)) {
             Poll::Ready(Ok(answer)) => answer,
             // Whoever had the item is gone without a word.
             Poll::Ready(Err(_)) => Err(stopped(None, &pool.control)),
@@ -101,7 +102,7 @@ impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
         // What is dropped with it may panic, be it the item or the result, and whoever gave it up is not to blame.
         match mem::replace(&mut self.state, State::Done) {
-            State::Pending { pool, place, mut answer } => {
+            State::Pending { pool, place, mut answer, .. } => {
                 // In this order: a worker that fetches the item in between sees that nobody waits for it.
                 answer.close();
                 discard(pool.queue.take_back(place));

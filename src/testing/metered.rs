@@ -2,26 +2,31 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use futures::{Stream, StreamExt};
+
+use crate::waker::CaughtWaker;
 
 /// A stream that yields only as many items as it was allowed: a slow consumer, or one that stops polling, without a clock.
 /// See [`metered`].
 pub struct Metered<S> {
     stream: S,
     allowance: Allowance,
+    waker: CaughtWaker,
 }
 
 /// Sets the pace of a [`Metered`] stream, from anywhere. Clones belong to the same stream.
 #[derive(Clone, Debug)]
-pub struct Allowance(Arc<Mutex<Meter>>);
+pub struct Allowance(Arc<Meter>);
 
 #[derive(Debug, Default)]
 struct Meter {
-    left: usize,
-    waker: Option<Waker>,
+    left: AtomicUsize,
+    waker: AtomicWaker,
 }
 
 /// Has a consumer take only what it is allowed. Nothing is taken from the stream before that, not even its end.
@@ -47,7 +52,7 @@ struct Meter {
 /// ```
 pub fn metered<S>(stream: S) -> (Metered<S>, Allowance) {
     let allowance = Allowance(Arc::default());
-    (Metered { stream, allowance: allowance.clone() }, allowance)
+    (Metered { stream, allowance: allowance.clone(), waker: CaughtWaker::default() }, allowance)
 }
 
 impl<S> Metered<S> {
@@ -65,24 +70,25 @@ impl<S> Metered<S> {
 impl Allowance {
     /// Allows so many more items; the stream's end counts as one.
     pub fn allow(&self, items: usize) {
-        let waker = {
-            let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            meter.left = meter.left.saturating_add(items);
-            meter.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.add(items);
+        self.0.waker.wake();
     }
 
-    fn poll_take(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if meter.left == 0 {
-            meter.waker = Some(cx.waker().clone());
-            return Poll::Pending;
+    fn add(&self, items: usize) {
+        // It can't fail: the closure always has a value.
+        let _ = self.0.left.fetch_update(SeqCst, SeqCst, |left| Some(left.saturating_add(items)));
+    }
+}
+
+impl<S> Metered<S> {
+    fn poll_take(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Meter { left, waker } = &*self.allowance.0;
+        // Before the look: what is allowed after it wakes.
+        self.waker.register(waker, cx);
+        match left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => Poll::Ready(()),
+            Err(_) => Poll::Pending,
         }
-        meter.left -= 1;
-        Poll::Ready(())
     }
 }
 
@@ -90,10 +96,11 @@ impl<S: Stream + Unpin> Stream for Metered<S> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        std::task::ready!(self.allowance.poll_take(cx));
+        std::task::ready!(self.poll_take(cx));
         let polled = self.stream.poll_next_unpin(cx);
         if polled.is_pending() {
-            self.allowance.allow(1);
+            // Without a wake-up: it is the stream that is waited for.
+            self.allowance.add(1);
         }
         polled
     }

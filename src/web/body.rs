@@ -15,6 +15,8 @@ use futures::{FutureExt, Stream};
 
 use crate::error::{ItemError, PipelineError};
 use crate::slice::{SLICE, Slice};
+use crate::unwind::discard;
+use crate::waker::poll_again;
 
 /// A chunk is handed over when it is so long, if not before.
 const CHUNK: usize = 16 * 1024;
@@ -99,6 +101,7 @@ impl<S, F> Body<S, F> {
             let ended = match results.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(value))) => {
                     self.format.value(&value, &mut self.chunk);
+                    discard(value);
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
@@ -158,7 +161,7 @@ where
             }
         }
         if mem::take(&mut this.spent) {
-            cx.waker().wake_by_ref();
+            poll_again(cx);
             return Poll::Pending;
         }
         this.slice.end();

@@ -3,6 +3,8 @@
 use std::error::Error;
 
 use crate::error::{ItemError, PipelineError};
+use crate::logging;
+use crate::unwind::catch;
 
 /// How much of a failure is told to the client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,14 +24,14 @@ impl Telling {
         } else {
             error.to_string()
         };
-        log::debug!("streamed as a failure: {}", chain(error));
+        logging::debug!("streamed as a failure: {}", chain(error));
         object(&text, "index", &index.to_string(), out);
     }
 
     /// A result that its writer could not write: `{"error":"result 3 could not be written","result":3}`
     pub(super) fn unwritten(self, number: u64, error: &dyn Error, out: &mut Vec<u8>) {
         let text = format!("result {number} could not be written");
-        log::warn!("{text}: {}", chain(error));
+        logging::warn!("{text}: {}", chain(error));
         let text = if self.causes { format!("{text}: {}", chain(error)) } else { text };
         object(&text, "result", &number.to_string(), out);
     }
@@ -37,7 +39,7 @@ impl Telling {
     /// `{"error":"the pipeline ended before its source did","ended":true}`
     pub(super) fn ended(self, error: &PipelineError, out: &mut Vec<u8>) {
         let mut text = "the pipeline ended before its source did".to_owned();
-        log::warn!("{text}: {}", chain(error));
+        logging::warn!("{text}: {}", chain(error));
         if self.causes {
             text = format!("{text}: {}", chain(error));
         }
@@ -51,13 +53,16 @@ fn object(text: &str, key: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(r#","{key}":{value}}}"#).as_bytes());
 }
 
-/// The error and its causes in one line.
+/// The error and its causes in one line. They may be the work's, whose texts may panic.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    let text = catch(|| {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    });
+    text.unwrap_or_else(|panic| format!("an error whose text panicked: {panic}"))
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::failure::chain;
 use crate::error::{ItemError, PipelineError};
+use crate::logging;
 use crate::pool::{Pool, SubmitError};
 
 /// Why [`submit`](super::submit) and [`submit_within`](super::submit_within) have no result. A handler may return it with `?`.
@@ -93,7 +94,7 @@ impl ResponseError for Refused {
             }
             Self::Late { .. } | Self::Closed { .. } => response.body(format!("{self}\n")),
             Self::Failed(_) | Self::OwnPool => {
-                log::warn!("answered with 500: {}", chain(self));
+                logging::warn!("answered with 500: {}", chain(self));
                 response.body("the request could not be worked on\n")
             }
         }

@@ -4,6 +4,8 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::unwind::catch;
+
 /// Writes a value as JSON: what [`ndjson`](super::ndjson()) and [`events`](super::events()) use.
 pub type WriteJson<T> = fn(&T, &mut Vec<u8>) -> io::Result<()>;
 
@@ -11,7 +13,7 @@ pub(super) fn json<T: Serialize>(value: &T, out: &mut Vec<u8>) -> io::Result<()>
     Ok(serde_json::to_writer(out, value)?)
 }
 
-/// Lets `write` append a value, and takes back what it wrote if it fails. Returns where the value begins.
+/// Lets `write` append a value, and takes back what it wrote if it fails or panics. Returns where the value begins.
 pub(super) fn append<T>(
     write: &mut impl FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
     value: &T,
@@ -19,7 +21,7 @@ pub(super) fn append<T>(
 ) -> io::Result<usize> {
     let start = out.len();
     // A writer that shortens what was there before breaks the format, but nothing worse.
-    let written = write(value, out);
+    let written = catch(|| write(value, out)).unwrap_or_else(|panic| Err(io::Error::other(panic)));
     let start = start.min(out.len());
     match written {
         Ok(()) => Ok(start),

@@ -329,3 +329,29 @@ fn items_that_a_merged_stream_has_taken_are_dropped_one_by_one() {
         }
     });
 }
+
+#[test]
+fn streams_that_are_merged_are_dropped_one_by_one() {
+    // Two panics at a time would end the process.
+    alone(|| {
+        for stopped in [false, true] {
+            run(async move {
+                let census = Census::new();
+                let streams = (0..3).map(|_| {
+                    let held = counted(&census);
+                    stream::pending::<()>().inspect(move |()| {
+                        let _ = &held;
+                    })
+                });
+                let mut merged = fan_in(streams.collect::<Vec<_>>());
+                assert!(futures::poll!(merged.next()).is_pending());
+                if stopped {
+                    merged.stop_handle().now();
+                    assert!(merged.next().await.is_none());
+                }
+                drop(merged);
+                assert_eq!(census.living(), 0);
+            });
+        }
+    });
+}

@@ -24,3 +24,4 @@ mod stop;
 #[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod turns;
+mod wakers;

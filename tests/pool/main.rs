@@ -17,4 +17,5 @@ mod submitters;
 #[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod system;
+mod wakers;
 mod worked;

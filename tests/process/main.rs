@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod churn;
+mod loggers;
 mod refused;
 mod status;
 #[path = "../support/mod.rs"]

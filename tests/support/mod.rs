@@ -9,6 +9,7 @@ mod count;
 mod gate;
 mod panic;
 mod run;
+mod waker;
 
 pub(crate) use alone::{alone, alone_by, with_large_stacks};
 pub(crate) use balance::{assert_balanced, assert_settled};
@@ -17,3 +18,4 @@ pub(crate) use count::Count;
 pub(crate) use gate::Gate;
 pub(crate) use panic::{Bomb, panic_with_a_bomb, quiet_panic};
 pub(crate) use run::{run, settle};
+pub(crate) use waker::panicking_waker;

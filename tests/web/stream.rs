@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use crate::client::Client;
 use crate::server::{Closed, serve};
-use crate::support::{Gate, run};
+use crate::support::{Gate, quiet_panic, run};
 
 /// 0, a failure, a panic, 30.
 fn four() -> FanIn<u32> {
@@ -119,18 +119,24 @@ fn line_breaks_of_a_writer_stay_inside_of_its_result() {
 fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
     fn odd(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
         write!(out, "{n}")?;
-        if n.is_multiple_of(2) { Err(io::Error::other("even")) } else { Ok(()) }
+        match n {
+            2 => Err(io::Error::other("even")),
+            3 => quiet_panic("odd"),
+            _ => Ok(()),
+        }
     }
     run(async {
-        let results = || stream::iter([Ok(1u32), Ok(2), Ok(3)]);
+        let results = || stream::iter([Ok(1u32), Ok(2), Ok(3), Ok(5)]);
         let server = serve(Closed::Half, move |app| {
             app.route("/lines", get().to(move || async move { ndjson_with(results(), odd) }));
             app.route("/events", get().to(move || async move { events_with(results(), odd).with_causes() }));
         });
         let (_, lines) = Client::ask(server, "/lines").await.answer().await;
-        assert_eq!(lines, "1\n{\"error\":\"result 1 could not be written\",\"result\":1}\n3\n");
+        let failure = |n| format!("{{\"error\":\"result {n} could not be written\",\"result\":{n}}}\n");
+        assert_eq!(lines, format!("1\n{}{}5\n", failure(1), failure(2)));
         let (_, events) = Client::ask(server, "/events").await.answer().await;
         assert!(events.contains("event: failure\nid: 1\ndata: {\"error\":\"result 1 could not be written: even\","));
+        assert!(events.contains("event: failure\nid: 2\ndata: {\"error\":\"result 2 could not be written: odd\","));
     });
 }
 
