@@ -154,7 +154,7 @@ fn a_signal_ends_an_input_that_waits() {
     assert_eq!(running.line(), "7");
     running.kill("-INT");
     let ended = running.end();
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(130), ""));
+    assert_eq!((ended.signal, ended.stdout.as_str()), (Some(2), ""));
     assert!(ended.stderr.ends_with(", 1 prime found\n") && ended.stderr.lines().count() == 1, "{}", ended.stderr);
     drop(stdin);
 }

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 use crate::program::{Running, names, prime_fan};
 
+/// The signals that ask for the end, and their numbers.
+const SIGNALS: [(&str, i32); 3] = [("-INT", 2), ("-TERM", 15), ("-HUP", 1)];
+
 /// Searches without an end. `filter` reads what [`start`] gives it.
 const ENDLESS: [&str; 3] = ["random -q --number 18446744073709551615", "filter -q", "range -q 0.."];
 
@@ -41,12 +44,12 @@ fn wait_for_bytes(running: &mut Running, folder: &Path, bytes: u64) -> bool {
 fn a_signal_ends_every_search_with_whole_lines() {
     let folder = TempDir::new().unwrap();
     for arguments in ENDLESS {
-        for signal in ["-INT", "-TERM", "-HUP"] {
+        for (signal, number) in SIGNALS {
             let mut running = start(folder.path(), arguments);
             running.line();
             running.kill(signal);
             let ended = running.end();
-            assert_eq!((ended.code, ended.stderr.as_str()), (Some(130), ""), "{signal} {arguments}");
+            assert_eq!((ended.signal, ended.stderr.as_str()), (Some(number), ""), "{signal} {arguments}");
             assert!(ended.stdout.is_empty() || ended.stdout.ends_with('\n'), "{signal} {arguments}");
             // Panics where a line is no number.
             ended.numbers();
@@ -64,27 +67,64 @@ fn a_second_signal_ends_every_search_whose_output_nobody_reads() {
         while !running.has_ended() {
             running.kill("-INT");
         }
-        assert_eq!(running.code(), Some(130), "{arguments}");
+        assert_eq!(running.signal(), Some(2), "{arguments}");
     }
 }
 
 #[test]
 fn a_signal_leaves_the_file_of_every_search_as_it_was() {
     for arguments in ENDLESS {
-        for signal in ["-INT", "-TERM", "-HUP"] {
+        for (signal, number) in SIGNALS {
             let folder = TempDir::new().unwrap();
             fs::write(folder.path().join("primes"), "old").unwrap();
             let mut running = start(folder.path(), &format!("{arguments} -o primes"));
             assert!(wait_for_bytes(&mut running, folder.path(), 1));
             running.kill(signal);
             let ended = running.end();
-            assert_eq!(ended.code, Some(130), "{signal} {arguments}");
+            assert_eq!(ended.signal, Some(number), "{signal} {arguments}");
             let message = "primes was not written: the search did not end of itself\n";
             assert!(ended.stderr.ends_with(message) && ended.stderr.lines().count() == 1, "{}", ended.stderr);
             assert_eq!(names(folder.path()), ["primes"]);
             assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "old");
         }
     }
+}
+
+/// Writes to a pipe until no more fits in, then becomes the program.
+fn into_full_pipe(pipe: &str, arguments: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("yes | head -c 65536 >&{pipe}; exec \"$0\" {arguments}")]);
+    command.arg(env!("CARGO_BIN_EXE_prime-fan")).stdin(Stdio::piped());
+    command
+}
+
+/// Container runtimes send a single SIGTERM.
+#[test]
+fn one_signal_ends_every_search_whose_output_nobody_reads() {
+    for (arguments, (signal, number)) in ENDLESS.into_iter().zip(SIGNALS) {
+        let mut running = Running::spawn(&mut into_full_pipe("1", &arguments.replace("-q", "-v")));
+        running.stdin().write_all(b"7\n").unwrap();
+        while !running.error_line().contains("fan-out started") {}
+        running.kill(signal);
+        assert_eq!(running.signal(), Some(number), "{signal} {arguments}");
+    }
+}
+
+/// The results come first: nothing that is said about them can keep them back.
+#[test]
+fn messages_that_nobody_reads_keep_no_file_back_and_one_signal_ends_them() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("primes");
+    // The pipe is full before the summary.
+    let mut command = into_full_pipe("2", "random --min 7 --max 7 --count 2 -o primes");
+    let running = Running::spawn(command.current_dir(folder.path()));
+    while !fs::read_to_string(&path).is_ok_and(|text| text == "7\n7\n") {
+        thread::yield_now();
+    }
+    running.kill("-TERM");
+    assert_eq!(running.signal(), Some(15));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "7\n7\n");
+    assert_eq!(names(folder.path()), ["primes"]);
 }
 
 /// A named pipe that is written to is opened when somebody reads it, and before that there is no search.
@@ -99,7 +139,7 @@ fn a_signal_ends_what_waits_for_a_reader_of_a_named_pipe() {
             thread::yield_now();
         }
         running.kill("-TERM");
-        assert_eq!(running.code(), Some(130), "{arguments}");
+        assert_eq!(running.signal(), Some(15), "{arguments}");
     }
 }
 
@@ -111,7 +151,7 @@ fn a_signal_or_the_time_ends_what_waits_for_a_writer_of_a_named_pipe() {
     let mut running = Running::spawn(prime_fan("filter -v pipe").current_dir(folder.path()));
     while !running.error_line().contains("fan-out started") {}
     running.kill("-TERM");
-    assert_eq!(running.code(), Some(130));
+    assert_eq!(running.signal(), Some(15));
     let running = Running::spawn(prime_fan("filter pipe --timeout 50ms").current_dir(folder.path()));
     assert_eq!(running.code(), Some(124));
 }

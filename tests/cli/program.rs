@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
 /// `prime-fan` with arguments separated by blanks, and without the caller's log settings.
@@ -32,7 +32,10 @@ fn ignores_signals() -> bool {
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    /// None: a signal ended it.
     pub(crate) code: Option<i32>,
+    /// The signal that ended it. Always `None` where there are none.
+    pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -47,8 +50,19 @@ impl Ended {
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("the output is text");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let (code, signal) = (output.status.code(), signal(output.status));
+        Self { code, signal, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 /// What is in a folder.
@@ -120,11 +134,24 @@ impl Running {
         self.stdout = None;
     }
 
-    /// Sends a signal with the program of that name.
+    /// Sends a signal.
     #[cfg(unix)]
     pub(crate) fn kill(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(status.expect("there is a kill program").success(), "kill {signal}");
+        kill(signal, &self.child.id().to_string());
+    }
+
+    /// Sends a signal to the process and all that it started, as Ctrl-C does, if it leads a group of its own.
+    #[cfg(unix)]
+    pub(crate) fn kill_group(&self, signal: &str) {
+        kill(signal, &format!("-{}", self.child.id()));
+    }
+
+    /// Sends a signal to the one process that it started.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kill_child(&self, signal: &str) {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("Linux tells them");
+        kill(signal, children.trim());
     }
 
     /// The most memory that it had so far.
@@ -156,13 +183,20 @@ impl Running {
         self.child.wait().expect("it can be waited for").code()
     }
 
+    /// Likewise, where a signal is to end it.
+    #[cfg(unix)]
+    pub(crate) fn signal(mut self) -> Option<i32> {
+        signal(self.child.wait().expect("it can be waited for"))
+    }
+
     /// Reads what is left of the output, up to the end.
     pub(crate) fn end(mut self) -> Ended {
         let stdout = self.stdout.take();
         let stdout = thread::spawn(move || stdout.map(rest).unwrap_or_default());
         let stderr = rest(&mut self.stderr);
         let stdout = stdout.join().expect("the output is text");
-        Ended { code: self.child.wait().expect("it can be waited for").code(), stdout, stderr }
+        let status = self.child.wait().expect("it can be waited for");
+        Ended { code: status.code(), signal: signal(status), stdout, stderr }
     }
 }
 
@@ -172,6 +206,13 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal with the program of that name.
+#[cfg(unix)]
+fn kill(signal: &str, process: &str) {
+    let status = Command::new("kill").args([signal, "--", process]).status();
+    assert!(status.expect("there is a kill program").success(), "kill {signal} {process}");
 }
 
 fn line(reader: &mut impl BufRead) -> String {

@@ -53,7 +53,7 @@ fn an_interrupted_range_is_the_beginning_of_the_whole() {
     assert_eq!(running.line(), "2");
     running.kill("-INT");
     let ended = running.end();
-    assert_eq!(ended.code, Some(130));
+    assert_eq!(ended.signal, Some(2));
     let last = ended.numbers().last().copied().unwrap();
     let whole = run(&format!("range 3..={last}"));
     assert!(whole.stdout == ended.stdout);

@@ -9,11 +9,8 @@ use std::{fs, io, process, thread};
 use actix_fan::StopHandle;
 use tempfile::NamedTempFile;
 
-use crate::signals;
+use crate::signals::{self, Signal};
 use crate::stderr;
-
-/// What the shell reports for a program that Ctrl-C ended.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the program `timeout` returns.
 pub(crate) const TIME_IS_UP: u8 = 124;
@@ -21,7 +18,8 @@ pub(crate) const TIME_IS_UP: u8 = 124;
 /// A signal that comes so soon after the first means the same: `timeout` and the like send one twice in a row.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
-/// How long a run may be stuck when its time is up, as in a write that nobody reads, before it is left.
+/// How long a run that is to end may be stuck, as in a write to a pipe that is full, before the process ends without it.
+/// Container runtimes send one SIGTERM, and kill ten seconds later.
 const STUCK: Duration = Duration::from_secs(2);
 
 /// Why a run is to end.
@@ -38,13 +36,25 @@ pub(crate) struct Ending(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     asked: Option<(Reason, Instant)>,
+    /// The last one that came.
+    signal: Option<Signal>,
     pipeline: Option<StopHandle>,
     /// A file that is worth nothing unless the run comes to its end.
     temporary: Option<PathBuf>,
     /// When the run was last seen to go on.
     alive: Option<Instant>,
-    /// It has all its results, and writes them out.
-    complete: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Results are searched for and put out.
+    #[default]
+    Searching,
+    /// The file of results gets its name. A disk may take long about it, and is given the time.
+    Committing,
+    /// The results are where they belong, and messages are still to be written.
+    Telling,
 }
 
 impl Ending {
@@ -52,13 +62,9 @@ impl Ending {
     ///
     /// They are handled on a thread of their own, which works even while the event loop can't: it blocks when nobody
     /// reads the standard output.
-    pub(crate) fn on_signals() -> io::Result<Self> {
-        let ending = Self::default();
-        signals::handle({
-            let ending = ending.clone();
-            move || ending.signal()
-        })?;
-        Ok(ending)
+    pub(crate) fn on_signals(&self) -> io::Result<()> {
+        let ending = self.clone();
+        signals::handle(move |signal| ending.on_signal(signal))
     }
 
     /// Drains the pipeline after `time`, likewise from a thread of its own.
@@ -66,21 +72,10 @@ impl Ending {
         let ending = self.clone();
         thread::Builder::new().name("timeout".to_owned()).spawn(move || {
             thread::sleep(time);
-            if ending.state().complete {
-                return;
+            if ending.state().phase == Phase::Searching {
+                ending.ask(Reason::TimeIsUp);
             }
-            ending.ask(Reason::TimeIsUp);
-            ending.state().alive.get_or_insert_with(Instant::now);
-            loop {
-                thread::sleep(STUCK);
-                let State { complete, alive, .. } = *ending.state();
-                if complete {
-                    return;
-                }
-                if alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
-                    ending.leave(TIME_IS_UP);
-                }
-            }
+            ending.watch()
         })?;
         Ok(())
     }
@@ -108,8 +103,14 @@ impl Ending {
     }
 
     /// The run has come to its end, and only its file is still to be written: that is not cut off any more.
-    pub(crate) fn complete(&self) {
-        self.state().complete = true;
+    pub(crate) fn committing(&self) {
+        self.state().phase = Phase::Committing;
+    }
+
+    /// The results are where they belong, or given up.
+    pub(crate) fn telling(&self) {
+        let mut state = self.state();
+        (state.phase, state.alive) = (Phase::Telling, Some(Instant::now()));
     }
 
     /// Why the run is to end, if it is, and since when.
@@ -117,13 +118,37 @@ impl Ending {
         self.state().asked
     }
 
+    /// The last signal that came, by which the process is to end.
+    pub(crate) fn signal(&self) -> Option<Signal> {
+        self.state().signal
+    }
+
     /// A signal came. It says nothing, since a write to the standard error may block, and a second one must get through.
-    fn signal(&self) {
+    fn on_signal(&self, signal: Signal) {
+        self.state().signal = Some(signal);
         match self.ask(Reason::Signal) {
-            Some(since) if since.elapsed() >= GRACE => self.leave(INTERRUPTED),
+            Some(since) if since.elapsed() >= GRACE => self.leave(),
+            Some(_) => {}
             // Nothing is in flight yet, and what comes before may take forever: a named pipe waits for its reader.
-            None if self.state().pipeline.is_none() => self.leave(INTERRUPTED),
-            _ => {}
+            None if self.state().pipeline.is_none() => self.leave(),
+            None => {
+                let ending = self.clone();
+                let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || ending.watch());
+                // Without that thread it takes a second signal to end what is stuck.
+                drop(watch);
+            }
+        }
+    }
+
+    /// Leaves when the run, which is to end, is stuck.
+    fn watch(&self) -> ! {
+        self.alive();
+        loop {
+            thread::sleep(STUCK / 4);
+            let State { phase, alive, .. } = *self.state();
+            if phase != Phase::Committing && alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
+                self.leave();
+            }
         }
     }
 
@@ -141,7 +166,7 @@ impl Ending {
     }
 
     /// Ends the process, whatever it is at.
-    fn leave(&self, code: u8) -> ! {
+    fn leave(&self) -> ! {
         stderr::clear_before_exit();
         // Locked to the end, so that no file is created any more.
         let mut state = self.state();
@@ -149,7 +174,10 @@ impl Ending {
             // If it can't be removed there is nobody left to tell.
             let _ = fs::remove_file(temporary);
         }
-        process::exit(code.into())
+        match state.signal {
+            Some(signal) => signal.end_process(),
+            None => process::exit(TIME_IS_UP.into()),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

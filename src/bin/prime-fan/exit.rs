@@ -9,8 +9,9 @@ use actix_fan::{PipelineError, StartError};
 use anstream::AutoStream;
 use thiserror::Error;
 
-use crate::ending::{INTERRUPTED, TIME_IS_UP};
+use crate::ending::TIME_IS_UP;
 use crate::parse::input::{Bad, ReadError};
+use crate::signals::Signal;
 use crate::stderr;
 
 const NOTHING_FOUND: u8 = 1;
@@ -76,8 +77,9 @@ impl Failure {
             Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
-            // Whoever interrupted knows, and whoever finds nothing sees it.
-            Self::Interrupted => return INTERRUPTED.into(),
+            // The process ends by the signal itself, which says it.
+            Self::Interrupted => return Signal::INTERRUPT.code().into(),
+            // It is seen.
             Self::NothingFound => return NOTHING_FOUND.into(),
             Self::Missing { .. } => NOTHING_FOUND,
             Self::Bad(_) | Self::Reported(_) => USAGE,

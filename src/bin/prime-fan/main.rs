@@ -31,26 +31,32 @@ use crate::ending::Ending;
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    match run() {
+    let ending = Ending::default();
+    let code = match run(&ending) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    };
+    // Whatever came of the run: a script around it is to stop as well.
+    if let Some(signal) = ending.signal() {
+        signal.end_process();
     }
+    code
 }
 
-fn run() -> Result<(), Failure> {
-    let ending = Ending::on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
+fn run(ending: &Ending) -> Result<(), Failure> {
+    ending.on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
     match Cli::parse(env::args_os().collect())? {
         Command::Random(args) => {
             let (search, settings) = args.into_search()?;
-            in_system(&settings, &ending)?.block_on(random::run(search, &settings, &ending))
+            in_system(&settings, ending)?.block_on(random::run(search, &settings, ending))
         }
         Command::Filter(args) => {
             let (filter, settings) = args.into_filter();
-            in_system(&settings, &ending)?.block_on(filter::run(filter, &settings, &ending))
+            in_system(&settings, ending)?.block_on(filter::run(filter, &settings, ending))
         }
         Command::Range(args) => {
             let (range, settings) = args.into_range();
-            in_system(&settings, &ending)?.block_on(range::run(range, &settings, &ending))
+            in_system(&settings, ending)?.block_on(range::run(range, &settings, ending))
         }
         Command::Completions { shell } => texts::completions(shell),
         Command::Man { command } => texts::man(command.as_deref()),

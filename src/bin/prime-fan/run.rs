@@ -3,11 +3,12 @@
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
 use actix::clock::timeout;
-use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, Stats};
+use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, PipelineError, Stats};
 use futures::FutureExt;
 
 use crate::args::Settings;
@@ -86,35 +87,60 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         let collected = self.collect().await;
         self.results.stop_handle().now();
-        let ended = self.results.finished().await;
-        let was_shown = self.progress.clear();
-        let enough = match collected {
-            Ok(enough) => enough,
-            Err(failure) => return leave(self.output, failure),
-        };
+        let ended = self.finished().await;
         let stats = self.results.stats();
         self.search.observe(&stats, &mut self.tally);
+        let enough = match collected {
+            Ok(enough) => enough,
+            Err(failure) => return self.abandon(failure),
+        };
         let cut_short = self.ending.asked().filter(|_| !enough);
         if ended.is_ok()
             && cut_short.is_none()
             && let Err(failure) = self.search.conclude(&self.tally, &mut self.output)
         {
-            return leave(self.output, failure);
+            return self.abandon(failure);
         }
-        report::tell(self.settings, self.search.nouns(), &self.tally, &stats, was_shown || cut_short.is_some());
+        let Self { search, output, tally, mut progress, settings, ending, .. } = self;
+        let nouns = search.nouns();
         let verdict = match cut_short {
-            _ if ended.is_err() => ended.map(drop).map_err(Failure::from),
-            _ if self.tally.failed > 0 => Err(Failure::Items(self.tally.failed)),
+            _ if ended.is_err() => ended.map_err(Failure::from),
+            _ if tally.failed > 0 => Err(Failure::Items(tally.failed)),
             Some((Reason::Signal, _)) => Err(Failure::Interrupted),
-            Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(self.settings.timeout.unwrap_or_default())),
-            None => self.search.verdict(&self.tally),
+            Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(settings.timeout.unwrap_or_default())),
+            None => search.verdict(&tally),
         };
-        match verdict {
-            Err(failure) if !failure.is_complete() => leave(self.output, failure),
+        // The results come first: all that follows writes to a terminal, which may be stuck or gone.
+        let (left, verdict) = match verdict {
+            Err(failure) if !failure.is_complete() => (output.abandon(), Err(failure)),
             verdict => {
-                self.ending.complete();
-                self.output.commit().and(verdict)
+                ending.committing();
+                (None, output.commit().and(verdict))
             }
+        };
+        ending.telling();
+        let was_shown = progress.clear();
+        report::tell(settings, nouns, &tally, &stats, was_shown || cut_short.is_some());
+        say_not_written(left);
+        verdict
+    }
+
+    /// Ends with results that could not be put out.
+    fn abandon(mut self, failure: Failure) -> Result<(), Failure> {
+        let left = self.output.abandon();
+        self.ending.telling();
+        self.progress.clear();
+        say_not_written(left);
+        Err(failure)
+    }
+
+    /// Waits for the workers. However long they take, the run is not stuck.
+    async fn finished(&mut self) -> Result<(), PipelineError> {
+        loop {
+            if let Ok(ended) = timeout(TICK, self.results.finished()).await {
+                return ended.map(drop);
+            }
+            self.ending.alive();
         }
     }
 
@@ -168,12 +194,11 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     }
 }
 
-/// Ends with results that are not complete.
-fn leave(output: Output, failure: Failure) -> Result<(), Failure> {
-    if let Some(path) = output.abandon() {
+/// Tells of the file that is left as it was, if there is one.
+fn say_not_written(path: Option<PathBuf>) {
+    if let Some(path) = path {
         say(format_args!("{} was not written: the search did not end of itself", path.display()));
     }
-    Err(failure)
 }
 
 /// How many workers to start.

@@ -1,11 +1,38 @@
 //! Ctrl-C and its kin, where the system has them.
 
-use std::io;
+use std::{io, process};
+
+/// A signal that asked for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signal(i32);
+
+impl Signal {
+    /// What Ctrl-C sends.
+    pub(crate) const INTERRUPT: Self = Self(2);
+
+    /// The exit code that a shell makes of it.
+    pub(crate) fn code(self) -> u8 {
+        // Signals are numbered from 1 to 64.
+        128 + self.0 as u8
+    }
+
+    /// Ends the process as the signal would have if the program had not handled it. Only then does a shell know that a
+    /// script is to stop as well: one that sees an exit code goes on with the next command.
+    pub(crate) fn end_process(self) -> ! {
+        // Signals have no default action for the first process of a container, which would survive this one.
+        #[cfg(unix)]
+        if process::id() != 1 {
+            // It fails for unknown signals alone.
+            let _ = signal_hook::low_level::emulate_default_handler(self.0);
+        }
+        process::exit(self.code().into())
+    }
+}
 
 /// Calls `handler` on a thread of its own for each signal that asks for the end. One that is ignored when the program
 /// starts, as by `nohup`, stays ignored.
 #[cfg(unix)]
-pub(crate) fn handle(handler: impl Fn() + Send + 'static) -> io::Result<()> {
+pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     use std::sync::Arc;
     use std::thread;
 
@@ -19,7 +46,8 @@ pub(crate) fn handle(handler: impl Fn() + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(wanted)?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || signals.forever().for_each(|_| handler()))?;
+    let each = move || signals.forever().for_each(|signal| handler(Signal(signal)));
+    thread::Builder::new().name("signals".to_owned()).spawn(each)?;
     Ok(())
 }
 
@@ -32,6 +60,6 @@ fn ignored() -> u64 {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn handle(handler: impl Fn() + Send + 'static) -> io::Result<()> {
-    ctrlc::set_handler(handler).map_err(io::Error::other)
+pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+    ctrlc::set_handler(move || handler(Signal::INTERRUPT)).map_err(io::Error::other)
 }

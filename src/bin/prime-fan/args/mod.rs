@@ -30,7 +30,7 @@ const EXIT_CODES: &str = "    0  what was asked for was found, or nobody reads o
    71  the operating system refused a thread or the like
    74  something could not be read or written
   124  the time of --timeout is up: what was in flight is finished and put out
-  130  Ctrl-C, SIGTERM or SIGHUP: likewise; a second one leaves at once";
+  130  Ctrl-C (SIGTERM: 143, SIGHUP: 129): likewise; a second one leaves at once";
 
 fn after_help(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes:\n{EXIT_CODES}")
