@@ -29,7 +29,7 @@ fn a_full_disk_under_the_standard_output_is_told_by_every_search() {
     for arguments in LARGE {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ended = Ended::from(prime_fan(arguments).current_dir(folder.path()).stdout(full).output().unwrap());
-        let message = "prime-fan: could not write to the standard output: No space left on device (os error 28); \
+        let message = "prime-fan: could not write to the standard output: No space left on device; \
                        make room, or write elsewhere with --output\n";
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(74), message), "{arguments}");
     }
@@ -60,7 +60,7 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
         let path = folder.path().canonicalize().unwrap().join("small/primes");
         let message = format!(
             "prime-fan: {path} was not written: the search did not end of itself\n\
-             prime-fan: could not write to {path}: No space left on device (os error 28); make room, or write \
+             prime-fan: could not write to {path}: No space left on device; make room, or write \
              elsewhere with --output\n",
             path = path.display()
         );
@@ -77,7 +77,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_leaves_the_old_file() {
         let line = format!("ulimit -f 8; exec \"$0\" {arguments} -o primes");
         let ended = shell(&folder, Command::new("env"), &line);
         assert_eq!(ended.code, Some(74), "{arguments}: {}", ended.stderr);
-        let message = "primes: File too large (os error 27); raise the limit of `ulimit -f`, or look for less\n";
+        let message = "primes: File too large; raise the limit of `ulimit -f`, or look for less\n";
         assert!(ended.stderr.ends_with(message), "{}", ended.stderr);
         assert_eq!(names(folder.path()), ["numbers", "primes"]);
         assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "old");

@@ -5,10 +5,14 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::program::{Running, names, prime_fan};
+
+/// No test takes so long, unless what it waits for never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The signals that ask for the end, and their numbers.
 const SIGNALS: [(&str, i32); 3] = [("-INT", 2), ("-TERM", 15), ("-HUP", 1)];
@@ -116,9 +120,11 @@ fn messages_that_nobody_reads_keep_no_file_back_and_one_signal_ends_them() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("primes");
     // The pipe is full before the summary.
-    let mut command = into_full_pipe("2", "random --min 7 --max 7 --count 2 -o primes");
+    let mut command = into_full_pipe("2", "random --min 7 --max 7 -n 2 -o primes");
     let running = Running::spawn(command.current_dir(folder.path()));
+    let start = Instant::now();
     while !fs::read_to_string(&path).is_ok_and(|text| text == "7\n7\n") {
+        assert!(start.elapsed() < PATIENCE, "the file is kept back");
         thread::yield_now();
     }
     running.kill("-TERM");

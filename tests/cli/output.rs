@@ -111,8 +111,8 @@ fn an_input_may_be_the_output_by_another_name() {
 fn what_cannot_be_a_file_is_told_before_the_search() {
     let folder = TempDir::new().unwrap();
     for (path, message) in [
-        ("new/", "could not write to new/: is a directory"),
-        ("nowhere/new", "could not write to nowhere/new: No such file or directory (os error 2)"),
+        ("new/", "could not write to new/: Is a directory"),
+        ("nowhere/new", "could not write to nowhere/new: No such file or directory"),
     ] {
         let ended = run_in(folder.path(), &format!("range 0.. -o {path}"));
         assert_eq!((ended.code, ended.stderr), (Some(74), format!("prime-fan: {message}\n")));
@@ -134,7 +134,7 @@ fn a_stream_is_written_as_it_is() {
     assert_eq!(ended.code, Some(74));
     assert_eq!(
         ended.stderr,
-        "prime-fan: could not write to /dev/full: No space left on device (os error 28); make room, or write elsewhere with --output\n"
+        "prime-fan: could not write to /dev/full: No space left on device; make room, or write elsewhere with --output\n"
     );
 }
 

@@ -43,7 +43,10 @@ fn messages_are_coloured_when_that_is_asked_for() {
     assert!(!stderr("").contains(ESCAPE));
     assert!(!stderr("--color never").contains(ESCAPE));
     assert!(stderr("--color always").contains(ESCAPE));
-    assert!(run("--oops --color=always").stderr.contains(ESCAPE));
+    // Errors begin alike, whatever found them.
+    let prefix = stderr("--color always").split(' ').next().unwrap().to_owned();
+    assert!(run("--oops --color=always").stderr.starts_with(&prefix), "{prefix:?}");
+    assert!(prefix.contains("prime-fan:") && run("--oops").stderr.starts_with("prime-fan: "));
     assert!(!run("--oops").stderr.contains(ESCAPE));
     assert!(run("--help --color=always").stdout.contains(ESCAPE));
     assert!(run("range 2..4 -v --color always --workers 1").stderr.contains(ESCAPE));

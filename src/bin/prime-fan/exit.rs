@@ -113,7 +113,7 @@ impl Failure {
 fn print(message: &clap::Error) -> ExitCode {
     let text = message.render().ansi().to_string();
     if message.use_stderr() {
-        stderr::write(text);
+        stderr::write(stderr::in_our_voice(&text));
     } else if let Err(error) = io::Write::write_all(&mut AutoStream::auto(io::stdout()), text.as_bytes()) {
         return Failure::Stdout(error).report();
     }

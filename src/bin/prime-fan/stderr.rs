@@ -4,13 +4,13 @@ use std::env;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use anstream::AutoStream;
 use anstream::adapter::strip_str;
-use clap::builder::styling::{AnsiColor, Style};
+use clap::builder::styling::{AnsiColor, Style, Styles};
 use indicatif::MultiProgress;
 
 /// The bars on the terminal, once there are any.
@@ -58,10 +58,33 @@ pub(crate) fn complaint(error: &dyn Error) -> String {
     let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        line += &format!(": {error}");
+        line += &format!(": {}", words(error));
         cause = error.source();
     }
     line + "\n"
+}
+
+/// An error of the operating system in its own words without its number. The standard library has words of its own for
+/// those that it made up, "entity not found" for one.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let shared = error.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref);
+    let Some(error) = error.downcast_ref::<io::Error>().or(shared) else { return error.to_string() };
+    let text = error.to_string();
+    match (error.raw_os_error(), error.kind()) {
+        (Some(code), _) => text.trim_end_matches(&format!(" (os error {code})")).to_owned(),
+        (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
+        (None, io::ErrorKind::IsADirectory) => "Is a directory".to_owned(),
+        (None, _) => {
+            let mut text = text.chars();
+            text.next().map(|first| first.to_uppercase().chain(text).collect()).unwrap_or_default()
+        }
+    }
+}
+
+/// What clap says of wrong arguments begins like every other message.
+pub(crate) fn in_our_voice(text: &str) -> String {
+    let theirs = Styles::styled().get_error().to_owned();
+    text.replacen(&format!("{theirs}error:{theirs:#}"), &format!("{ERROR}prime-fan:{ERROR:#}"), 1)
 }
 
 /// Writes lines as they are, without colours where there are to be none.
@@ -96,5 +119,24 @@ impl Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_same_words_whether_the_system_or_the_library_made_it() {
+        let words = |error: io::Error| words(&error);
+        assert_eq!(words(io::ErrorKind::NotFound.into()), "No such file or directory");
+        assert_eq!(words(io::ErrorKind::PermissionDenied.into()), "Permission denied");
+        assert_eq!(words(io::Error::other("no luck")), "No luck");
+        #[cfg(unix)]
+        for (code, kind) in [(2, io::ErrorKind::NotFound), (13, io::ErrorKind::PermissionDenied)] {
+            assert_eq!(words(io::Error::from_raw_os_error(code)), words(kind.into()));
+        }
+        let shared = Arc::new(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(super::words(&shared), "No such file or directory");
     }
 }
