@@ -37,7 +37,7 @@ const OUTPUTS: [&str; 7] = [
 ];
 
 const RANDOM: [&str; 8] =
-    ["--number=1", "--number=1000", "--min=24", "--max=28", "--seed=7", "--tested=1", "--tested=5000", "--ordered"];
+    ["--number=1", "--number=1000", "--min=24", "--max=30", "--seed=7", "--tested=1", "--tested=5000", "--ordered"];
 
 const FILTER: [&str; 9] =
     ["in", "-", "nowhere", "folder", "/dev/null", "--not", "--annotate", "--bad=skip", "--bad=report"];
@@ -51,7 +51,7 @@ const RANGE: [&str; 2] = ["--count", "--twins"];
 const TIMES: [&str; 4] = ["--timeout=0s", "--timeout=1ms", "--timeout=20ms", "--timeout=50ms"];
 
 /// What makes no sense, or something else is meant by it.
-const ODD: [&str; 28] = [
+const ODD: [&str; 29] = [
     "",
     "-",
     "--",
@@ -74,6 +74,7 @@ const ODD: [&str; 28] = [
     "--number=0",
     "--min=18446744073709551616",
     "--bits=65",
+    "--bits=1",
     "--bits=64",
     "--bad=",
     "--finder=slow",

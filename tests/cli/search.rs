@@ -11,8 +11,8 @@ fn ten_primes_and_a_summary_are_printed() {
     assert_eq!(ended.numbers().len(), 10);
     assert!(ended.numbers().into_iter().all(is_prime));
     let summary = &ended.stderr;
-    assert_eq!(summary.lines().count(), 1, "{summary}");
-    for part in ["prime-fan: ", " numbers tested by ", " worker", " s (", " numbers/s), 10 primes found"] {
+    assert_eq!(summary.lines().count(), 2, "{summary}");
+    for part in ["prime-fan: ", " numbers tested by ", " worker", " s (", " numbers/s), 10 primes found\n"] {
         assert!(summary.contains(part), "{part:?} in {summary:?}");
     }
 }
@@ -68,6 +68,35 @@ fn another_seed_and_no_seed_print_something_else() {
 }
 
 #[test]
+fn a_seed_that_was_drawn_is_told_and_repeats_the_run() {
+    let drawn = run("--ordered -n 20");
+    let seed = drawn.stderr.lines().last().and_then(|line| line.strip_prefix("prime-fan: ")).unwrap();
+    let seed = seed.strip_suffix(" draws the same numbers again").unwrap();
+    assert!(seed.starts_with("--seed "), "{seed}");
+    let again = run(&format!("--ordered -n 20 {seed}"));
+    assert_eq!(again.numbers(), drawn.numbers());
+    // It is known already.
+    assert_eq!(again.stderr.lines().count(), 1, "{}", again.stderr);
+    assert!(run("-q").stderr.is_empty());
+    let statistics = run("--ordered -n 20 --stats text").stderr;
+    assert!(statistics.lines().any(|line| line.starts_with("seed       ")), "{statistics}");
+}
+
+#[test]
+fn a_range_without_a_prime_is_refused_at_once() {
+    for (options, message) in [
+        ("--min 24 --max 28", "no number from 24 to 28 is prime: lower --min or raise --max"),
+        ("--max 1", "no number from 0 to 1 is prime: lower --min or raise --max"),
+        ("--min 18446744073709551558", "no number from 18446744073709551558 to 18446744073709551615 is prime"),
+        ("--bits 1", "give a whole number from 2 to 64"),
+    ] {
+        let ended = run(options);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{options}");
+        assert!(ended.stderr.contains(message), "{options}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn trial_division_finds_the_same_primes() {
     let by = |finder: &str| run(&format!("--bits 28 --seed 3 --ordered --number 300 --finder {finder}"));
     let (fast, trial) = (by("fast"), by("trial"));
@@ -95,9 +124,12 @@ fn as_many_primes_as_asked_for_are_enough_whatever_tested_says() {
     assert_eq!(run("--min 7 --max 7 --number 11 --tested 10").code, Some(1));
 }
 
+/// The only prime of its range, which is drawn after some other numbers, takes trial division seconds.
+const RARE: &str = "--finder trial --min 18446744073709551557 --seed 1 --workers 1";
+
 #[test]
-fn a_range_without_primes_is_noted_until_it_is_given_up() {
-    let mut running = Running::start("--min 24 --max 28");
+fn a_search_that_finds_nothing_for_long_says_so() {
+    let mut running = Running::start(RARE);
     let note = running.error_line();
     assert!(note.starts_with("prime-fan: ") && !note.starts_with("prime-fan: 0 "), "{note}");
     let end = " numbers tested, 0 of 10 primes found so far; --tested N gives up after N, Ctrl-C stops";
@@ -117,6 +149,13 @@ fn the_pipeline_is_logged_where_that_is_asked_for() {
     let started = "fan-out started: 2 workers";
     assert!(run("-v --workers 2").stderr.contains(started));
     assert!(!run("--workers 2").stderr.contains(started));
-    let output = prime_fan("--workers 2").env("RUST_LOG", "actix_fan=info").output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains(started));
+    let with = |level: &str, options: &str| {
+        let output = prime_fan(&format!("--workers 2 {options}")).env("RUST_LOG", level).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(with("actix_fan=info", "").contains(started));
+    // What is typed beats what is set.
+    assert_eq!(with("trace", "-q"), "");
+    assert!(with("off", "-v").contains(started));
+    assert!(!with("trace", "-v").contains("TRACE"));
 }

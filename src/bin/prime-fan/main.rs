@@ -66,10 +66,13 @@ fn run(ending: &Ending) -> Result<(), Failure> {
 /// What a search needs around it: the log, the clock, and an event loop for its actors.
 fn in_system(settings: &Settings, ending: &Ending) -> Result<actix::SystemRunner, Failure> {
     let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
-    env_logger::Builder::from_env(Env::default().default_filter_or(settings.log_filter))
-        .write_style(style)
-        .target(Target::Pipe(Box::new(stderr::Log)))
-        .init();
+    let mut log = env_logger::Builder::new();
+    // What was typed beats what is set for every program.
+    match settings.log_filter {
+        Some(filter) => log.parse_filters(filter),
+        None => log.parse_env(Env::default().default_filter_or("warn")),
+    };
+    log.write_style(style).target(Target::Pipe(Box::new(stderr::Log))).init();
     if let Some(time) = settings.timeout {
         ending.after(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
     }

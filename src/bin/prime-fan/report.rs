@@ -2,7 +2,7 @@
 
 use actix_fan::{Stats, WorkerStats};
 
-use crate::args::{Settings, StatsForm};
+use crate::args::{Seed, Settings, StatsForm};
 use crate::stderr::{say, write};
 use crate::tally::{Nouns, Tally};
 
@@ -10,8 +10,16 @@ use crate::tally::{Nouns, Tally};
 pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
     match settings.stats {
         Some(StatsForm::Json) => write(json(nouns, tally, stats)),
-        Some(StatsForm::Text) => write(text(nouns, tally, stats)),
-        None if settings.summary || (in_any_case && !settings.quiet) => say(summary(nouns, tally, stats)),
+        Some(StatsForm::Text) => {
+            let seed = settings.seed.map_or(String::new(), |seed| format!("seed       {}\n", seed.value));
+            write(text(nouns, tally, stats) + &seed);
+        }
+        None if settings.summary || (in_any_case && !settings.quiet) => {
+            say(summary(nouns, tally, stats));
+            if let Some(Seed { value, was_drawn: true }) = settings.seed {
+                say(format_args!("--seed {value} draws the same numbers again"));
+            }
+        }
         None => {}
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Common {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Log what the pipeline does, -vv in detail (RUST_LOG has more to choose from)
+    /// Log what the pipeline does, -vv in detail; without -q and -v, RUST_LOG says what is logged
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
@@ -92,19 +92,30 @@ pub(crate) struct Settings {
     pub(crate) quiet: bool,
     /// Whether to sum it up at the end where nothing else is told.
     pub(crate) summary: bool,
-    pub(crate) log_filter: &'static str,
+    /// Where random numbers are searched.
+    pub(crate) seed: Option<Seed>,
+    /// What -q or -v says. None: the environment decides.
+    pub(crate) log_filter: Option<&'static str>,
+}
+
+/// What random numbers are drawn from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seed {
+    pub(crate) value: u64,
+    /// It was not given: the run can be repeated only if it is printed.
+    pub(crate) was_drawn: bool,
 }
 
 impl From<Common> for Settings {
     fn from(common: Common) -> Self {
         let Common { workers, format, output, timeout, progress, stats, quiet, verbose, color: _ } = common;
         let log_filter = match (quiet, verbose) {
-            (true, _) => "error",
-            (_, 0) => "warn",
-            (_, 1) => "info",
-            _ => "debug",
+            (true, _) => Some("error"),
+            (_, 0) => None,
+            (_, 1) => Some("info"),
+            _ => Some("debug"),
         };
-        Self { workers, format, output, timeout, progress, stats, quiet, summary: false, log_filter }
+        Self { workers, format, output, timeout, progress, stats, quiet, summary: false, seed: None, log_filter }
     }
 }
 

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use common::{ProgressWhen, Settings, StatsForm};
+pub(crate) use common::{ProgressWhen, Seed, Settings, StatsForm};
 pub(crate) use filter::{Filter, FilterArgs, Keep, OnBad};
 pub(crate) use random::{Finder, RandomArgs, Search};
 pub(crate) use range::{Range, RangeArgs, What};
@@ -58,6 +58,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Searches random numbers for primes
+    ///
+    /// The same number may be drawn again, so a prime may be printed more than once; in a small range that is likely.
     #[command(allow_negative_numbers = true, after_help = after_help(random::EXAMPLES))]
     Random(RandomArgs),
     /// Puts out those of the numbers in files that are prime

@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use actix_fan::primes::{EmptyRange, RandomIntegers};
+use actix_fan::primes::{EmptyRange, RandomIntegers, is_prime};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use super::Cli;
-use super::common::{Common, Settings};
+use super::common::{Common, Seed, Settings};
 use crate::parse::values::whole;
 
 pub(super) const EXAMPLES: &str =
@@ -30,15 +30,16 @@ pub(crate) struct RandomArgs {
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     max: Option<u64>,
 
-    /// Search numbers of exactly B bits, 1 to 64
-    #[arg(short, long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(1..=64))]
+    /// Search numbers of exactly B bits, 2 to 64
+    #[arg(short, long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(2..=64))]
     bits: Option<u32>,
 
-    /// Draw the same numbers in every run with this N; with --ordered, print the same primes
+    /// Draw the same numbers in every run with this N; with --ordered, print the same primes [default: a random seed,
+    /// which is printed at the end]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
-    /// Give up after so many numbers
+    /// Give up after N numbers
     #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=usize::MAX as u64))]
     tested: Option<usize>,
 
@@ -77,17 +78,20 @@ pub(crate) struct Search {
 
 impl RandomArgs {
     pub(crate) fn into_search(self) -> Result<(Search, Settings), clap::Error> {
-        let numbers = RandomIntegers::new(self.range()).map_err(|EmptyRange { min, max, .. }| {
-            let message = format!("--min {min} is greater than --max {max}: lower --min or raise --max");
-            <Cli as CommandFactory>::command().error(ErrorKind::ValueValidation, message)
+        let range = self.range();
+        let numbers = RandomIntegers::new(range.clone()).map_err(|EmptyRange { min, max, .. }| {
+            invalid(format!("--min {min} is greater than --max {max}: lower --min or raise --max"))
         })?;
-        let numbers = match self.seed {
-            Some(seed) => numbers.seeded(seed),
-            None => numbers,
-        };
+        if !has_prime(range.clone()) {
+            let (min, max) = range.into_inner();
+            return Err(invalid(format!("no number from {min} to {max} is prime: lower --min or raise --max")));
+        }
+        let seed = Seed { value: self.seed.unwrap_or_else(draw), was_drawn: self.seed.is_none() };
+        let numbers = numbers.seeded(seed.value);
         let Self { number: count, tested, finder, ordered, common, .. } = self;
         let settings = Settings::from(common);
-        Ok((Search { numbers, count, tested, finder, ordered }, Settings { summary: !settings.quiet, ..settings }))
+        let settings = Settings { summary: !settings.quiet, seed: Some(seed), ..settings };
+        Ok((Search { numbers, count, tested, finder, ordered }, settings))
     }
 
     fn range(&self) -> RangeInclusive<u64> {
@@ -96,6 +100,22 @@ impl RandomArgs {
             None => self.min.unwrap_or(0)..=self.max.unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Returns true if there is a prime to be found. Below 2^64 no more than 1550 numbers lie between two primes, so this
+/// takes microseconds however wide the range is.
+fn has_prime(mut range: RangeInclusive<u64>) -> bool {
+    range.any(is_prime)
+}
+
+/// A seed that the operating system chooses.
+fn draw() -> u64 {
+    let mut seeds = RandomIntegers::new(0..=u64::MAX).expect("the range is not empty");
+    seeds.next().expect("they have no end")
+}
+
+fn invalid(message: String) -> clap::Error {
+    <Cli as CommandFactory>::command().error(ErrorKind::ValueValidation, message)
 }
 
 #[cfg(test)]
@@ -112,7 +132,6 @@ mod tests {
 
     #[test]
     fn bits_are_the_numbers_of_exactly_that_length() {
-        assert_eq!(range("prime-fan --bits 1"), 1..=1);
         assert_eq!(range("prime-fan --bits 2"), 2..=3);
         assert_eq!(range("prime-fan random --bits 63"), 1 << 62..=u64::MAX / 2);
         assert_eq!(range("prime-fan random --bits 64"), 1 << 63..=u64::MAX);
@@ -123,5 +142,14 @@ mod tests {
         assert_eq!(range("prime-fan"), 0..=u64::MAX);
         assert_eq!(range("prime-fan --min 7"), 7..=u64::MAX);
         assert_eq!(range("prime-fan --max 7"), 0..=7);
+    }
+    #[test]
+    fn a_range_without_a_prime_is_known_whatever_its_width() {
+        let largest = 18_446_744_073_709_551_557;
+        assert!(has_prime(0..=2) && has_prime(2..=2) && has_prime(0..=u64::MAX) && has_prime(largest..=u64::MAX));
+        assert!(!has_prime(0..=1) && !has_prime(24..=28) && !has_prime(largest + 1..=u64::MAX));
+        // The widest gap between primes below 2^64.
+        let gap = 18_361_375_334_787_046_697;
+        assert!(has_prime(gap..=gap + 1550) && has_prime(gap + 1..=gap + 1550) && !has_prime(gap + 1..=gap + 1549));
     }
 }
