@@ -3,6 +3,8 @@
 
 mod arbitrary;
 mod arguments;
+#[cfg(target_os = "linux")]
+mod attributes;
 #[cfg(unix)]
 mod closed;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
 
 mod args;
+mod attributes;
 #[cfg(test)]
 mod checks;
 mod ending;

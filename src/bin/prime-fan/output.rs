@@ -1,14 +1,16 @@
 //! Where the results go: the standard output, a stream, or a file that is written whole or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::args::Settings;
+use crate::attributes;
 use crate::ending::Ending;
 use crate::exit::Failure;
-use crate::stderr::aside;
+use crate::stderr::{aside, say};
 
 const BUFFER: usize = 64 * 1024;
 
@@ -33,13 +35,22 @@ enum Target {
 }
 
 impl Output {
-    pub(crate) fn to(path: Option<&Path>, ending: &Ending) -> Result<Self, Failure> {
-        match path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") {
-            None => Ok(Self::stdout()),
-            Some(path) => match Target::open(path, ending) {
-                Ok(target) => Ok(Self::new(target)),
-                Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
-            },
+    pub(crate) fn to(settings: &Settings, ending: &Ending) -> Result<Self, Failure> {
+        let path = settings.output.as_deref();
+        let Some(path) = path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") else {
+            return Ok(Self::stdout());
+        };
+        match Target::open(path, ending) {
+            Ok((target, lost)) => {
+                if !settings.quiet && !lost.is_empty() {
+                    let (path, lost) = (path.display(), lost.join(", "));
+                    say(format_args!(
+                        "{path} is replaced, which does not keep: {lost}; `> {path}` writes into it instead"
+                    ));
+                }
+                Ok(Self::new(target))
+            }
+            Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
         }
     }
 
@@ -93,11 +104,13 @@ impl Output {
 }
 
 impl Target {
-    fn open(path: &Path, ending: &Ending) -> io::Result<Self> {
+    /// And what can't be kept of the file that is there.
+    fn open(path: &Path, ending: &Ending) -> io::Result<(Self, Vec<&'static str>)> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Self::beside(behind_link(path)?, ending);
+                // What the umask leaves of it.
+                return Ok((Self::beside(behind_link(path)?, 0o666, ending)?, Vec::new()));
             }
             Err(error) => return Err(error),
         };
@@ -107,18 +120,20 @@ impl Target {
         // What could not be written to is not replaced either.
         let file = File::options().append(true).open(path)?;
         if !metadata.is_file() || is_handle(path) {
-            return Ok(Self::Stream { path: path.to_owned(), file });
+            return Ok((Self::Stream { path: path.to_owned(), file }, Vec::new()));
         }
-        // A link stays one; what it leads to is replaced.
-        let target = Self::beside(fs::canonicalize(path)?, ending)?;
-        if let Self::File { file, .. } = &target {
-            file.as_file().set_permissions(metadata.permissions())?;
-        }
-        Ok(target)
+        // A link stays one; what it leads to is replaced. Until the permissions are those of the old file, nobody else
+        // may open the new one.
+        let target = Self::beside(fs::canonicalize(path)?, 0o600, ending)?;
+        let lost = match &target {
+            Self::File { file: new, .. } => attributes::keep(&file, &file.metadata()?, new.as_file()),
+            Self::Stdout { .. } | Self::Stream { .. } => Vec::new(),
+        };
+        Ok((target, lost))
     }
 
-    fn beside(path: PathBuf, ending: &Ending) -> io::Result<Self> {
-        let file = ending.owning(|| beside(&path))?;
+    fn beside(path: PathBuf, mode: u32, ending: &Ending) -> io::Result<Self> {
+        let file = ending.owning(|| beside(&path, mode))?;
         Ok(Self::File { path, file })
     }
 }
@@ -137,8 +152,9 @@ fn behind_link(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// A temporary file that can be renamed to `path`: in the same folder, with the permissions of a new file.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+/// A temporary file that can be renamed to `path`: in the same folder, with the permissions `mode` where there are any.
+#[cfg_attr(not(unix), expect(unused_variables))]
+fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(folder)?;
     let mut builder = Builder::new();
@@ -146,8 +162,7 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions({
         use std::os::unix::fs::PermissionsExt;
-        // What the umask leaves of it.
-        Permissions::from_mode(0o666)
+        std::fs::Permissions::from_mode(mode)
     });
     // Nobody has heard of the name that is in the error.
     builder.tempfile_in(folder).map_err(|error| error.kind().into())

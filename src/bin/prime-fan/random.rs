@@ -17,7 +17,7 @@ use crate::tally::{Nouns, Tally};
 pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
     let args::Search { numbers, count, tested, finder, ordered } = search;
     let layout = Layout::plain(settings.format);
-    let mut output = Output::to(settings.output.as_deref(), ending)?;
+    let mut output = Output::to(settings, ending)?;
     output.write(layout.header().as_bytes())?;
     let pool = Pool { finder, workers: settings.workers, ordered };
     let primes = match tested {

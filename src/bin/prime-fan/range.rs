@@ -21,7 +21,7 @@ const WINDOW: usize = 3;
 pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
     let args::Range { range, what, count } = range;
     let layout = Layout { twins: what == What::Twins, ..Layout::plain(settings.format) };
-    let mut output = Output::to(settings.output.as_deref(), ending)?;
+    let mut output = Output::to(settings, ending)?;
     if !count {
         output.write(layout.header().as_bytes())?;
     }

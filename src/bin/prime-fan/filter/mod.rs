@@ -29,7 +29,7 @@ const WINDOW: usize = 8;
 pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
     let args::Filter { files, keep, bad, ordered } = filter;
     let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(settings.format) };
-    let mut output = Output::to(settings.output.as_deref(), ending)?;
+    let mut output = Output::to(settings, ending)?;
     output.write(layout.header().as_bytes())?;
     let bytes = bytes(&files);
     let types = files.iter().any(|file| file.as_os_str() == "-") && io::stdin().is_terminal();
