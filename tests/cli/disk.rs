@@ -59,7 +59,7 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
         assert_eq!(ended.stdout, "74\nprimes\nold\n", "{arguments}: {}", ended.stderr);
         let path = folder.path().canonicalize().unwrap().join("small/primes");
         let message = format!(
-            "prime-fan: {path} was not written: the search did not end of itself\n\
+            "prime-fan: {path} was not written: the results are not complete\n\
              prime-fan: could not write to {path}: No space left on device; make room, or write \
              elsewhere with --output\n",
             path = path.display()

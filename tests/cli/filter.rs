@@ -5,7 +5,7 @@ use std::io::Write;
 
 use actix_fan::primes::is_prime;
 
-use crate::program::{Running, run_on};
+use crate::program::{Running, run, run_on};
 
 /// Numbers enough for some slices of the input.
 fn many() -> (String, Vec<u64>) {
@@ -100,7 +100,7 @@ fn bad_words_are_told_with_their_lines_however_the_input_is_cut() {
 fn a_line_of_a_gigabyte_takes_no_memory() {
     const BLOCK: usize = 1 << 20;
     for (block, options, code, message) in [
-        ("7".repeat(BLOCK), "filter", 2, "is not a number: it has more than 65536 characters"),
+        ("7".repeat(BLOCK), "filter --bad skip", 1, "is not a number: it has more than 65536 characters"),
         (format!("{} 7 ", " ".repeat(BLOCK - 3)), "filter", 0, ""),
     ] {
         let mut running = Running::reading(options);
@@ -118,13 +118,115 @@ fn a_line_of_a_gigabyte_takes_no_memory() {
     }
 }
 
+/// What follows it doesn't matter, and may never come. (The time only ends a program that waits for it.)
+#[test]
+fn a_word_that_is_too_long_is_refused_before_its_end_comes() {
+    for options in ["", "--unordered"] {
+        let mut running = Running::reading(&format!("filter --timeout 1m {options}"));
+        let mut stdin = running.stdin();
+        stdin.write_all(b"7\n").unwrap();
+        assert_eq!(running.line(), "7");
+        // It may have ended when it has seen enough.
+        let _ = stdin.write_all(&[b'1'; 64 * 1024 + 4]);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(2), "{options}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("input:2: \"1111") && ended.stderr.contains("more than 65536"),
+            "{}",
+            ended.stderr
+        );
+        drop(stdin);
+    }
+    let mut running = Running::reading("filter --bad report");
+    let mut stdin = running.stdin();
+    stdin.write_all(&[b'1'; 64 * 1024 + 4]).unwrap();
+    assert!(running.error_line().contains("more than 65536"));
+    stdin.write_all(b"1 7\n").unwrap();
+    drop(stdin);
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), "7\n"), "the rest of the word is no word");
+    assert_eq!(ended.stderr, "prime-fan: bad words in the input: 1\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_without_an_end_is_refused() {
+    for options in ["", "--unordered", "--bad stop --count"] {
+        let ended = run(&format!("filter /dev/zero --timeout 1m {options}"));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{options}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn text_in_another_encoding_is_named() {
+    let text = "\u{feff}7\r\n11\r\n";
+    for bytes in [
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+        text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        text.encode_utf16().skip(1).flat_map(u16::to_le_bytes).collect(),
+        text.encode_utf16().skip(1).flat_map(u16::to_be_bytes).collect(),
+    ] {
+        for (options, code, beginning) in [
+            ("--bad stop", 2, "prime-fan: the standard input:1: \""),
+            ("--bad skip", 1, "prime-fan: none of the input's words ("),
+        ] {
+            let ended = run_on(&format!("filter {options}"), bytes.clone());
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{options}");
+            let end = "is text in UTF-16: convert the input, for example with `iconv -f UTF-16 -t UTF-8`\n";
+            assert!(ended.stderr.starts_with(beginning) && ended.stderr.ends_with(end), "{}", ended.stderr);
+            assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn numbers_are_counted_in_any_form_and_by_any_number_of_workers() {
+    let (input, primes) = many();
+    for (options, text) in [
+        ("", format!("{}\n", primes.len())),
+        ("--not", format!("{}\n", 60_000 - primes.len())),
+        ("--unordered --workers 3 --format csv", format!("count\n{}\n", primes.len())),
+        ("--workers 3 --format json", format!("{{\"count\":{}}}\n", primes.len())),
+    ] {
+        let ended = run_on(&format!("filter --count {options}"), input.clone());
+        assert_eq!((ended.code, ended.stdout, ended.stderr.as_str()), (Some(0), text, ""), "{options}");
+    }
+    // A part of the input has no count.
+    let ended = run_on("filter --count", format!("{input} x"));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn the_place_of_a_number_is_its_file_and_line_however_the_input_is_cut() {
+    let (input, _) = many();
+    let words: Vec<&str> = input.lines().collect();
+    let ended = run_on("filter --location --annotate --workers 3", input.clone());
+    assert_eq!(ended.stdout.lines().count(), words.len());
+    for (index, line) in ended.stdout.lines().enumerate() {
+        assert!(line.starts_with(&format!("-:{}:{} ", index + 1, words[index])), "{line}");
+    }
+}
+
 /// Reading that file at its start is an error on Linux, whoever reads it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_that_fails_is_told_with_the_file() {
     let ended = run_on("filter - /proc/self/mem nowhere", "7\n");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), "7\n"));
-    assert_eq!(ended.stderr, "prime-fan: could not read /proc/self/mem: Input/output error\n");
+    assert_eq!(
+        ended.stderr,
+        "prime-fan: could not read /proc/self/mem: Input/output error\n\
+         prime-fan: could not read nowhere: No such file or directory\n"
+    );
+}
+
+#[test]
+fn a_run_that_could_read_nothing_has_no_summary() {
+    let ended = run("filter nowhere --progress always");
+    assert_eq!(ended.code, Some(74));
+    assert!(ended.stderr.starts_with("prime-fan: could not read nowhere: ") && ended.stderr.lines().count() == 1);
+    // One that found nothing in what it read has one.
+    assert!(run_on("filter --progress always", "8").stderr.starts_with("prime-fan: 1 numbers tested"));
 }
 
 #[test]

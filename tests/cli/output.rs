@@ -1,7 +1,9 @@
-//! `--output`: whole or not at all.
+//! `--output`: a file that appears at the end.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -41,8 +43,30 @@ fn a_search_that_fails_leaves_what_was_there() {
         assert!(ended.stderr.contains("new was not written"), "{}", ended.stderr);
         assert_eq!(names(folder.path()), ["bad"], "{arguments}");
     }
+    // The time that is up doesn't change what the bad word has settled.
+    let ended = run_in(folder.path(), "filter --unordered bad -o new --timeout 1m");
+    assert_eq!((ended.code, names(folder.path())), (Some(2), vec!["bad".to_owned()]));
     let ended = run_in(folder.path(), "filter bad -o bad");
     assert_eq!((ended.code, fs::read_to_string(folder.path().join("bad")).unwrap()), (Some(2), "7 x".to_owned()));
+}
+
+/// On the standard output it would be there as well.
+#[test]
+fn what_was_found_when_the_time_is_up_is_in_the_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("primes"), "old").unwrap();
+    let mut running =
+        Running::spawn(prime_fan("filter --timeout 2s -o primes").current_dir(folder.path()).stdin(Stdio::piped()));
+    let mut stdin = running.stdin();
+    stdin.write_all(b"7 8\n11\n").unwrap();
+    // The input stays open until the program has ended.
+    let ended = running.end();
+    assert_eq!(ended.code, Some(124));
+    assert!(ended.stderr.ends_with("prime-fan: stopped after 2s, as --timeout said\n"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("was not written"), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "7\n11\n");
+    assert_eq!(names(folder.path()), ["primes"]);
+    drop(stdin);
 }
 
 #[test]
@@ -51,6 +75,57 @@ fn an_input_may_be_the_output() {
     fs::write(folder.path().join("numbers"), "7 8 9 11").unwrap();
     assert_eq!(run_in(folder.path(), "filter numbers -o numbers").code, Some(0));
     assert_eq!(fs::read_to_string(folder.path().join("numbers")).unwrap(), "7\n11\n");
+}
+
+/// The program reads on while it writes, and would read what it wrote.
+#[cfg(unix)]
+#[test]
+fn an_input_that_is_written_to_is_refused_by_whatever_name() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("numbers");
+    std::os::unix::fs::symlink("numbers", folder.path().join("link")).unwrap();
+    // The time ends one that goes on.
+    for (line, name) in [
+        ("filter --not numbers >> numbers", "numbers"),
+        ("filter --not ./link >> numbers", "./link"),
+        ("filter --not < numbers >> link", "the standard input"),
+        ("filter --not < numbers 1<> numbers", "the standard input"),
+        ("filter --not numbers 1<> numbers", "numbers"),
+        ("filter --not numbers > numbers", "numbers"),
+        ("filter --not numbers -o /dev/stdout >> numbers", "numbers"),
+        ("filter --not numbers -o - >> numbers", "numbers"),
+        #[cfg(target_os = "linux")]
+        ("filter --not numbers -o /dev/fd/1 >> numbers", "numbers"),
+    ] {
+        fs::write(&path, "4 7 8 9 11\n").unwrap();
+        let line = format!("\"$0\" --timeout 1m {line}").replace("--timeout 1m filter", "filter --timeout 1m");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line, env!("CARGO_BIN_EXE_prime-fan")]).current_dir(folder.path());
+        let ended = Ended::from(shell.output().unwrap());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""), "{line}: {}", ended.stderr);
+        let beginning = format!("prime-fan: could not read {name}: It is also the output; ");
+        assert!(ended.stderr.starts_with(&beginning), "{line}: {}", ended.stderr);
+        let text = if line.contains(" > ") { "" } else { "4 7 8 9 11\n" };
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "{line}");
+    }
+    // Messages are written as well. The others of the inputs are read.
+    fs::write(&path, "4 x\n").unwrap();
+    let line = "echo 7 | \"$0\" filter --bad report numbers - 2>> numbers";
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", line, env!("CARGO_BIN_EXE_prime-fan")]).current_dir(folder.path());
+    let ended = Ended::from(shell.output().unwrap());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), "7\n"));
+    assert!(fs::read_to_string(&path).unwrap().starts_with("4 x\nprime-fan: could not read numbers: "));
+}
+
+/// A terminal, for one, or /dev/null.
+#[cfg(unix)]
+#[test]
+fn a_device_may_be_read_and_written_to() {
+    for line in ["\"$0\" filter < /dev/null > /dev/null", "\"$0\" filter /dev/null -o /dev/null"] {
+        let status = std::process::Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_prime-fan")]).status();
+        assert_eq!(status.unwrap().code(), Some(1), "{line}");
+    }
 }
 
 #[cfg(unix)]

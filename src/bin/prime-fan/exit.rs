@@ -10,7 +10,7 @@ use anstream::AutoStream;
 use thiserror::Error;
 
 use crate::ending::TIME_IS_UP;
-use crate::parse::input::{Bad, ReadError};
+use crate::parse::input::Bad;
 use crate::signals::Signal;
 use crate::stderr;
 
@@ -43,10 +43,13 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
-    #[error(transparent)]
-    Input(#[from] ReadError),
-    #[error("{0}; --bad skip passes over it, --bad report goes on as well")]
+    /// It was told when it happened.
+    #[error("an input could not be read")]
+    Unread,
+    #[error("{0}{remedy}", remedy = if .0.is_encoded() { "" } else { "; --bad skip passes over it, --bad report goes on as well" })]
     Bad(Bad),
+    #[error("none of the input's words ({bad}) is a number; the first: {first}")]
+    AllBad { bad: u64, first: Bad },
     #[error("bad words in the input: {0}")]
     Reported(u64),
     #[error("the search ended too early")]
@@ -64,9 +67,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether the results are all there nevertheless.
+    /// Whether the results nevertheless are all that there will be.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::NothingFound | Self::Reported(_))
+        match self {
+            Self::Missing { .. } | Self::NothingFound | Self::AllBad { .. } | Self::Reported(_) => true,
+            // What was finished until then is what was asked for.
+            Self::Interrupted | Self::TimeIsUp(_) => true,
+            _ => false,
+        }
     }
 
     /// Says what has to be said and returns the exit code.
@@ -81,11 +89,12 @@ impl Failure {
             Self::Interrupted => return Signal::INTERRUPT.code().into(),
             // It is seen.
             Self::NothingFound => return NOTHING_FOUND.into(),
-            Self::Missing { .. } => NOTHING_FOUND,
+            Self::Unread => return INPUT_OUTPUT.into(),
+            Self::Missing { .. } | Self::AllBad { .. } => NOTHING_FOUND,
             Self::Bad(_) | Self::Reported(_) => USAGE,
             Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
             Self::System { .. } | Self::Start(_) => SYSTEM,
-            Self::Stdout(_) | Self::Output { .. } | Self::Input(_) => INPUT_OUTPUT,
+            Self::Stdout(_) | Self::Output { .. } => INPUT_OUTPUT,
             Self::TimeIsUp(_) => TIME_IS_UP,
         };
         let mut line = stderr::complaint(&self);

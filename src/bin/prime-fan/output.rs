@@ -1,4 +1,4 @@
-//! Where the results go: the standard output, a stream, or a file that is written whole or not at all.
+//! Where the results go: the standard output, a stream, or a file that appears at the end.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -10,6 +10,7 @@ use crate::args::Settings;
 use crate::attributes;
 use crate::ending::Ending;
 use crate::exit::Failure;
+use crate::parse::identity::Identity;
 use crate::stderr::{aside, say};
 
 const BUFFER: usize = 64 * 1024;
@@ -62,6 +63,15 @@ impl Output {
 
     fn new(target: Target) -> Self {
         Self(BufWriter::with_capacity(BUFFER, target))
+    }
+
+    /// The file that is written to from now on. None: there is none, or it is written to under its name at the end.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self.0.get_ref() {
+            Target::Stdout { stdout, .. } => Identity::of_stream(stdout),
+            Target::Stream { file, .. } => file.metadata().ok().as_ref().and_then(Identity::of),
+            Target::File { .. } => None,
+        }
     }
 
     pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {

@@ -98,7 +98,7 @@ impl Search<Prime> for Hunt {
         self.line.clear();
         let mut digits = itoa::Buffer::new();
         let number = digits.format(number).as_bytes();
-        self.layout.write(Record { number, twin: None, index, verdict: Verdict::Prime }, &mut self.line);
+        self.layout.write(Record { number, twin: None, index, verdict: Verdict::Prime, place: None }, &mut self.line);
         output.write(&self.line)?;
         tally.found += 1;
         tally.done = tally.found;

@@ -94,7 +94,10 @@ impl Siever {
         let mut write = |number: u64, twin: Option<u64>| {
             let twin = twin.map(|twin| second.format(twin).as_bytes());
             let (index, verdict) = (number - self.start, Verdict::Prime);
-            layout.write(Record { number: first.format(number).as_bytes(), twin, index, verdict }, &mut lines);
+            layout.write(
+                Record { number: first.format(number).as_bytes(), twin, index, verdict, place: None },
+                &mut lines,
+            );
         };
         match self.what {
             What::Primes => self.segment.primes().for_each(|prime| write(prime, None)),
@@ -131,6 +134,10 @@ impl Search<Sieved> for Survey {
         tally.tested += numbers;
         tally.done = tally.tested;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn is_worth_keeping(&self) -> bool {
+        !self.count
     }
 
     fn conclude(&mut self, tally: &Tally, output: &mut Output) -> Result<(), Failure> {

@@ -42,6 +42,16 @@ pub(crate) trait Search<T> {
         ControlFlow::Continue(())
     }
 
+    /// Returns true if it is settled how the search ends, whatever else would end it.
+    fn is_settled(&self) -> bool {
+        false
+    }
+
+    /// Returns true if what was put out so far is worth a file when the search is cut short.
+    fn is_worth_keeping(&self) -> bool {
+        true
+    }
+
     /// The pipeline's numbers, before the tally is shown or told.
     fn observe(&mut self, _: &Stats, _: &mut Tally) {}
 
@@ -94,13 +104,14 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             Ok(enough) => enough,
             Err(failure) => return self.abandon(failure),
         };
-        let cut_short = self.ending.asked().filter(|_| !enough);
+        let cut_short = self.ending.asked().filter(|_| !enough && !self.search.is_settled());
         if ended.is_ok()
             && cut_short.is_none()
             && let Err(failure) = self.search.conclude(&self.tally, &mut self.output)
         {
             return self.abandon(failure);
         }
+        let is_worth_keeping = cut_short.is_none() || self.search.is_worth_keeping();
         let Self { search, output, tally, mut progress, settings, ending, .. } = self;
         let nouns = search.nouns();
         let verdict = match cut_short {
@@ -110,9 +121,11 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(settings.timeout.unwrap_or_default())),
             None => search.verdict(&tally),
         };
+        // One that failed before it began has nothing to sum up.
+        let was_begun = tally.tested + tally.bad > 0 || verdict.as_ref().err().is_none_or(Failure::is_complete);
         // The results come first: all that follows writes to a terminal, which may be stuck or gone.
         let (left, verdict) = match verdict {
-            Err(failure) if !failure.is_complete() => (output.abandon(), Err(failure)),
+            Err(failure) if !(failure.is_complete() && is_worth_keeping) => (output.abandon(), Err(failure)),
             verdict => {
                 ending.committing();
                 (None, output.commit().and(verdict))
@@ -120,7 +133,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         };
         ending.telling();
         let was_shown = progress.clear();
-        report::tell(settings, nouns, &tally, &stats, was_shown || cut_short.is_some());
+        report::tell(settings, nouns, &tally, &stats, (was_shown && was_begun) || cut_short.is_some());
         say_not_written(left);
         verdict
     }
@@ -197,7 +210,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
 /// Tells of the file that is left as it was, if there is one.
 fn say_not_written(path: Option<PathBuf>) {
     if let Some(path) = path {
-        say(format_args!("{} was not written: the search did not end of itself", path.display()));
+        say(format_args!("{} was not written: the results are not complete", path.display()));
     }
 }
 

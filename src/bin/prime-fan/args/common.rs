@@ -22,7 +22,7 @@ pub(crate) struct Common {
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
     format: Format,
 
-    /// Write to FILE, whole or not at all: it appears when the search has ended of itself
+    /// Write to FILE, which appears at the end: what was found by then on Ctrl-C or --timeout, nothing after an error
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 

@@ -10,12 +10,15 @@ pub(super) const EXAMPLES: &str = "  seq 100 | prime-fan filter                 
   prime-fan filter a.txt b.txt -o primes.txt      those of two files, into a third
   prime-fan filter --not numbers.txt              those that are not prime
   prime-fan filter --annotate numbers.txt         every number with its verdict
+  prime-fan filter --location *.txt               each prime with its file and line
+  prime-fan filter --count numbers.txt            how many are prime
   prime-fan filter --format json --bad skip FILE  for programs; what is no number is passed over
   tail -f log | prime-fan filter                  answers each line as it comes";
 
 #[derive(Args, Debug)]
 pub(crate) struct FilterArgs {
-    /// Files of numbers up to 2^128 - 1, with white space between them; `-` is the standard input
+    /// Files of numbers up to 2^128 - 1, with white space between them; `-` is the standard input. One that can't be read is
+    /// named, the others are read, and the exit code is 74
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
 
@@ -26,6 +29,14 @@ pub(crate) struct FilterArgs {
     /// Put out every number with its verdict: prime, composite, neither (0 and 1), or probable-prime (above 2^64)
     #[arg(long)]
     annotate: bool,
+
+    /// Put out how many there are, and not which
+    #[arg(short, long, conflicts_with_all = ["annotate", "location"])]
+    count: bool,
+
+    /// Put the file and the line before each number, as FILE:LINE:NUMBER; in JSON and CSV they are fields
+    #[arg(long)]
+    location: bool,
 
     /// What to do about something that is no number
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
@@ -56,6 +67,10 @@ pub(crate) struct Filter {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) keep: Keep,
     pub(crate) bad: OnBad,
+    /// They are counted, not put out.
+    pub(crate) count: bool,
+    /// Each comes with its file and line.
+    pub(crate) location: bool,
     pub(crate) ordered: bool,
 }
 
@@ -69,12 +84,12 @@ pub(crate) enum Keep {
 
 impl FilterArgs {
     pub(crate) fn into_filter(self) -> (Filter, Settings) {
-        let Self { files, not, annotate, bad, unordered, common } = self;
+        let Self { files, not, annotate, count, location, bad, unordered, common } = self;
         let keep = match (not, annotate) {
             (true, _) => Keep::Others,
             (_, true) => Keep::All,
             _ => Keep::Primes,
         };
-        (Filter { files, keep, bad, ordered: !unordered }, common.into())
+        (Filter { files, keep, bad, count, location, ordered: !unordered }, common.into())
     }
 }

@@ -40,8 +40,9 @@ pub fn slices(script: &[u8]) {
     for slice in Slices::new(inputs, true) {
         let slice = slice.expect("nothing fails");
         let indices = slice.index..;
+        let mut lines = slice.lines();
         for (index, word) in indices.zip(slice.words()) {
-            let line = slice.line_at(word.at);
+            let line = lines.of(word.at);
             if let Err(reason) = word.number {
                 let message = Bad::new(None, line, word.text, reason).to_string();
                 assert!(message.starts_with(&format!("the standard input:{line}: \"")), "{message}");
@@ -95,11 +96,31 @@ fn split(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| b" \t\n\x0c\r".contains(byte)).filter(|word| !word.is_empty())
 }
 
-/// What a word is by the grammar of the command line.
+/// What a word is; where it is no number, maybe in which encoding it is written.
 fn number(word: &[u8]) -> Result<Number, Reason> {
     if word.len() > 65_536 {
         return Err(Reason::TooLong);
     }
+    match plain(word) {
+        Err(Reason::NotANumber) => Err(encoding(word).map_or(Reason::NotANumber, Reason::Encoding)),
+        number => number,
+    }
+}
+
+/// By the byte order marks, or by the zeros among the other bytes.
+fn encoding(word: &[u8]) -> Option<&'static str> {
+    let zeros: String = word.iter().map(|&byte| if byte == 0 { '0' } else { '.' }).collect();
+    let is_wide =
+        zeros.len() > 1 && (zeros == ".0".repeat(zeros.len() / 2) || zeros == "0.".repeat(zeros.len())[..zeros.len()]);
+    if word.starts_with(b"\xFF\xFE\0\0") || word.starts_with(b"\0\0\xFE\xFF") {
+        return Some("UTF-32");
+    }
+    let is_marked = word.starts_with(b"\xFF\xFE") || word.starts_with(b"\xFE\xFF");
+    (is_wide || is_marked && (word.len() == 2 || zeros.contains('0'))).then_some("UTF-16")
+}
+
+/// What a word is by the grammar of the command line.
+fn plain(word: &[u8]) -> Result<Number, Reason> {
     let word = str::from_utf8(word).map_err(|_| Reason::NotANumber)?;
     if let Some(rest) = word.strip_prefix('-') {
         let is_number = !rest.starts_with('+') && read_number(rest).is_some();

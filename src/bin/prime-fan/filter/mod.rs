@@ -13,11 +13,12 @@ use crate::args::{self, Keep, OnBad, Settings};
 use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::parse::input::{Input, ReadError};
+use crate::parse::identity::Identity;
+use crate::parse::input::{Bad, Input, ReadError};
 use crate::parse::slices::Slices;
 use crate::record::{Format, Layout};
 use crate::run::{Run, Search, workers};
-use crate::stderr::{self, complain, complaint};
+use crate::stderr::{self, complain};
 use crate::tally::{Nouns, Tally};
 
 use sift::{Sift, Sifted};
@@ -27,23 +28,38 @@ const WINDOW: usize = 8;
 
 /// Puts out those of the numbers in files that are prime, or are not.
 pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
-    let args::Filter { files, keep, bad, ordered } = filter;
-    let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(settings.format) };
+    let args::Filter { files, keep, bad, count, location, ordered } = filter;
+    let layout = Layout { annotate: keep == Keep::All, location, ..Layout::plain(settings.format) };
     let mut output = Output::to(settings, ending)?;
-    output.write(layout.header().as_bytes())?;
+    if !count {
+        output.write(layout.header().as_bytes())?;
+    }
     let bytes = bytes(&files);
     let types = files.iter().any(|file| file.as_os_str() == "-") && io::stdin().is_terminal();
     let workers = workers(settings);
+    // Messages are written as well.
+    let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
+    let inputs = files.into_iter().map(move |file| Input::open(file, &outputs));
+    let slices = Slices::new(inputs, !count && layout.format != Format::Text);
     // A file may be a pipe, and a read may wait for what comes through it.
-    let slices =
-        blocking_ahead(workers, Slices::new(files.into_iter().map(Input::open), layout.format != Format::Text))
-            .map_err(|source| Failure::System { what: "reading", source })?;
+    let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;
     let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
     if ordered {
         pool = pool.ordered();
     }
-    let sifted = pool.with(move || Sift { keep, bad, layout })?;
-    let filtered = Filtered { bytes, types, keep, bad, ordered, stop: sifted.stop_handle(), failure: None };
+    let sifted = pool.with(move || Sift { keep, bad, layout, count })?;
+    let filtered = Filtered {
+        bytes,
+        types,
+        keep,
+        bad,
+        ordered,
+        count: count.then_some(layout),
+        stop: sifted.stop_handle(),
+        failure: None,
+        first_bad: None,
+        is_unread: false,
+    };
     Run::new(filtered, sifted, output, settings, ending).finish().await
 }
 
@@ -60,9 +76,15 @@ struct Filtered {
     keep: Keep,
     bad: OnBad,
     ordered: bool,
+    /// How the number of those found is put out in place of them, if it is.
+    count: Option<Layout>,
     stop: StopHandle,
     /// Why the rest of the input is not looked at.
     failure: Option<Failure>,
+    /// The first word of the input, if it was passed over.
+    first_bad: Option<Bad>,
+    /// An input could not be read, or not to its end.
+    is_unread: bool,
 }
 
 impl Filtered {
@@ -102,35 +124,57 @@ impl Search<Sifted> for Filtered {
         tally.found += sifted.found;
         tally.bad += sifted.bad;
         tally.done += sifted.bytes;
-        let mut complaints = String::new();
-        for bad in sifted.named {
-            match self.bad {
-                OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
-                OnBad::Report => complaints += &complaint(&bad),
-                OnBad::Skip => {}
-            }
+        if !sifted.complaints.is_empty() {
+            stderr::write(sifted.complaints);
         }
-        if !complaints.is_empty() {
-            stderr::write(complaints);
+        match sifted.first_bad {
+            Some(bad) if self.bad == OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
+            Some(bad) => _ = self.first_bad.get_or_insert(bad),
+            None => {}
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
-        if let Some(error) = error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
-            return self.fail(Failure::Input(error.clone()));
+        match error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
+            // The other inputs are read nevertheless.
+            Some(error) => {
+                self.is_unread = true;
+                complain(error);
+            }
+            None => {
+                tally.failed += 1;
+                complain(&error);
+            }
         }
-        tally.failed += 1;
-        complain(&error);
         ControlFlow::Continue(())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    fn is_worth_keeping(&self) -> bool {
+        self.count.is_none() && !self.is_unread
+    }
+
+    fn conclude(&mut self, tally: &Tally, output: &mut Output) -> Result<(), Failure> {
+        if let (Some(layout), None) = (self.count, &self.failure) {
+            output.write(layout.count(tally.found).as_bytes())?;
+        }
+        output.flush()
     }
 
     fn verdict(self, tally: &Tally) -> Result<(), Failure> {
         match self.failure {
             Some(failure) => Err(failure),
+            None if self.is_unread => Err(Failure::Unread),
             None if tally.bad > 0 && self.bad == OnBad::Report => Err(Failure::Reported(tally.bad)),
-            None if tally.found == 0 => Err(Failure::NothingFound),
-            None => Ok(()),
+            None if tally.found > 0 => Ok(()),
+            None => match self.first_bad {
+                Some(first) if tally.tested == 0 => Err(Failure::AllBad { bad: tally.bad, first }),
+                _ => Err(Failure::NothingFound),
+            },
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::args::{Keep, OnBad};
 use crate::parse::input::Bad;
 use crate::parse::numbers::Number;
 use crate::parse::slices::{Slice, Word};
-use crate::record::{Format, Layout, Record, Verdict};
+use crate::record::{Format, Layout, Place, Record, Verdict};
+use crate::stderr::complaint;
 
 /// What came of a slice.
 pub(super) struct Sifted {
@@ -15,8 +16,10 @@ pub(super) struct Sifted {
     pub(super) tested: u64,
     pub(super) found: u64,
     pub(super) bad: u64,
-    /// Those of the bad ones that have to be told.
-    pub(super) named: Vec<Bad>,
+    /// The first bad word, if no number stands before it or it ends the search.
+    pub(super) first_bad: Option<Bad>,
+    /// What `--bad report` says.
+    pub(super) complaints: String,
     pub(super) bytes: u64,
 }
 
@@ -24,6 +27,8 @@ pub(super) struct Sift {
     pub(super) keep: Keep,
     pub(super) bad: OnBad,
     pub(super) layout: Layout,
+    /// Numbers are counted, not written.
+    pub(super) count: bool,
 }
 
 impl Work<Slice> for Sift {
@@ -38,7 +43,17 @@ impl Work<Slice> for Sift {
 impl Sift {
     fn sift(&self, slice: &Slice) -> Sifted {
         let bytes = slice.bytes().len() as u64;
-        let mut sifted = Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, named: Vec::new(), bytes };
+        let mut sifted = Sifted {
+            lines: Vec::new(),
+            tested: 0,
+            found: 0,
+            bad: 0,
+            first_bad: None,
+            complaints: String::new(),
+            bytes,
+        };
+        let file = self.layout.location.then(|| self.layout.file_name(slice.file.as_deref()));
+        let mut lines = slice.lines();
         for Word { at, text, number } in slice.words() {
             match number {
                 Ok(number) => {
@@ -47,16 +62,23 @@ impl Sift {
                     let verdict = verdict(number);
                     if self.keeps(verdict) {
                         sifted.found += 1;
-                        self.write(text, number, index, verdict, &mut sifted.lines);
+                        if !self.count {
+                            let place = file.as_deref().map(|file| Place { file, line: lines.of(at) });
+                            self.write(text, number, index, verdict, place, &mut sifted.lines);
+                        }
                     }
                 }
                 Err(reason) => {
                     sifted.bad += 1;
-                    if self.bad != OnBad::Skip {
-                        sifted.named.push(Bad::new(slice.file.clone(), slice.line_at(at), text, reason));
-                    }
-                    if self.bad == OnBad::Stop {
-                        break;
+                    let mut bad = || Bad::new(slice.file.clone(), lines.of(at), text, reason);
+                    match self.bad {
+                        OnBad::Stop => {
+                            sifted.first_bad = Some(bad());
+                            break;
+                        }
+                        OnBad::Skip if sifted.bad == 1 && sifted.tested == 0 => sifted.first_bad = Some(bad()),
+                        OnBad::Skip => {}
+                        OnBad::Report => sifted.complaints += &complaint(&bad()),
                     }
                 }
             }
@@ -73,14 +95,23 @@ impl Sift {
     }
 
     /// As text a number stays as it was written; programs get it in decimal.
-    fn write(&self, word: &[u8], number: Number, index: u64, verdict: Verdict, lines: &mut Vec<u8>) {
+    #[inline]
+    fn write(
+        &self,
+        word: &[u8],
+        number: Number,
+        index: u64,
+        verdict: Verdict,
+        place: Option<Place<'_>>,
+        lines: &mut Vec<u8>,
+    ) {
         let mut digits = itoa::Buffer::new();
         let number = match (self.layout.format, number) {
             (Format::Text, _) => word,
             (_, Number::Small(number)) => digits.format(number).as_bytes(),
             (_, Number::Wide(number)) => digits.format(number).as_bytes(),
         };
-        self.layout.write(Record { number, twin: None, index, verdict }, lines);
+        self.layout.write(Record { number, twin: None, index, verdict, place }, lines);
     }
 }
 
@@ -99,7 +130,7 @@ mod tests {
 
     fn sift(keep: Keep, bad: OnBad, format: Format, text: &[u8]) -> Sifted {
         let layout = Layout { annotate: keep == Keep::All, ..Layout::plain(format) };
-        Sift { keep, bad, layout }.sift(&Slice::for_test(text, "n.txt"))
+        Sift { keep, bad, layout, count: false }.sift(&Slice::for_test(text, "n.txt"))
     }
 
     fn lines(sifted: &Sifted) -> &str {
@@ -129,21 +160,44 @@ mod tests {
     fn programs_get_decimal_numbers_and_the_index_of_the_word() {
         let sifted = sift(Keep::Primes, OnBad::Skip, Format::Csv, b"x 0x1f 4 007");
         assert_eq!(lines(&sifted), "31,101,prime\n7,103,prime\n");
-        assert_eq!((sifted.tested, sifted.bad, sifted.named.len()), (3, 1, 0));
+        assert_eq!((sifted.tested, sifted.bad, sifted.complaints.as_str()), (3, 1, ""));
     }
 
     #[test]
     fn what_stands_before_a_bad_word_is_put_out_and_the_word_is_named() {
         let sifted = sift(Keep::Primes, OnBad::Stop, Format::Text, b"2\n3 x\n5\n");
         assert_eq!((lines(&sifted), sifted.bad), ("2\n3\n", 1));
-        assert!(sifted.named[0].to_string().starts_with("n.txt:8: \"x\" is not a number"));
+        assert!(sifted.first_bad.unwrap().to_string().starts_with("n.txt:8: \"x\" is not a number"));
         let sifted = sift(Keep::Primes, OnBad::Report, Format::Text, b"2\nx y\n5\n");
-        assert_eq!((lines(&sifted), sifted.bad, sifted.named.len()), ("2\n5\n", 2, 2));
+        assert_eq!((lines(&sifted), sifted.bad, sifted.complaints.lines().count()), ("2\n5\n", 2, 2));
+    }
+
+    #[test]
+    fn a_number_comes_with_its_file_and_line_on_request_and_not_at_all_when_it_is_counted() {
+        let layout = |format| Layout { location: true, ..Layout::plain(format) };
+        let sift = |format, count| {
+            let sift = Sift { keep: Keep::Primes, bad: OnBad::Skip, layout: layout(format), count };
+            sift.sift(&Slice::for_test(b"7 x\n\n8 11\n13", "n.txt"))
+        };
+        assert_eq!(lines(&sift(Format::Text, false)), "n.txt:7:7\nn.txt:9:11\nn.txt:10:13\n");
+        assert_eq!(
+            lines(&sift(Format::Csv, false)),
+            "7,100,prime,n.txt,7\n11,103,prime,n.txt,9\n13,104,prime,n.txt,10\n"
+        );
+        let counted = sift(Format::Text, true);
+        assert_eq!((lines(&counted), counted.found, counted.tested), ("", 3, 4));
+    }
+
+    #[test]
+    fn the_first_bad_word_is_kept_where_no_number_stands_before_it() {
+        let first = |text: &[u8]| sift(Keep::Primes, OnBad::Skip, Format::Text, text).first_bad;
+        assert!(first(b"\nx y").unwrap().to_string().starts_with("n.txt:8: \"x\""));
+        assert!(first(b"7 x").is_none());
     }
 
     #[test]
     fn a_bad_word_is_shown_in_printable_characters_and_not_at_length() {
-        let named = |text: &[u8]| sift(Keep::Primes, OnBad::Stop, Format::Text, text).named[0].to_string();
+        let named = |text: &[u8]| sift(Keep::Primes, OnBad::Stop, Format::Text, text).first_bad.unwrap().to_string();
         assert!(named(b"\x1b[31m\xff").starts_with("n.txt:7: \"\\u{1b}[31m\u{fffd}\" "));
         assert!(named("7é".repeat(100).as_bytes()).contains(&format!("\"{}…\" is", "7é".repeat(20))));
         assert!(named("é".repeat(40).as_bytes()).contains(&format!("\"{}\" is", "é".repeat(40))));

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::identity::Identity;
+
 /// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
@@ -24,16 +26,26 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// A file; `-` is the standard input.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, ReadError> {
+    /// A file that is none of `outputs`; `-` is the standard input.
+    pub(crate) fn open(path: PathBuf, outputs: &[Identity]) -> Result<Self, ReadError> {
         if path.as_os_str() == "-" {
-            return Ok(Self { file: None, bytes: Box::new(io::stdin()) });
+            let stdin = io::stdin();
+            let identity = Identity::of_stream(&stdin);
+            return Self { file: None, bytes: Box::new(stdin) }.unless_in(outputs, identity);
         }
         let file = Some(Arc::from(path.as_path()));
-        match File::open(&path) {
-            Ok(bytes) => Ok(Self { file, bytes: Box::new(bytes) }),
+        match File::open(&path).and_then(|bytes| Ok((bytes.metadata()?, bytes))) {
+            Ok((metadata, bytes)) => Self { file, bytes: Box::new(bytes) }.unless_in(outputs, Identity::of(&metadata)),
             Err(source) => Err(ReadError::new(file, source)),
         }
+    }
+
+    fn unless_in(self, outputs: &[Identity], identity: Option<Identity>) -> Result<Self, ReadError> {
+        if identity.is_some_and(|identity| outputs.contains(&identity)) {
+            let reason = "it is also the output; --output FILE replaces a file when all of it was read";
+            return Err(ReadError::new(self.file, io::Error::other(reason)));
+        }
+        Ok(self)
     }
 }
 
@@ -77,6 +89,11 @@ impl Bad {
         }
         Self { file, line, text, reason }
     }
+
+    /// Returns true if it is text in an encoding that isn't read.
+    pub(crate) fn is_encoded(&self) -> bool {
+        matches!(self.reason, Reason::Encoding(_))
+    }
 }
 
 /// Why a word is no number.
@@ -88,6 +105,9 @@ pub(crate) enum Reason {
     Negative,
     #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
     TooLarge,
+    /// It is text in another encoding, as most likely the whole input is.
+    #[error("is text in {0}: convert the input, for example with `iconv -f {0} -t UTF-8`")]
+    Encoding(&'static str),
     #[error("is not a number: it has more than {LONGEST} characters")]
     TooLong,
 }

@@ -4,6 +4,7 @@
 
 mod buffers;
 pub(crate) mod grammar;
+pub(crate) mod identity;
 pub(crate) mod input;
 pub(crate) mod numbers;
 pub(crate) mod slices;

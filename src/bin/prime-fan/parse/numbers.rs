@@ -49,8 +49,25 @@ fn parse(word: &[u8]) -> Result<Number, Reason> {
     if word.len() > LONGEST {
         return Err(Reason::TooLong);
     }
-    let value = grammar::number(word)?;
+    let value = grammar::number(word).map_err(|reason| match reason {
+        Reason::NotANumber => encoding(word).map_or(reason, Reason::Encoding),
+        reason => reason,
+    })?;
     Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
+}
+
+/// The encoding of a word that is text in units of more than a byte, such as Windows' PowerShell writes: it begins with a
+/// byte order mark and has zeros, or every second byte is 0. Which end of a unit comes first can't be told in the middle
+/// of a text.
+fn encoding(word: &[u8]) -> Option<&'static str> {
+    let is_zero_at = |rest: usize| word.iter().enumerate().all(|(i, &byte)| (byte == 0) == (i % 2 == rest));
+    match word {
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
+        [0xFF, 0xFE, rest @ ..] | [0xFE, 0xFF, rest @ ..] if rest.is_empty() || rest.contains(&0) => Some("UTF-16"),
+        [_, 0, ..] if word.len().is_multiple_of(2) && is_zero_at(1) => Some("UTF-16"),
+        [0, _, ..] if is_zero_at(0) => Some("UTF-16"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +114,25 @@ mod tests {
         assert_eq!(whole("0x100000000000000000000000000000000"), Err(Reason::TooLarge));
         assert_eq!(whole(&"0".repeat(LONGEST)), Ok(Number::Small(0)));
         assert_eq!(whole(&"0".repeat(LONGEST + 1)), Err(Reason::TooLong));
+    }
+
+    #[test]
+    fn text_in_another_encoding_is_refused_by_its_name() {
+        for (bytes, encoding) in [
+            ("\u{feff}7\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), "UTF-16"),
+            ("\u{feff}7\n".encode_utf16().flat_map(u16::to_be_bytes).collect(), "UTF-16"),
+            ("17\n".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
+            ("17\n".encode_utf16().flat_map(u16::to_be_bytes).collect(), "UTF-16"),
+            ("\u{feff}\n".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
+            ("\u{feff}7".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(), "UTF-32"),
+            ("\u{feff}7".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(), "UTF-32"),
+        ] {
+            assert_eq!(take(&bytes).1, Err(Reason::Encoding(encoding)), "{bytes:?}");
+        }
+        for word in ["\0", "7\0\0", "\0\0", "7\x001", "\u{feff}7"] {
+            assert_eq!(whole(word), Err(Reason::NotANumber), "{word:?}");
+        }
+        assert_eq!(take(b"\xFF\xFE7").1, Err(Reason::NotANumber));
     }
 
     #[test]

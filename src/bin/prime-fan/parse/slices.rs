@@ -45,9 +45,26 @@ impl Slice {
         })
     }
 
-    /// The line of its byte at `index`.
-    pub(crate) fn line_at(&self, index: usize) -> u64 {
-        self.line + memchr_iter(b'\n', &self.bytes()[..index]).count() as u64
+    /// The lines of its bytes.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        Lines { bytes: self.bytes(), at: 0, line: self.line }
+    }
+}
+
+/// Tells the lines of bytes that are asked for in their order, so that each line's end is counted once.
+pub(crate) struct Lines<'a> {
+    bytes: &'a [u8],
+    /// Up to here they are counted.
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the byte at `index`, which is not before the one that was asked for last.
+    pub(crate) fn of(&mut self, index: usize) -> u64 {
+        self.line += memchr_iter(b'\n', &self.bytes[self.at..index]).count() as u64;
+        self.at = index;
+        self.line
     }
 }
 
@@ -59,11 +76,13 @@ pub(crate) struct Word<'a> {
     pub(crate) number: Result<Number, Reason>,
 }
 
-/// The slices of inputs, one input after the other; ends with the first error.
+/// The slices of inputs, one input after the other. An input that can't be read, or not to its end, is an error in its
+/// place; the next one follows.
 ///
-/// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more.
+/// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more. A word of
+/// which more was read than a number may have is given without its end, which may never come; that is passed over.
 pub(crate) struct Slices<I> {
-    inputs: Option<I>,
+    inputs: I,
     current: Option<Reading>,
     buffers: Buffers,
     /// What was read and not given yet, and room for more.
@@ -79,13 +98,15 @@ struct Reading {
     line: u64,
     /// Nothing was given yet.
     is_new: bool,
+    /// What comes next is the rest of a word that was given already.
+    is_inside_word: bool,
 }
 
 impl<I> Slices<I> {
     pub(crate) fn new(inputs: I, counting: bool) -> Self {
         let buffers = Buffers::default();
         let buffer = buffers.take();
-        Self { inputs: Some(inputs), current: None, buffers, buffer, kept: 0, counting, words: 0 }
+        Self { inputs, current: None, buffers, buffer, kept: 0, counting, words: 0 }
     }
 
     /// Reads on until there is a slice; None at the end of the file.
@@ -97,19 +118,32 @@ impl<I> Slices<I> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
+            let mut start = 0;
+            if reading.is_inside_word && read > 0 {
+                // Nothing is kept of such a word.
+                match room[..read].iter().position(u8::is_ascii_whitespace) {
+                    Some(end) => start = end,
+                    None => continue,
+                }
+                reading.is_inside_word = false;
+            }
             let end = self.kept + read;
-            let cut = match room[..read].iter().rposition(u8::is_ascii_whitespace) {
+            let mut cut = match room[..read].iter().rposition(u8::is_ascii_whitespace) {
                 Some(last) => self.kept + last + 1,
                 None if read == 0 => end,
                 None => 0,
             };
-            // A longer word is refused whatever follows.
-            self.kept = (end - cut).min(KEPT);
+            // It is refused whatever follows.
+            if end - cut >= KEPT {
+                cut = end;
+                reading.is_inside_word = true;
+            }
+            self.kept = end - cut;
             if cut > 0 {
                 let mut next = self.buffers.take();
-                next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..cut + self.kept]);
+                next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..end]);
                 let buffer = mem::replace(&mut self.buffer, next);
-                return Ok(Some(self.give(reading, buffer, cut)));
+                return Ok(Some(self.give(reading, buffer, start..cut)));
             }
             if read == 0 {
                 return Ok(None);
@@ -117,17 +151,12 @@ impl<I> Slices<I> {
         }
     }
 
-    /// The first `end` bytes of a buffer as a slice.
-    fn give(&mut self, reading: &mut Reading, buffer: Buffer, end: usize) -> Slice {
-        let is_new = mem::take(&mut reading.is_new);
-        let start = if is_new && buffer.bytes[..end].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let slice = Slice {
-            buffer,
-            range: start..end,
-            file: reading.input.file.clone(),
-            line: reading.line,
-            index: self.words,
-        };
+    /// A range of a buffer as a slice.
+    fn give(&mut self, reading: &mut Reading, buffer: Buffer, mut range: Range<usize>) -> Slice {
+        if mem::take(&mut reading.is_new) && buffer.bytes[range.clone()].starts_with(BYTE_ORDER_MARK) {
+            range.start += BYTE_ORDER_MARK.len();
+        }
+        let slice = Slice { buffer, range, file: reading.input.file.clone(), line: reading.line, index: self.words };
         reading.line += memchr_iter(b'\n', slice.bytes()).count() as u64;
         if self.counting {
             self.words += words(slice.bytes());
@@ -143,9 +172,9 @@ impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
         loop {
             let mut reading = match self.current.take() {
                 Some(reading) => reading,
-                None => match self.inputs.as_mut()?.next()? {
-                    Ok(input) => Reading { input, line: 1, is_new: true },
-                    Err(error) => return Some(Err(self.end(error))),
+                None => match self.inputs.next()? {
+                    Ok(input) => Reading { input, line: 1, is_new: true, is_inside_word: false },
+                    Err(error) => return Some(Err(error)),
                 },
             };
             match self.slice(&mut reading) {
@@ -154,16 +183,13 @@ impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
                     return Some(Ok(slice));
                 }
                 Ok(None) => {}
-                Err(source) => return Some(Err(self.end(ReadError::new(reading.input.file, source)))),
+                Err(source) => {
+                    // What was read last may be half a word, which is another number.
+                    self.kept = 0;
+                    return Some(Err(ReadError::new(reading.input.file, source)));
+                }
             }
         }
-    }
-}
-
-impl<I> Slices<I> {
-    fn end(&mut self, error: ReadError) -> ReadError {
-        self.inputs = None;
-        error
     }
 }
 
@@ -185,6 +211,9 @@ impl Slice {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use proptest::prelude::*;
 
     use super::super::input::LONGEST;
@@ -226,8 +255,57 @@ mod tests {
         let long = "1".repeat(READ);
         let parts = vec![long.as_str(); 20];
         let texts = texts(&[&parts[..], &["1 2\n"]].concat());
-        assert_eq!(texts[0].len(), KEPT + "1 2\n".len());
-        assert!(texts[0].ends_with("11 2\n"));
+        assert_eq!(texts, [long.as_str(), " 2\n"]);
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_is_given_before_its_end_has_come() {
+        let endless = Endless { first: b"7 ", read: Arc::default() };
+        let read = endless.read.clone();
+        let input = Input { file: None, bytes: Box::new(endless) };
+        let mut slices = Slices::new([Ok(input)].into_iter(), true).map(Result::unwrap);
+        let slice = slices.next().unwrap();
+        let words: Vec<_> = slice.words().map(|word| word.number).collect();
+        assert_eq!(words, [Ok(Number::Small(7)), Err(Reason::TooLong)]);
+        assert_eq!(read.load(Relaxed), 1);
+    }
+
+    /// Gives a word without an end.
+    struct Endless {
+        first: &'static [u8],
+        /// How often it was read from.
+        read: Arc<AtomicUsize>,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.read.fetch_add(1, Relaxed);
+            room.fill(b'1');
+            room[..self.first.len()].copy_from_slice(mem::take(&mut self.first));
+            Ok(room.len())
+        }
+    }
+
+    #[test]
+    fn an_input_that_fails_is_an_error_in_its_place_and_takes_nothing_of_the_others_along() {
+        let input = |bytes: Box<dyn Read + Send>| Ok(Input { file: None, bytes });
+        let parts = |parts: &[&str]| Parts(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        let failing = parts(&["2 3\n5"]).chain(Failing);
+        let missing = Err(ReadError::new(None, io::ErrorKind::NotFound.into()));
+        let inputs = [missing, input(Box::new(failing)), input(Box::new(parts(&["7 11"])))];
+        let slices: Vec<_> = Slices::new(inputs.into_iter(), true)
+            .map(|slice| slice.ok().map(|slice| (String::from_utf8(slice.bytes().to_vec()).unwrap(), slice.index)))
+            .collect();
+        let slice = |text: &str, index| Some((text.to_owned(), index));
+        assert_eq!(slices, [None, slice("2 3\n", 0), None, slice("7 ", 2), slice("11", 3)]);
+    }
+
+    struct Failing;
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::InvalidData.into())
+        }
     }
 
     #[test]
