@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
 
+use crate::end::End;
 use crate::error::PipelineError;
 use crate::logging;
-use crate::protocol::{Ends, Phase, Protocol};
+use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Mutex, MutexGuard};
@@ -60,11 +61,17 @@ pub(crate) struct Control {
     alive: watch::Sender<usize>,
     /// The generator saw everything through, so the stream's end is the end of the pipeline.
     complete: AtomicBool,
+    /// Set under the protocol's lock.
     error: OnceLock<PipelineError>,
+    /// The runs whose results are this one's items, as far as they are known.
+    upstream: Vec<Arc<Control>>,
 }
 
 impl Control {
-    pub(crate) fn new(protocol: Protocol, workers: usize, intake: Intake) -> Self {
+    pub(crate) fn new(mut protocol: Protocol, workers: usize, intake: Intake) -> Self {
+        if matches!(intake, Intake::Line(_)) {
+            protocol.answers_each();
+        }
         Self {
             protocol: Mutex::new(protocol),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -76,7 +83,13 @@ impl Control {
             alive: watch::Sender::new(workers),
             complete: AtomicBool::new(false),
             error: OnceLock::new(),
+            upstream: Vec::new(),
         }
+    }
+
+    /// Its items are the results of the runs `upstream`.
+    pub(crate) fn consuming(self, upstream: Vec<Arc<Control>>) -> Self {
+        Self { upstream, ..self }
     }
 
     /// A panic can't happen while the lock is held, short of a bug whose assertion fired; then the counts still help.
@@ -96,27 +109,82 @@ impl Control {
 
     /// Moves on to `phase` and tells the intake, which waits for this among other things.
     pub(crate) fn advance(self: &Arc<Self>, phase: Phase) {
-        self.advance_with(phase, || ());
+        if self.move_on(|protocol| protocol.advance(phase)) && phase == Phase::Stopped {
+            self.stop_upstream();
+        }
+    }
+
+    /// Stops the runs that this one consumes, here and now. Their streams will be dropped, which stops them too, but by a
+    /// task on an arbiter that may be busy, or by a consumer that polls no more.
+    pub(crate) fn stop_upstream(&self) {
+        self.upstream.iter().for_each(|run| run.advance(Phase::Stopped));
+    }
+
+    /// The consumer left, having seen the end or not.
+    pub(crate) fn abandoned(self: &Arc<Self>) {
+        self.move_on(Protocol::abandoned);
+    }
+
+    /// The source has no more. Where it is made of other runs, it ended as the worst of them did: a part that was cut
+    /// short leaves this whole incomplete.
+    pub(crate) fn source_ended(self: &Arc<Self>) {
+        let mut ending = Ending::Complete;
+        for run in &self.upstream {
+            if let Some(error) = run.error() {
+                return self.fail(error.clone(), Phase::Draining);
+            }
+            // One without a verdict was left before its end, by an adapter such as `take`, and that adapter ended by itself.
+            ending = ending.max(run.protocol().verdict().unwrap_or(Ending::Complete));
+        }
+        self.move_on(|protocol| protocol.source_ended(ending));
+    }
+
+    /// The consumer saw the end of the stream.
+    pub(crate) fn end_seen(&self) {
+        self.protocol().end_seen();
+        self.tell_waiting();
     }
 
     /// Ends the pipeline with an error, unless it has ended already or was stopped: then the error is of no consequence.
     pub(crate) fn fail(self: &Arc<Self>, error: PipelineError, phase: Phase) {
-        // A second error, after one that only drains, changes nothing.
-        if !self.is_complete() && self.advance_with(phase, || drop(self.error.set(error.clone()))) {
-            logging::warn!("{error}");
+        // Once everything was seen through, what waits for the consumer can't be lost.
+        if !self.is_complete() {
+            self.fail_with(error, phase);
         }
     }
 
-    /// Moves on to `phase`, if that is a move; `and` happens before anybody can see it. Whether it was.
-    fn advance_with(self: &Arc<Self>, phase: Phase, and: impl FnOnce()) -> bool {
-        let moved = {
-            let mut protocol = self.protocol();
+    /// Ends the pipeline, of which all work may have ended, because results can't be delivered.
+    pub(crate) fn fail_to_deliver(self: &Arc<Self>, error: PipelineError) {
+        self.fail_with(error, Phase::Stopped);
+    }
+
+    fn fail_with(self: &Arc<Self>, error: PipelineError, phase: Phase) {
+        let failed = self.move_on(|protocol| {
             let moved = protocol.advance(phase);
             if moved {
-                and();
-                self.phase.store(phase as u8, SeqCst);
+                // A second error, after one that only drains, changes nothing.
+                let _ = self.error.set(error.clone());
             }
             moved
+        });
+        if failed {
+            logging::warn!("{error}");
+        }
+        if phase == Phase::Stopped {
+            self.stop_upstream();
+        }
+    }
+
+    /// Moves on to another phase, if `step` does. Returns true if it did.
+    fn move_on(self: &Arc<Self>, step: impl FnOnce(&mut Protocol) -> bool) -> bool {
+        let (moved, phase) = {
+            let mut protocol = self.protocol();
+            let moved = step(&mut protocol);
+            let phase = protocol.phase();
+            if moved {
+                self.phase.store(phase as u8, SeqCst);
+            }
+            (moved, phase)
         };
         if moved {
             match phase {
@@ -128,8 +196,14 @@ impl Control {
                 Intake::Source(waker) => waker.wake(),
                 Intake::Line(line) => line.advanced(self),
             }
+            self.tell_waiting();
         }
         moved
+    }
+
+    /// Has those who wait for the end look again.
+    fn tell_waiting(&self) {
+        self.alive.send_modify(|_| ());
     }
 
     /// A batch is neither queued nor running any more.
@@ -140,8 +214,7 @@ impl Control {
             protocol.is_finished()
         };
         if finished {
-            // Those who wait for the workers wait for this too.
-            self.alive.send_modify(|_| ());
+            self.tell_waiting();
         }
         // A line waits for credit alone.
         if let Intake::Source(waker) = &self.intake {
@@ -162,6 +235,21 @@ impl Control {
 
     pub(crate) fn error(&self) -> Option<&PipelineError> {
         self.error.get()
+    }
+
+    /// How the run ended; `None` while it goes on.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end_of(&self.protocol())
+    }
+
+    fn end_of(&self, protocol: &Protocol) -> Option<End> {
+        let ending = protocol.end()?;
+        Some(match (self.error.get(), ending) {
+            (Some(error), _) => End::Failed(error.clone()),
+            (None, Ending::Complete) => End::Complete,
+            (None, Ending::Drained) => End::Drained,
+            (None, Ending::Stopped) => End::Stopped,
+        })
     }
 
     /// The generator has seen every batch finish and hands out no more.
@@ -214,9 +302,9 @@ impl Control {
     /// The numbers, where so many are `queued` and so many `waiting`.
     fn look(&self, queued: usize, waiting: usize) -> Stats {
         let now = Instant::now();
-        let (ledger, batch_size, mean_service) = {
+        let (ledger, batch_size, mean_service, end) = {
             let protocol = self.protocol();
-            (protocol.ledger(), protocol.batch_size(), protocol.mean_service())
+            (protocol.ledger(), protocol.batch_size(), protocol.mean_service(), self.end_of(&protocol))
         };
         Stats {
             taken: ledger.taken,
@@ -229,6 +317,7 @@ impl Control {
             emitted: self.emitted.load(Relaxed),
             batch_size,
             mean_service,
+            end,
             elapsed: *self.ended.get().unwrap_or(&now) - self.started,
             workers: self.meters.iter().map(|meter| meter.read(self.started, now)).collect(),
         }
@@ -246,7 +335,7 @@ impl Control {
     }
 
     /// Stops the clock.
-    pub(crate) fn end(&self) {
+    pub(crate) fn stop_clock(&self) {
         self.ended.get_or_init(Instant::now);
     }
 
@@ -258,7 +347,7 @@ impl Control {
             last = *alive == 0;
             if last {
                 // Before those who wait for the last worker read the time.
-                self.end();
+                self.stop_clock();
             }
         });
         if last {
@@ -270,18 +359,46 @@ impl Control {
         }
     }
 
-    /// Waits until every worker's thread is done with everything of the user's.
+    /// Waits until every worker's thread is done with everything of the user's, those upstream included.
     pub(crate) async fn workers_gone(&self) {
-        let mut alive = self.alive.subscribe();
-        // The sender lives in `self`, so the channel can't close while this waits.
-        let _ = caught(alive.wait_for(|alive| *alive == 0)).await;
+        for run in self.with_upstream() {
+            run.wait_for(|_| true).await;
+        }
     }
 
     /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
     /// stops.
     pub(crate) async fn over(&self) {
+        self.wait_for(Protocol::is_finished).await;
+    }
+
+    /// Waits for the end, for the workers, and for those upstream, whose streams are dropped by then unless they are only
+    /// borrowed; such a one that goes on isn't waited for. Then it returns the final numbers, or why there is no such end.
+    pub(crate) async fn ended(&self) -> Result<Stats, PipelineError> {
+        self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await;
+        for run in self.with_upstream().skip(1).filter(|run| !run.is_running()) {
+            run.over().await;
+        }
+        match self.error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.stats()),
+        }
+    }
+
+    /// This run and those upstream, however far away, the nearest first.
+    fn with_upstream(&self) -> impl Iterator<Item = &Self> {
+        let mut next = vec![self];
+        std::iter::from_fn(move || {
+            let run = next.pop()?;
+            next.extend(run.upstream.iter().map(|run| &**run));
+            Some(run)
+        })
+    }
+
+    async fn wait_for(&self, condition: impl Fn(&Protocol) -> bool) {
         let mut alive = self.alive.subscribe();
-        let _ = caught(alive.wait_for(|alive| *alive == 0 && self.protocol().is_finished())).await;
+        // The sender lives in `self`, so the channel can't close while this waits.
+        let _ = caught(alive.wait_for(|alive| *alive == 0 && condition(&self.protocol()))).await;
     }
 }
 

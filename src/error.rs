@@ -162,7 +162,10 @@ impl ItemError {
         }
     }
 
-    /// The end of the whole pipeline, when that is why this item and all after it were never taken from the source.
+    /// The end of the whole pipeline, when that is why this item and all after it were never taken from the source: the
+    /// stream's last item then, which stands for no item that failed and is in no count of them.
+    /// [`FanIn::finished`](crate::FanIn::finished) and [`StopHandle::finished`](crate::StopHandle::finished) return it
+    /// even when this item was passed over.
     pub fn pipeline_error(&self) -> Option<&PipelineError> {
         match &self.0.cause {
             Cause::Lost(error) => Some(error),

@@ -14,10 +14,10 @@ use crate::batch::Chunk;
 use crate::error::{ItemError, PipelineError};
 use crate::fan_out::FanOut;
 use crate::generator::Generator;
-use crate::protocol::Phase;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::tail::Tail;
+use crate::upstream;
 
 /// The results of a running pipeline, as one stream.
 ///
@@ -42,7 +42,12 @@ use crate::tail::Tail;
 ///
 /// An [`ItemError`] stands for one item; the stream goes on after it. When the pipeline ends before its source did
 /// without being asked to, the stream's last item is an error with a
-/// [`pipeline_error`](ItemError::pipeline_error), and [`finished`](Self::finished) returns that.
+/// [`pipeline_error`](ItemError::pipeline_error), which is in no count of failed items.
+///
+/// A consumer that drops errors, as `filter_map(Result::ok)` does, drops that one too. It must ask
+/// [`finished`](Self::finished), or [`StopHandle::finished`] where the stream was moved away: they return the error whatever
+/// was done with the items, and the numbers otherwise, whose [`end`](Stats::end) says whether the stream was complete,
+/// drained or stopped. `None` from [`next`](StreamExt::next) doesn't.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.
@@ -77,32 +82,32 @@ impl<T: Send + 'static> FanIn<T> {
     }
 
     /// The results of the next batch at once, or what is left of the current one: the fast path for those to whom a
-    /// poll an item matters. `None` at the end; whether that came too early is told by [`finished`](Self::finished).
+    /// poll an item matters. `None` at the end, also of a pipeline that died: no chunk holds its error. Whether the end
+    /// came too early is told by [`finished`](Self::finished).
     ///
     /// Cancel safe: a chunk is lost only when it was returned.
     pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
         self.tail.next_chunk().await
     }
 
-    /// Waits until the pipeline has ended and every worker's thread has dropped its work; returns the final numbers.
+    /// Waits until the pipeline has ended and every worker's thread has dropped its work, in all stages of a chain; returns
+    /// the final numbers, of which [`end`](Stats::end) says how it ended: complete, drained or stopped.
     ///
     /// Results that were not taken yet are dropped as they come, so this ends when the source does, or soon after a stop.
     /// It may be called again, and dropped and called again.
     ///
     /// # Errors
     ///
-    /// Why the pipeline ended before its source did, if nobody asked it to. [`stats`](Self::stats) has the numbers then.
+    /// Why the pipeline ended before its source did, if nobody asked it to; whatever became of the stream's items, the
+    /// last of which says so too. [`stats`](Self::stats) has the numbers then.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
         self.tail.dry().await;
-        self.tail.control().over().await;
-        match self.tail.control().error() {
-            Some(error) => Err(error.clone()),
-            None => Ok(self.stats()),
-        }
+        self.tail.control().ended().await
     }
 
     /// Delivers every result to an actor as a message, and waits for each to be handled before it sends the next: the
-    /// actor's pace is the pipeline's backpressure. Await the returned future or spawn it.
+    /// actor's pace is the pipeline's backpressure. Await the returned future or spawn it. The numbers that it returns say
+    /// how the pipeline [ended](Stats::end).
     ///
     /// # Errors
     ///
@@ -202,8 +207,8 @@ impl<T: Send + 'static> FanIn<T> {
     {
         while let Some(result) = self.next().await {
             if recipient.send(message(result)).await.is_err() {
-                self.tail.control().fail(PipelineError::RecipientGone, Phase::Stopped);
-                // Complete or not, the recipient didn't get everything.
+                self.tail.control().fail_to_deliver(PipelineError::RecipientGone);
+                // Complete, stopped or not: the recipient didn't get everything.
                 let _ = self.finished().await;
                 return Err(PipelineError::RecipientGone);
             }
@@ -215,7 +220,10 @@ impl<T: Send + 'static> FanIn<T> {
     /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
     /// or dropping its stream, stops all of them; so does draining it, and what is in flight in the earlier ones is lost.
     /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
-    /// `finished` waits for the workers of the last stage; [`StopHandle::workers_gone`] of an earlier one does for its.
+    /// `finished` and [`StopHandle::workers_gone`] wait for the workers of this stage and of all earlier ones.
+    ///
+    /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
+    /// The same holds for a stream that is made from this one by adapters and then fanned out.
     ///
     /// ```
     /// use actix_fan::FanOutExt;
@@ -242,13 +250,14 @@ impl<T: Send + 'static> Stream for FanIn<T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
+        upstream::answer(self.tail.control());
         self.tail.size_hint()
     }
 }
 
 impl<T: Send + 'static> FusedStream for FanIn<T> {
     fn is_terminated(&self) -> bool {
-        self.size_hint().1 == Some(0)
+        self.tail.size_hint().1 == Some(0)
     }
 }
 

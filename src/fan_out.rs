@@ -20,6 +20,7 @@ use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::slice::{SLICE, Slice};
 use crate::tail::Tail;
+use crate::upstream::runs_of;
 use crate::work::Work;
 use crate::workbench::Factory;
 use crate::worker::{Shared, Worker};
@@ -156,7 +157,7 @@ where
         check_arbiter()?;
         let batch = self.settings.batch;
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let control = Arc::new(Control::new(protocol, workers, Intake::source()));
+        let control = Arc::new(Control::new(protocol, workers, Intake::source()).consuming(runs_of(&self.source)));
         let (chunks, stream) = mpsc::unbounded_channel();
         let order = self.ordered.then(|| Slice::new(SLICE));
         let aggregator = Aggregator::new(&control, chunks, order).start();

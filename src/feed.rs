@@ -96,7 +96,7 @@ where
                     poll_again(cx);
                     return Poll::Pending;
                 }
-                Ok(Pulled::Ended) => control.advance(Phase::Draining),
+                Ok(Pulled::Ended) => control.source_ended(),
                 Ok(Pulled::Lost(error)) => control.fail(error, Phase::Draining),
                 Err(message) => control.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
             }

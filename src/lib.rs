@@ -74,6 +74,11 @@
 //! is a stop at once. So is the end of the actix System, with an error. [`FanIn::finished`] returns once every worker's
 //! thread has dropped its work.
 //!
+//! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever there
+//! are [`Stats`]: in what [`FanIn::finished`], [`FanIn::deliver_to`], [`Merged::finished`], [`StopHandle::finished`] and
+//! [`Pool::drain`] return, in [`StopHandle::stats`], in the answer to a [`Snapshot`]. [`End`] has a table of what counts as
+//! what. What is made of other pipelines, a later stage or a merged stream, ends no better than they did.
+//!
 //! # Panics
 //!
 //! A panic in the work fails its item: the consumer gets an [`ItemError`] that names the item's index and the panic's
@@ -85,6 +90,30 @@
 //!
 //! [`StartError`] for what can't start, [`ItemError`] for an item without a result, [`PipelineError`] for a pipeline that
 //! ended before its source without being asked to.
+//!
+//! A pipeline that ended too early has one more item, the last: an `Err` whose [`ItemError::pipeline_error`] says why. It
+//! stands in the stream, so that consumers who ask nothing notice it as well: those with `?`, `try_collect`, an actor's
+//! `StreamHandler`. But it counts in no [`Stats`], since no item failed, and **who passes over failed items passes over it**:
+//! with `filter_map(Result::ok)`, `flatten` or `unwrap_or_default` a pipeline that died looks like one that had no more.
+//! So ask at the end, which is right whatever was done with the items:
+//!
+//! ```
+//! use actix_fan::{End, FanOutExt};
+//! use futures::StreamExt;
+//! use std::future::ready;
+//!
+//! # actix::System::new().block_on(async {
+//! let numbers = ["1", "x", "3"].fan_out().try_map(str::parse::<u32>)?;
+//! let handle = numbers.stop_handle(); // for the stream is moved away
+//! let good: Vec<u32> = numbers.filter_map(|number| ready(number.ok())).collect().await;
+//! let stats = handle.finished().await?; // an error: the pipeline died, and `good` has a part of it
+//! assert_eq!(stats.end, Some(End::Complete)); // else it was drained or stopped
+//! assert_eq!((good.len(), stats.failed), (2, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! [`StopHandle::error`] has the same error for those who don't wait, and a dead pipeline logs it as a warning.
 //!
 //! # Accounting
 //!
@@ -108,6 +137,7 @@ mod blocking;
 mod closures;
 mod control;
 mod crew;
+mod end;
 mod error;
 mod fan_in;
 mod fan_out;
@@ -137,6 +167,7 @@ mod tail;
 pub mod testing;
 mod ticket;
 mod unwind;
+mod upstream;
 mod waker;
 #[cfg(feature = "web")]
 pub mod web;
@@ -147,6 +178,7 @@ mod worker;
 pub use aggregator::Aggregator;
 pub use batch::{Batch, Chunk, Outcomes};
 pub use blocking::{Blocking, blocking, blocking_ahead};
+pub use end::End;
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use fan_in::FanIn;
 pub use fan_out::FanOut;

@@ -10,12 +10,14 @@ use futures::stream::{FusedStream, ReadyChunks, SelectAll};
 use futures::{Stream, StreamExt};
 
 use crate::control::{Control, Intake};
-use crate::protocol::{BatchSize, Phase, Protocol};
+use crate::error::PipelineError;
+use crate::protocol::{BatchSize, Protocol};
 use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::ticket::Ticket;
 use crate::unwind::{discard, discard_all};
+use crate::upstream::{self, runs_of};
 use crate::waker::{CaughtWaker, poll_again};
 
 /// The most items taken from one stream before the others have their turn.
@@ -32,6 +34,8 @@ const TURN: usize = 32;
 /// [`Merged::stop_handle`] ends the stream and drops the streams it is made from, which stops them too where they are
 /// pipelines; so does dropping it. [`drain`](StopHandle::drain) first yields the items taken from them already, but what
 /// is in flight in a pipeline is lost: to keep that, drain the pipelines instead.
+///
+/// How it ended is told by [`Merged::finished`]: no better than the pipelines that it is made of. `None` doesn't tell.
 ///
 /// # Examples
 ///
@@ -51,10 +55,16 @@ pub fn fan_in<S>(streams: impl IntoIterator<Item = S>) -> Merged<S>
 where
     S: Stream,
 {
+    let mut runs = Vec::new();
+    let streams = streams.into_iter().map(|stream| {
+        runs.extend(runs_of(&stream));
+        Contained(Some(Box::pin(stream))).ready_chunks(TURN)
+    });
+    let streams = streams.collect();
     let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
     Merged {
-        control: Arc::new(Control::new(protocol, 0, Intake::source())),
-        streams: streams.into_iter().map(|stream| Contained(Some(Box::pin(stream))).ready_chunks(TURN)).collect(),
+        control: Arc::new(Control::new(protocol, 0, Intake::source()).consuming(runs)),
+        streams,
         turn: None,
         emitted: 0,
         slice: Slice::new(SLICE),
@@ -122,10 +132,26 @@ impl<S: Stream> Merged<S> {
         self.control.stats()
     }
 
+    /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the final
+    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines.
+    ///
+    /// Items that were not taken yet are dropped as they come. It may be called again, and dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// Why one of the pipelines ended before its source did, if nobody asked it to.
+    pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
+        while let Some(item) = self.next().await {
+            discard(item);
+        }
+        self.control.ended().await
+    }
+
     fn end(&mut self) -> Poll<Option<S::Item>> {
         self.streams.clear();
         self.turn = None;
-        self.control.end();
+        self.control.stop_clock();
+        self.control.end_seen();
         Poll::Ready(None)
     }
 }
@@ -164,7 +190,10 @@ impl<S: Stream> Stream for Merged<S> {
                     ticket.record_completed();
                     this.turn = Some(Turn { items: items.into_iter(), _ticket: ticket });
                 }
-                Poll::Ready(None) => return this.end(),
+                Poll::Ready(None) => {
+                    this.control.source_ended();
+                    return this.end();
+                }
                 Poll::Pending => {
                     this.slice.end();
                     return Poll::Pending;
@@ -174,6 +203,10 @@ impl<S: Stream> Stream for Merged<S> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
+        if upstream::answer(&self.control) {
+            // The streams of this one need not be asked, their runs are known here.
+            return (0, None);
+        }
         let taken = self.turn.as_ref().map_or(0, |turn| turn.items.len());
         let (least, most) = self.streams.iter().map(|stream| stream.get_ref().size_hint()).fold(
             (0usize, Some(0usize)),
@@ -191,10 +224,9 @@ impl<S: Stream> Stream for Merged<S> {
 
 impl<S: Stream> Drop for Merged<S> {
     fn drop(&mut self) {
-        if !self.is_terminated() {
-            self.control.advance(Phase::Stopped);
-        }
-        self.control.end();
+        // The streams are dropped as well, if they are not only borrowed: nothing is to be stopped by force.
+        self.control.abandoned();
+        self.control.stop_clock();
     }
 }
 

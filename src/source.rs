@@ -140,6 +140,10 @@ impl<S: Stream> Stream for StreamSource<S> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.as_mut().poll_next(cx).map(|item| item.map(Ok))
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
 }
 
 /// A stream of results as a source.
@@ -161,6 +165,10 @@ where
         let index = self.index;
         self.index += 1;
         Poll::Ready(item.map(|result| result.map_err(|error| failure(index, error.into()))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.size_hint()
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix::Message;
 
+use crate::end::End;
+
 /// Where every item is, and what the workers did, at one instant.
 ///
 /// `taken = completed + failed + skipped + in_flight` holds in every `Stats`. Items move by the batch that they travel
@@ -37,6 +39,8 @@ pub struct Stats {
     pub batch_size: usize,
     /// What an item keeps a worker busy for: the mean of the last 500 or so. `None` before the first one was measured.
     pub mean_service: Option<Duration>,
+    /// How the pipeline or the pool ended; `None` while it goes on. See [`End`], also for what counts as the end.
+    pub end: Option<End>,
     /// Since the start; stands still once the last worker is gone.
     pub elapsed: Duration,
     /// One entry a worker.

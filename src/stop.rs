@@ -6,6 +6,8 @@ use std::sync::Arc;
 use actix::Message;
 
 use crate::control::Control;
+use crate::end::End;
+use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::stats::Stats;
 
@@ -89,7 +91,48 @@ impl StopHandle {
         self.control.stats()
     }
 
-    /// Waits until every worker's thread has left its last item and dropped its `Work`.
+    /// How it ended; `None` while it goes on. The same as [`Stats::end`], for those who need no numbers.
+    pub fn end(&self) -> Option<End> {
+        self.control.end()
+    }
+
+    /// Why the pipeline or the pool ended without being asked to, as soon as that is known: what still runs may not have
+    /// returned by then.
+    pub fn error(&self) -> Option<&PipelineError> {
+        self.control.error()
+    }
+
+    /// Waits until the pipeline or the pool has [ended](End) and every worker's thread has dropped its work; returns the
+    /// final numbers, of which [`end`](Stats::end) says whether they are complete.
+    ///
+    /// It takes no results: for streams that were moved away, as into `take`, `filter_map`, an answer of actix-web, an
+    /// actor or the next stage. So that this can return, somebody must take the stream to its end, drop it, or stop the
+    /// pipeline; a stream that is kept and not polled keeps this waiting. After [`now`](Self::now) it waits for no consumer:
+    /// what that has not taken is still [in flight](Stats::in_flight).
+    ///
+    /// ```
+    /// use actix_fan::{End, FanOutExt};
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let halves = (0..10u32).fan_out().try_map(|n| if n % 2 == 0 { Ok(n / 2) } else { Err("odd") })?;
+    /// let stop = halves.stop_handle();
+    /// let good: Vec<u32> = halves.filter_map(|half| async { half.ok() }).collect().await;
+    /// let stats = stop.finished().await?; // else a pipeline that died looks like one that had no more
+    /// assert_eq!((stats.end, stats.failed, good.len()), (Some(End::Complete), 5, 5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`error`](Self::error).
+    pub async fn finished(&self) -> Result<Stats, PipelineError> {
+        self.control.ended().await
+    }
+
+    /// Waits until every worker's thread has left its last item and dropped its `Work`; in a chain or a merged stream, the
+    /// threads of the pipelines that it consumes too.
     ///
     /// It doesn't take results: a pipeline whose consumer doesn't either, and which was not stopped, goes on waiting
     /// for credit.

@@ -157,6 +157,7 @@ impl<T> Tail<T> {
         if chunk.is_none() {
             // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
             self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            self.control.end_seen();
             self.state = State::Ended;
         }
         Poll::Ready(chunk)
@@ -177,7 +178,8 @@ impl<T> Drop for Tail<T> {
     fn drop(&mut self) {
         self.end_run();
         if self.state == State::Open {
-            self.control.advance(Phase::Stopped);
+            self.control.abandoned();
+            self.control.stop_upstream();
         }
     }
 }

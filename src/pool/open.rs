@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::pool::queue::Queue;
-use crate::protocol::Phase;
 
 /// Held by everything through which items or results may still pass: the pool's clones, submits, sinks and streams. When
 /// the last of them is gone, the pool is closed.
@@ -15,6 +14,7 @@ pub(super) struct Open<I: Send + 'static, O: Send + 'static> {
 
 impl<I: Send + 'static, O: Send + 'static> Drop for Open<I, O> {
     fn drop(&mut self) {
-        self.control.advance(Phase::Draining);
+        // Like a source that has no more: nobody can submit.
+        self.control.source_ended();
     }
 }

@@ -2,6 +2,7 @@
 //! file tells the protocol as a whole.
 
 mod batch_size;
+mod ending;
 mod lane;
 mod ledger;
 mod line;
@@ -11,11 +12,13 @@ mod service;
 use std::time::Duration;
 
 pub(crate) use batch_size::{BatchSize, bytes_of, default_window};
+pub(crate) use ending::Ending;
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use line::{Left, Line, Place};
 pub(crate) use reorder::Reorder;
 
 use batch_size::Sizer;
+use ending::Outlet;
 use lane::Lane;
 use service::Service;
 
@@ -36,6 +39,9 @@ pub(crate) struct Protocol {
     workers: usize,
     window: usize,
     phase: Phase,
+    /// How it ends; says something once the phase has moved on.
+    ending: Ending,
+    outlet: Outlet,
     ledger: Ledger,
     /// Batches queued or running.
     outstanding: usize,
@@ -49,6 +55,8 @@ impl Protocol {
             workers,
             window,
             phase: Phase::Running,
+            ending: Ending::Complete,
+            outlet: Outlet::Stream,
             ledger: Ledger::default(),
             outstanding: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
@@ -100,16 +108,13 @@ impl Protocol {
         self.ledger.settle(ends);
     }
 
-    /// Moves on to `phase`; there is no way back. Whether it was a move.
-    pub(crate) fn advance(&mut self, phase: Phase) -> bool {
-        let onward = phase > self.phase;
-        self.phase = self.phase.max(phase);
-        onward
-    }
-
     /// Nothing will be handed out any more, and nothing is queued or running.
     pub(crate) fn is_finished(&self) -> bool {
         self.phase != Phase::Running && self.outstanding == 0
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use actix::{Arbiter, System};
-use actix_fan::{BoxError, FanIn, FanOutExt, Job, PipelineError, Work, work_fn};
+use actix_fan::{BoxError, End, FanIn, FanOutExt, Job, PipelineError, Work, work_fn};
 use futures::executor::block_on;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::oneshot;
@@ -148,6 +148,7 @@ fn a_system_that_stops_first_ends_the_pipeline_with_an_error() {
     assert_eq!(last.pipeline_error(), Some(&PipelineError::SystemStopped));
     assert_eq!(last.index(), results.stats().taken);
     assert!(block_on(results.next()).is_none());
+    assert_eq!(results.stats().end, Some(End::Failed(PipelineError::SystemStopped)), "as soon as the consumer knows");
     assert_eq!(block_on(results.finished()).unwrap_err(), PipelineError::SystemStopped);
     assert_eq!(living.load(SeqCst), 0, "the threads have ended");
     assert_settled(&results.stats());

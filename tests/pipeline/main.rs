@@ -10,6 +10,7 @@ mod counted;
 mod cut;
 mod drops;
 mod end;
+mod endings;
 mod faulty_sources;
 mod merge;
 mod neighbours;

@@ -1,6 +1,6 @@
 //! A stop in every phase of a pipeline.
 
-use actix_fan::{FanIn, FanOutExt, StopHandle};
+use actix_fan::{End, FanIn, FanOutExt, StopHandle};
 use futures::{StreamExt, stream};
 
 use crate::support::{Census, Citizen, Count, Gate, assert_balanced, assert_settled, run, settle};
@@ -98,18 +98,19 @@ impl Staged {
     }
 }
 
-type End = fn(&StopHandle);
+type Act = fn(&StopHandle);
 
-/// How it is stopped, and whether that delivers what is in flight.
-const STOPS: [(End, bool); 5] = [
-    (StopHandle::now, false),
-    (StopHandle::drain, true),
+/// How it is stopped, whether that delivers what is in flight, and how it ends where nothing is.
+const STOPS: [(Act, bool, End); 5] = [
+    (StopHandle::now, false, End::Stopped),
+    (StopHandle::drain, true, End::Drained),
     (
         |stop| {
             stop.drain();
             stop.drain();
         },
         true,
+        End::Drained,
     ),
     (
         |stop| {
@@ -117,6 +118,7 @@ const STOPS: [(End, bool); 5] = [
             stop.now();
         },
         false,
+        End::Drained,
     ),
     (
         |stop| {
@@ -125,6 +127,7 @@ const STOPS: [(End, bool); 5] = [
             stop.now();
         },
         false,
+        End::Stopped,
     ),
 ];
 
@@ -132,7 +135,7 @@ const STOPS: [(End, bool); 5] = [
 fn a_stop_in_any_phase_ends_the_stream_and_loses_nothing_unseen() {
     for phase in PHASES {
         for batch in [1, 4] {
-            for (end, drains) in STOPS {
+            for (end, drains, at_rest) in STOPS {
                 run(async move {
                     let Staged { mut results, taken, census, gate } = Staged::reach(phase, batch).await;
                     let (stop, begun) = (results.stop_handle(), gate.arrivals());
@@ -147,6 +150,13 @@ fn a_stop_in_any_phase_ends_the_stream_and_loses_nothing_unseen() {
                     let what = format!("{phase:?}, batches of {batch}, {drains}: {stats:?}");
                     assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{what}");
                     assert_eq!((taken + rest.len()) as u64, stats.completed, "what was finished arrives: {what}");
+                    let expected = match (phase, drains) {
+                        (AfterTheEnd, _) | (SourceEnded, true) => End::Complete,
+                        (BeforeTheFirstTurn, _) => at_rest,
+                        (_, true) => End::Drained,
+                        (_, false) => End::Stopped,
+                    };
+                    assert_eq!(stats.end, Some(expected), "{what}");
                     if drains {
                         assert_eq!(stats.skipped, 0, "{what}");
                     } else if phase == ItemsRun {
@@ -179,6 +189,8 @@ fn dropping_the_stream_in_any_phase_leaves_nothing_behind() {
                 assert_settled(&stats);
                 assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{phase:?}");
                 assert_eq!(gate.arrivals(), begun, "{phase:?}");
+                let expected = if phase == AfterTheEnd { End::Complete } else { End::Stopped };
+                assert_eq!(stop.finished().await.unwrap().end, Some(expected), "{phase:?}");
             });
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use actix_fan::{BoxError, Job, Pool, SubmitError, Work, pool, work_fn};
+use actix_fan::{BoxError, End, Job, Pool, SubmitError, Work, pool, work_fn};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{join_all, pending, ready};
@@ -270,5 +270,74 @@ fn dropping_everything_at_once_leaves_no_thread_behind() {
         let stats = handle.stats();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, stats.taken - 1));
+    });
+}
+
+#[test]
+fn a_pool_tells_how_it_ended() {
+    type Act = fn(&Pool<u64, u64>);
+    let acts: [(Act, End); 5] = [
+        (|_| (), End::Complete),
+        (Pool::close, End::Drained),
+        (|pool| pool.stop_handle().drain(), End::Drained),
+        (Pool::stop, End::Stopped),
+        (
+            |pool| {
+                pool.close();
+                pool.stop();
+            },
+            End::Stopped,
+        ),
+    ];
+    for (act, expected) in acts {
+        run(async move {
+            let (held, submissions) = in_every_state().await;
+            let (handle, gate) = (held.pool.stop_handle(), held.gate.clone());
+            assert_eq!((handle.end(), held.pool.stats().end), (None, None));
+            act(&held.pool);
+            assert_eq!(handle.end(), None, "an item runs");
+            assert!(handle.finished().now_or_never().is_none());
+            drop(held);
+            gate.open();
+            join_all(submissions).await;
+            let stats = handle.finished().await.unwrap();
+            assert_settled(&stats);
+            assert_eq!(stats.end, Some(expected));
+        });
+    }
+}
+
+#[test]
+fn a_stop_after_the_last_item_changes_nothing_and_one_before_the_close_does() {
+    run(async {
+        let pool = pool().workers(2).map(|n: u64| n).unwrap();
+        pool.submit(1).await.unwrap();
+        assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
+        pool.stop();
+        assert!(pool.shutdown(ready(())).await.is_empty());
+        assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
+    });
+    run(async {
+        let pool: Pool<u64, u64> = pool().workers(2).map(|n| n).unwrap();
+        pool.stop();
+        assert_eq!(pool.drain().await.unwrap().end, Some(End::Stopped));
+    });
+}
+
+#[test]
+fn a_shutdown_is_a_drain_in_time_and_a_stop_at_its_deadline() {
+    run(async {
+        let (held, submissions) = in_every_state().await;
+        let handle = held.pool.stop_handle();
+        held.gate.open();
+        assert!(held.pool.shutdown(pending()).await.is_empty());
+        assert_eq!(handle.finished().await.unwrap().end, Some(End::Drained));
+        drop(submissions);
+    });
+    run(async {
+        let (held, _submissions) = in_every_state().await;
+        assert_eq!(held.pool.shutdown(ready(())).await, [1, 2]);
+        held.gate.open();
+        assert_eq!(held.pool.stop_handle().finished().await.unwrap().end, Some(End::Stopped));
     });
 }

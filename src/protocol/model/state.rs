@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 use super::Pipeline;
 use crate::protocol::{BatchSize, Ends, Phase, Protocol};
 
-/// The real protocol. Batches are of fixed size and nothing is measured here, so these are all of it that changes.
+/// The real protocol. Batches are of fixed size and nothing is measured here, so these are all of it that changes
+/// and decides about anything else: how the run is called that ends, doesn't.
 #[derive(Clone, Debug)]
 pub(super) struct Real(pub(super) Protocol);
 
