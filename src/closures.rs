@@ -67,7 +67,6 @@ where
 
     #[inline]
     fn run(&mut self, input: I, job: &mut Job<'_, T::Item>) -> Result<(), BoxError> {
-        job.outputs.extend((self.0)(input));
-        Ok(())
+        Ok(job.emit_all((self.0)(input))?)
     }
 }

@@ -218,12 +218,14 @@ impl<T: Send + 'static> FanIn<T> {
 
     /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
     /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
-    /// or dropping its stream, stops all of them; so does draining it, and what is in flight in the earlier ones is lost.
+    /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the earlier
+    /// ones a moment later, when their stream is dropped, and what is in flight in them is lost.
     /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
     /// `finished` and [`StopHandle::workers_gone`] wait for the workers of this stage and of all earlier ones.
     ///
     /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
-    /// The same holds for a stream that is made from this one by adapters and then fanned out.
+    /// All of this holds for a stream that is made from this one by adapters and then fanned out, if they pass
+    /// [`size_hint`](Stream::size_hint) on, as most do; behind others the earlier stage is stopped when its stream is dropped.
     ///
     /// ```
     /// use actix_fan::FanOutExt;

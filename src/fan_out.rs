@@ -132,7 +132,9 @@ where
 
     /// Starts workers that turn each item into any number of results, which stay together.
     ///
-    /// An item's results are all in memory at a time: the window counts items, not results.
+    /// An item's results are all in memory until its iterator ends: the window counts items, not results. An endless
+    /// iterator yields nothing, and grows until the pipeline is stopped or its stream is dropped. Then its item is skipped,
+    /// and the results that it had are dropped: whether to go on is asked before each.
     pub fn flat_map<T, F>(self, f: F) -> Result<FanIn<T::Item>, StartError>
     where
         F: Fn(I) -> T + Send + Sync + 'static,

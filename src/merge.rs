@@ -31,9 +31,16 @@ const TURN: usize = 32;
 ///
 /// # Stopping
 ///
-/// [`Merged::stop_handle`] ends the stream and drops the streams it is made from, which stops them too where they are
-/// pipelines; so does dropping it. [`drain`](StopHandle::drain) first yields the items taken from them already, but what
-/// is in flight in a pipeline is lost: to keep that, drain the pipelines instead.
+/// [`now`](StopHandle::now) of its [`stop_handle`](Merged::stop_handle) ends the stream and stops the pipelines that it is
+/// made of: they are stopped when the call returns, whether the stream is polled or not, and
+/// [`workers_gone`](StopHandle::workers_gone) waits for their workers. Dropping the stream drops them, which stops them as
+/// well. [`drain`](StopHandle::drain) first yields the items taken from them already, but what is in flight in a pipeline
+/// is lost: to keep that, drain the pipelines instead.
+///
+/// Pipelines, and merged streams of them, are found inside of adapters that pass
+/// [`size_hint`](Stream::size_hint) on, as `map`, `take`, `chain`, `boxed` and most others do; also those that are only
+/// borrowed, as by `by_ref`. One that is behind anything else (`select`, `flatten`, `unfold`, a channel, a task) is stopped
+/// when its stream is dropped: here, at the next poll after the stop.
 ///
 /// How it ended is told by [`Merged::finished`]: no better than the pipelines that it is made of. `None` doesn't tell.
 ///
@@ -133,7 +140,8 @@ impl<S: Stream> Merged<S> {
     }
 
     /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the final
-    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines.
+    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines. One that is only borrowed, and goes
+    /// on, isn't waited for.
     ///
     /// Items that were not taken yet are dropped as they come. It may be called again, and dropped and called again.
     ///

@@ -67,7 +67,9 @@ impl StopHandle {
         self.control.advance(stop.into());
     }
 
-    /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it.
+    /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it. That goes for the earlier
+    /// stages of a chain and for the pipelines of a merged stream too, polled or not: see
+    /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
     pub fn now(&self) {
         self.control.advance(Phase::Stopped);
     }

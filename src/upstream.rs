@@ -5,8 +5,11 @@
 //! anything away, and that adapters pass on to the streams they own: the size hint. A stream of this crate that hears it
 //! asked from here says who it is.
 //!
-//! Out of reach is what doesn't pass the question on: a channel, `async_stream`, `stream::unfold`, `select`, and every
-//! stream whose `size_hint` is the trait's default. Such runs stop when their streams are dropped.
+//! Out of reach is what doesn't pass the question on: a channel, a task, `select`, `flatten`, `unfold`, and every stream whose
+//! `size_hint` is the trait's default. Such runs stop when their streams are dropped.
+//!
+//! Rejected: a trait that the streams of `fan_in` must have, which leaves out everyone else's; and to learn who is
+//! polled while a run polls its source, which comes too late for a stream that nobody polls.
 
 use std::cell::RefCell;
 use std::mem;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, Stopped};
 use crate::halt::Halt;
 
 /// The work on one item at a time, with state of its own.
@@ -68,9 +68,46 @@ pub struct Job<'a, O> {
 
 impl<O> Job<'_, O> {
     /// Adds a result. An item's results leave together, when it returns: they are all held in memory until then.
+    ///
+    /// A loop around this should ask [`is_stopped`](Self::is_stopped), or nothing ends it before it ends itself;
+    /// [`emit_all`](Self::emit_all) does.
     #[inline]
     pub fn emit(&mut self, output: O) {
         self.outputs.push(output);
+    }
+
+    /// Adds every result of an iterator, and asks before each whether the item was stopped. The iterator's
+    /// [`size_hint`](Iterator::size_hint) is not relied on: memory is taken for the results that there are.
+    ///
+    /// ```
+    /// use actix_fan::{FanOutExt, Job, work_fn};
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let divisors = [12u32, 13].fan_out().with(|| {
+    ///     work_fn(|n: u32, job: &mut Job<'_, u32>| Ok(job.emit_all((1..=n).filter(|d| n % d == 0))?))
+    /// })?;
+    /// assert_eq!(divisors.count().await, 6 + 2);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`], to be returned from the work: the item then counts as skipped, and what it emitted is dropped.
+    #[inline]
+    pub fn emit_all(&mut self, outputs: impl IntoIterator<Item = O>) -> Result<(), Stopped> {
+        let mut outputs = outputs.into_iter();
+        // No `extend`: it asks nothing between two results, and reserves memory for as many as the iterator claims to have.
+        loop {
+            if self.is_stopped() {
+                return Err(Stopped);
+            }
+            match outputs.next() {
+                Some(output) => self.emit(output),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Whether the pipeline or the pool was stopped, or nobody waits for this item any more: a long item may as well return

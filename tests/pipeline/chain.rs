@@ -1,8 +1,8 @@
-use actix_fan::{FanOutExt, PipelineError, fan_in};
-use futures::StreamExt;
+use actix_fan::{End, FanIn, FanOutExt, PipelineError, fan_in};
+use futures::{FutureExt, StreamExt, stream};
 
 use crate::counted::Counted;
-use crate::support::{Count, assert_settled, quiet_panic, run, settle};
+use crate::support::{Count, Gate, assert_settled, quiet_panic, run, settle};
 
 #[test]
 fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
@@ -57,6 +57,71 @@ fn stopping_the_last_stage_stops_the_first() {
         settle().await;
         assert!(first_stop.is_stopped());
         assert_settled(&first_stop.stats());
+    });
+}
+
+/// A first stage of which two items are held at a gate, and its gate.
+fn held() -> (FanIn<u64>, Gate) {
+    let gate = Gate::new();
+    let pass = gate.clone();
+    let results = Counted::new().fan_out().workers(2).batch(1).map(move |n| {
+        pass.pass();
+        n
+    });
+    (results.unwrap(), gate)
+}
+
+#[test]
+fn a_stop_or_a_drop_at_the_end_is_in_effect_at_the_head_when_it_returns_and_is_waited_for_there() {
+    for drop_it in [false, true] {
+        for adapted in [false, true] {
+            run(async move {
+                let (first, gate) = held();
+                let first_stop = first.stop_handle();
+                let second = if adapted {
+                    first.map(Result::unwrap).chain(stream::pending()).boxed_local().fan_out().map(|n| n).unwrap()
+                } else {
+                    first.fan_out().map(|n| n).unwrap()
+                };
+                let third = second.fan_out().workers(1).map(|n| n).unwrap();
+                let stop = third.stop_handle();
+                gate.arrived(2).await;
+                // Nothing else runs on this arbiter until the next `await`.
+                let kept = if drop_it {
+                    drop(third);
+                    None
+                } else {
+                    stop.now();
+                    Some(third)
+                };
+                assert!(first_stop.is_stopped());
+                settle().await;
+                assert!(stop.workers_gone().now_or_never().is_none(), "two items run");
+                assert!(stop.finished().now_or_never().is_none());
+                gate.open();
+                stop.workers_gone().await;
+                assert!(first_stop.workers_gone().now_or_never().is_some());
+                stop.finished().await.unwrap();
+                assert_eq!(gate.arrivals(), 2, "no further item began");
+                drop(kept);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_drain_of_a_later_stage_reaches_the_earlier_one_when_its_stream_is_dropped() {
+    run(async {
+        let (first, gate) = held();
+        let first_stop = first.stop_handle();
+        let mut second = first.fan_out().workers(1).map(|n| n).unwrap();
+        gate.arrived(2).await;
+        second.stop_handle().drain();
+        assert!(!first_stop.is_stopped());
+        settle().await;
+        assert!(first_stop.is_stopped());
+        gate.open();
+        assert_eq!(second.finished().await.unwrap().end, Some(End::Drained));
     });
 }
 

@@ -12,6 +12,7 @@ mod drops;
 mod end;
 mod endings;
 mod faulty_sources;
+mod many_results;
 mod merge;
 mod neighbours;
 mod order;

@@ -1,14 +1,14 @@
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use actix_fan::{FanOutExt, fan_in};
+use actix_fan::{End, FanIn, FanOutExt, ItemError, StopHandle, fan_in};
 use futures::channel::mpsc;
-use futures::stream::{self, FusedStream};
+use futures::stream::{self, BoxStream, FusedStream};
 use futures::task::noop_waker;
 use futures::{FutureExt, Stream, StreamExt};
 
 use crate::counted::Counted;
-use crate::support::{assert_balanced, assert_settled, run, settle};
+use crate::support::{Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
 fn it_ends_when_all_have_ended_and_keeps_each_ones_order() {
@@ -87,6 +87,83 @@ fn stop_stops_the_pipelines_it_is_made_from() {
             handle.workers_gone().await;
         }
         assert_settled(&merged.stats());
+    });
+}
+
+/// A pipeline of which one item is held at a gate.
+fn held(gate: &Gate) -> FanIn<u64> {
+    let pass = gate.clone();
+    let results = Counted::new().fan_out().workers(1).batch(1).map(move |n| {
+        pass.pass();
+        n
+    });
+    results.unwrap()
+}
+
+#[test]
+fn a_stop_is_in_effect_when_it_returns_polled_or_not_and_however_deep_the_pipelines_are() {
+    type Merge = fn([FanIn<u64>; 2]) -> (StopHandle, BoxStream<'static, Result<u64, ItemError>>);
+    let merges: [Merge; 4] = [
+        |pipelines| {
+            let merged = fan_in(pipelines);
+            (merged.stop_handle(), merged.boxed())
+        },
+        |[one, other]| {
+            let merged = fan_in([fan_in([one.boxed(), stream::pending().boxed()]), fan_in([other.boxed()])]);
+            (merged.stop_handle(), merged.boxed())
+        },
+        |pipelines| {
+            let merged = fan_in(pipelines.map(|one| one.fan_out().workers(1).map(|n| n).unwrap().take(5)));
+            (merged.stop_handle(), merged.boxed())
+        },
+        |[one, other]| {
+            let merged = fan_in([one.chain(other).map(|result| result.map(|n| n + 1)).peekable()]);
+            (merged.stop_handle(), merged.boxed())
+        },
+    ];
+    for merge in merges {
+        for polled in [false, true] {
+            run(async move {
+                let gate = Gate::new();
+                let pipelines = [held(&gate), held(&gate)];
+                let handles = [pipelines[0].stop_handle(), pipelines[1].stop_handle()];
+                let (stop, mut merged) = merge(pipelines);
+                gate.arrived(2).await;
+                if polled {
+                    assert!(merged.next().now_or_never().is_none());
+                }
+                // Nothing else runs on this arbiter until the next `await`.
+                stop.now();
+                assert!(handles.iter().all(StopHandle::is_stopped));
+                settle().await;
+                assert!(stop.workers_gone().now_or_never().is_none(), "two items run");
+                assert!(stop.finished().now_or_never().is_none());
+                gate.open();
+                stop.workers_gone().await;
+                assert!(handles.iter().all(|handle| handle.workers_gone().now_or_never().is_some()));
+                assert_eq!(stop.finished().await.unwrap().end, Some(End::Stopped));
+                assert_eq!(gate.arrivals(), 2, "no further item began");
+                assert!(merged.next().await.is_none());
+            });
+        }
+    }
+}
+
+#[test]
+fn pipelines_that_are_only_borrowed_outlive_a_drop_but_no_stop() {
+    run(async {
+        let mut pipeline = Counted::new().fan_out().workers(1).map(|n| n).unwrap();
+        let mut merged = fan_in([pipeline.by_ref()]);
+        merged.next().await.unwrap().unwrap();
+        drop(merged);
+        pipeline.next().await.unwrap().unwrap();
+        let mut merged = fan_in([pipeline.by_ref().take(10)]);
+        assert_eq!(merged.finished().await.unwrap().end, Some(End::Complete), "it doesn't wait for what goes on");
+        drop(merged);
+        let merged = fan_in([pipeline.by_ref()]);
+        merged.stop_handle().now();
+        drop(merged);
+        assert_eq!(pipeline.finished().await.unwrap().end, Some(End::Stopped));
     });
 }
 

@@ -1,0 +1,91 @@
+//! Items with many results: whatever an iterator claims, and however long it goes on.
+
+use std::iter;
+
+use actix_fan::{End, FanIn, FanOutExt, Job, pool, work_fn};
+use futures::StreamExt;
+
+use crate::support::{Census, Citizen, Count, assert_settled, run};
+
+/// What an iterator claims and what it has are two things.
+struct Claims<I>(I, (usize, Option<usize>));
+
+impl<I: Iterator> Iterator for Claims<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.1
+    }
+}
+
+/// A pipeline of one item that has results without end, and claims to have as many as there can be.
+fn endless(census: &Census, pulled: &Count) -> FanIn<Citizen> {
+    let (births, count) = (census.clone(), pulled.clone());
+    let citizens = move |_| {
+        let (births, count) = (births.clone(), count.clone());
+        let citizens = iter::repeat_with(move || {
+            count.add();
+            births.citizen()
+        });
+        Claims(citizens, (usize::MAX, None))
+    };
+    [0].fan_out().workers(1).flat_map(citizens).unwrap()
+}
+
+#[test]
+fn an_endless_item_ends_with_its_pipeline_and_is_skipped() {
+    for drop_it in [false, true] {
+        run(async move {
+            let (census, pulled) = (Census::new(), Count::new());
+            let results = endless(&census, &pulled);
+            let stop = results.stop_handle();
+            let taking = actix::spawn(results.take(10).count());
+            pulled.reached(1000).await;
+            if drop_it {
+                taking.abort();
+            } else {
+                stop.now();
+                assert_eq!(taking.await.unwrap(), 0);
+            }
+            let stats = stop.finished().await.unwrap();
+            assert_settled(&stats);
+            assert_eq!((stats.completed, stats.failed, stats.skipped, stats.end), (0, 0, 1, Some(End::Stopped)));
+            assert_eq!(census.living(), 0, "its results are dropped");
+        });
+    }
+}
+
+#[test]
+fn what_an_iterator_claims_is_not_relied_on() {
+    for claim in [(0, None), (0, Some(0)), (usize::MAX, None), (usize::MAX, Some(usize::MAX)), (7, Some(3))] {
+        run(async move {
+            let results = (0..10u64).fan_out().workers(2).ordered().flat_map(move |n| Claims(0..n, claim)).unwrap();
+            let got: Vec<u64> = results.map(Result::unwrap).collect().await;
+            assert_eq!(got, (0..10).flat_map(|n| 0..n).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
+fn a_work_that_emits_without_end_sees_that_it_was_stopped_and_that_nobody_waits() {
+    run(async {
+        let pulled = Count::new();
+        let count = pulled.clone();
+        let pool = pool()
+            .workers(1)
+            .with(move || {
+                let count = count.clone();
+                work_fn(move |n: u64, job: &mut Job<'_, u64>| Ok(job.emit_all((n..).inspect(|_| _ = count.add()))?))
+            })
+            .unwrap();
+        let submission = pool.submit(1);
+        pulled.reached(1000).await;
+        drop(submission);
+        let stats = pool.drain().await.unwrap();
+        assert_eq!((stats.completed, stats.failed, stats.skipped), (0, 0, 1));
+    });
+}
