@@ -39,8 +39,8 @@ const OUTPUTS: [&str; 7] = [
 const RANDOM: [&str; 8] =
     ["--number=1", "--number=1000", "--min=24", "--max=30", "--seed=7", "--tested=1", "--tested=5000", "--ordered"];
 
-const FILTER: [&str; 9] =
-    ["in", "-", "nowhere", "folder", "/dev/null", "--not", "--annotate", "--bad=skip", "--bad=report"];
+const FILTER: [&str; 11] =
+    ["in", "-", "91", "1e19", "nowhere", "folder", "/dev/null", "--not", "--annotate", "--bad=skip", "--bad=report"];
 
 const RANGES: [&str; 9] =
     ["0..100", "0..=0", "5..5", "..", "1e18..+1e5", "18446744073709551615..", "0..1e12", "9..2", "2^64.."];

@@ -1,6 +1,6 @@
 //! What the arguments may be.
 
-use crate::program::run;
+use crate::program::{prime_fan, run};
 
 #[test]
 fn bad_arguments_are_named_with_their_value_and_the_remedy() {
@@ -36,8 +36,66 @@ fn bad_arguments_are_named_with_their_value_and_the_remedy() {
 
 #[test]
 fn unknown_words_are_refused() {
-    for arguments in ["--primes 3", "sieve", "7", "random 7", "--number 3 random"] {
+    for arguments in ["--primes 3", "sieve", "-q sieve", "random 7", "-n 3 7", "range 7", "help sieve"] {
         assert_eq!(run(arguments).code, Some(2), "{arguments}");
+    }
+}
+
+#[test]
+fn options_may_stand_before_the_command() {
+    for arguments in ["-q range 0..10", "--workers 2 --count range 0..10", "-fcsv -o /dev/stdout range -c 0..10"] {
+        let ended = run(arguments);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments}");
+        assert!(ended.stdout.starts_with(['2', '4', 'c']), "{arguments}: {}", ended.stdout);
+    }
+    assert_eq!(run("-n 3 --seed 1 random --ordered -q").numbers().len(), 3);
+    assert_eq!(run("--annotate filter -q 91").stdout, "91 composite\n");
+}
+
+#[test]
+fn an_option_is_never_taken_for_a_value() {
+    for (arguments, named) in [
+        ("range --cuont 0..100", "unexpected argument '--cuont'"),
+        ("--cuont range 0..100", "unexpected argument '--cuont'"),
+        ("--cuont 0..100", "unexpected argument '--cuont'"),
+        ("range --format", "a value is required for '--format <FORM>'"),
+        ("range -o --count 0..100", "a value is required for '--output <FILE>'"),
+        ("filter --nto numbers", "unexpected argument '--nto'"),
+        ("random --min --max 3", "a value is required for '--min <N>'"),
+    ] {
+        let ended = run(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments}");
+        assert!(ended.stderr.contains(named), "{arguments}: {}", ended.stderr);
+    }
+    for arguments in ["range --version", "filter -V", "random --version"] {
+        assert!(run(arguments).stdout.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")), "{arguments}");
+    }
+}
+
+#[test]
+fn numbers_may_be_arguments_whatever_files_there_are() {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("17"), "4").unwrap();
+    std::fs::write(folder.path().join("more"), "23").unwrap();
+    let run =
+        |arguments: &str| crate::program::Ended::from(prime_fan(arguments).current_dir(&folder).output().unwrap());
+    let note = "prime-fan: 17 is tested as a number; to read the file of that name, write ./17\n";
+    for (arguments, code, stdout, stderr) in [
+        ("17 91", 0, "17 prime\n91 composite\n", note),
+        ("-q 17", 0, "17 prime\n", ""),
+        ("filter 17 more 91 +0x1d", 0, "17\n23\n+0x1d\n", note),
+        ("filter ./17", 1, "", ""),
+        ("filter 91", 1, "", ""),
+        ("-q 17 91 --not", 0, "91\n", ""),
+        ("filter -q --location 0x11", 0, "(argument):1:0x11\n", ""),
+        ("filter --format csv 2^61 0x11 -q", 0, "number,index,verdict\n17,1,prime\n", ""),
+    ] {
+        let ended = run(arguments);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(code), stdout, stderr),
+            "{arguments}"
+        );
     }
 }
 

@@ -1,12 +1,15 @@
 //! `filter`.
 
-use std::path::PathBuf;
-
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::common::{Common, Settings};
+use crate::parse::input::Source;
+use crate::parse::values::source;
 
-pub(super) const EXAMPLES: &str = "  seq 100 | prime-fan filter                      the primes up to 100
+pub(super) const EXAMPLES: &str =
+    "  prime-fan filter 17 91 2^61                     those of the numbers that are prime
+  seq 100 | prime-fan filter                      the primes up to 100
   prime-fan filter a.txt b.txt -o primes.txt      those of two files, into a third
   prime-fan filter --not numbers.txt              those that are not prime
   prime-fan filter --annotate numbers.txt         every number with its verdict
@@ -17,10 +20,10 @@ pub(super) const EXAMPLES: &str = "  seq 100 | prime-fan filter                 
 
 #[derive(Args, Debug)]
 pub(crate) struct FilterArgs {
-    /// Files of numbers up to 2^128 - 1, with white space between them; `-` is the standard input. One that can't be read is
-    /// named, the others are read, and the exit code is 74
-    #[arg(value_name = "FILE", default_value = "-")]
-    files: Vec<PathBuf>,
+    /// Numbers up to 2^128 - 1, or files of them with white space in between; `-` is the standard input. A file whose name
+    /// is a number is given as ./17. A file that can't be read is named, the others are read, and the exit code is 74
+    #[arg(value_name = "NUMBER|FILE", default_value = "-", value_parser = OsStringValueParser::new().try_map(source))]
+    sources: Vec<Source>,
 
     /// Put out the numbers that are not prime
     #[arg(long, conflicts_with = "annotate")]
@@ -64,7 +67,7 @@ pub(crate) enum OnBad {
 /// What `filter` was asked to do.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) sources: Vec<Source>,
     pub(crate) keep: Keep,
     pub(crate) bad: OnBad,
     /// They are counted, not put out.
@@ -84,12 +87,12 @@ pub(crate) enum Keep {
 
 impl FilterArgs {
     pub(crate) fn into_filter(self) -> (Filter, Settings) {
-        let Self { files, not, annotate, count, location, bad, unordered, common } = self;
+        let Self { sources, not, annotate, count, location, bad, unordered, common } = self;
         let keep = match (not, annotate) {
             (true, _) => Keep::Others,
             (_, true) => Keep::All,
             _ => Keep::Primes,
         };
-        (Filter { files, keep, bad, count, location, ordered: !unordered }, common.into())
+        (Filter { sources, keep, bad, count, location, ordered: !unordered }, common.into())
     }
 }

@@ -1,7 +1,9 @@
 //! The command line as it was typed, and the configuration that is made of it.
 
+mod command;
 mod common;
 mod filter;
+mod hints;
 mod random;
 mod range;
 
@@ -15,7 +17,12 @@ pub(crate) use filter::{Filter, FilterArgs, Keep, OnBad};
 pub(crate) use random::{Finder, RandomArgs, Search};
 pub(crate) use range::{Range, RangeArgs, What};
 
+const USAGE: &str = "prime-fan [OPTIONS]
+       prime-fan [OPTIONS] <NUMBER>...
+       prime-fan [OPTIONS] <COMMAND>";
+
 const EXAMPLES: &str = "  prime-fan                              ten primes among random 64-bit numbers
+  prime-fan 17 91                        whether each of the numbers is prime
   prime-fan --bits 32 -n 5               five primes of exactly 32 bits
   seq 100 | prime-fan filter             those of the numbers that are prime
   prime-fan filter --annotate FILE       every number of a file with its verdict
@@ -38,13 +45,14 @@ fn after_help(examples: &str) -> String {
 
 /// Finds primes with every processor at once: among random numbers, in files, in a range.
 ///
-/// Primes go to the standard output, one a line; what there is to say about them goes to the standard error. Without a
-/// command, `random` is meant.
+/// Primes go to the standard output, one per line; messages go to the standard error. Without a command, the numbers
+/// given are tested, as by `filter --annotate`; without numbers, random ones are searched, as by `random`.
 #[derive(Debug, Parser)]
 #[command(
     name = "prime-fan",
     version,
-    args_conflicts_with_subcommands = true,
+    propagate_version = true,
+    override_usage = USAGE,
     allow_negative_numbers = true,
     after_help = after_help(EXAMPLES)
 )]
@@ -63,10 +71,10 @@ pub(crate) enum Command {
     #[command(allow_negative_numbers = true, after_help = after_help(random::EXAMPLES))]
     Random(RandomArgs),
     /// Puts out those of the numbers in files that are prime
-    #[command(after_help = after_help(filter::EXAMPLES))]
+    #[command(allow_negative_numbers = true, after_help = after_help(filter::EXAMPLES))]
     Filter(FilterArgs),
     /// Puts out the primes of a range, in order
-    #[command(after_help = after_help(range::EXAMPLES))]
+    #[command(allow_negative_numbers = true, after_help = after_help(range::EXAMPLES))]
     Range(RangeArgs),
     /// Prints what makes a shell complete this program's arguments
     Completions {
@@ -86,7 +94,10 @@ impl Cli {
     pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, clap::Error> {
         common::colours(&arguments).write_global();
         let mut command = Self::command().color(ColorChoice::Always);
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let arguments = command::first(&command, arguments);
+        let matches = command
+            .try_get_matches_from_mut(&arguments)
+            .map_err(|error| hints::explain(error, &arguments, &mut command))?;
         let Self { command: given, random } =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         Ok(given.unwrap_or(Command::Random(random)))

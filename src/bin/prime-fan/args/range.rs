@@ -16,7 +16,7 @@ pub(super) const EXAMPLES: &str = "  prime-fan range 2..100                  the
 #[derive(Args, Debug)]
 pub(crate) struct RangeArgs {
     /// A..B without B, A..=B with B, or A..+N for N numbers from A on; A is 0 and B is 2^64 if left out
-    #[arg(value_name = "RANGE", value_parser = range, allow_hyphen_values = true)]
+    #[arg(value_name = "RANGE", value_parser = range)]
     range: RangeInclusive<u64>,
 
     /// Put out how many there are, and not which

@@ -5,7 +5,7 @@ mod sift;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::Path;
 
 use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
 
@@ -14,11 +14,11 @@ use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::parse::identity::Identity;
-use crate::parse::input::{Bad, Input, ReadError};
+use crate::parse::input::{Bad, Input, ReadError, Source};
 use crate::parse::slices::Slices;
 use crate::record::{Format, Layout};
 use crate::run::{Run, Search, workers};
-use crate::stderr::{self, complain};
+use crate::stderr::{self, complain, say};
 use crate::tally::{Nouns, Tally};
 
 use sift::{Sift, Sifted};
@@ -28,18 +28,21 @@ const WINDOW: usize = 8;
 
 /// Puts out those of the numbers in files that are prime, or are not.
 pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
-    let args::Filter { files, keep, bad, count, location, ordered } = filter;
+    let args::Filter { sources, keep, bad, count, location, ordered } = filter;
     let layout = Layout { annotate: keep == Keep::All, location, ..Layout::plain(settings.format) };
     let mut output = Output::to(settings, ending)?;
     if !count {
         output.write(layout.header().as_bytes())?;
     }
-    let bytes = bytes(&files);
-    let types = files.iter().any(|file| file.as_os_str() == "-") && io::stdin().is_terminal();
+    let bytes = bytes(&sources);
+    let types = sources.contains(&Source::Stdin) && io::stdin().is_terminal();
+    if !settings.quiet {
+        name_hidden_files(&sources);
+    }
     let workers = workers(settings);
     // Messages are written as well.
     let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
-    let inputs = files.into_iter().map(move |file| Input::open(file, &outputs));
+    let inputs = sources.into_iter().map(move |source| Input::open(source, &outputs));
     let slices = Slices::new(inputs, !count && layout.format != Format::Text);
     // A file may be a pipe, and a read may wait for what comes through it.
     let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;
@@ -63,10 +66,25 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
     Run::new(filtered, sifted, output, settings, ending).finish().await
 }
 
-/// How much there is to read, if all of it is in files.
-fn bytes(files: &[PathBuf]) -> Option<u64> {
-    let length = |file: &PathBuf| fs::metadata(file).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
-    files.iter().map(length).sum()
+/// How much there is to read, if that is known.
+fn bytes(sources: &[Source]) -> Option<u64> {
+    let length = |source: &Source| match source {
+        Source::Stdin => None,
+        Source::Number(digits) => Some(digits.len() as u64),
+        Source::File(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len()),
+    };
+    sources.iter().map(length).sum()
+}
+
+/// A number is a number, whatever files there are. Who meant the file is told how to name it.
+fn name_hidden_files(sources: &[Source]) {
+    for source in sources {
+        if let Source::Number(number) = source
+            && Path::new(number).exists()
+        {
+            say(format_args!("{number} is tested as a number; to read the file of that name, write ./{number}"));
+        }
+    }
 }
 
 struct Filtered {

@@ -1,7 +1,7 @@
 //! What is read, and what may be wrong with it.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,15 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Characters of a bad word that are shown.
 const SHOWN: usize = 40;
 
+/// What an argument names to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdin,
+    File(PathBuf),
+    /// The argument is the number itself, as it was written.
+    Number(String),
+}
+
 /// Something that is read.
 pub(crate) struct Input {
     /// None: the standard input.
@@ -26,13 +35,20 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// A file that is none of `outputs`; `-` is the standard input.
-    pub(crate) fn open(path: PathBuf, outputs: &[Identity]) -> Result<Self, ReadError> {
-        if path.as_os_str() == "-" {
-            let stdin = io::stdin();
-            let identity = Identity::of_stream(&stdin);
-            return Self { file: None, bytes: Box::new(stdin) }.unless_in(outputs, identity);
-        }
+    /// `outputs` are refused, since reading what is being written would never end.
+    pub(crate) fn open(source: Source, outputs: &[Identity]) -> Result<Self, ReadError> {
+        let path = match source {
+            Source::Stdin => {
+                let stdin = io::stdin();
+                let identity = Identity::of_stream(&stdin);
+                return Self { file: None, bytes: Box::new(stdin) }.unless_in(outputs, identity);
+            }
+            Source::Number(number) => {
+                let file = Some(Arc::from(Path::new("(argument)")));
+                return Ok(Self { file, bytes: Box::new(Cursor::new(number)) });
+            }
+            Source::File(path) => path,
+        };
         let file = Some(Arc::from(path.as_path()));
         match File::open(&path).and_then(|bytes| Ok((bytes.metadata()?, bytes))) {
             Ok((metadata, bytes)) => Self { file, bytes: Box::new(bytes) }.unless_in(outputs, Identity::of(&metadata)),

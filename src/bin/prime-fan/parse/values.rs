@@ -1,10 +1,11 @@
 //! What a value on the command line may look like.
 
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::grammar::{self, number};
-use super::input::Reason;
+use super::input::{Reason, Source};
 
 /// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
 pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
@@ -81,11 +82,24 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
 fn bound(text: &str, parse: impl Fn(&[u8]) -> Result<u128, Reason>) -> Result<u128, String> {
     match parse(text.as_bytes()) {
         Err(Reason::TooLarge) => Ok(u128::MAX),
-        Err(reason) => {
-            let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-            Err(format!("\"{text}\" {reason}"))
-        }
+        Err(reason) => Err(refusal(text, reason)),
         Ok(number) => Ok(number),
+    }
+}
+
+fn refusal(text: &str, reason: Reason) -> String {
+    let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    format!("\"{text}\" {reason}")
+}
+
+/// A number, or what else is read: a file, or the standard input for `-`. What is written as a number is one, whether or
+/// not there is a file of that name: what a command does must not depend on the files that lie around.
+pub(crate) fn source(argument: OsString) -> Result<Source, String> {
+    match argument.to_str().map(|text| (text, number(text.as_bytes()))) {
+        Some(("-", _)) => Ok(Source::Stdin),
+        Some((text, Ok(_))) => Ok(Source::Number(text.to_owned())),
+        None | Some((_, Err(Reason::NotANumber | Reason::TooLong))) => Ok(Source::File(argument.into())),
+        Some((text, Err(reason))) => Err(refusal(text, reason)),
     }
 }
 
@@ -162,6 +176,19 @@ mod tests {
             let message = range(text).unwrap_err();
             assert!(message.contains(reason), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn an_argument_that_is_written_as_a_number_is_one() {
+        for text in ["17", "+17", "0x11", "1e3", "2^61", "1_000"] {
+            assert_eq!(source(text.into()), Ok(Source::Number(text.to_owned())), "{text}");
+        }
+        for text in ["./17", "17.txt", "x", "", "1e", "1_", "--"] {
+            assert_eq!(source(text.into()), Ok(Source::File(text.into())), "{text}");
+        }
+        assert_eq!(source("-".into()), Ok(Source::Stdin));
+        assert!(source("-17".into()).unwrap_err().starts_with("\"-17\" is negative"));
+        assert!(source("1e39".into()).unwrap_err().starts_with("\"1e39\" has more than 128 bits"));
     }
 
     #[test]
