@@ -130,11 +130,12 @@ impl Control {
     pub(crate) fn source_ended(self: &Arc<Self>) {
         let mut ending = Ending::Complete;
         for run in &self.upstream {
+            // Where its end wasn't seen, an adapter such as `take` had what it wanted of it, and ended by itself.
+            let Some(seen) = run.protocol().seen() else { continue };
             if let Some(error) = run.error() {
                 return self.fail(error.clone(), Phase::Draining);
             }
-            // One without a verdict was left before its end, by an adapter such as `take`, and that adapter ended by itself.
-            ending = ending.max(run.protocol().verdict().unwrap_or(Ending::Complete));
+            ending = ending.max(seen);
         }
         self.move_on(|protocol| protocol.source_ended(ending));
     }

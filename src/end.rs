@@ -23,8 +23,8 @@ use crate::error::PipelineError;
 /// | the stream was dropped before it yielded `None`: `take(10)`, `break`, `?`, a client that left | `Stopped`, even if it had yielded everything |
 /// | the source panicked, no `Work` could be built, the System stopped | [`Failed`](End::Failed) |
 /// | the recipient of [`deliver_to`](crate::FanIn::deliver_to) stopped first | `Failed` |
-/// | a stage, or a merged stream, whose source is made of other pipelines that ended by themselves | as the worst of them |
-/// | the same, when it is stopped or drained itself | as without them |
+/// | a stage, or a merged stream, that took other pipelines to their ends | as the worst of them |
+/// | the same, when an adapter such as `take` had enough of one, or when it is itself stopped or drained | as without that one |
 /// | a pool whose last clone, submission, sink and stream are gone | `Complete` |
 /// | a pool that was closed: [`close`](crate::Pool::close), [`drain`](crate::Pool::drain), a [`shutdown`](crate::Pool::shutdown) in time | `Drained` |
 /// | a pool that was stopped: [`stop`](crate::Pool::stop), a `shutdown` at its deadline | `Stopped`, unless it was closed before and its last item had ended |

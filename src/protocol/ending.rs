@@ -69,10 +69,9 @@ impl Protocol {
         over.then_some(self.ending)
     }
 
-    /// How the run will have ended, as soon as nothing can change that any more.
-    pub(crate) fn verdict(&self) -> Option<Ending> {
-        let settled = self.phase == Phase::Stopped || self.outlet == Outlet::StreamEnded;
-        settled.then_some(self.ending)
+    /// How the run ended, if its consumer saw that it did.
+    pub(crate) fn seen(&self) -> Option<Ending> {
+        (self.outlet == Outlet::StreamEnded).then_some(self.ending)
     }
 
     /// Nothing more comes, no work runs, and the consumer has every result.

@@ -409,6 +409,24 @@ fn a_merged_stream_that_is_drained_stopped_or_left_says_so() {
 
 #[test]
 fn an_adapter_that_took_what_it_wanted_ends_by_itself() {
+    // Whatever becomes of the rest.
+    let ends: [EndFirst; 2] = [StopHandle::now, StopHandle::drain];
+    for end in ends {
+        run(async move {
+            let (first, done) = (endless(), Count::new());
+            let (stop, count) = (first.stop_handle(), done.clone());
+            let mut next = first.take(10).inspect(move |_| _ = count.add()).try_fan_out().map(|n| n).unwrap();
+            done.reached(10).await;
+            end(&stop);
+            assert_eq!(next.finished().await.unwrap().end, Some(End::Complete));
+        });
+    }
+    run(async {
+        let first = dying();
+        first.stop_handle().workers_gone().await;
+        let mut next = first.take(3).try_fan_out().workers(1).map(|n| n).unwrap();
+        assert_eq!(next.finished().await.unwrap().end, Some(End::Complete));
+    });
     run(async {
         let mut next = endless().take(10).try_fan_out().workers(1).map(|n| n).unwrap();
         assert_eq!(next.finished().await.unwrap().end, Some(End::Complete));

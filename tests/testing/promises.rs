@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actix_fan::testing::{Consumer, Faults, Outcome, When, assert_conserved, simulate};
-use actix_fan::{BoxError, Job, PipelineError, Stop, Stopped, Work};
+use actix_fan::{BoxError, End, Job, PipelineError, Stop, Stopped, Work};
 use futures::{Stream, StreamExt, stream};
 use proptest::prelude::*;
 
@@ -232,6 +232,20 @@ proptest! {
             prop_assert!(came == due || lost || stats.skipped > 0, "item {} came {} times of {}", index, came, due);
         }
         prop_assert!(complete <= stats.completed + stats.failed);
+
+        let all_came = (0..stats.taken).all(|index| {
+            let fails = case.panics.contains(&index) || case.fails.contains(&index);
+            items.iter().filter(|item| **item == index).count() == if fails { 1 } else { yields(index) }
+        });
+        let stop = case.stop.map(|(_, stop)| stop);
+        match &stats.end {
+            Some(End::Complete) => prop_assert!(all_came && stats.taken == case.items && stats.skipped == 0),
+            Some(End::Drained) => prop_assert!(all_came && stats.skipped == 0 && stop == Some(Stop::Drain)),
+            Some(End::Stopped) => prop_assert!(left || stop == Some(Stop::Now)),
+            Some(End::Failed(_)) => {}
+            end => prop_assert!(false, "it has not ended: {:?}", end),
+        }
+        prop_assert_eq!(stats.end.as_ref().and_then(End::error), error.as_ref());
 
         let stopped_now = matches!(case.stop, Some((_, Stop::Now)));
         if !stopped_now && !left && error.is_none() {
