@@ -56,7 +56,7 @@ mod random_integers;
 mod sieve;
 mod trial_division;
 
-pub use primality::{is_prime, is_probable_prime};
+pub use primality::{PROVEN_BELOW, is_prime, is_probable_prime};
 pub use random_integers::{EmptyRange, RandomIntegers};
 pub use sieve::{Segment, Segments, Sieve};
 pub use trial_division::{is_prime_by_trial_division, trial_division};

@@ -1,6 +1,6 @@
 //! The work on a slice: its numbers are parsed, tested and written.
 
-use actix_fan::primes::{is_prime, is_probable_prime};
+use actix_fan::primes::{PROVEN_BELOW, is_prime, is_probable_prime};
 use actix_fan::{BoxError, Job, Work};
 
 use crate::args::{Keep, OnBad};
@@ -119,7 +119,13 @@ fn verdict(number: Number) -> Verdict {
     match number {
         Number::Small(0 | 1) => Verdict::Neither,
         Number::Small(number) if is_prime(number) => Verdict::Prime,
-        Number::Wide(number) if is_probable_prime(number) => Verdict::ProbablePrime,
+        Number::Wide(number) if is_probable_prime(number) => {
+            if number < PROVEN_BELOW {
+                Verdict::Prime
+            } else {
+                Verdict::ProbablePrime
+            }
+        }
         _ => Verdict::Composite,
     }
 }
@@ -147,12 +153,26 @@ mod tests {
 
     #[test]
     fn every_number_has_one_of_four_verdicts() {
-        let text = b"0 1 2 4 18446744073709551557 18446744073709551629 18446744073709551617";
+        let text = b"0 1 2 4 18446744073709551557 18446744073709551629 18446744073709551617 0x7fffffffffffffffffffffffffffffff";
         let sifted = sift(Keep::All, OnBad::Stop, Format::Text, text);
         assert_eq!(
             lines(&sifted),
             "0 neither\n1 neither\n2 prime\n4 composite\n18446744073709551557 prime\n\
-             18446744073709551629 probable-prime\n18446744073709551617 composite\n"
+             18446744073709551629 prime\n18446744073709551617 composite\n\
+             0x7fffffffffffffffffffffffffffffff probable-prime\n"
+        );
+    }
+
+    /// The primes next to the bound of the proof, and the bound: it passes all the strong tests of the proof.
+    #[test]
+    fn a_prime_is_probable_from_the_bound_of_the_proof_on() {
+        let text = b"3317044064679887385961813 3317044064679887385961981 3317044064679887385962123";
+        let sifted = sift(Keep::All, OnBad::Stop, Format::Json, text);
+        assert_eq!(
+            lines(&sifted),
+            "{\"number\":\"3317044064679887385961813\",\"index\":100,\"verdict\":\"prime\"}\n\
+             {\"number\":\"3317044064679887385961981\",\"index\":101,\"verdict\":\"composite\"}\n\
+             {\"number\":\"3317044064679887385962123\",\"index\":102,\"verdict\":\"probable-prime\"}\n"
         );
     }
 
