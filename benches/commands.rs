@@ -41,7 +41,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let numbers = Numbers::new(if measuring() { 1 } else { 1000 })?;
-    for table in [filter(&numbers), print(), count()] {
+    let far = ["1e15", "1e16", "1e18"].map(count_from);
+    for table in [filter(&numbers), print(), count()].into_iter().chain(far) {
         if given().filter(|word| word.parse::<usize>().is_err()).all(|word| table.heading.contains(&word)) {
             table.measure(if measuring() { rounds() } else { 1 })?;
         }
@@ -223,6 +224,25 @@ fn count() -> Table {
         ],
         targets: vec![1.0 / 3.0],
         memory: None,
+    }
+}
+
+/// Where the primes up to the root are many, and `primesieve` sorts them by the segments that they strike.
+fn count_from(start: &'static str) -> Table {
+    let (length, exact) = if measuring() { ("1e9", 1_000_000_000) } else { ("1e5", 100_000) };
+    Table {
+        heading: "count: how many primes there are among 10^9 numbers, far from 0",
+        contenders: vec![
+            Contender::new(
+                "prime-fan, 2 workers",
+                OURS,
+                ["range", &format!("{start}..+{length}"), "--count", "--workers", "2"],
+                exact,
+            ),
+            Contender::new("primesieve, 2 threads", "primesieve", [start, &format!("-d{length}"), "-t2", "-q"], exact),
+        ],
+        targets: vec![1.0 / 3.0],
+        memory: Some(128),
     }
 }
 

@@ -18,8 +18,13 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use primal_sieve::Primes;
 use support::args::measuring;
 
-const STARTS: [(&str, u64); 4] =
-    [("0", 0), ("1e12", 1_000_000_000_000), ("1e15", 1_000_000_000_000_000), ("1e18", 1_000_000_000_000_000_000)];
+const STARTS: [(&str, u64); 5] = [
+    ("0", 0),
+    ("1e12", 1_000_000_000_000),
+    ("1e15", 1_000_000_000_000_000),
+    ("1e16", 10_000_000_000_000_000),
+    ("1e18", 1_000_000_000_000_000_000),
+];
 
 fn sieve(c: &mut Criterion) {
     let short = if measuring() { 1_000_000 } else { 1000 };

@@ -17,6 +17,12 @@ use crate::tally::{Nouns, Tally};
 /// holds up to some megabytes of text.
 const WINDOW: usize = 3;
 
+/// The most bytes of text of a segment, about.
+const TEXT: u64 = 8 << 20;
+
+/// The most numbers of a segment that is only counted: 4 MiB of the sieve.
+const COUNTED: u64 = 30 << 22;
+
 /// Puts out the primes of a range, in order.
 pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
     let args::Range { range, what, count } = range;
@@ -29,11 +35,12 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending
         true => 0,
         false => (range.end() - range.start()).saturating_add(1),
     };
-    let sieve = Sieve::new(range.clone());
+    let span = if count { COUNTED } else { printed(&range, layout) };
+    let sieve = Sieve::with_span(range.clone(), span);
     let workers = workers(settings);
-    let parts = if count { 1 } else { layout.parts() };
-    let segments = sieve.segments().flat_map(move |segment| split(segment, parts));
-    let pool = segments.fan_out().thread_name("prime-sieve").workers(workers).window(WINDOW * workers).ordered();
+    // A segment may take several times as long as all before it: it doesn't travel with others.
+    let pool = sieve.segments().fan_out().thread_name("prime-sieve").workers(workers).batch(1);
+    let pool = pool.window(WINDOW * workers).ordered();
     let lines = (!count).then_some(layout);
     let start = *range.start();
     let found = pool.with(move || Siever { segment: sieve.segment(), what, lines, start })?;
@@ -41,13 +48,15 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending
     Run::new(survey, found, output, settings, ending).finish().await
 }
 
-/// Cuts a segment up, since longer lines take more memory.
-fn split(segment: RangeInclusive<u64>, parts: u64) -> impl Iterator<Item = RangeInclusive<u64>> {
-    let (start, end) = segment.into_inner();
-    let length = (end - start) / parts + 1;
-    let firsts =
-        (0..parts).map_while(move |part| start.checked_add(part * length)).take_while(move |&first| first <= end);
-    firsts.map(move |first| first..=end.min(first.saturating_add(length - 1)))
+/// How many numbers from the start of the range on have primes for about [`TEXT`] bytes.
+fn printed(range: &RangeInclusive<u64>, layout: Layout) -> u64 {
+    // One number of so many is prime there, or fewer.
+    let rarity = (*range.start()).max(1 << 20).ilog2() as f64 * std::f64::consts::LN_2;
+    (TEXT as f64 / layout.line_bytes(digits(*range.end())) as f64 * rarity) as u64
+}
+
+fn digits(n: u64) -> usize {
+    n.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 /// What came of a segment.
@@ -72,8 +81,10 @@ impl Work<RangeInclusive<u64>> for Siever {
 
     fn run(&mut self, range: RangeInclusive<u64>, job: &mut Job<'_, Sieved>) -> Result<(), BoxError> {
         let numbers = (range.end() - range.start()).saturating_add(1);
-        let digits = range.end().checked_ilog10().unwrap_or(0) as usize + 1;
-        self.segment.fill(range);
+        let digits = digits(*range.end());
+        if !self.segment.fill_unless(range, || job.is_stopped()) {
+            return Ok(());
+        }
         let found = match self.what {
             What::Primes => self.segment.count(),
             What::Twins => self.segment.count_twins(),
@@ -155,12 +166,18 @@ impl Search<Sieved> for Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Format;
 
     #[test]
-    fn the_parts_of_a_segment_are_the_segment() {
-        for (segment, parts) in [(0..=9, 3), (0..=9, 1), (7..=7, 4), (u64::MAX - 10..=u64::MAX, 4), (0..=2, 3)] {
-            let numbers: Vec<u64> = split(segment.clone(), parts).flatten().collect();
-            assert!(numbers.iter().copied().eq(segment.clone()), "{segment:?} in {parts}: {numbers:?}");
+    fn a_segment_has_text_of_a_bounded_size_wherever_it_lies() {
+        for format in [Format::Text, Format::Json, Format::Csv] {
+            for start in [0, 1 << 32, 1_000_000_000_000_000, u64::MAX - 100_000_000] {
+                let layout = Layout::plain(format);
+                let range = start..=u64::MAX;
+                let numbers = printed(&range, layout) as f64;
+                let bytes = numbers / (start as f64 + numbers).ln() * layout.line_bytes(20) as f64;
+                assert!((1e6..1.1 * TEXT as f64).contains(&bytes), "{format:?} from {start}: {bytes} bytes");
+            }
         }
     }
 }

@@ -111,15 +111,6 @@ impl Layout {
         }
     }
 
-    /// How many times as long its lines are as those of plain text, about.
-    pub(crate) fn parts(self) -> u64 {
-        match self.format {
-            Format::Text => 1,
-            Format::Json => 6,
-            Format::Csv => 3,
-        }
-    }
-
     /// Adds a line.
     #[inline]
     pub(crate) fn write(self, record: Record<'_>, lines: &mut Vec<u8>) {

@@ -4,10 +4,8 @@
 //! prime's odd multiples are struck out that a segment can have, whether there are so many or not, and whether they are
 //! on the wheel or not: what is too much falls into a margin of the buffer, or keeps all bits.
 
+use super::base::BATCH;
 use super::wheel::BIT;
-
-/// At how many primes the remainders are computed before they are used.
-const BATCH: usize = 512;
 
 /// How many bytes behind the segment take the strikes that miss it. They take turns: strikes of one byte would have to
 /// wait for each other.
@@ -15,6 +13,9 @@ pub(super) const MARGIN: usize = 64;
 
 /// From here on a number is no `f64`, or its remainder isn't exact.
 const EXACT: u64 = 1 << 51;
+
+/// A quotient below this is found in floating point to within one, even if what is divided is larger than [`EXACT`].
+const NEARLY: u64 = 1 << 50;
 
 /// For each remainder modulo 30 all bits but that of its number.
 const KEEP: [u8; 32] = {
@@ -27,35 +28,31 @@ const KEEP: [u8; 32] = {
     keep
 };
 
-/// Strikes out the odd multiples of `primes`, which ascend, in a segment that begins with the number `start`, a multiple
-/// of 30, and takes all of `bytes` but the margin.
+/// Strikes out the odd multiples of `primes`, which ascend and are 1 to [`BATCH`], in a segment that begins with
+/// the number `start`, a multiple of 30, and takes all of `bytes` but the margin.
 pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
     let len = (30 * (bytes.len() - MARGIN)) as u32;
-    let (several, one) = primes.split_at(primes.partition_point(|&prime| 2 * prime < len));
     let mut firsts = [0; BATCH];
-    for primes in several.chunks(BATCH) {
-        let firsts = &mut firsts[..primes.len()];
-        first_odd_multiples(primes, start, firsts);
+    let firsts = &mut firsts[..primes.len()];
+    first_odd_multiples(primes, start, firsts);
+    let several = primes.partition_point(|&prime| prime < len / 2);
+    if let [least, ..] = primes[..several] {
         // As many as the least of these primes can have.
-        let most = len.div_ceil(2 * primes[0]);
-        for (&prime, &first) in primes.iter().zip(&*firsts) {
+        let most = len.div_ceil(2 * least);
+        for (&prime, &first) in primes[..several].iter().zip(&*firsts) {
             for i in 0..most {
                 strike_one(bytes, first + i * 2 * prime);
             }
         }
     }
-    for primes in one.chunks(BATCH) {
-        let firsts = &mut firsts[..primes.len()];
-        first_odd_multiples(primes, start, firsts);
-        // Most have none: first to gather those that have one is faster than to strike beside the segment.
-        let mut hits = [0; BATCH];
-        let mut count = 0;
-        for &first in &*firsts {
-            hits[count % BATCH] = first;
-            count += usize::from(first < len);
-        }
-        hits[..count].iter().for_each(|&multiple| strike_one(bytes, multiple));
+    // Most have none: first to gather those that have one is faster than to strike beside the segment.
+    let mut hits = [0; BATCH];
+    let mut count = 0;
+    for &first in &firsts[several..] {
+        hits[count % BATCH] = first;
+        count += usize::from(first < len);
     }
+    hits[..count].iter().for_each(|&multiple| strike_one(bytes, multiple));
 }
 
 /// Strikes out the number that is so far from the first of the segment, if it is in the segment.
@@ -67,7 +64,8 @@ fn strike_one(bytes: &mut [u8], number: u32) {
     bytes[byte] &= KEEP[(number % 30) as usize];
 }
 
-/// How far from `start`, which is even, the first odd multiple of each of `primes` is. They are below 2^26.
+/// How far from `start`, which is even, the first odd multiple of each of `primes` is, or [`u32::MAX`] if it is further.
+/// The primes are at least 3, ascend, and are below 2^26 where `start` is below [`EXACT`].
 fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {
     if start < EXACT {
         // In floating point, because that is done for several at once. Adding what leaves no room for a fraction rounds to
@@ -81,10 +79,25 @@ fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {
             let remainder = start - quotient * (2.0 * prime);
             *first = (prime - remainder + ROUND).to_bits() as u32;
         }
+    } else if start / 2 / u64::from(primes[0]) < NEARLY {
+        // The quotient is one of the two integers beside the exact one, about a quarter more often the lower. The remainder
+        // is what that leaves exactly: so the odd multiple is at most a quarter of a period before the start, in spite of
+        // an inexact quotient, and never more than a period behind it.
+        const ROUND: f64 = (1u64 << 52) as f64;
+        let float = start as f64;
+        for (first, &prime) in firsts.iter_mut().zip(primes) {
+            let period = 2 * u64::from(prime);
+            let quotient = (float / period as f64 - 0.25 + ROUND).to_bits() & ((1 << 52) - 1);
+            let remainder = start.wrapping_sub(quotient.wrapping_mul(period)) as i64;
+            let to_odd = i64::from(prime) - remainder;
+            let to_odd = if to_odd < 0 { to_odd + period as i64 } else { to_odd };
+            *first = to_odd.min(i64::from(u32::MAX)) as u32;
+        }
     } else {
         for (first, &prime) in firsts.iter_mut().zip(primes) {
-            let remainder = (start % (2 * u64::from(prime))) as u32;
-            *first = if remainder <= prime { prime - remainder } else { 3 * prime - remainder };
+            let (prime, remainder) = (u64::from(prime), start % (2 * u64::from(prime)));
+            let to_odd = if remainder <= prime { prime - remainder } else { 3 * prime - remainder };
+            *first = to_odd.min(u64::from(u32::MAX)) as u32;
         }
     }
 }
@@ -95,22 +108,39 @@ mod tests {
 
     use super::*;
 
+    fn assert_first_odd_multiples(primes: &[u32], start: u64) {
+        let mut firsts = vec![0; primes.len()];
+        first_odd_multiples(primes, start, &mut firsts);
+        for (&prime, &first) in primes.iter().zip(&firsts) {
+            let period = 2 * u128::from(prime);
+            let to_odd = (u128::from(start) + u128::from(prime)) % period;
+            let expected = if to_odd == 0 { 0 } else { period - to_odd };
+            assert_eq!(u128::from(first), expected.min(u128::from(u32::MAX)), "{start}, {prime}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_first_odd_multiple_is_the_nearest(
             start in any::<u64>(), shift in 0u32..64, primes in prop::collection::vec(1u32..1 << 25, 1..20)
         ) {
             let start = (start >> shift) & !1;
-            let primes: Vec<u32> = primes.into_iter().map(|n| 2 * n + 1).collect();
+            let mut primes: Vec<u32> = primes.into_iter().map(|n| 2 * n + 1).collect();
+            primes.sort_unstable();
             for start in [start, start.min(EXACT - 2), start.max(EXACT)] {
-                let mut firsts = vec![0; primes.len()];
-                first_odd_multiples(&primes, start, &mut firsts);
-                for (&prime, &first) in primes.iter().zip(&firsts) {
-                    let multiple = u128::from(start) + u128::from(first);
-                    prop_assert!(first < 2 * prime, "{start}, {prime}");
-                    prop_assert_eq!(multiple % (2 * u128::from(prime)), u128::from(prime));
-                }
+                assert_first_odd_multiples(&primes, start);
             }
+        }
+
+        /// Where a quotient that is not exact would be one too many or one too few.
+        #[test]
+        fn the_first_odd_multiple_is_the_nearest_beside_a_multiple(
+            prime in 1u32..1 << 31, bits in 0u32..32, multiple in EXACT..=u64::MAX, beside in -2000i64..2000
+        ) {
+            let prime = (prime >> bits.min(29)) * 2 + 1;
+            let multiple = multiple - multiple % u64::from(prime);
+            let start = multiple.saturating_add_signed(beside).max(EXACT) & !1;
+            assert_first_odd_multiples(&[prime.max(3), prime.max(3).saturating_add(2)], start);
         }
     }
 }

@@ -15,6 +15,15 @@ use crate::primes::is_prime;
 /// How many bytes are sieved at a time by the primes below it: they stay in a first-level cache.
 const BLOCK: usize = 24 << 10;
 
+/// The same for a second-level cache, and all frequent primes.
+const BLOCKS: usize = 320 << 10;
+
+/// An odd number without a pattern: its multiples, modulo the number of blocks of a base, lie far from each other.
+const TURN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// How many words are decided number by number between two questions whether to give up.
+const WORDS: u64 = 256;
+
 /// One segment at a time, sieved in a buffer that is reused: see [`Sieve::segment`](super::Sieve::segment).
 ///
 /// It is empty until it is [filled](Self::fill).
@@ -28,17 +37,19 @@ pub struct Segment {
     /// How many words the range has.
     words: usize,
     strikers: Strikers,
+    /// To find blocks of the base with, once there was one to find.
+    finder: Option<Box<Segment>>,
 }
 
 impl Segment {
     #[expect(clippy::reversed_empty_ranges)]
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let frequent = shared.plan.frequent() as usize;
+        let frequent = shared.plan.frequent as usize;
         let margin = frequent.next_multiple_of(64);
         // A range of the span that doesn't begin with a byte has one byte more.
         let len = (shared.plan.span / 30 + 1) as usize;
         let bytes = vec![0; margin + (len + frequent.max(multiples::MARGIN)).next_multiple_of(CHUNK)];
-        Self { shared, range: 1..=0, bytes, margin, words: 0, strikers: Strikers::default() }
+        Self { shared, range: 1..=0, bytes, margin, words: 0, strikers: Strikers::default(), finder: None }
     }
 
     /// Finds the primes of `range`, usually one of the sieve's [segments](super::Sieve::segments). Those of the range
@@ -49,42 +60,78 @@ impl Segment {
     /// When `range` has a number outside the sieve's range, or more numbers than the sieve's
     /// [`span`](super::Sieve::span). An empty range is fine, and has no primes.
     pub fn fill(&mut self, range: RangeInclusive<u64>) {
+        self.fill_unless(range, || false);
+    }
+
+    /// [`fill`](Self::fill), unless `give_up` returns true first: then the segment is empty. Returns true if it is filled.
+    ///
+    /// Far from 0 a segment takes up to some tenths of a second. `give_up` is asked about once a millisecond.
+    ///
+    /// # Panics
+    ///
+    /// As [`fill`](Self::fill).
+    pub fn fill_unless(&mut self, range: RangeInclusive<u64>, mut give_up: impl FnMut() -> bool) -> bool {
         self.words = 0;
         self.range = range;
         if self.range.is_empty() {
-            return;
+            return true;
         }
         let (start, end) = (*self.range.start(), *self.range.end());
         let Shared { range: ref whole, plan, .. } = *self.shared;
         assert!(whole.contains(&start) && whole.contains(&end), "{:?} is not within {whole:?}", self.range);
         assert!(end - start < plan.span, "{:?} is longer than {}", self.range, plan.span);
         let len = (end / 30 - start / 30 + 1) as usize;
-        self.strike(len);
-        self.restore(len);
-        self.cut(len);
-        if u64::from(plan.limit) < end.isqrt() {
-            self.decide();
+        let limit = plan.limit(end - start + 1, end);
+        let filled = self.strike(len, limit, &mut give_up) && {
+            self.restore(len);
+            self.cut(len);
+            u64::from(limit) >= end.isqrt() || self.decide(&mut give_up)
+        };
+        if !filled {
+            self.clear();
         }
+        filled
     }
 
-    /// Strikes out the multiples in the `len` bytes of the range. They may go themselves, the primes that strike.
-    fn strike(&mut self, len: usize) {
+    #[expect(clippy::reversed_empty_ranges)]
+    fn clear(&mut self) {
+        self.words = 0;
+        self.range = 1..=0;
+    }
+
+    /// Strikes out the multiples of primes up to `limit` in the `len` bytes of the range. They may go themselves, the
+    /// primes that strike. False: it gave up.
+    fn strike(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> bool {
         let Shared { plan, base, .. } = &*self.shared;
         let first = self.range.start() / 30;
-        let root = self.range.end().isqrt().min(u64::from(plan.limit)) as u32;
         let (margin, bytes) = (self.margin, &mut self.bytes);
 
         presieve(&mut bytes[margin..][..len.next_multiple_of(CHUNK)], first);
 
-        self.strikers.ready(&base.frequent, root, first, margin);
+        self.strikers.ready(&base.frequent, limit, first, margin);
         let end = margin + len;
-        for block in (margin..end).step_by(BLOCK) {
-            self.strikers.strike(bytes, end.min(block + BLOCK), 0, BLOCK as u32);
+        for blocks in (margin..end).step_by(BLOCKS) {
+            let end = end.min(blocks + BLOCKS);
+            for block in (blocks..end).step_by(BLOCK) {
+                self.strikers.strike(bytes, end.min(block + BLOCK), 0, BLOCK as u32);
+            }
+            self.strikers.strike(bytes, end, BLOCK as u32, u32::MAX);
+            if give_up() {
+                return false;
+            }
         }
-        self.strikers.strike(bytes, end, BLOCK as u32, u32::MAX);
 
-        let rare = &base.rare[..base.rare.partition_point(|&prime| prime <= root)];
-        multiples::strike(rare, &mut bytes[margin..][..len + multiples::MARGIN], 30 * first);
+        let bytes = &mut bytes[margin..][..len + multiples::MARGIN];
+        let blocks = base.rare.blocks(limit);
+        // Workers that begin with different blocks don't wait for each other to find them.
+        let turn = (self.range.start() / plan.span).wrapping_mul(TURN) as usize % blocks.clone().count().max(1);
+        for block in blocks.clone().skip(turn).chain(blocks.take(turn)) {
+            base.rare.primes(block, limit, &mut self.finder, |primes| multiples::strike(primes, bytes, 30 * first));
+            if give_up() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Sets the bits of the primes that strike, and takes that of 1.
@@ -108,14 +155,18 @@ impl Segment {
         bytes[len..].fill(0);
     }
 
-    /// Takes the bits of what is no prime, though it has no factor up to the limit.
-    fn decide(&mut self) {
+    /// Takes the bits of what is no prime, though it has no factor up to the limit. False: it gave up.
+    fn decide(&mut self, give_up: &mut impl FnMut() -> bool) -> bool {
         let start = self.range.start() / 30 * 30;
         let bytes = &mut self.bytes[self.margin..][..8 * self.words];
         for (bytes, i) in bytes.as_chunks_mut().0.iter_mut().zip(0..) {
             let word = u64::from_le_bytes(*bytes);
             *bytes = keep(word, |offset| is_prime(start + 240 * i + offset)).to_le_bytes();
+            if i % WORDS == WORDS - 1 && give_up() {
+                return false;
+            }
         }
+        true
     }
 
     /// How many primes the segment has.

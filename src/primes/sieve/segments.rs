@@ -3,19 +3,25 @@
 use std::iter::FusedIterator;
 use std::ops::RangeInclusive;
 
+use super::plan::Plan;
+
 /// The segments of a range, in ascending order: see [`Sieve::segments`](super::Sieve::segments).
+///
+/// The first is short, so that it is soon done, and each may be several times as long as all before it.
 #[derive(Clone, Debug)]
 pub struct Segments {
+    /// The first number of all.
+    first: u64,
     /// What is left; `None` when nothing is.
     rest: Option<(u64, u64)>,
-    /// A multiple of 30, and so are the borders: no two segments share a byte of the wheel.
-    span: u64,
+    plan: Plan,
 }
 
 impl Segments {
-    pub(super) fn new(range: &RangeInclusive<u64>, span: u64) -> Self {
-        debug_assert!(span >= 30 && span.is_multiple_of(30));
-        Self { rest: (!range.is_empty()).then(|| (*range.start(), *range.end())), span }
+    pub(super) fn new(range: &RangeInclusive<u64>, plan: Plan) -> Self {
+        debug_assert!(plan.span >= 30 && plan.span.is_multiple_of(30));
+        let first = *range.start();
+        Self { first, rest: (!range.is_empty()).then(|| (first, *range.end())), plan }
     }
 }
 
@@ -24,14 +30,15 @@ impl Iterator for Segments {
 
     fn next(&mut self) -> Option<RangeInclusive<u64>> {
         let (start, end) = self.rest?;
-        let last = (start - start % 30).saturating_add(self.span - 1).min(end);
+        // They end with a byte of the wheel: no two segments share one.
+        let last = (start - start % 30).saturating_add(self.plan.next(self.first, start, end) - 1).min(end);
         self.rest = (last < end).then(|| (last + 1, end));
         Some(start..=last)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.rest.map_or(0, |(start, end)| (end - (start - start % 30)) / self.span + 1);
-        usize::try_from(left).map_or((usize::MAX, None), |left| (left, Some(left)))
+        let least = self.rest.map_or(0, |(start, end)| (end - (start - start % 30)) / self.plan.span + 1);
+        (usize::try_from(least).unwrap_or(usize::MAX), (least == 0).then_some(0))
     }
 }
 
@@ -48,14 +55,14 @@ mod tests {
         fn segments_partition_the_range(
             a in any::<u64>(),
             shift in 0u32..64,
-            len in 0u64..5_000,
-            span in (1u64..30).prop_map(|n| 30 * n),
+            len in 0u64..500_000,
+            span in (1u64..3000).prop_map(|n| 30 * n),
             at_the_end in any::<bool>(),
         ) {
             let start = if at_the_end { u64::MAX - len } else { a >> shift };
             let range = start..=start.saturating_add(len);
-            let segments = Segments::new(&range, span);
-            prop_assert_eq!(segments.size_hint(), (segments.clone().count(), Some(segments.clone().count())));
+            let segments = Segments::new(&range, Plan::new(start, *range.end(), span));
+            prop_assert!(segments.size_hint().0 <= segments.clone().count());
             let mut next = Some(start);
             for segment in segments {
                 prop_assert_eq!(Some(*segment.start()), next);
@@ -67,18 +74,23 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_of_u64_has_a_last_segment() {
-        let mut segments = Segments::new(&(0..=u64::MAX), u64::MAX / 30 / 2 * 30);
-        assert_eq!(segments.size_hint(), (3, Some(3)));
-        assert_eq!(segments.by_ref().last().map(|last| *last.end()), Some(u64::MAX));
-        assert!(segments.next().is_none());
+    fn the_first_segments_of_a_long_range_are_short() {
+        for start in [0, 1_000_000_000_000, 1_000_000_000_000_000_000] {
+            for end in [start + 1_000_000_000, u64::MAX] {
+                let mut segments = Segments::new(&(start..=end), Plan::new(start, end, u64::MAX / 30 * 30));
+                assert!(segments.next().is_some_and(|first| first.count() <= 1 << 14));
+                assert!(segments.next().is_some_and(|second| second.count() <= 1 << 17));
+                let longest = segments.take(10).map(|segment| segment.end() - segment.start()).max();
+                assert!(longest.is_some_and(|longest| longest > 5_000_000), "{longest:?} from {start}");
+            }
+        }
     }
 
     #[test]
     #[expect(clippy::reversed_empty_ranges)]
     fn an_empty_range_has_no_segments() {
         for range in [1..=0, u64::MAX..=0] {
-            let mut segments = Segments::new(&range, 30);
+            let mut segments = Segments::new(&range, Plan::full(0));
             assert_eq!(segments.size_hint(), (0, Some(0)));
             assert!(segments.next().is_none());
         }

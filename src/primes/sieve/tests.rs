@@ -97,6 +97,10 @@ fn a_range_longer_than_the_span_is_refused() {
     sieve.segment().fill(1..=sieve.span() + 1);
 }
 
+fn plan(limit: u32, span: u64) -> Plan {
+    Plan { limit, fixed: true, span, frequent: plan::frequent(span) }
+}
+
 fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
     let sieve = Sieve::with(range, plan);
     let mut segment = sieve.segment();
@@ -115,7 +119,7 @@ fn every_limit_and_every_span_find_the_same() {
         let root = range.end().isqrt();
         for limit in [157, 158, 1000, 20_000, root].map(|limit| limit.min(root).min(1 << 20) as u32) {
             for span in [30, 90, 990, 3000, 300_000] {
-                let plan = Plan { limit, span };
+                let plan = plan(limit, span);
                 assert_eq!(primes_by(range.clone(), plan), expected, "{range:?} with {plan:?}");
             }
         }
@@ -127,8 +131,8 @@ fn whole_periods_and_rows_of_multiples_find_the_same_in_a_long_segment() {
     for offset in [1u64 << 32, 1_000_000_000_000, 1_000_000_000_000_000, (1 << 52) + 12_345] {
         let range = offset..=offset + 1_999_999;
         let limit = offset.isqrt().min(1 << 20) as u32 + 1;
-        let expected = primes_by(range.clone(), Plan { limit, span: 29_970 });
-        assert_eq!(primes_by(range, Plan { limit, span: plan::MOST }), expected, "{offset}");
+        let expected = primes_by(range.clone(), plan(limit, 29_970));
+        assert_eq!(primes_by(range, plan(limit, plan::MOST)), expected, "{offset}");
     }
 }
 
@@ -196,6 +200,62 @@ fn a_sieve_is_shared_and_its_segments_are_items() {
     is_sent(&sieve.segment());
 }
 
+#[test]
+fn a_segment_that_gives_up_is_empty_and_can_be_filled_again() {
+    for (range, span) in [(0..=1_000_000, 1_000_020), (1 << 60..=(1 << 60) + 20_000, 30_000)] {
+        let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
+        // Strikes and nothing else, strikes and decisions, decisions and next to nothing else.
+        for limit in [range.end().isqrt().min(10_000_000) as u32, 10_000, 157] {
+            let sieve = Sieve::with(range.clone(), plan(limit, span));
+            let mut segment = sieve.segment();
+            let mut asked = 0;
+            let filled = segment.fill_unless(range.clone(), || {
+                asked += 1;
+                false
+            });
+            assert!(filled);
+            assert!(asked > 0 && segment.primes().eq(expected.iter().copied()));
+            for last in 1..=asked {
+                let mut left = last;
+                assert!(!segment.fill_unless(range.clone(), || {
+                    left -= 1;
+                    left == 0
+                }));
+                assert_eq!((segment.count(), segment.primes().count(), segment.twins().count()), (0, 0, 0));
+            }
+            segment.fill(range.clone());
+            assert!(segment.primes().eq(expected.iter().copied()));
+        }
+    }
+}
+
+/// Workers that need the same block of the base find it once, and the same.
+#[test]
+fn several_segments_share_one_base() {
+    let range = 1_000_000_000_000_000..=1_000_000_000_999_999;
+    let sieve = Sieve::with(range.clone(), plan(31_622_777, 1_000_020));
+    let primes = || {
+        let mut segment = sieve.segment();
+        segment.fill(range.clone());
+        segment.primes().collect::<Vec<_>>()
+    };
+    let (here, there) = std::thread::scope(|scope| {
+        let there = scope.spawn(primes);
+        (primes(), there.join().unwrap())
+    });
+    assert!(here == there && here.into_iter().eq(range.filter(|&n| is_prime(n))));
+}
+
+/// All of the base near 2^52, where it begins to be larger than a cache, and much further.
+#[test]
+fn a_full_sieve_agrees_with_is_prime_far_from_0() {
+    for start in [(1 << 52) - 30_000, 10_000_000_000_000_000] {
+        let range: RangeInclusive<u64> = start..=start + 59_999;
+        let limit = range.end().isqrt() as u32;
+        assert!(primes_by(range.clone(), plan(limit, 60_000)).into_iter().eq(range.filter(|&n| is_prime(n))));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -205,5 +265,23 @@ proptest! {
         let range = start..=start.saturating_add(len);
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
         prop_assert_eq!(primes(range), expected);
+    }
+
+    /// Where roots pass powers of two, and at the end; whatever the plan makes of the width.
+    #[test]
+    fn random_windows_far_from_0_agree_with_is_prime(
+        centre in prop::sample::select(vec![
+            1 << 52, 10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000, 1 << 62, 1 << 63, u64::MAX,
+        ]),
+        before in 0u64..1 << 40,
+        len in 0u64..5_000,
+        span in 30u64..100_000,
+        limit in 157u32..2_000_000,
+    ) {
+        let start = centre - before;
+        let range = start..=start.saturating_add(len);
+        let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
+        prop_assert_eq!(&primes(range.clone()), &expected);
+        prop_assert_eq!(&primes_by(range, plan(limit, span / 30 * 30)), &expected);
     }
 }
