@@ -39,7 +39,12 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        self.get_with(path, "").await;
+    }
+
+    /// Asks with more headers, each of which ends its line.
+    pub(crate) async fn get_with(&mut self, path: &str, headers: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
         self.stream.write_all(request.as_bytes()).await.unwrap();
     }
 
@@ -56,9 +61,14 @@ impl Client {
 
     /// The next chunk of a body that comes in chunks; `None` after the last.
     pub(crate) async fn chunk(&mut self) -> Option<String> {
+        self.chunk_of_bytes().await.map(text)
+    }
+
+    /// The next chunk of a body that isn't text.
+    pub(crate) async fn chunk_of_bytes(&mut self) -> Option<Vec<u8>> {
         let length = usize::from_str_radix(self.until(b"\r\n").await.trim_end(), 16).unwrap();
         let mut chunk = self.exactly(length + 2).await;
-        assert!(chunk.ends_with("\r\n"));
+        assert!(chunk.ends_with(b"\r\n"));
         chunk.truncate(length);
         (length > 0).then_some(chunk)
     }
@@ -66,7 +76,7 @@ impl Client {
     /// What is left of a body.
     pub(crate) async fn body(&mut self, head: &Head) -> String {
         if let Some(length) = head.get("content-length") {
-            return self.exactly(length.parse().unwrap()).await;
+            return text(self.exactly(length.parse().unwrap()).await);
         }
         let mut body = String::new();
         while let Some(chunk) = self.chunk().await {
@@ -94,25 +104,29 @@ impl Client {
     async fn until(&mut self, end: &[u8]) -> String {
         loop {
             if let Some(at) = self.received.windows(end.len()).position(|window| window == end) {
-                return self.take(at + end.len());
+                return text(self.take(at + end.len()));
             }
             self.receive().await;
         }
     }
 
-    async fn exactly(&mut self, length: usize) -> String {
+    async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.received.len() < length {
             self.receive().await;
         }
         self.take(length)
     }
 
-    fn take(&mut self, length: usize) -> String {
+    fn take(&mut self, length: usize) -> Vec<u8> {
         let rest = self.received.split_off(length);
-        String::from_utf8(std::mem::replace(&mut self.received, rest)).unwrap()
+        std::mem::replace(&mut self.received, rest)
     }
 
     async fn receive(&mut self) {
         assert_ne!(self.stream.read_buf(&mut self.received).await.unwrap(), 0, "the server closed the connection");
     }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
 }

@@ -1,6 +1,7 @@
 //! The promises of `actix_fan::web`, over real connections to a real server.
 
 mod client;
+mod compressed;
 mod disconnect;
 mod heartbeat;
 mod refuse;
