@@ -8,9 +8,11 @@ use std::task::{self, Poll};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::error::SendError;
 
 use crate::batch::{Chunk, Outcomes};
 use crate::control::Control;
+use crate::discard::{self, Allowance};
 use crate::protocol::Reorder;
 use crate::slice::Slice;
 use crate::stats::Snapshot;
@@ -27,12 +29,12 @@ pub struct Aggregator<T> {
     order: Option<Order<T>>,
     /// Never holds more than the window, since what it holds keeps its credit.
     stream: UnboundedSender<Chunk<T>>,
+    slice: Slice,
 }
 
 /// What is held back.
 struct Order<T> {
     waiting: Reorder<Chunk<T>>,
-    slice: Slice,
     /// More is due than one turn could pass on: a future goes on with it.
     releasing: bool,
     /// The end waits for that.
@@ -46,44 +48,53 @@ impl Message for Finish {
     type Result = ();
 }
 
-impl<T> Aggregator<T> {
-    /// `slice` is how long it may pass on in one go what it held back for order, where there is one.
-    pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, order: Option<Slice>) -> Self {
-        let order_by = |slice| Order { waiting: Reorder::new(), slice, releasing: false, finished: false };
-        Self { control: Arc::clone(control), order: order.map(order_by), stream }
+impl<T: Send + 'static> Aggregator<T> {
+    /// `slice` is how long it may pass on in one go what it held back for order.
+    pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
+        let order = ordered.then(|| Order { waiting: Reorder::new(), releasing: false, finished: false });
+        Self { control: Arc::clone(control), order, stream, slice }
     }
 
     /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
     pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
         chunk.ticket.finish();
-        let Some(order) = &mut self.order else {
-            emit(&self.stream, chunk);
-            return true;
-        };
-        order.waiting.insert(first, items, chunk);
-        order.releasing || self.release()
+        match &mut self.order {
+            None => {
+                self.emit(chunk);
+                true
+            }
+            Some(order) => {
+                order.waiting.insert(first, items, chunk);
+                order.releasing || self.release()
+            }
+        }
     }
 
     /// Passes on what is due, for one turn. Whether that was all.
     fn release(&mut self) -> bool {
-        let Some(order) = &mut self.order else { return true };
-        while !order.slice.is_spent() {
-            match order.waiting.pop() {
-                Some(chunk) => emit(&self.stream, chunk),
+        while !self.slice.is_spent() {
+            match self.order.as_mut().and_then(|order| order.waiting.pop()) {
+                Some(chunk) => self.emit(chunk),
                 None => {
-                    order.slice.end();
+                    self.slice.end();
                     return true;
                 }
             }
         }
         false
     }
-}
 
-fn emit<T>(stream: &UnboundedSender<Chunk<T>>, chunk: Chunk<T>) {
-    if !chunk.is_spent() {
+    fn emit(&self, chunk: Chunk<T>) {
+        if chunk.is_spent() {
+            return;
+        }
         // Without a consumer the chunk is dropped, which settles its ticket.
-        let _ = stream.send(chunk);
+        if let Err(SendError(chunk)) = self.stream.send(chunk)
+            && !Allowance::new().covers(&chunk)
+            && !self.slice.is_endless()
+        {
+            discard::elsewhere(chunk, &self.control);
+        }
     }
 }
 

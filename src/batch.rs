@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix::Message;
 
 use crate::error::ItemError;
+use crate::slice::Slice;
 use crate::ticket::Ticket;
-use crate::unwind::discard_all;
+use crate::unwind::{discard, discard_all};
 
 /// Items on their way from the [`Generator`](crate::Generator) to a [`Worker`](crate::Worker).
 ///
@@ -166,6 +167,20 @@ impl<T> Chunk<T> {
         };
         // The last result is left to `next`, after which the chunk may be spent.
         if values == self.len() { values.saturating_sub(1) } else { values }
+    }
+
+    /// Drops results until none is left, or `slice` is spent: then it returns false.
+    pub(crate) fn discard(&mut self, slice: &mut Slice) -> bool {
+        if !std::mem::needs_drop::<T>() {
+            self.values.clear();
+        }
+        while !slice.is_spent() {
+            match self.next() {
+                Some(result) => discard(result),
+                None => return true,
+            }
+        }
+        false
     }
 
     /// The next result, if it is known to be no failure.

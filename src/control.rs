@@ -57,7 +57,7 @@ pub(crate) struct Control {
     started: Instant,
     ended: OnceLock<Instant>,
     meters: Box<[Meter]>,
-    /// Workers whose thread has not ended.
+    /// Workers whose thread has not ended, and threads that drop results.
     alive: watch::Sender<usize>,
     /// The generator saw everything through, so the stream's end is the end of the pipeline.
     complete: AtomicBool,
@@ -65,6 +65,8 @@ pub(crate) struct Control {
     error: OnceLock<PipelineError>,
     /// The runs whose results are this one's items, as far as they are known.
     upstream: Vec<Arc<Control>>,
+    /// The stream was dropped, so no result will be taken any more.
+    abandoned: AtomicBool,
 }
 
 impl Control {
@@ -84,6 +86,7 @@ impl Control {
             complete: AtomicBool::new(false),
             error: OnceLock::new(),
             upstream: Vec::new(),
+            abandoned: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +125,7 @@ impl Control {
 
     /// The consumer left, having seen the end or not.
     pub(crate) fn abandoned(self: &Arc<Self>) {
+        self.abandoned.store(true, Relaxed);
         self.move_on(Protocol::abandoned);
     }
 
@@ -266,6 +270,12 @@ impl Control {
         }
     }
 
+    /// Returns true if no result will be taken any more. `Relaxed` suffices: results that are sent nevertheless are dropped
+    /// where they arrive.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Relaxed)
+    }
+
     /// Has the task of `cx` woken when there may be credit, demand or an end. To be called before these are looked at:
     /// then no change can slip between the look and the wait.
     pub(crate) fn register(&self, waker: &mut CaughtWaker, cx: &Context<'_>) {
@@ -335,6 +345,12 @@ impl Control {
         wait
     }
 
+    /// One more thread holds something of the user's.
+    pub(crate) fn enter(control: &Arc<Self>) -> Presence {
+        control.alive.send_modify(|alive| *alive += 1);
+        Presence(Arc::clone(control))
+    }
+
     /// Stops the clock.
     pub(crate) fn stop_clock(&self) {
         self.ended.get_or_init(Instant::now);
@@ -345,7 +361,8 @@ impl Control {
         let mut last = false;
         self.alive.send_modify(|alive| {
             *alive -= 1;
-            last = *alive == 0;
+            // A thread that came after the end doesn't end it again.
+            last = *alive == 0 && self.ended.get().is_none();
             if last {
                 // Before those who wait for the last worker read the time.
                 self.stop_clock();
@@ -409,7 +426,8 @@ impl fmt::Debug for Control {
     }
 }
 
-/// Held by a worker actor, of which each thread of the pool has exactly one; dropped after the user's `Work`.
+/// Held by a worker actor, of which each thread of the pool has exactly one, and dropped after the user's `Work`; and by a
+/// thread that drops results.
 #[derive(Debug)]
 pub(crate) struct Presence(pub(crate) Arc<Control>);
 

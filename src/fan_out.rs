@@ -77,10 +77,16 @@ impl<S> FanOut<S> {
         self
     }
 
-    /// How many items travel together, 1 to the window, whatever they cost.
+    /// The most items that travel together, 1 to the window, whatever they cost.
+    ///
+    /// A batch is smaller where the source has no more items at the moment or ends, and where it has used up its turn: it
+    /// is asked for about 100 us at a time. It never holds more than a worker's share of the window, which is the window
+    /// divided by the number of workers: with `.workers(2).window(100).batch(100)` batches have 50 items, since one of 100
+    /// would leave nothing to the other worker.
     ///
     /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and one that takes far
-    /// longer is cut; set it where you know better, as for a test.
+    /// longer is cut; a batch whose size is set is never cut once it was handed to a worker. Set it where you know better,
+    /// as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
         self
@@ -155,14 +161,12 @@ where
         F: Fn() -> W + Send + Sync + 'static,
     {
         let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
-        let Checked { workers, window } = self.settings.check(item_bytes)?;
+        let Checked { workers, window, batch } = self.settings.check(item_bytes)?;
         check_arbiter()?;
-        let batch = self.settings.batch;
         let protocol = Protocol::new(workers, window, batch, item_bytes);
         let control = Arc::new(Control::new(protocol, workers, Intake::source()).consuming(runs_of(&self.source)));
         let (chunks, stream) = mpsc::unbounded_channel();
-        let order = self.ordered.then(|| Slice::new(SLICE));
-        let aggregator = Aggregator::new(&control, chunks, order).start();
+        let aggregator = Aggregator::new(&control, chunks, self.ordered, Slice::new(SLICE)).start();
         let inputs = Arc::new(Spares::new(workers));
         let shared = Shared {
             factory: Factory::new(factory),

@@ -129,12 +129,12 @@ where
         if slice.is_spent() {
             return Pulled::Spent;
         }
-        let steps = 1 + slice.grant(left - 1);
-        left -= steps;
-        for _ in 0..steps {
+        let stretch = slice.grant(left - 1);
+        for _ in 0..=stretch.steps {
             if !control.is_running() {
                 return Pulled::Stopped;
             }
+            left -= 1;
             match source.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(input))) => inputs.push(input),
                 Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
@@ -144,7 +144,51 @@ where
                 Poll::Ready(None) => return Pulled::Ended,
                 Poll::Pending => return Pulled::Pending,
             }
+            if stretch.is_over() {
+                break;
+            }
         }
     }
     Pulled::Full
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::task::Waker;
+    use std::time::Instant;
+
+    use futures::stream;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::control::Intake;
+    use crate::protocol::{BatchSize, Protocol};
+    use crate::slice::SLICE;
+
+    #[test]
+    fn a_source_that_turns_slow_is_not_asked_again_in_the_same_turn() {
+        let control = Control::new(Protocol::new(1, 1000, BatchSize::Fixed(1000), 8), 1, Intake::source());
+        for quick in 0..300 {
+            let clock = Clock::at(Instant::now());
+            let slow = std::cell::Cell::new(0);
+            let mut source = stream::iter((0..1000).map(|n| {
+                if n >= quick {
+                    slow.set(slow.get() + 1);
+                    let began = Instant::now();
+                    while began.elapsed() <= SLICE {
+                        std::hint::spin_loop();
+                    }
+                    clock.go_on_to(Instant::now());
+                }
+                Ok(n)
+            }));
+            let (mut inputs, mut slice) = (Vec::new(), Slice::on(clock, SLICE));
+            let mut cx = task::Context::from_waker(Waker::noop());
+            while slow.get() == 0 {
+                let pulled = pull(&mut source, 1000, &mut inputs, &mut Passed::new(), &mut slice, &control, &mut cx);
+                assert!(matches!(pulled, Pulled::Spent));
+            }
+            assert_eq!(slow.get(), 1, "after {quick} quick items");
+        }
+    }
 }

@@ -171,7 +171,7 @@ fn run(case: Case) {
         })
     };
     let aggregator = {
-        let mut aggregator = Aggregator::new(&control, chunks, ordered.then(unending));
+        let mut aggregator = Aggregator::new(&control, chunks, ordered, unending());
         thread::spawn(move || {
             while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
                 assert!(aggregator.accept(outcomes), "its slice is never spent");

@@ -134,9 +134,11 @@
 mod aggregator;
 mod batch;
 mod blocking;
+mod clock;
 mod closures;
 mod control;
 mod crew;
+mod discard;
 mod end;
 mod error;
 mod fan_in;

@@ -5,6 +5,7 @@ use std::mem;
 
 use crate::error::{BoxError, ItemError, Stopped};
 use crate::halt::Halt;
+use crate::slice::Stretch;
 use crate::unwind::discard_all;
 use crate::work::{Job, Work};
 
@@ -32,14 +33,14 @@ impl<O> Run<O> {
         Self { first, outputs, failures, mark: 0, begun: 0, failed: 0, given_up: 0, passed: 0 }
     }
 
-    /// Runs the work on up to `steps` items. Here alone it is asked whether an item may begin.
+    /// Runs the work on items for a stretch, on one at least. Here alone it is asked whether an item may begin.
     #[inline]
-    pub(crate) fn steps<I, W>(&mut self, steps: usize, inputs: &mut VecDeque<I>, work: &mut W, halt: Halt<'_>)
+    pub(crate) fn steps<I, W>(&mut self, stretch: Stretch, inputs: &mut VecDeque<I>, work: &mut W, halt: Halt<'_>)
     where
         W: Work<I, Output = O>,
     {
         let mut turn = Turn::new(self, inputs);
-        for _ in 0..steps {
+        for _ in 0..stretch.steps {
             if halt.is_stopped() {
                 return;
             }
@@ -50,6 +51,9 @@ impl<O> Run<O> {
             let mut job = Job { outputs: &mut turn.run.outputs, halt, index };
             if let Err(error) = work.run(input, &mut job) {
                 turn.fail(error, halt);
+            }
+            if stretch.is_over() {
+                return;
             }
         }
     }

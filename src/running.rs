@@ -1,5 +1,6 @@
 //! A batch at a worker's bench.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
 use crate::run::Run;
 use crate::slice::Slice;
 use crate::ticket::Ticket;
+use crate::unwind::discard_all;
 use crate::work::Work;
 use crate::workbench::Workbench;
 
@@ -25,7 +27,7 @@ impl<I, O: 'static> Running<I, O> {
         Self { inputs, passed, ticket, first, run: Run::new(first, outputs) }
     }
 
-    /// Runs as many items as `slice` grants at once, at least one. False, without having run any: the batch has ended, the
+    /// Runs as many items as `slice` grants, at least one. False, without having run any: the batch has ended, the
     /// pipeline was stopped, no work can be built, or the slice is spent.
     #[inline]
     pub(crate) fn step<W>(&mut self, bench: &mut Workbench<W>, slice: &mut Slice) -> bool
@@ -42,8 +44,10 @@ impl<I, O: 'static> Running<I, O> {
             return false;
         }
         let until_passed = passed.front().map_or(inputs.len(), |(before, _)| before - run.begun);
-        let steps = 1 + slice.grant(until_passed - 1);
-        bench.run(steps, inputs.queue(), run, None);
+        let mut stretch = slice.grant(until_passed - 1);
+        // And the one that it was asked for.
+        stretch.steps += 1;
+        bench.run(stretch, inputs.queue(), run, None);
         true
     }
 
@@ -55,10 +59,10 @@ impl<I, O: 'static> Running<I, O> {
         spares: &Spares<I>,
     ) -> Option<impl Iterator<Item = Batch<I>> + use<I, O>> {
         if self.inputs.len() == 0 || self.ticket.is_stopped() {
-            spares.put(std::mem::take(&mut self.inputs).into_spare());
+            spares.put(mem::take(&mut self.inputs).into_spare());
             return None;
         }
-        let (inputs, mut passed) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.passed));
+        let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
         passed.iter_mut().for_each(|(before, _)| *before -= self.run.begun);
         let ticket = self.ticket.split_off(inputs.len() + passed.len());
         Some(Batch { first: self.run.index(), inputs, passed, ticket }.split(parts))
@@ -69,10 +73,16 @@ impl<I, O: 'static> Running<I, O> {
         self.run.begun
     }
 
-    /// Its outcomes, after it kept the worker busy for `busy`. What has not begun is skipped.
+    /// Its outcomes, after it kept the worker busy for `busy`. What has not begun is skipped. Results that no consumer will
+    /// take are dropped here: elsewhere that would keep an arbiter.
     pub(crate) fn end(self, busy: Duration, outputs: &Arc<Spares<O>>) -> Outcomes<O> {
-        let Self { mut ticket, first, run, .. } = self;
+        let Self { mut ticket, first, mut run, .. } = self;
         ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
+        if ticket.is_abandoned() {
+            discard_all(run.outputs.drain(..));
+            discard_all(run.failures.drain(..));
+            outputs.put(mem::take(&mut run.outputs));
+        }
         let items = ticket.items();
         let chunk = Chunk::new(run.outputs, run.failures, Arc::clone(outputs), ticket);
         Outcomes { first, items, chunk }

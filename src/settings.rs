@@ -22,6 +22,8 @@ pub(crate) struct Settings {
 pub(crate) struct Checked {
     pub(crate) workers: usize,
     pub(crate) window: usize,
+    /// One batch leaves each of the other workers its share of the window.
+    pub(crate) batch: BatchSize,
 }
 
 impl Settings {
@@ -41,14 +43,17 @@ impl Settings {
         if window == 0 {
             return Err(StartError::Window);
         }
-        if let BatchSize::Fixed(batch) = self.batch
-            && !(1..=window).contains(&batch)
-        {
-            return Err(StartError::Batch { batch, window });
-        }
+        let batch = match self.batch {
+            BatchSize::Adaptive => BatchSize::Adaptive,
+            BatchSize::Fixed(batch) if (1..=window).contains(&batch) => {
+                // Not an error: it would depend on the number of cores whether a program starts.
+                BatchSize::Fixed(batch.min((window / workers).max(1)))
+            }
+            BatchSize::Fixed(batch) => return Err(StartError::Batch { batch, window }),
+        };
         if self.thread_name.contains('\0') {
             return Err(StartError::ThreadName(self.thread_name.clone()));
         }
-        Ok(Checked { workers, window })
+        Ok(Checked { workers, window, batch })
     }
 }

@@ -2,27 +2,29 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::batch::Chunk;
 use crate::control::Control;
+use crate::discard::{self, Allowance};
 use crate::error::{ItemError, PipelineError};
 use crate::protocol::Phase;
-use crate::slice::Slice;
+use crate::slice::{Slice, Stretch};
 use crate::stats::Stats;
 use crate::waker::{CaughtWaker, poll_again};
 
 /// The consumer's end. Dropping it stops the pipeline at once.
-pub(crate) struct Tail<T> {
+pub(crate) struct Tail<T: Send + 'static> {
     control: Arc<Control>,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
-    /// Results of `current` that may be taken without a look at anything else, and how many there were at first.
-    run: usize,
-    granted: usize,
+    /// Results of `current` that may be taken without a look at anything but the stretch, and how many have been.
+    run: Stretch,
+    taken: usize,
     /// Results taken, those of the run not counted.
     emitted: u64,
     slice: Slice,
@@ -38,15 +40,15 @@ enum State {
     Told,
 }
 
-impl<T> Tail<T> {
+impl<T: Send + 'static> Tail<T> {
     /// `slice` is for how long results may be taken in one go.
     pub(crate) fn new(control: Arc<Control>, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
         Self {
             control,
             chunks,
             current: None,
-            run: 0,
-            granted: 0,
+            run: Stretch::of(0),
+            taken: 0,
             emitted: 0,
             slice,
             state: State::Open,
@@ -66,10 +68,11 @@ impl<T> Tail<T> {
     /// The next result.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        if self.run > 0
+        if self.taken < self.run.steps
+            && !self.run.is_over()
             && let Some(value) = self.current.as_mut().and_then(Chunk::next_value)
         {
-            self.run -= 1;
+            self.taken += 1;
             return Poll::Ready(Some(Ok(value)));
         }
         self.poll_result(cx)
@@ -92,19 +95,38 @@ impl<T> Tail<T> {
         Some(chunk)
     }
 
-    /// Drops what is left as it comes.
+    /// Drops what is left as it comes, for a slice at a time.
     pub(crate) async fn dry(&mut self) {
-        while poll_fn(|cx| self.poll_chunk(cx)).await.is_some() {}
+        poll_fn(|cx| self.poll_dry(cx)).await;
+    }
+
+    fn poll_dry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.poll_chunk(cx) {
+                Poll::Ready(Some(mut chunk)) => {
+                    if !chunk.discard(&mut self.slice) {
+                        self.current = Some(chunk);
+                        poll_again(cx);
+                        return Poll::Pending;
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => {
+                    self.slice.end();
+                    return Poll::Pending;
+                }
+            }
+        }
     }
 
     fn emitted(&self) -> u64 {
-        self.emitted + (self.granted - self.run) as u64
+        self.emitted + self.taken as u64
     }
 
     /// Ends the run, and counts what was taken in it for others to see.
     fn end_run(&mut self) {
         self.emitted = self.emitted();
-        (self.run, self.granted) = (0, 0);
+        (self.run, self.taken) = (Stretch::of(0), 0);
         self.control.set_emitted(self.emitted);
     }
 
@@ -140,7 +162,6 @@ impl<T> Tail<T> {
             self.current = None;
         } else {
             self.run = self.slice.grant(chunk.run());
-            self.granted = self.run;
         }
         result
     }
@@ -174,17 +195,26 @@ impl<T> Tail<T> {
     }
 }
 
-impl<T> Drop for Tail<T> {
+impl<T: Send + 'static> Drop for Tail<T> {
     fn drop(&mut self) {
         self.end_run();
         if self.state == State::Open {
             self.control.abandoned();
             self.control.stop_upstream();
         }
+        self.chunks.close();
+        let mut allowance = Allowance::new();
+        while let Some(chunk) = self.current.take().or_else(|| self.chunks.try_recv().ok()) {
+            if !allowance.covers(&chunk) && !self.slice.is_endless() {
+                let (_, none) = unbounded_channel();
+                discard::elsewhere((chunk, mem::replace(&mut self.chunks, none)), &self.control);
+                return;
+            }
+        }
     }
 }
 
-impl<T> fmt::Debug for Tail<T> {
+impl<T: Send + 'static> fmt::Debug for Tail<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tail").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
     }

@@ -60,6 +60,11 @@ impl Ticket {
         self.control.is_stopped()
     }
 
+    /// Returns true if no result will be taken any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.control.is_abandoned()
+    }
+
     pub(crate) fn items(&self) -> usize {
         self.items
     }

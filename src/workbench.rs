@@ -10,6 +10,7 @@ use crate::halt::{Halt, Waits};
 use crate::logging;
 use crate::protocol::Phase;
 use crate::run::Run;
+use crate::slice::Stretch;
 use crate::stats::Meter;
 use crate::unwind::{catch, discard};
 use crate::work::Work;
@@ -81,12 +82,12 @@ impl<W> Workbench<W> {
         unreachable!("the loop returns")
     }
 
-    /// Runs up to `steps` items with the `Work` that was built. A panic fails its item and takes the `Work` with it.
+    /// Runs items for a stretch with the `Work` that was built. A panic fails its item and takes the `Work` with it.
     /// `own` is whoever waits for these items alone.
     #[inline]
     pub(crate) fn run<I>(
         &mut self,
-        steps: usize,
+        stretch: Stretch,
         inputs: &mut VecDeque<I>,
         run: &mut Run<W::Output>,
         own: Option<&dyn Waits>,
@@ -95,7 +96,7 @@ impl<W> Workbench<W> {
     {
         let work = self.work.as_mut().expect("it was built");
         let halt = Halt::new(&self.presence.0, own);
-        if let Err(message) = catch(|| run.steps(steps, inputs, &mut **work, halt)) {
+        if let Err(message) = catch(|| run.steps(stretch, inputs, &mut **work, halt)) {
             logging::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
             run.panicked(message);
             self.meter().rebuilt();

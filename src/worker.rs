@@ -88,3 +88,133 @@ where
         self.shared.aggregator.do_send(running.end(busy, &self.shared.outputs));
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use actix::{Context, System};
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::clock::{self, CLOCK};
+    use crate::control::Intake;
+    use crate::crew::start_crew;
+    use crate::protocol::{BatchSize, Phase, Protocol};
+    use crate::ticket::Ticket;
+    use crate::work::{Job, work_fn};
+
+    const ITEMS: u64 = 64;
+    const LONG: u64 = 33;
+    const OVERRUN: Duration = Duration::from_millis(40);
+
+    /// Takes the place of the aggregator: what each batch came to, as it comes.
+    struct Sink(mpsc::Sender<Vec<u64>>);
+
+    impl Actor for Sink {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Outcomes<u64>> for Sink {
+        type Result = ();
+
+        fn handle(&mut self, mut outcomes: Outcomes<u64>, _: &mut Self::Context) {
+            outcomes.chunk.ticket.finish();
+            let _ = self.0.send(outcomes.chunk.map(Result::unwrap).collect());
+        }
+    }
+
+    /// Takes longer than a batch may, by every clock.
+    fn outlasts(overrun: Duration) {
+        let until = Instant::now() + overrun;
+        loop {
+            let now = Instant::now();
+            CLOCK.serves(now);
+            if now >= until && (!CLOCK.is_ticking() || CLOCK.has_reached(clock::nanos(until))) {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Has one batch of short items with a long one among them run by two workers; `meet` is called for the items 40 and 63.
+    fn run(overrun: Duration, meet: impl Fn() + Clone + Send + Sync + 'static) -> mpsc::Receiver<Vec<u64>> {
+        // While it serves, short items are not looked at one by one.
+        CLOCK.start(Instant::now());
+        let (sender, outcomes) = mpsc::channel();
+        thread::spawn(move || {
+            System::new().block_on(async move {
+                let protocol = Protocol::new(2, ITEMS as usize, BatchSize::Fixed(ITEMS as usize), 8);
+                let control = Arc::new(Control::new(protocol, 2, Intake::source()));
+                let work = move || {
+                    let meet = meet.clone();
+                    work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                        match n {
+                            LONG => outlasts(OVERRUN),
+                            40 | 63 => meet(),
+                            _ => {}
+                        }
+                        job.emit(n);
+                        Ok(())
+                    })
+                };
+                let shared = Shared {
+                    factory: Factory::new(work),
+                    workers: 2,
+                    overrun,
+                    aggregator: Sink(sender).start().recipient(),
+                    inputs: Arc::new(Spares::new(2)),
+                    outputs: Arc::new(Spares::new(2)),
+                };
+                let hire = {
+                    let control = Arc::clone(&control);
+                    move |id, shared| Worker::new(id, shared, &control)
+                };
+                let pool = start_crew("cut", 2, Arc::new(shared), hire).unwrap();
+                let (first, ticket) = Ticket::hand_out(&control, ITEMS as usize);
+                let inputs = (0..ITEMS).collect::<Vec<_>>().into();
+                pool.do_send(Batch { first, inputs, passed: Default::default(), ticket });
+                control.advance(Phase::Draining);
+                // What is given back goes to the pool again.
+                while !control.protocol().is_finished() {
+                    tokio::task::yield_now().await;
+                }
+                drop(pool);
+                control.over().await;
+            });
+        });
+        outcomes
+    }
+
+    #[test]
+    fn what_comes_after_a_long_item_behind_short_ones_is_shared_and_what_came_before_it_leaves() {
+        let (arrive, arrivals) = mpsc::channel();
+        let barrier = Arc::new(std::sync::Barrier::new(3));
+        let outcomes = {
+            let barrier = Arc::clone(&barrier);
+            run(OVERRUN, move || {
+                arrive.send(()).unwrap();
+                // On one worker the two could never meet.
+                barrier.wait();
+            })
+        };
+        (0..2).for_each(|_| arrivals.recv().unwrap());
+        // Both workers are held, and what they had finished before is out.
+        let mut results: Vec<u64> = Vec::new();
+        while results.len() <= LONG as usize {
+            results.extend(outcomes.recv().unwrap());
+        }
+        assert_eq!(results, (0..=LONG).collect::<Vec<_>>());
+        barrier.wait();
+        results.extend(outcomes.iter().flatten());
+        results.sort_unstable();
+        assert_eq!(results, (0..ITEMS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_batch_whose_size_was_set_is_not_cut() {
+        let outcomes = run(BatchSize::Fixed(ITEMS as usize).overrun(), || ());
+        assert_eq!(outcomes.iter().collect::<Vec<_>>(), [(0..ITEMS).collect::<Vec<_>>()]);
+    }
+}

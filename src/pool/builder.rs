@@ -104,11 +104,11 @@ impl PoolBuilder {
         F: Fn() -> W + Send + Sync + 'static,
     {
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
-        let Checked { workers, window } = self.settings.check(item_bytes)?;
+        let Checked { workers, window, batch } = self.settings.check(item_bytes)?;
         let system = check_system()?;
 
         let queue = Arc::new(Queue::new());
-        let protocol = Protocol::new(workers, window, self.settings.batch, item_bytes);
+        let protocol = Protocol::new(workers, window, batch, item_bytes);
         let intake = Intake::Line(Arc::clone(&queue) as _);
         let control = Arc::new(Control::new(protocol, workers, intake));
         // From here on, every way out of this function ends the workers that were started.

@@ -14,6 +14,7 @@ use crate::pool::item::{Accepted, Submitted, stopped};
 use crate::pool::own;
 use crate::pool::queue::Queue;
 use crate::run::Run;
+use crate::slice::Stretch;
 use crate::work::{Job, Work};
 use crate::workbench::{Factory, Workbench};
 
@@ -81,7 +82,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
         let mut run = Run::new(index, mem::take(outputs));
         inputs.push_back(item);
         if bench.build() {
-            bench.run(1, inputs, &mut run, Some(&reply));
+            bench.run(Stretch::of(1), inputs, &mut run, Some(&reply));
         }
 
         let busy = began.elapsed();

@@ -8,6 +8,7 @@ mod chain;
 mod consumers;
 mod counted;
 mod cut;
+mod dropped;
 mod drops;
 mod end;
 mod endings;

@@ -31,6 +31,21 @@ fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
 }
 
 #[test]
+fn a_batch_leaves_the_other_workers_their_share_of_the_window() {
+    for (workers, window, batch) in [(2, 100, 100), (2, 100, 51), (4, 7, 7), (3, 2, 2)] {
+        run(async move {
+            let met = std::sync::Arc::new(std::sync::Barrier::new(workers.min(window)));
+            let share = (window / workers).max(1);
+            let results = (0..window).fan_out().workers(workers).window(window).batch(batch);
+            // The first items of the shares meet, so none of them travels with another.
+            let results =
+                results.map(move |n| n % share == 0 && n / share < workers && !met.wait().is_leader()).unwrap();
+            assert_eq!(results.count().await, window);
+        });
+    }
+}
+
+#[test]
 fn without_a_running_system_the_start_is_an_error() {
     let start = || (0..3u8).fan_out().workers(1).map(|n| n);
     assert!(matches!(start().unwrap_err(), StartError::NoSystem));

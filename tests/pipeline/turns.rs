@@ -1,18 +1,62 @@
 //! Turns on the arbiter: whatever is always ready lets others have theirs. Every step here takes longer than a turn may,
 //! so no test depends on how fast the machine is.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_fan::{FanOutExt, fan_in};
 use futures::task::noop_waker;
 use futures::{Stream, StreamExt, stream};
+use tokio::task::JoinHandle;
 
 use crate::support::{Count, run, settle};
 
-fn longer_than_a_turn() {
+/// Steps, counted by the turn that the arbiter's other tasks leave them.
+#[derive(Clone)]
+pub(crate) struct Turns(Arc<Steps>);
+
+#[derive(Default)]
+struct Steps {
+    all: AtomicUsize,
+    in_this_turn: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(crate) fn step(&self) {
+        self.0.all.fetch_add(1, SeqCst);
+        let steps = self.0.in_this_turn.fetch_add(1, SeqCst) + 1;
+        self.0.most.fetch_max(steps, SeqCst);
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.0.all.load(SeqCst)
+    }
+
+    /// The most steps in one turn.
+    pub(crate) fn most(&self) -> usize {
+        self.0.most.load(SeqCst)
+    }
+
+    /// Another task on the arbiter: where it has its turn, the one of the steps is over.
+    pub(crate) fn count(&self) -> JoinHandle<()> {
+        let steps = Arc::clone(&self.0);
+        actix::spawn(async move {
+            loop {
+                steps.in_this_turn.store(0, SeqCst);
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+}
+
+pub(crate) fn longer_than_a_turn() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_micros(110) {
         std::hint::spin_loop();
@@ -60,22 +104,16 @@ fn merged_streams_that_are_ready_do_not_keep_their_consumer_from_yielding() {
 fn a_source_that_is_ready_leaves_turns_to_others_within_a_batch() {
     const ITEMS: usize = 600;
     run(async {
-        let (in_a_turn, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-        let (taken, peak) = (Rc::clone(&in_a_turn), Rc::clone(&most));
+        let turns = Turns::new();
+        let taken = turns.clone();
         let source = (0..ITEMS).inspect(move |_| {
-            taken.set(taken.get() + 1);
-            peak.set(peak.get().max(taken.get()));
+            taken.step();
             longer_than_a_turn();
         });
-        let other = actix::spawn(async move {
-            loop {
-                in_a_turn.set(0);
-                tokio::task::yield_now().await;
-            }
-        });
+        let other = turns.count();
         let results = source.fan_out().workers(1).batch(ITEMS).window(ITEMS).map(|n| n).unwrap();
         assert_eq!(results.count().await, ITEMS);
-        assert!(most.get() <= ITEMS / 2, "{} long items in one turn", most.get());
+        assert!(turns.most() <= ITEMS / 2, "{} long items in one turn", turns.most());
         other.abort();
     });
 }

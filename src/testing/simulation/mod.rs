@@ -278,7 +278,7 @@ where
         F: Fn() -> W + Send + Sync + 'static,
     {
         let checked = self.settings.check(bytes_of::<I>().max(bytes_of::<W::Output>()))?;
-        Ok(Simulated::new(self.source, checked, self.settings.batch, self.ordered, self.plan, factory))
+        Ok(Simulated::new(self.source, checked, self.ordered, self.plan, factory))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::control::{Control, Intake};
 use crate::error::ItemError;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
+use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::settings::Checked;
 use crate::slice::Slice;
 use crate::stats::Stats;
@@ -107,8 +107,7 @@ impl Wake for Called {
 impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     pub(super) fn new<S>(
         source: S,
-        Checked { workers, window }: Checked,
-        batch: BatchSize,
+        Checked { workers, window, batch }: Checked,
         ordered: bool,
         plan: Plan,
         factory: impl Fn() -> W + Send + Sync + 'static,
@@ -163,7 +162,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
                 cost: cost.unwrap_or_else(|| drawn_cost(seed)),
                 log,
             },
-            aggregator: Some(Aggregator::new(&control, chunks, ordered.then(unending))),
+            aggregator: Some(Aggregator::new(&control, chunks, ordered, unending())),
             tail: Some(Tail::new(Arc::clone(&control), stream, unending())),
             tail_is_called: Called::new(),
             control,

@@ -1,0 +1,123 @@
+//! Where results that nobody takes are dropped: not on the arbiter, or not for long.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use actix_fan::FanOutExt;
+use futures::StreamExt;
+
+use crate::support::{Census, Citizen, Gate, assert_settled, run};
+use crate::turns::{Turns, longer_than_a_turn};
+
+/// A result that tells on which thread it was dropped.
+struct Tells {
+    threads: Threads,
+    _citizen: Citizen,
+}
+
+type Threads = Arc<Mutex<BTreeSet<String>>>;
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        self.threads.lock().unwrap().insert(name);
+    }
+}
+
+#[test]
+fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
+    for ordered in [false, true] {
+        run(async move {
+            let (census, threads, gate) = (Census::new(), Threads::default(), Gate::new());
+            let (births, dropped_by, pass) = (census.clone(), Arc::clone(&threads), gate.clone());
+            let mut builder = [()].fan_out().workers(1).thread_name("worker");
+            if ordered {
+                builder = builder.ordered();
+            }
+            let results = builder
+                .flat_map(move |()| {
+                    pass.pass();
+                    let births = births.clone();
+                    let threads = Arc::clone(&dropped_by);
+                    (0..10_000)
+                        .map(move |_| Tells { _citizen: births.citizen(), threads: Arc::clone(&threads) })
+                        .collect::<Vec<_>>()
+                })
+                .unwrap();
+            gate.arrived(1).await;
+            let stop = results.stop_handle();
+            drop(results);
+            gate.open();
+            stop.workers_gone().await;
+            assert_eq!((census.born(), census.living()), (10_000, 0));
+            assert_eq!(*threads.lock().unwrap(), BTreeSet::from(["worker-0".to_owned()]));
+            assert_settled(&stop.stats());
+        });
+    }
+}
+
+#[test]
+fn many_results_that_wait_in_a_dropped_stream_are_dropped_by_a_thread_of_their_own() {
+    for (results, dropped_by) in [(10u32, None), (100_000, Some("fan-discard"))] {
+        run(async move {
+            let (census, threads) = (Census::new(), Threads::default());
+            let (births, tells) = (census.clone(), Arc::clone(&threads));
+            let mut stream = (0..2u8)
+                .fan_out()
+                .workers(1)
+                .batch(1)
+                .flat_map(move |_| {
+                    let births = births.clone();
+                    let threads = Arc::clone(&tells);
+                    (0..results)
+                        .map(move |_| Tells { _citizen: births.citizen(), threads: Arc::clone(&threads) })
+                        .collect::<Vec<_>>()
+                })
+                .unwrap();
+            let stop = stream.stop_handle();
+            drop(stream.next().await);
+            // Both chunks are there: one is begun, the other waits.
+            while census.born() < 2 * results as usize {
+                tokio::task::yield_now().await;
+            }
+            threads.lock().unwrap().clear();
+            let here = thread::current().name().unwrap().to_owned();
+            drop(stream);
+            stop.workers_gone().await;
+            assert_eq!(census.living(), 0);
+            let threads = threads.lock().unwrap();
+            assert!(threads.contains(dropped_by.unwrap_or(&here)), "{threads:?}");
+            assert_settled(&stop.stats());
+        });
+    }
+}
+
+#[test]
+fn finished_drops_results_in_turns() {
+    struct Slow(Turns);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.step();
+            longer_than_a_turn();
+        }
+    }
+    const RESULTS: usize = 300;
+    run(async {
+        let turns = Turns::new();
+        let counted = turns.clone();
+        let mut results = [()]
+            .fan_out()
+            .workers(1)
+            .flat_map(move |()| {
+                let turns = counted.clone();
+                (0..RESULTS).map(move |_| Slow(turns.clone())).collect::<Vec<_>>()
+            })
+            .unwrap();
+        let other = turns.count();
+        let stats = results.finished().await.unwrap();
+        assert_eq!((turns.steps(), stats.completed), (RESULTS, 1));
+        assert!(turns.most() <= RESULTS / 2, "{} results in one turn", turns.most());
+        other.abort();
+    });
+}
