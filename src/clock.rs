@@ -116,6 +116,7 @@ impl Clock {
         clock
     }
 
+    #[cfg(not(shuttle))]
     pub(crate) fn is_ticking(&self) -> bool {
         self.ticking.load(SeqCst)
     }

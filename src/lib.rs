@@ -40,8 +40,13 @@
 //! A pipeline, on a thread whose actix arbiter runs: inside `System::block_on`, `#[actix::main]`, an actor's or an
 //! actix-web handler; a pool, on any thread that belongs to a System. A pipeline's generator, source and aggregator live on
 //! that arbiter; the queue in front of its workers is served by the System's first one. Neither is kept for more than about
-//! 100 us at a time, but a source or a consumer that blocks it blocks the pipeline: see [`blocking()`]. What is started in
-//! the closure of `HttpServer::new` is started once for each of its threads. The stream itself may be consumed anywhere.
+//! 100 us at a time, or about a millisecond where a source's items suddenly take longer than those before. But a source or
+//! a consumer that blocks it blocks the pipeline: see [`blocking()`]. What is started in the closure of `HttpServer::new`
+//! is started once for each of its threads. The stream itself may be consumed anywhere.
+//!
+//! Besides the workers there are two kinds of threads, for as long as they are needed: `fan-clock`, one per process while
+//! any pipeline moves many short items, tells the loops that move them that time passes; `fan-discard` drops the results
+//! that wait in a stream when this is dropped, where these are thousands.
 //!
 //! # Pool
 //!
