@@ -77,6 +77,20 @@ fn an_input_may_be_the_output() {
     assert_eq!(fs::read_to_string(folder.path().join("numbers")).unwrap(), "7\n11\n");
 }
 
+#[test]
+fn a_search_that_had_found_nothing_when_the_time_was_up_leaves_what_was_there() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("primes"), "old").unwrap();
+    let mut running =
+        Running::spawn(prime_fan("filter --timeout 50ms -o primes").current_dir(folder.path()).stdin(Stdio::piped()));
+    let stdin = running.stdin();
+    let ended = running.end();
+    assert_eq!(ended.code, Some(124));
+    assert!(ended.stderr.contains("primes was not written: the results are not complete\n"), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "old");
+    drop(stdin);
+}
+
 /// The program reads on while it writes, and would read what it wrote.
 #[cfg(unix)]
 #[test]

@@ -12,8 +12,8 @@ pub(crate) fn keep(old: &File, metadata: &Metadata, new: &File) -> Vec<&'static 
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
     let mut lost = Vec::new();
-    // One by one: whoever may not give a file away may still give it to another of the own groups. The owner comes last,
-    // since a file that was given away is not one's own any more.
+    // One by one: a user who may not give a file away may still give it to another of the own groups. The owner comes
+    // last, since a file that was given away can't be changed any more.
     let has_group = fchown(new, None, Some(metadata.gid())).is_ok();
     let has_attributes = extended::copy(old, new);
     let has_owner = fchown(new, Some(metadata.uid()), None).is_ok();

@@ -111,7 +111,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         {
             return self.abandon(failure);
         }
-        let is_worth_keeping = cut_short.is_none() || self.search.is_worth_keeping();
+        // A file that was there before is worth more than an empty one.
+        let is_worth_keeping = cut_short.is_none() || (self.tally.found > 0 && self.search.is_worth_keeping());
         let Self { search, output, tally, mut progress, settings, ending, .. } = self;
         let nouns = search.nouns();
         let verdict = match cut_short {

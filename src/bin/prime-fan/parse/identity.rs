@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 
 /// A file that keeps what is written to it, so that reading it while writing to it may have no end.
+#[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,
@@ -27,6 +28,10 @@ impl Identity {
 }
 
 /// The standard library tells no identities there.
+#[cfg(not(unix))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {}
+
 #[cfg(not(unix))]
 impl Identity {
     pub(crate) fn of(_: &Metadata) -> Option<Self> {
