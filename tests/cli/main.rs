@@ -7,6 +7,7 @@ mod arguments;
 mod attributes;
 #[cfg(unix)]
 mod closed;
+mod completions;
 #[cfg(target_os = "linux")]
 mod disk;
 mod filter;
