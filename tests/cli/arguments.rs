@@ -58,7 +58,7 @@ fn an_option_is_never_taken_for_a_value() {
         ("range --cuont 0..100", "unexpected argument '--cuont'"),
         ("--cuont range 0..100", "unexpected argument '--cuont'"),
         ("--cuont 0..100", "unexpected argument '--cuont'"),
-        ("range --format", "a value is required for '--format <FORM>'"),
+        ("range --format", "a value is required for '--format <FORMAT>'"),
         ("range -o --count 0..100", "a value is required for '--output <FILE>'"),
         ("filter --nto numbers", "unexpected argument '--nto'"),
         ("random --min --max 3", "a value is required for '--min <N>'"),

@@ -7,12 +7,12 @@ use clap::ValueEnum;
 /// The form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A number a line
+    /// One number per line
     #[default]
     Text,
-    /// An object a line: {"number":"97","index":3,"verdict":"prime"}
+    /// One object per line: {"number":"97","index":3,"verdict":"prime"}
     Json,
-    /// number,index,verdict under a line that says so
+    /// A header, then number,index,verdict per line
     Csv,
 }
 

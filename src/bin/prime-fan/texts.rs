@@ -119,10 +119,10 @@ pub(crate) fn man(command: Option<&str>) -> Result<(), Failure> {
 }
 
 fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
     let has_commands = command.has_subcommands();
     let version = env!("CARGO_PKG_VERSION");
-    let man = Man::new(command.after_help("").version(version)).source(format!("{NAME} {version}"));
+    let man = Man::new(command.after_help("").after_long_help("").version(version)).source(format!("{NAME} {version}"));
     man.render_title(page)?;
     man.render_name_section(page)?;
     man.render_synopsis_section(page)?;
@@ -134,7 +134,8 @@ fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
     // Their columns would not survive being set as text.
     for section in after.split("\n\n") {
         if let Some((heading, lines)) = section.split_once(":\n") {
-            let lines = lines.replace('\\', "\\\\").replace('-', "\\-");
+            let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+            let lines = lines.join("\n").replace('\\', "\\\\").replace('-', "\\-");
             write!(page, ".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase())?;
         }
     }

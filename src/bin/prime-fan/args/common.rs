@@ -18,35 +18,35 @@ pub(crate) struct Common {
     #[arg(short = 't', long, visible_alias = "threads", value_name = "N", value_parser = whole::<usize>(1..=MAX_WORKERS as u64))]
     workers: Option<usize>,
 
-    /// The form of what is put out
-    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    /// The format of the results
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
 
-    /// Write to FILE, which appears at the end: what was found by then on Ctrl-C or --timeout, nothing after an error
+    /// Write results to FILE, which is created or replaced at the end; after an error it stays as it was
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Drain and exit with 124 after a time such as 10s, 500ms or 2m
+    /// Stop after a time such as 10s, 500ms or 2m: print the results up to then and exit with 124
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 
-    /// Whether to show how far the search is
+    /// When to show progress
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     progress: ProgressWhen,
 
-    /// Tell all numbers about the search at its end
-    #[arg(long, value_name = "FORM", value_enum)]
+    /// Print statistics to the standard error at the end
+    #[arg(long, value_name = "FORMAT", value_enum)]
     stats: Option<StatsForm>,
 
-    /// Put out results and errors only: no summary, no notes, no progress
+    /// Print only results and errors: no summary, no notes, no progress
     #[arg(short, long)]
     quiet: bool,
 
-    /// Log what the pipeline does, -vv in detail; without -q and -v, RUST_LOG says what is logged
+    /// Log what the pipeline does, -vv in detail; RUST_LOG applies without -q and -v only
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
-    /// Whether messages are coloured; NO_COLOR is respected
+    /// When to colour messages
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     color: ColorWhen,
 }
@@ -54,10 +54,10 @@ pub(crate) struct Common {
 /// When to show how far a search is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressWhen {
-    /// When the standard error is a terminal
+    /// If the standard error is a terminal
     #[default]
     Auto,
-    /// Elsewhere as well, as a line a second
+    /// Also without a terminal, as one line per second
     Always,
     Never,
     /// Like auto, with a line for each worker
@@ -73,7 +73,7 @@ pub(crate) enum StatsForm {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum ColorWhen {
-    /// When they go to a terminal
+    /// If they go to a terminal and NO_COLOR is not set
     #[default]
     Auto,
     Always,

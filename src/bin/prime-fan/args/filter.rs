@@ -7,16 +7,15 @@ use super::common::{Common, Settings};
 use crate::parse::input::Source;
 use crate::parse::values::source;
 
-pub(super) const EXAMPLES: &str =
-    "  prime-fan filter 17 91 2^61                     those of the numbers that are prime
-  seq 100 | prime-fan filter                      the primes up to 100
-  prime-fan filter a.txt b.txt -o primes.txt      those of two files, into a third
-  prime-fan filter --not numbers.txt              those that are not prime
-  prime-fan filter --annotate numbers.txt         every number with its verdict
-  prime-fan filter --location *.txt               each prime with its file and line
-  prime-fan filter --count numbers.txt            how many are prime
-  prime-fan filter --format json --bad skip FILE  for programs; what is no number is passed over
-  tail -f log | prime-fan filter                  answers each line as it comes";
+pub(super) const EXAMPLES: &str = "  prime-fan filter 17 91 2^61           those of the numbers that are prime
+  seq 100 | prime-fan filter            the primes up to 100
+  prime-fan filter a b -o primes.txt    those of two files, into a third
+  prime-fan filter --not FILE           those that are not prime
+  prime-fan filter --annotate FILE      every number with its verdict
+  prime-fan filter --location *.txt     each prime with its file and line
+  prime-fan filter --count FILE         how many are prime
+  prime-fan filter -f json --bad skip   for programs, whatever the input
+  tail -f log | prime-fan filter        tests each line as it comes";
 
 #[derive(Args, Debug)]
 pub(crate) struct FilterArgs {
@@ -25,7 +24,7 @@ pub(crate) struct FilterArgs {
     #[arg(value_name = "NUMBER|FILE", default_value = "-", value_parser = OsStringValueParser::new().try_map(source))]
     sources: Vec<Source>,
 
-    /// Put out the numbers that are not prime
+    /// Print the numbers that are not prime
     #[arg(long, conflicts_with = "annotate")]
     not: bool,
 
@@ -33,19 +32,19 @@ pub(crate) struct FilterArgs {
     #[arg(long)]
     annotate: bool,
 
-    /// Put out how many there are, and not which
+    /// Print only how many there are
     #[arg(short, long, conflicts_with_all = ["annotate", "location"])]
     count: bool,
 
-    /// Put the file and the line before each number, as FILE:LINE:NUMBER; in JSON and CSV they are fields
+    /// Print FILE:LINE: before each number; in JSON and CSV, both are fields
     #[arg(long)]
     location: bool,
 
-    /// What to do about something that is no number
+    /// What to do with a word that is not a number
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     bad: OnBad,
 
-    /// Put numbers out as soon as they are tested, not in the order of the input
+    /// Print numbers as soon as they are tested, not in the order of the input
     #[arg(long)]
     unordered: bool,
 
@@ -55,10 +54,10 @@ pub(crate) struct FilterArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnBad {
-    /// Put out what stands before it, name it and exit with 2
+    /// Print the results before it, name it and exit with 2
     #[default]
     Stop,
-    /// Pass over it
+    /// Ignore it
     Skip,
     /// Name it and go on; exit with 2 at the end
     Report,

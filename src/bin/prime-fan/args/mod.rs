@@ -6,6 +6,7 @@ mod filter;
 mod hints;
 mod random;
 mod range;
+mod sections;
 
 use std::ffi::OsString;
 
@@ -21,29 +22,16 @@ const USAGE: &str = "prime-fan [OPTIONS]
        prime-fan [OPTIONS] <NUMBER>...
        prime-fan [OPTIONS] <COMMAND>";
 
-const EXAMPLES: &str = "  prime-fan                              ten primes among random 64-bit numbers
-  prime-fan 17 91                        whether each of the numbers is prime
-  prime-fan --bits 32 -n 5               five primes of exactly 32 bits
-  seq 100 | prime-fan filter             those of the numbers that are prime
-  prime-fan filter --annotate FILE       every number of a file with its verdict
-  prime-fan range 1e12..+1000            the primes among the thousand numbers from 10^12 on
-  prime-fan range 0..1e9 --count         how many primes there are below 10^9
-  prime-fan help range                   more about a command";
+const EXAMPLES: &str = "  prime-fan                           ten random primes of up to 64 bits
+  prime-fan 17 91                     whether each of the numbers is prime
+  prime-fan --bits 32 -n 5            five primes of exactly 32 bits
+  seq 100 | prime-fan filter          those of the numbers that are prime
+  prime-fan filter --annotate FILE    all numbers of a file, prime or not
+  prime-fan range 1e12..+1000         those of 1000 numbers from 10^12 on
+  prime-fan range 0..1e9 --count      how many primes are below 10^9
+  prime-fan help range                more about a command";
 
-const EXIT_CODES: &str = "    0  what was asked for was found, or nobody reads on
-    1  nothing was found; `random`: --tested ended the search before there were enough
-    2  the arguments make no sense, or a number of the input doesn't
-   70  the test of a number failed, or the pipeline did
-   71  the operating system refused a thread or the like
-   74  something could not be read or written
-  124  the time of --timeout is up: what was in flight is finished and put out
-  130  Ctrl-C (SIGTERM: 143, SIGHUP: 129): likewise; a second one leaves at once";
-
-fn after_help(examples: &str) -> String {
-    format!("Examples:\n{examples}\n\nExit codes:\n{EXIT_CODES}")
-}
-
-/// Finds primes with every processor at once: among random numbers, in files, in a range.
+/// Finds primes on all processors: among random numbers, in files, in a range.
 ///
 /// Primes go to the standard output, one per line; messages go to the standard error. Without a command, the numbers
 /// given are tested, as by `filter --annotate`; without numbers, random ones are searched, as by `random`.
@@ -54,7 +42,8 @@ fn after_help(examples: &str) -> String {
     propagate_version = true,
     override_usage = USAGE,
     allow_negative_numbers = true,
-    after_help = after_help(EXAMPLES)
+    after_help = sections::short(EXAMPLES),
+    after_long_help = sections::long(EXAMPLES)
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -65,23 +54,35 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Searches random numbers for primes
+    /// Finds primes among random numbers
     ///
     /// The same number may be drawn again, so a prime may be printed more than once; in a small range that is likely.
-    #[command(allow_negative_numbers = true, after_help = after_help(random::EXAMPLES))]
+    #[command(
+        allow_negative_numbers = true,
+        after_help = sections::short(random::EXAMPLES),
+        after_long_help = sections::long(random::EXAMPLES)
+    )]
     Random(RandomArgs),
-    /// Puts out those of the numbers in files that are prime
-    #[command(allow_negative_numbers = true, after_help = after_help(filter::EXAMPLES))]
+    /// Prints those of the given numbers that are prime
+    #[command(
+        allow_negative_numbers = true,
+        after_help = sections::short(filter::EXAMPLES),
+        after_long_help = sections::long(filter::EXAMPLES)
+    )]
     Filter(FilterArgs),
-    /// Puts out the primes of a range, in order
-    #[command(allow_negative_numbers = true, after_help = after_help(range::EXAMPLES))]
+    /// Prints the primes of a range, in order
+    #[command(
+        allow_negative_numbers = true,
+        after_help = sections::short(range::EXAMPLES),
+        after_long_help = sections::long(range::EXAMPLES)
+    )]
     Range(RangeArgs),
-    /// Prints what makes a shell complete this program's arguments
+    /// Prints a script with which a shell completes this program's arguments
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Prints the manual page, of a command if one is named
+    /// Prints the manual page of the program or of a command
     Man {
         /// The command
         #[arg(value_parser = ["random", "filter", "range"])]
@@ -111,13 +112,5 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_search_tells_its_examples_and_the_exit_codes() {
-        for name in ["random", "filter", "range"] {
-            let help = Cli::command().find_subcommand_mut(name).unwrap().render_help().to_string();
-            assert!(help.contains("Examples:\n") && help.contains("Exit codes:\n    0  "), "{name}");
-        }
     }
 }

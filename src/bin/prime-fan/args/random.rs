@@ -10,44 +10,43 @@ use super::Cli;
 use super::common::{Common, Seed, Settings};
 use crate::parse::values::whole;
 
-pub(super) const EXAMPLES: &str =
-    "  prime-fan random --min 1000 --max 9999 -q    primes of four digits, and nothing else
-  prime-fan random --seed 1 --ordered          the same primes in every run
-  prime-fan random --finder trial --workers 2  by trial division, which takes its time
-  prime-fan random -n 1000000 | head -1        ends quietly once nobody reads on";
+pub(super) const EXAMPLES: &str = "  prime-fan random --min 1e3 --max 9999 -q   primes of four digits
+  prime-fan random --seed 1 --ordered        the same primes in every run
+  prime-fan random --finder trial -t 2       by trial division (slow)
+  prime-fan random -n 1000000 | head -1      the first of them";
 
 #[derive(Args, Debug)]
 pub(crate) struct RandomArgs {
-    /// Stop after N primes
+    /// Find N primes, then stop
     #[arg(short, long, value_name = "N", default_value = "10", value_parser = whole::<u64>(1..=u64::MAX))]
     number: u64,
 
-    /// Search numbers from N on [default: 0]
+    /// The lowest number to draw [default: 0]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     min: Option<u64>,
 
-    /// Search numbers up to and including N [default: 2^64 - 1]
+    /// The highest number to draw [default: 2^64 - 1]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     max: Option<u64>,
 
-    /// Search numbers of exactly B bits, 2 to 64
+    /// Draw numbers of exactly B bits, 2 to 64
     #[arg(short, long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(2..=64))]
     bits: Option<u32>,
 
-    /// Draw the same numbers in every run with this N; with --ordered, print the same primes [default: a random seed,
-    /// which is printed at the end]
+    /// Draw the same numbers in every run with this N; with --ordered, print the same primes [default: random, printed at
+    /// the end]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
-    /// Give up after N numbers
+    /// Give up after testing N numbers
     #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=usize::MAX as u64))]
     tested: Option<usize>,
 
-    /// How to find out whether a number is prime
+    /// How to test whether a number is prime
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     finder: Finder,
 
-    /// Print the primes in the order in which their numbers were drawn
+    /// Print primes in the order in which they were drawn
     #[arg(long)]
     ordered: bool,
 
@@ -57,10 +56,10 @@ pub(crate) struct RandomArgs {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Finder {
-    /// By strong Fermat tests: under a microsecond a number
+    /// Strong Fermat tests: less than a microsecond per number
     #[default]
     Fast,
-    /// By trial division: seconds for a large prime
+    /// Trial division: seconds for a large prime
     Trial,
 }
 

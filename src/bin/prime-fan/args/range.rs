@@ -7,11 +7,11 @@ use clap::Args;
 use super::common::{Common, Settings};
 use crate::parse::values::range;
 
-pub(super) const EXAMPLES: &str = "  prime-fan range 2..100                  the primes from 2 to 99
-  prime-fan range 1e15..+1e8 -o FILE      those among 10^8 numbers from 10^15 on, into a file
-  prime-fan range 0..=0xffff_ffff --count how many primes have 32 bits at most
-  prime-fan range --twins 2^40..+1e6      pairs of primes that differ by 2
-  prime-fan range 1e18.. | head -1        the first prime above 10^18";
+pub(super) const EXAMPLES: &str = "  prime-fan range 2..100              the primes from 2 to 99
+  prime-fan range 1e15..+1e8 -o FILE  those of 10^8 numbers, into a file
+  prime-fan range 0..=0xffff_ffff -c  how many primes have 32 bits at most
+  prime-fan range --twins 2^40..+1e6  pairs of primes that differ by 2
+  prime-fan range 1e18.. | head -1    the first prime above 10^18";
 
 #[derive(Args, Debug)]
 pub(crate) struct RangeArgs {
@@ -19,11 +19,11 @@ pub(crate) struct RangeArgs {
     #[arg(value_name = "RANGE", value_parser = range)]
     range: RangeInclusive<u64>,
 
-    /// Put out how many there are, and not which
+    /// Print only how many there are
     #[arg(short, long)]
     count: bool,
 
-    /// Pairs of primes that differ by 2, both in the range
+    /// Print pairs of primes that differ by 2, both in the range
     #[arg(long)]
     twins: bool,
 

@@ -1,0 +1,68 @@
+//! What the help and the manual say after the options.
+
+const EXIT_CODES: &str = "
+    0  what was asked for was found, or the reader of the output closed it
+    1  nothing was found, or --tested ended `random` before it had enough
+    2  an argument is wrong, or a word of the input is not a number
+   70  the test of a number failed, or the search ended too early
+   71  the operating system refused a thread or another resource
+   74  a file or a stream could not be read or written
+  124  --timeout ended the search: results up to then are printed
+  130  Ctrl-C did (SIGTERM: 143, SIGHUP: 129); a second one quits at once";
+
+const NUMBERS: &str = "
+  1000, +1000, 1_000, 0x3e8, 1e3 and 10^3 are the same number in options,
+  in ranges and in files. `filter` prints a number as it was written.";
+
+const FIELDS: &str = "
+  number   the number, in decimal; in JSON a string, which loses no digit
+  twin     with --twins: the larger prime of the pair
+  index    the position of the number, from 0: among the numbers drawn, the
+           words of the input, or the numbers of the range
+  verdict  prime, probable-prime, composite, or neither (0 and 1)
+  file     with --location: its file; - is the standard input
+  line     with --location: its line in the file, from 1
+  count    with --count: how many there are; no other field is printed";
+
+const ENVIRONMENT: &str = "
+  RUST_LOG        what to log without -q and -v, such as actix_fan=debug
+  NO_COLOR        if set, and CLICOLOR if 0: no colours without --color
+  CLICOLOR_FORCE  if set and not 0: colours even without a terminal
+  TERM            if dumb: no progress bar is drawn
+  COLUMNS         the width of the help";
+
+/// After a summary of the options.
+pub(super) fn short(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\nExit codes:{EXIT_CODES}")
+}
+
+/// After the options in full.
+pub(super) fn long(examples: &str) -> String {
+    format!("{}\n\nNumbers:{NUMBERS}\n\nFields of JSON and CSV:{FIELDS}\n\nEnvironment:{ENVIRONMENT}", short(examples))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::Cli;
+
+    #[test]
+    fn every_search_has_all_sections_and_they_fit_a_terminal() {
+        let program = Cli::command();
+        let searches = ["random", "filter", "range"].map(|name| program.find_subcommand(name).unwrap().clone());
+        for mut command in searches.into_iter().chain([program]) {
+            let short = command.render_help().to_string();
+            let long = command.get_after_long_help().unwrap().to_string();
+            for heading in ["Examples:\n", "Exit codes:\n    0  "] {
+                assert!(short.contains(heading) && long.contains(heading), "{heading} in {command}");
+            }
+            for heading in ["Numbers:\n", "Fields of JSON and CSV:\n", "  index ", "Environment:\n", "  RUST_LOG "] {
+                assert!(!short.contains(heading) && long.contains(heading), "{heading} in {command}");
+            }
+            // Columns are lost where a line is wrapped. The manual moves them five columns to the right.
+            let wide = long.lines().find(|line| line.chars().count() > 75);
+            assert_eq!(wide, None);
+        }
+    }
+}
