@@ -20,6 +20,11 @@ enum Step {
     Take(usize),
     Drain,
     Stop,
+    SourceEnds,
+    /// The consumer sees the end, if it can.
+    SeeEnd,
+    /// The consumer leaves.
+    Leave,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -30,6 +35,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => any::<usize>().prop_map(Step::Take),
         1 => Just(Step::Drain),
         1 => Just(Step::Stop),
+        1 => Just(Step::SourceEnds),
+        2 => Just(Step::SeeEnd),
+        1 => Just(Step::Leave),
     ];
     prop::collection::vec(step, 0..200)
 }
@@ -126,7 +134,10 @@ impl World {
             }
             Step::Drain => _ = self.protocol.advance(Phase::Draining),
             Step::Stop => _ = self.protocol.advance(Phase::Stopped),
-            Step::Finish(..) | Step::Split(_) | Step::Take(_) => {}
+            Step::SourceEnds => _ = self.protocol.source_ended(Ending::Complete),
+            Step::SeeEnd if self.protocol.is_finished() && self.finished.is_empty() => self.protocol.end_seen(),
+            Step::Leave => _ = self.protocol.abandoned(),
+            Step::SeeEnd | Step::Finish(..) | Step::Split(_) | Step::Take(_) => {}
         }
     }
 
@@ -147,8 +158,11 @@ proptest! {
         let protocol = Protocol::new(workers, window, batch, 8);
         let mut world = World { protocol, handed_out: Vec::new(), finished: Vec::new() };
         let mut stopped = false;
+        let (mut cut_off_by, mut ended) = (None, None);
         for step in steps {
-            stopped |= matches!(step, Step::Drain | Step::Stop);
+            let ends = matches!(step, Step::Drain | Step::Stop | Step::SourceEnds | Step::Leave);
+            cut_off_by = cut_off_by.or(ends.then_some(step));
+            stopped |= ends;
             let before = world.protocol.ledger().taken;
             world.step(step);
             let ledger = world.protocol.ledger();
@@ -156,6 +170,19 @@ proptest! {
             prop_assert!(ledger.in_flight <= window);
             prop_assert_eq!(ledger.taken, ledger.completed + ledger.in_flight as u64);
             prop_assert!(!stopped || (world.protocol.demand() == 0 && ledger.taken == before));
+            let end = world.protocol.end();
+            prop_assert!(ended.is_none() || ended == end, "an end changed: {:?}, {:?}", ended, end);
+            ended = end;
+            match end {
+                Some(Ending::Stopped) => prop_assert!(stopped && world.handed_out.is_empty()),
+                Some(Ending::Complete) => {
+                    prop_assert!(matches!(cut_off_by, Some(Step::SourceEnds)) && world.on_their_way() == 0);
+                }
+                Some(Ending::Drained) => {
+                    prop_assert!(matches!(cut_off_by, Some(Step::Drain)) && world.on_their_way() == 0);
+                }
+                None => {}
+            }
             prop_assert_eq!(world.protocol.is_finished(), stopped && world.handed_out.is_empty());
             // Somebody can always move: the generator, a worker or the consumer.
             prop_assert!(stopped || world.protocol.demand() > 0 || world.on_their_way() > 0);
