@@ -76,7 +76,7 @@ fn bytes(sources: &[Source]) -> Option<u64> {
     sources.iter().map(length).sum()
 }
 
-/// A number is a number, whatever files there are. Who meant the file is told how to name it.
+/// A number is a number, whatever files there are. The user may have meant the file, and is told how to name it.
 fn name_hidden_files(sources: &[Source]) {
     for source in sources {
         if let Source::Number(number) = source
