@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::end::End;
 use crate::error::PipelineError;
 use crate::logging;
+use crate::own::unless_own;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -378,24 +379,25 @@ impl Control {
     }
 
     /// Waits until every worker's thread is done with everything of the user's, those upstream included.
-    pub(crate) async fn workers_gone(&self) {
+    pub(crate) async fn workers_gone(&self) -> Result<(), PipelineError> {
         for run in self.with_upstream() {
-            run.wait_for(|_| true).await;
+            run.wait_for(|_| true).await?;
         }
+        Ok(())
     }
 
     /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
     /// stops.
-    pub(crate) async fn over(&self) {
-        self.wait_for(Protocol::is_finished).await;
+    pub(crate) async fn over(&self) -> Result<(), PipelineError> {
+        self.wait_for(Protocol::is_finished).await
     }
 
     /// Waits for the end, for the workers, and for those upstream, whose streams are dropped by then unless they are only
     /// borrowed; such a one that goes on isn't waited for. Then it returns the final numbers, or why there is no such end.
     pub(crate) async fn ended(&self) -> Result<Stats, PipelineError> {
-        self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await;
+        self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await?;
         for run in self.with_upstream().skip(1).filter(|run| !run.is_running()) {
-            run.over().await;
+            run.over().await?;
         }
         match self.error() {
             Some(error) => Err(error.clone()),
@@ -413,10 +415,12 @@ impl Control {
         })
     }
 
-    async fn wait_for(&self, condition: impl Fn(&Protocol) -> bool) {
+    /// Waits for the workers and for `condition`. On one of the workers' threads that is an error.
+    async fn wait_for(&self, condition: impl Fn(&Protocol) -> bool) -> Result<(), PipelineError> {
         let mut alive = self.alive.subscribe();
+        let met = alive.wait_for(|alive| *alive == 0 && condition(&self.protocol()));
         // The sender lives in `self`, so the channel can't close while this waits.
-        let _ = caught(alive.wait_for(|alive| *alive == 0 && condition(&self.protocol()))).await;
+        unless_own(self, caught(met)).await.map(drop)
     }
 }
 

@@ -58,6 +58,11 @@ pub enum PipelineError {
     /// The actix System, or the arbiter that the pipeline was started on, stopped first.
     #[error("the actix System stopped before the pipeline did")]
     SystemStopped,
+    /// It has not ended: one of its own workers was to wait for its end, and would have waited for itself.
+    #[error(
+        "awaited by one of its own workers, which would wait for itself: close or stop it there, and wait elsewhere"
+    )]
+    OwnWorker,
     /// The source panicked. What it gave before was worked on.
     #[error("the source panicked: {message}")]
     SourcePanicked {

@@ -14,6 +14,7 @@ use crate::batch::Chunk;
 use crate::error::{ItemError, PipelineError};
 use crate::fan_out::FanOut;
 use crate::generator::Generator;
+use crate::own::unless_own;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::tail::Tail;
@@ -99,10 +100,12 @@ impl<T: Send + 'static> FanIn<T> {
     /// # Errors
     ///
     /// Why the pipeline ended before its source did, if nobody asked it to; whatever became of the stream's items, the
-    /// last of which says so too. [`stats`](Self::stats) has the numbers then.
+    /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the thread
+    /// of one of its workers, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
-        self.tail.dry().await;
-        self.tail.control().ended().await
+        let control = Arc::clone(self.tail.control());
+        unless_own(&control, self.tail.dry()).await?;
+        control.ended().await
     }
 
     /// Delivers every result to an actor as a message, and waits for each to be handled before it sends the next: the

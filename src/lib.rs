@@ -156,6 +156,7 @@ mod halt;
 mod interleavings;
 mod logging;
 mod merge;
+mod own;
 mod pool;
 mod post;
 #[cfg(feature = "primes")]

@@ -24,7 +24,8 @@ pub struct Stats {
     /// stopped, or because whoever submitted the item waits no more.
     pub skipped: u64,
     /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window. A submitted item
-    /// leaves when its work has ended.
+    /// leaves when its work has ended; one fed into a [`PoolSink`](crate::PoolSink) when its result is taken, be that
+    /// after [`Pool::drain`](crate::Pool::drain).
     pub in_flight: usize,
     /// Items in flight that no worker has begun, in a pool. A pipeline hands items out by the batch and counts them in
     /// `in_flight` alone: there it is 0.

@@ -128,7 +128,8 @@ impl StopHandle {
     ///
     /// # Errors
     ///
-    /// As [`error`](Self::error).
+    /// As [`error`](Self::error); [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for
+    /// itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
         self.control.ended().await
     }
@@ -138,8 +139,10 @@ impl StopHandle {
     ///
     /// It doesn't take results: a pipeline whose consumer doesn't either, and which was not stopped, goes on waiting
     /// for credit.
-    pub async fn workers_gone(&self) {
-        self.control.workers_gone().await;
+    ///
+    /// Returns true once they have. On one of those threads it returns false at once, since it would wait for itself.
+    pub async fn workers_gone(&self) -> bool {
+        self.control.workers_gone().await.is_ok()
     }
 }
 

@@ -4,11 +4,11 @@
 #[cfg(all(test, shuttle))]
 pub(crate) use shuttle::{
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread, thread_local,
+    thread_local,
 };
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use std::{
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread, thread_local,
+    thread_local,
 };

@@ -8,6 +8,7 @@ use actix::{Actor, Handler, Recipient, SyncContext};
 
 use crate::batch::{Batch, Outcomes, Spares};
 use crate::control::Control;
+use crate::own::{self, Serving};
 use crate::running::Running;
 use crate::slice::Slice;
 use crate::work::Work;
@@ -21,6 +22,8 @@ pub struct Worker<I, W: Work<I>> {
     shared: Arc<Shared<I, W>>,
     // Dropped last: then nothing of the user's is left on this thread.
     bench: Workbench<W>,
+    // After that: the `Drop` of a work may wait for its own pipeline, too.
+    _serving: Serving,
 }
 
 /// What the workers of a pipeline have in common.
@@ -37,7 +40,7 @@ pub(crate) struct Shared<I, W: Work<I>> {
 impl<I, W: Work<I>> Worker<I, W> {
     pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, control: &Arc<Control>) -> Self {
         let bench = Workbench::new(id, Arc::clone(&shared.factory), control);
-        Self { shared, bench }
+        Self { shared, bench, _serving: own::serve(control) }
     }
 }
 
@@ -181,7 +184,7 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
                 drop(pool);
-                control.over().await;
+                control.over().await.unwrap();
             });
         });
         outcomes

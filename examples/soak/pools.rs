@@ -145,14 +145,17 @@ impl Shared {
         match ending {
             Ending::Close => self.pool.close(),
             Ending::Stop => self.pool.stop(),
-            Ending::ShutdownAtOnce => return self.pool.shutdown(std::future::ready(())).await,
-            Ending::Shutdown(after) => return self.pool.shutdown(actix::clock::sleep(after)).await,
+            Ending::ShutdownAtOnce => return self.pool.shutdown(std::future::ready(())).await.expect(ELSEWHERE),
+            Ending::Shutdown(after) => return self.pool.shutdown(actix::clock::sleep(after)).await.expect(ELSEWHERE),
             // Its error is seen by the one who drains last.
             _ => drop(self.pool.drain().await),
         }
         Vec::new()
     }
 }
+
+/// What a shutdown needs.
+const ELSEWHERE: &str = "this is no thread of the pool's";
 
 fn draw_ending(draw: &mut Draw) -> Ending {
     let soon = draw.up_to(Duration::from_millis(5));

@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     server.await?;
-    checks.shutdown(time::sleep(SHUTDOWN)).await;
+    checks.shutdown(time::sleep(SHUTDOWN)).await?;
     Ok(())
 }
 

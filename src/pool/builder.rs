@@ -125,10 +125,11 @@ impl PoolBuilder {
         let keeper = Keeper(control);
         let keeping = async move {
             let keeper = keeper;
-            keeper.0.workers_gone().await;
+            // The arbiter's thread is no worker's, so neither is an error.
+            let _ = keeper.0.workers_gone().await;
             if !keeper.0.is_running() {
                 // Who takes items out of the line, on whatever thread, may not be done with them.
-                keeper.0.over().await;
+                let _ = keeper.0.over().await;
             }
         };
         if !system.arbiter().spawn(keeping) {

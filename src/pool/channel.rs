@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::stream::FusedStream;
-use futures::task::AtomicWaker;
 use futures::{Sink, Stream};
 use tokio::sync::mpsc;
 
+use crate::own;
 use crate::pool::error::SubmitError;
-use crate::pool::item::Submitted;
 use crate::pool::open::Open;
-use crate::pool::own;
-use crate::pool::reply::{Answered, Fed, Reply};
+use crate::pool::reply::{Answered, Channel, Fed};
 use crate::protocol::Place;
 use crate::unwind::discard;
 use crate::waker::CaughtWaker;
@@ -25,9 +23,10 @@ where
     O: Send + 'static,
 {
     let (sender, answers) = mpsc::unbounded_channel();
-    let fed = Fed { answers: sender, turn: Arc::new(AtomicWaker::new()) };
+    let channel = Arc::new(Channel::default());
+    let fed = Fed { answers: sender, channel: Arc::clone(&channel) };
     let sink = PoolSink { pool: Arc::clone(pool), fed: Some(fed), waiting: None, waker: CaughtWaker::default() };
-    (sink, PoolStream { pool: Arc::clone(pool), answers, ended: false, waker: CaughtWaker::default() })
+    (sink, PoolStream { pool: Arc::clone(pool), channel, answers, ended: false, waker: CaughtWaker::default() })
 }
 
 /// Where items are fed into a [`Pool`](crate::Pool) whose results come by a [`PoolStream`]; made by [`Pool::channel`](crate::Pool::channel).
@@ -48,7 +47,7 @@ impl<I: Send + 'static, O: Send + 'static> PoolSink<I, O> {
     /// Waits until the last item has credit.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let (Some(place), Some(fed)) = (self.waiting, &self.fed) {
-            self.waker.register(&fed.turn, cx);
+            self.waker.register(&fed.channel.turn, cx);
             if self.pool.queue.is_waiting(place) {
                 return Poll::Pending;
             }
@@ -70,11 +69,8 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
         if own::is_own(&this.pool.control) {
             return Err(SubmitError::OwnPool(item));
         }
-        let Some(fed) = this.fed.as_ref().filter(|fed| !fed.answers.is_closed()) else {
-            return Err(SubmitError::Closed(item));
-        };
-        let submitted = Submitted { item, reply: Reply::Many(fed.clone()) };
-        let (place, queued) = this.pool.queue.join(submitted, &this.pool.control)?;
+        let Some(fed) = &this.fed else { return Err(SubmitError::Closed(item)) };
+        let (place, queued) = this.pool.queue.feed(item, fed, &this.pool.control)?;
         this.waiting = (!queued).then_some(place);
         Ok(())
     }
@@ -107,6 +103,7 @@ impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolSink<I, O> {
 #[must_use = "dropping the stream gives up what the sink took"]
 pub struct PoolStream<I: Send + 'static, O: Send + 'static> {
     pool: Arc<Open<I, O>>,
+    channel: Arc<Channel>,
     answers: mpsc::UnboundedReceiver<Answered<I, O>>,
     ended: bool,
     waker: CaughtWaker,
@@ -141,7 +138,7 @@ impl<I: Send + 'static, O: Send + 'static> Unpin for PoolStream<I, O> {}
 impl<I: Send + 'static, O: Send + 'static> Drop for PoolStream<I, O> {
     fn drop(&mut self) {
         self.answers.close();
-        self.pool.queue.sweep();
+        self.pool.queue.sweep(&self.channel);
         while let Ok(answered) = self.answers.try_recv() {
             discard(answered);
         }

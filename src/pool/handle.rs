@@ -1,7 +1,7 @@
 //! The pool, as those who submit to it have it.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::control::Control;
 use crate::error::PipelineError;
+use crate::own::{self, unless_own};
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
 use crate::pool::item::Submitted;
 use crate::pool::open::Open;
-use crate::pool::own;
 use crate::pool::queue::Queue;
 use crate::pool::reply::Reply;
 use crate::pool::submission::Submission;
@@ -73,7 +73,8 @@ use crate::stop::StopHandle;
 ///
 /// [`SubmitError`]: whether the item's work failed or the pool didn't take it, in which case it comes back. A worker that
 /// submits to its own pool, or awaits an item of it that hasn't begun, would wait for itself when all workers do so: it
-/// gets [`SubmitError::OwnPool`] at once, be it asynchronous, blocking, or inside of a nested runtime. What isn't seen is
+/// gets [`SubmitError::OwnPool`] at once, be it asynchronous, blocking, or inside of a nested runtime; and so it gets
+/// [`PipelineError::OwnWorker`] where it would wait for the pool's end. What isn't seen is
 /// two pools that submit to each other, and threads that the work starts itself.
 ///
 /// # Examples
@@ -184,15 +185,22 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         self.control().advance(Phase::Stopped);
     }
 
-    /// Closes the pool and waits until its last item has ended and every worker's thread has dropped its work; returns
-    /// the numbers. After a [`stop`](Self::stop) this waits for what was running.
+    /// Closes the pool and waits until the work on its last item has ended and every worker's thread has dropped its work;
+    /// returns the numbers. After a [`stop`](Self::stop) this waits for what was running.
+    ///
+    /// Results that wait in a [`PoolStream`](crate::PoolStream) stay there, to be taken after this as before: their items
+    /// are the ones that the numbers still have [`in_flight`](Stats::in_flight).
     ///
     /// # Errors
     ///
     /// What ended the pool before, if nobody asked for it. [`stats`](Self::stats) has the numbers then.
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself: it may
+    /// [`close`](Self::close) the pool, and this has not done it.
     pub async fn drain(&self) -> Result<Stats, PipelineError> {
+        // Before anything has happened.
+        unless_own(self.control(), ready(())).await?;
         self.close();
-        self.control().over().await;
+        self.control().over().await?;
         match self.control().error() {
             Some(error) => Err(error.clone()),
             None => Ok(self.stats()),
@@ -205,25 +213,30 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// The deadline is any future: a timer, or a signal that somebody lost patience. What still runs then is not waited
     /// for; [`drain`](Self::drain) does that.
     ///
+    /// # Errors
+    ///
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, as for [`drain`](Self::drain).
+    ///
     /// ```
     /// use std::time::Duration;
     ///
     /// # actix::System::new().block_on(async {
     /// let squares = actix_fan::pool().map(|n: u64| n * n)?;
-    /// let left = squares.shutdown(actix::clock::sleep(Duration::from_secs(10))).await;
+    /// let left = squares.shutdown(actix::clock::sleep(Duration::from_secs(10))).await?;
     /// assert!(left.is_empty());
-    /// # Ok::<(), actix_fan::StartError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Vec<I> {
+    pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Result<Vec<I>, PipelineError> {
+        unless_own(self.control(), ready(())).await?;
         self.close();
         match select(pin!(self.control().over()), pin!(deadline)).await {
-            Either::Left(_) => Vec::new(),
+            Either::Left((over, _)) => over.map(|()| Vec::new()),
             Either::Right(_) => {
                 // It is closed, so nothing more is queued before the stop.
                 let left = self.queue().clear(self.control());
                 self.stop();
-                left
+                Ok(left)
             }
         }
     }

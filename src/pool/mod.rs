@@ -8,7 +8,6 @@ mod handle;
 mod interleavings;
 mod item;
 mod open;
-mod own;
 mod queue;
 mod reply;
 mod submission;

@@ -1,19 +1,17 @@
 //! The line in front of the workers, behind its lock.
 //!
-//! Two locks are ever held together, in this order: the line's, then the protocol's. Nothing of users runs under
-//! either: items, answers and wakers leave the line first.
+//! Locks are taken in this order: the line's, a channel's trail, the protocol's. Nothing of users runs under any of them:
+//! items, answers and wakers leave the line first. What is done under the line's lock takes no longer the more items are
+//! in the line, however many of them leave at once.
 
 use std::sync::{Arc, PoisonError};
-
-use futures::task::AtomicWaker;
 
 use crate::control::{Control, Submits};
 use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
-use crate::pool::reply::{Fed, Reply};
+use crate::pool::reply::{Channel, Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
-use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::unwind::discard;
 
 /// Where items stand in line and workers fetch them. Whoever takes an item out of the line, by this lock, decides what
@@ -22,29 +20,19 @@ use crate::unwind::discard;
 pub(super) struct Queue<I, O> {
     inner: Mutex<Inner<I, O>>,
     called: Condvar,
-    /// Whether a worker that watches the line should look. Only a hint, so `Relaxed` does: it looks under the lock.
-    stirred: AtomicBool,
 }
-
-/// How often a worker yields before it sleeps. Whoever submits one item after the other is back within a few
-/// microseconds, and to wake a thread can take ten times that: the processor may sleep as well.
-const YIELDS: usize = 16;
 
 struct Inner<I, O> {
     line: Line<Submitted<I, O>, Accepted<I, O>>,
     /// Workers asleep that nobody has called yet. It may be too high after a spurious wake-up, which costs a call in
     /// vain, but never too low.
     idle: usize,
-    /// Workers about to sleep, who look once more before they do.
-    watching: usize,
 }
 
 impl<I, O> Inner<I, O> {
-    /// Claims a sleeping worker for each of so many items that just came, but for those that others look for already; how
-    /// many are to be called.
+    /// Claims a sleeping worker for each of so many items that just came; returns how many are to be called.
     fn claim(&mut self, items: usize) -> usize {
-        let unseen = self.line.queued().saturating_sub(self.watching);
-        let called = self.idle.min(items).min(unseen);
+        let called = self.idle.min(items);
         self.idle -= called;
         called
     }
@@ -52,11 +40,7 @@ impl<I, O> Inner<I, O> {
 
 impl<I: Send, O: Send> Queue<I, O> {
     pub(super) fn new() -> Self {
-        Self {
-            inner: Mutex::new(Inner { line: Line::new(), idle: 0, watching: 0 }),
-            called: Condvar::new(),
-            stirred: AtomicBool::new(false),
-        }
+        Self { inner: Mutex::new(Inner { line: Line::new(), idle: 0 }), called: Condvar::new() }
     }
 
     /// Takes a place in the line. Whether that has credit is told as well.
@@ -71,6 +55,31 @@ impl<I: Send, O: Send> Queue<I, O> {
         }
         let admit = |index, submitted| Accepted::new(control, index, submitted);
         let (place, queued) = inner.line.join(submitted, &mut control.protocol(), admit);
+        self.call(inner, usize::from(queued));
+        Ok((place, queued))
+    }
+
+    /// Takes a place in the line for an item that was fed into a channel, as [`join`](Self::join) does for a submitted one.
+    pub(super) fn feed(
+        &self,
+        item: I,
+        fed: &Fed<I, O>,
+        control: &Arc<Control>,
+    ) -> Result<(Place, bool), SubmitError<I>> {
+        let mut inner = self.lock();
+        if !control.is_running() {
+            return Err(refusal(item, control));
+        }
+        // Held until the item is in the line: a stream that goes meanwhile finds it there, or was seen to be gone.
+        let mut trail = fed.channel.trail();
+        if fed.answers.is_closed() {
+            return Err(SubmitError::Closed(item));
+        }
+        let reply = Reply::Many { fed: fed.clone(), before: trail.last };
+        let admit = |index, submitted| Accepted::new(control, index, submitted);
+        let (place, queued) = inner.line.join(Submitted { item, reply }, &mut control.protocol(), admit);
+        trail.add(place);
+        drop(trail);
         self.call(inner, usize::from(queued));
         Ok((place, queued))
     }
@@ -93,7 +102,6 @@ impl<I: Send, O: Send> Queue<I, O> {
     /// The next item to begin; waits for one. `None`: none will come any more.
     pub(super) fn next(&self, control: &Control) -> Option<Accepted<I, O>> {
         let mut inner = self.lock();
-        let mut watched = false;
         loop {
             if let Some(accepted) = inner.line.pop() {
                 return Some(accepted);
@@ -101,28 +109,11 @@ impl<I: Send, O: Send> Queue<I, O> {
             if !control.is_running() {
                 return None;
             }
-            if watched {
-                inner.idle += 1;
-                inner = self.called.wait(inner).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                inner.watching += 1;
-                self.stirred.store(false, Relaxed);
-                drop(inner);
-                self.watch();
-                inner = self.lock();
-                inner.watching -= 1;
-            }
-            watched = !watched;
-        }
-    }
-
-    /// Lets others have the processor for a while, until something stirs in the line.
-    fn watch(&self) {
-        for _ in 0..YIELDS {
-            if self.stirred.load(Relaxed) {
-                return;
-            }
-            thread::yield_now();
+            // At once, without looking a while longer for an item that may come soon: where other threads want the
+            // processor, each such look ends with a time slice of theirs, and an item that relies on the one who
+            // looks waits for it.
+            inner.idle += 1;
+            inner = self.called.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -139,28 +130,41 @@ impl<I: Send, O: Send> Queue<I, O> {
         Some(submitted.item)
     }
 
-    /// Drops everything whose stream of results is gone.
-    pub(super) fn sweep(&self) {
-        let (waiting, queued) = {
+    /// Drops what was fed into a channel whose stream is gone. This costs what the channel has in the line, whatever others
+    /// have there.
+    pub(super) fn sweep(&self, channel: &Channel) {
+        let trail = *channel.trail();
+        let Some(last) = trail.last else { return };
+        let mut left = Vec::new();
+        {
             let line = &mut self.lock().line;
-            let waiting = line.extract_waiting(|submitted| submitted.reply.is_fed_in_vain());
-            (waiting, line.extract_queued(|accepted| accepted.submitted.reply.is_fed_in_vain()))
-        };
-        for Accepted { submitted, mut ticket, .. } in queued {
-            ticket.cancel();
-            drop(ticket);
-            discard(submitted.item);
+            // The last one may have been sent back while it waited for credit, and the one before it be there still.
+            // Apart from that a channel's items leave in order: where one is gone, so are those before it.
+            let mut next = [Some(last), trail.before].into_iter().flatten().find_map(|place| line.leave(place));
+            while let Some(leaving) = next {
+                next = before(&leaving).and_then(|place| line.leave(place));
+                left.push(leaving);
+            }
         }
-        for Submitted { item, reply } in waiting {
-            discard(item);
-            reply.wake_sink();
+        for leaving in left.into_iter().rev() {
+            match leaving {
+                Left::Queued(Accepted { submitted, mut ticket, .. }) => {
+                    ticket.cancel();
+                    drop(ticket);
+                    discard(submitted.item);
+                }
+                Left::Waiting(Submitted { item, reply }) => {
+                    discard(item);
+                    reply.wake_sink();
+                }
+            }
         }
     }
 
     /// Takes everything out that has credit and has not begun, and tells those who wait for it that it was stopped.
     pub(super) fn clear(&self, control: &Control) -> Vec<I> {
-        let queued = self.lock().line.extract_queued(|_| true);
-        let mut items = Vec::with_capacity(queued.len());
+        let queued = self.lock().line.take_queued();
+        let mut items = Vec::new();
         for accepted in queued {
             accepted.stop(control, |item| {
                 items.push(item);
@@ -177,9 +181,6 @@ impl<I: Send, O: Send> Queue<I, O> {
     /// Wakes workers for so many items that just came.
     fn call(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
         let called = inner.claim(items);
-        if items > 0 && inner.watching > 0 {
-            self.stirred.store(true, Relaxed);
-        }
         drop(inner);
         (0..called).for_each(|_| self.called.notify_one());
     }
@@ -192,34 +193,43 @@ impl<I: Send, O: Send> Queue<I, O> {
 impl<I: Send, O: Send> Submits for Queue<I, O> {
     fn advanced(&self, control: &Arc<Control>) {
         let mut inner = self.lock();
-        let refused = inner.line.extract_waiting(|_| true);
-        let stopped = if control.is_stopped() { inner.line.extract_queued(|_| true) } else { Vec::new() };
+        let refused = inner.line.take_waiting();
+        let stopped = control.is_stopped().then(|| inner.line.take_queued());
         inner.idle = 0;
         drop(inner);
         self.called.notify_all();
-        refused.into_iter().for_each(|submitted| submitted.refuse(control));
-        stopped.into_iter().for_each(|accepted| accepted.stop(control, Some));
+        refused.for_each(|submitted| submitted.refuse(control));
+        stopped.into_iter().flatten().for_each(|accepted| accepted.stop(control, Some));
     }
 
     fn settle(&self, ends: Ends, control: &Arc<Control>) {
-        let mut sinks: Vec<Arc<AtomicWaker>> = Vec::new();
+        let mut sinks: Vec<Arc<Channel>> = Vec::new();
         let mut inner = self.lock();
         let admitted = {
             let mut protocol = control.protocol();
             protocol.settle(ends);
             inner.line.admit(&mut protocol, |index, submitted| {
-                if let Reply::Many(Fed { turn, .. }) = &submitted.reply {
-                    sinks.push(Arc::clone(turn));
+                if let Reply::Many { fed, .. } = &submitted.reply {
+                    sinks.push(Arc::clone(&fed.channel));
                 }
                 Accepted::new(control, index, submitted)
             })
         };
         self.call(inner, admitted);
-        sinks.into_iter().for_each(|turn| turn.wake());
+        sinks.into_iter().for_each(|channel| channel.turn.wake());
     }
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {
         let inner = self.lock();
         look(inner.line.queued(), inner.line.waiting());
+    }
+}
+
+/// The place of what was fed into the same channel before this.
+fn before<I, O>(leaving: &Left<Submitted<I, O>, Accepted<I, O>>) -> Option<Place> {
+    let (Left::Waiting(submitted) | Left::Queued(Accepted { submitted, .. })) = leaving;
+    match submitted.reply {
+        Reply::One(_) => None,
+        Reply::Many { before, .. } => before,
     }
 }

@@ -1,12 +1,14 @@
 //! The way back of a result: straight from the worker's thread to whoever waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::halt::Waits;
 use crate::pool::error::SubmitError;
+use crate::protocol::Place;
+use crate::sync::{Mutex, MutexGuard};
 use crate::ticket::Ticket;
 use crate::unwind::discard;
 
@@ -17,20 +19,50 @@ pub(super) enum Reply<I, O> {
     /// The future of one submit.
     One(oneshot::Sender<Answer<I, O>>),
     /// A stream of results, fed by a sink.
-    Many(Fed<I, O>),
+    Many {
+        fed: Fed<I, O>,
+        /// The place of the item that was fed before this one.
+        before: Option<Place>,
+    },
 }
 
 /// The way from a sink's items to the stream that belongs to it.
 pub(super) struct Fed<I, O> {
     /// Holds no more than the window and what was refused, since an answer keeps its credit.
     pub(super) answers: mpsc::UnboundedSender<Answered<I, O>>,
+    pub(super) channel: Arc<Channel>,
+}
+
+/// What a sink and its stream share.
+#[derive(Default)]
+pub(super) struct Channel {
     /// The sink, while an item of its waits for credit.
-    pub(super) turn: Arc<AtomicWaker>,
+    pub(super) turn: AtomicWaker,
+    trail: Mutex<Trail>,
+}
+
+/// Where the channel's items are in the line: each knows the one before it, and these are the last two.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Trail {
+    pub(super) last: Option<Place>,
+    pub(super) before: Option<Place>,
+}
+
+impl Trail {
+    pub(super) fn add(&mut self, place: Place) {
+        *self = Self { last: Some(place), before: self.last };
+    }
+}
+
+impl Channel {
+    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<I, O> Clone for Fed<I, O> {
     fn clone(&self) -> Self {
-        Self { answers: self.answers.clone(), turn: Arc::clone(&self.turn) }
+        Self { answers: self.answers.clone(), channel: Arc::clone(&self.channel) }
     }
 }
 
@@ -51,27 +83,22 @@ impl<I, O> Reply<I, O> {
                     discard(answer);
                 }
             }
-            Self::Many(Fed { answers, turn }) => {
+            Self::Many { fed: Fed { answers, channel }, .. } => {
                 let mut answered = Answered { answer, ticket };
                 answered.ticket.iter_mut().for_each(Ticket::finish);
                 if let Err(mpsc::error::SendError(answered)) = answers.send(answered) {
                     discard(answered);
                 }
-                turn.wake();
+                channel.turn.wake();
             }
         }
     }
 }
 
 impl<I, O> Reply<I, O> {
-    /// Whether it belongs to a stream that is gone.
-    pub(super) fn is_fed_in_vain(&self) -> bool {
-        matches!(self, Self::Many(fed) if fed.answers.is_closed())
-    }
-
     pub(super) fn wake_sink(&self) {
-        if let Self::Many(fed) = self {
-            fed.turn.wake();
+        if let Self::Many { fed, .. } = self {
+            fed.channel.turn.wake();
         }
     }
 }
@@ -80,7 +107,7 @@ impl<I: Send, O: Send> Waits for Reply<I, O> {
     fn is_gone(&self) -> bool {
         match self {
             Self::One(reply) => reply.is_closed(),
-            Self::Many(fed) => fed.answers.is_closed(),
+            Self::Many { fed, .. } => fed.answers.is_closed(),
         }
     }
 }

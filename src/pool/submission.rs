@@ -11,10 +11,10 @@ use std::thread::{self, Thread};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
+use crate::own;
 use crate::pool::error::SubmitError;
 use crate::pool::item::stopped;
 use crate::pool::open::Open;
-use crate::pool::own;
 use crate::pool::reply::Answer;
 use crate::protocol::Place;
 use crate::unwind::discard;

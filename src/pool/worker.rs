@@ -9,9 +9,9 @@ use actix::{Actor, SyncContext};
 
 use crate::control::Control;
 use crate::error::BoxError;
+use crate::own;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::item::{Accepted, Submitted, stopped};
-use crate::pool::own;
 use crate::pool::queue::Queue;
 use crate::run::Run;
 use crate::slice::Stretch;

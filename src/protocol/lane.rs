@@ -1,6 +1,7 @@
 //! First in, first out, for those who may leave from the middle.
 
 use std::collections::VecDeque;
+use std::mem;
 
 /// Gaps that are left alone, so that short lanes are never swept.
 const SLACK: usize = 32;
@@ -54,14 +55,9 @@ impl<T> Lane<T> {
         Some(value)
     }
 
-    /// Takes those out of which `leaves` says so, in order.
-    pub(crate) fn extract(&mut self, leaves: impl Fn(&T) -> bool) -> Vec<T> {
-        let (mut left, mut stay) = (Vec::new(), Self::new());
-        while let Some((place, value)) = self.pop() {
-            if leaves(&value) { left.push(value) } else { stay.push(place, value) }
-        }
-        *self = stay;
-        left
+    /// Takes everything out, in order. That is done at once; what is to become of the values may take its time.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
+        mem::replace(self, Self::new()).places.into_iter().filter_map(|(_, value)| value)
     }
 
     fn find(&self, place: u64) -> Option<usize> {
@@ -79,8 +75,10 @@ mod tests {
         (0..5).for_each(|place| lane.push(place, place));
         assert_eq!((lane.remove(1), lane.remove(1), lane.remove(0), lane.remove(9)), (Some(1), None, Some(0), None));
         assert!(lane.contains(2) && !lane.contains(1));
-        assert_eq!(lane.extract(|value| *value == 3), [3]);
-        assert_eq!((lane.len(), lane.pop(), lane.pop(), lane.pop()), (2, Some((2, 2)), Some((4, 4)), None));
+        assert_eq!((lane.len(), lane.pop()), (3, Some((2, 2))));
+        assert_eq!(lane.remove(3), Some(3));
+        lane.push(5, 5);
+        assert_eq!((lane.take().collect::<Vec<_>>(), lane.len(), lane.pop()), (vec![4, 5], 0, None));
     }
 
     #[test]

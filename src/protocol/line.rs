@@ -94,14 +94,14 @@ impl<W, Q> Line<W, Q> {
         self.waiting.contains(place)
     }
 
-    /// Takes everybody out who waits and of whom `leaves` says so.
-    pub(crate) fn extract_waiting(&mut self, leaves: impl Fn(&W) -> bool) -> Vec<W> {
-        self.waiting.extract(leaves)
+    /// Takes everybody out who waits, in order.
+    pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = W> + use<W, Q> {
+        self.waiting.take()
     }
 
-    /// Takes everybody out who is queued and of whom `leaves` says so.
-    pub(crate) fn extract_queued(&mut self, leaves: impl Fn(&Q) -> bool) -> Vec<Q> {
-        self.queued.extract(leaves)
+    /// Takes everybody out who is queued, in order.
+    pub(crate) fn take_queued(&mut self) -> impl Iterator<Item = Q> + use<W, Q> {
+        self.queued.take()
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -174,8 +174,8 @@ mod tests {
             "others wait for the credit that is free"
         );
         assert_eq!(line.admit(&mut protocol, |_, who| who), 2);
-        assert_eq!((line.waiting(), line.extract_queued(|who| *who != 'c')), (0, vec!['b', 'd']));
-        assert_eq!((line.pop(), line.pop()), (Some('c'), None));
+        assert_eq!((line.waiting(), line.take_queued().collect::<String>()), (0, "bcd".to_owned()));
+        assert_eq!((line.queued(), line.pop()), (0, None));
     }
 
     /// A pool without threads: whoever comes is a number, and the queue holds it with its index.
@@ -241,13 +241,13 @@ mod tests {
                 Step::Drain => {
                     self.closed = true;
                     self.protocol.advance(Phase::Draining);
-                    self.refused.extend(self.line.extract_waiting(|_| true));
+                    self.refused.extend(self.line.take_waiting());
                 }
                 Step::Stop => {
                     self.closed = true;
                     self.protocol.advance(Phase::Stopped);
-                    self.refused.extend(self.line.extract_waiting(|_| true));
-                    for (_, who) in self.line.extract_queued(|_| true) {
+                    self.refused.extend(self.line.take_waiting());
+                    for (_, who) in self.line.take_queued() {
                         self.refused.insert(who);
                         self.skip();
                     }

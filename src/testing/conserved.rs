@@ -12,8 +12,9 @@ pub fn assert_balanced(stats: &Stats) {
 }
 
 /// Panics unless every item taken has ended exactly once: balanced, and nothing in flight. So it is once the stream has
-/// ended and its results were taken, or after [`FanIn::finished`](crate::FanIn::finished) and
-/// [`Pool::drain`](crate::Pool::drain).
+/// ended and its results were taken, or after [`FanIn::finished`](crate::FanIn::finished); in a pool after
+/// [`Pool::drain`](crate::Pool::drain), once each [`PoolStream`](crate::PoolStream) has ended or was dropped: a result
+/// that waits in one keeps its item in flight.
 ///
 /// ```
 /// use actix_fan::{FanOutExt, testing::assert_conserved};
@@ -29,5 +30,6 @@ pub fn assert_balanced(stats: &Stats) {
 #[track_caller]
 pub fn assert_conserved(stats: &Stats) {
     assert_balanced(stats);
-    assert_eq!(stats.in_flight, 0, "items are still in flight: {stats:?}");
+    let in_flight = stats.in_flight;
+    assert_eq!(in_flight, 0, "{in_flight} items are queued, running, or have results that nobody took yet: {stats:?}");
 }

@@ -246,3 +246,93 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
         dropped.join().unwrap();
     });
 }
+
+#[test]
+fn dropping_streams_costs_what_they_have_in_the_line_whatever_others_have() {
+    run(async {
+        let held = Held::new(1, 200_000);
+        let others: Vec<_> = (0..100_000).map(|n| held.pool.submit(n)).collect();
+        held.gate.arrived(1).await;
+        // Minutes, if each drop looked at all that is in the line.
+        for round in 0..10_000 {
+            let (mut sink, results) = held.pool.channel();
+            if round % 2 == 0 {
+                sink.feed(round).await.unwrap();
+            }
+            drop((sink, results));
+            assert_eq!(held.pool.stats().in_flight, 100_000);
+            tokio::task::yield_now().await;
+        }
+        held.pool.stop();
+        held.gate.open();
+        drop(others);
+        let stats = held.pool.drain().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.taken, stats.completed), (105_000, 1));
+    });
+}
+
+#[test]
+fn a_stream_that_goes_takes_its_own_items_out_from_among_those_of_others() {
+    for closed in [false, true] {
+        run(async move {
+            let (census, gate) = (crate::support::Census::new(), Gate::new());
+            let pass = gate.clone();
+            let pool = pool().workers(1).window(6).map(move |item| {
+                pass.pass();
+                drop(item);
+            });
+            let pool = pool.unwrap();
+            let running = pool.submit(None);
+            gate.arrived(1).await;
+            let channels = [(); 2].map(|()| pool.channel());
+            let [(mut one, first), (mut other, second)] = channels;
+            for _ in 0..2 {
+                one.feed(Some(census.citizen())).await.unwrap();
+                other.feed(Some(census.citizen())).await.unwrap();
+            }
+            let queued = pool.submit(None);
+            // These two wait for credit, until the close sends them back.
+            one.feed(Some(census.citizen())).await.unwrap();
+            other.feed(Some(census.citizen())).await.unwrap();
+            let stats = pool.stats();
+            assert_eq!((stats.queued, stats.waiting, census.living()), (5, 2, 6));
+            if closed {
+                pool.close();
+            }
+            drop(first);
+            let stats = pool.stats();
+            assert_eq!((stats.skipped, census.living()), (2, 3), "three of the first's are gone");
+            assert_eq!((stats.queued, stats.waiting), if closed { (3, 0) } else { (4, 0) });
+            drop(second);
+            assert_eq!((pool.stats().queued, pool.stats().waiting, census.living()), (1, 0, 0));
+            gate.open();
+            running.await.unwrap();
+            queued.await.unwrap();
+            drop((one, other));
+            let stats = pool.drain().await.unwrap();
+            assert_settled(&stats);
+            assert_eq!(stats.completed, 2);
+        });
+    }
+}
+
+#[test]
+fn a_drained_pool_tells_of_results_that_nobody_took_as_in_flight() {
+    run(async {
+        let doubles = pool().workers(2).map(|n: u64| 2 * n).unwrap();
+        let (mut sink, mut results) = doubles.channel();
+        for n in 0..3 {
+            sink.feed(n).await.unwrap();
+        }
+        drop(sink);
+        let stats = doubles.drain().await.unwrap();
+        assert_eq!((stats.taken, stats.completed, stats.in_flight), (3, 0, 3));
+        assert_balanced(&stats);
+        assert!(results.next().await.unwrap().is_ok());
+        assert_eq!(doubles.stats().in_flight, 2);
+        drop(results);
+        assert_settled(&doubles.stats());
+        assert_eq!(doubles.stats().completed, 3);
+    });
+}

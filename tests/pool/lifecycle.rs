@@ -144,7 +144,7 @@ fn a_shutdown_that_is_through_before_its_deadline_hands_nothing_back() {
         let held = Held::new(1, 8);
         let submissions: Vec<_> = (0..3).map(|n| held.pool.submit(n)).collect();
         held.gate.open();
-        assert!(held.pool.shutdown(pending()).await.is_empty());
+        assert!(held.pool.shutdown(pending()).await.unwrap().is_empty());
         assert_eq!(join_all(submissions).await.into_iter().flatten().count(), 3);
         assert_settled(&held.pool.drain().await.unwrap());
     });
@@ -163,7 +163,7 @@ fn a_shutdown_at_its_deadline_hands_back_what_has_not_begun_and_waits_for_nothin
             assert_eq!(waiting.await.unwrap_err().into_item(), Some(n), "it had no credit");
         }
         late.send(()).unwrap();
-        assert_eq!(shutdown.await.unwrap(), [1, 2]);
+        assert_eq!(shutdown.await.unwrap().unwrap(), [1, 2]);
         for handed_back in submissions.drain(1..) {
             let error = handed_back.await.unwrap_err();
             assert!(matches!(error, SubmitError::Stopped { item: None }), "{error:?}");
@@ -181,8 +181,8 @@ fn a_shutdown_at_its_deadline_hands_back_what_has_not_begun_and_waits_for_nothin
 fn a_deadline_that_is_over_stops_at_once() {
     run(async {
         let (held, submissions) = in_every_state().await;
-        assert_eq!(held.pool.shutdown(ready(())).await, [1, 2]);
-        assert!(held.pool.shutdown(ready(())).await.is_empty());
+        assert_eq!(held.pool.shutdown(ready(())).await.unwrap(), [1, 2]);
+        assert!(held.pool.shutdown(ready(())).await.unwrap().is_empty());
         held.gate.open();
         assert_eq!(join_all(submissions).await.into_iter().flatten().collect::<Vec<_>>(), [0]);
     });
@@ -314,7 +314,7 @@ fn a_stop_after_the_last_item_changes_nothing_and_one_before_the_close_does() {
         pool.submit(1).await.unwrap();
         assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
         pool.stop();
-        assert!(pool.shutdown(ready(())).await.is_empty());
+        assert!(pool.shutdown(ready(())).await.unwrap().is_empty());
         assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
     });
     run(async {
@@ -330,13 +330,13 @@ fn a_shutdown_is_a_drain_in_time_and_a_stop_at_its_deadline() {
         let (held, submissions) = in_every_state().await;
         let handle = held.pool.stop_handle();
         held.gate.open();
-        assert!(held.pool.shutdown(pending()).await.is_empty());
+        assert!(held.pool.shutdown(pending()).await.unwrap().is_empty());
         assert_eq!(handle.finished().await.unwrap().end, Some(End::Drained));
         drop(submissions);
     });
     run(async {
         let (held, _submissions) = in_every_state().await;
-        assert_eq!(held.pool.shutdown(ready(())).await, [1, 2]);
+        assert_eq!(held.pool.shutdown(ready(())).await.unwrap(), [1, 2]);
         held.gate.open();
         assert_eq!(held.pool.stop_handle().finished().await.unwrap().end, Some(End::Stopped));
     });

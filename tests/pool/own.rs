@@ -1,8 +1,9 @@
 //! A worker that submits to its own pool.
 
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use actix_fan::{Pool, PoolBuilder, Submission, SubmitError, pool};
+use actix_fan::{FanOutExt, PipelineError, Pool, PoolBuilder, Submission, SubmitError, pool};
 use futures::executor::block_on;
 use futures::{FutureExt, SinkExt};
 
@@ -113,5 +114,76 @@ fn a_thread_that_was_a_worker_elsewhere_is_no_worker_here() {
         });
         assert_eq!(second.submit(3).await.unwrap(), Some(3));
         second.close();
+    });
+}
+
+#[test]
+fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
+    fn refused<T>(end: Result<T, PipelineError>) -> Option<u64> {
+        matches!(end, Err(PipelineError::OwnWorker)).then_some(8)
+    }
+    let forms: [fn(&Own, u64) -> Option<u64>; 6] = [
+        |own, _| refused(block_on(own.drain())),
+        |own, _| refused(block_on(own.stop_handle().finished())),
+        |own, _| refused(actix::System::new().block_on(own.drain())),
+        |own, _| refused(block_on(own.shutdown(pending()))),
+        |own, _| refused(block_on(own.shutdown(ready(())))),
+        |own, _| (!block_on(own.stop_handle().workers_gone())).then_some(8),
+    ];
+    for form in forms {
+        for workers in [1, 3] {
+            run(async move {
+                let own = reentrant(pool().workers(workers), form);
+                assert_eq!(own.submit(7).await.unwrap(), Some(8));
+                assert!(!own.is_closed(), "nothing has happened");
+                assert_eq!(own.submit(0).await.unwrap(), None);
+                assert_eq!(own.drain().await.unwrap().completed, 2);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_wait_for_the_end_that_begins_elsewhere_is_refused_where_a_worker_goes_on_with_it() {
+    run(async {
+        let (hand_over, inbox) = std::sync::mpsc::channel();
+        let inbox = Mutex::new(inbox);
+        let waiting = pool().workers(1).map(move |()| {
+            let drain: futures::future::BoxFuture<'static, bool> = inbox.lock().unwrap().recv().unwrap();
+            block_on(drain)
+        });
+        let waiting = waiting.unwrap();
+        let stop = waiting.stop_handle();
+        let mut gone = Box::pin(async move { stop.workers_gone().await });
+        assert!(futures::poll!(&mut gone).is_pending());
+        hand_over.send(gone as _).unwrap();
+        assert!(!waiting.submit(()).await.unwrap());
+        waiting.drain().await.unwrap();
+    });
+}
+
+#[test]
+fn a_worker_does_not_wait_for_the_end_of_its_own_pipeline() {
+    run(async {
+        let (hand_over, inbox) = std::sync::mpsc::channel();
+        let inbox = Mutex::new(inbox);
+        let (handles, inner) = std::sync::mpsc::channel::<actix_fan::StopHandle>();
+        let inner = Mutex::new(inner);
+        let refused = (0..2u64).fan_out().workers(1).ordered().map(move |n| match n {
+            0 => {
+                let mut own: actix_fan::FanIn<bool> = inbox.lock().unwrap().recv().unwrap();
+                let error = block_on(own.finished()).unwrap_err();
+                // Dropping it would stop the pipeline.
+                std::mem::forget(own);
+                error == PipelineError::OwnWorker
+            }
+            _ => !block_on(inner.lock().unwrap().recv().unwrap().workers_gone()),
+        });
+        let refused = refused.unwrap();
+        let stop = refused.stop_handle();
+        handles.send(stop.clone()).unwrap();
+        hand_over.send(refused).unwrap();
+        assert!(stop.workers_gone().await);
+        assert_eq!(stop.stats().in_flight, 2, "their results are in the stream that was forgotten");
     });
 }
