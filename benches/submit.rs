@@ -3,6 +3,7 @@
 //!     cargo bench --bench submit                        # 7 rounds, about a minute
 //!     cargo bench --bench submit -- 21                  # more of them
 //!     cargo bench --bench submit -- "10 us" "64 sub"    # for those tables whose heading has these words
+//!     cargo bench --bench submit -- busy                # the latency while another process keeps the processors busy
 //!
 //! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one of them what is
 //! told is the round trip; with 64, what an item costs in a pool that is never short of work, where the best there can be
@@ -16,6 +17,7 @@
 mod support {
     pub(crate) mod args;
     pub(crate) mod median;
+    pub(crate) mod neighbours;
     pub(crate) mod spin;
 }
 
@@ -32,6 +34,7 @@ use tokio::task::spawn_blocking;
 
 use support::args::measuring;
 use support::median::Summary;
+use support::neighbours::{Neighbours, spin_if_neighbour};
 use support::spin::{spin, steps_for};
 
 const ROUNDS: usize = 7;
@@ -41,12 +44,16 @@ const GRAINS: [u64; 3] = [1, 10, 100];
 const GOOD: &str = "nothing in this job fails";
 
 fn main() {
+    spin_if_neighbour();
     let given: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let rounds = given.iter().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
     let words: Vec<&String> = given.iter().filter(|word| word.parse::<usize>().is_err()).collect();
     let (rounds, length) =
         if measuring() { (rounds, Duration::from_millis(200)) } else { (1, Duration::from_millis(1)) };
     let stage = Stage::new();
+    if words.iter().any(|word| *word == "busy") || !measuring() {
+        busy(&stage, rounds, if measuring() { 300 } else { 3 });
+    }
     for submitters in SUBMITTERS {
         for micros in GRAINS {
             let heading = format!("{micros} us, {submitters} submitter{}", if submitters == 1 { "" } else { "s" });
@@ -56,6 +63,28 @@ fn main() {
             }
         }
     }
+}
+
+/// The latency of an item that does nothing, 1 ms after the one before, while `WORKERS` threads of another process spin.
+fn busy(stage: &Stage, rounds: usize, items: u64) {
+    println!("busy: no-op items, 1 ms apart, beside {WORKERS} busy threads of another process");
+    let _neighbours = Neighbours::start(WORKERS);
+    let contenders = [Contender::Fan, Contender::SpawnBlocking];
+    let mut latencies = contenders.map(|_| Vec::new());
+    for _ in 0..rounds {
+        for (contender, latencies) in contenders.into_iter().zip(&mut latencies) {
+            for _ in 0..items {
+                stage.system.block_on(actix::clock::sleep(Duration::from_millis(1)));
+                latencies.push(stage.run(contender, 1, 1, 0).0.as_secs_f64() * 1e6);
+            }
+        }
+    }
+    for (contender, mut latencies) in contenders.into_iter().zip(latencies) {
+        latencies.sort_by(f64::total_cmp);
+        let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize];
+        println!("  {:28} p50 {:.0} us, p99 {:.0} us", contender.name(), at(0.5), at(0.99));
+    }
+    println!();
 }
 
 fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, length: Duration) {
