@@ -239,10 +239,7 @@ fn an_input_without_an_end_stops_when_the_time_is_up() {
     let ended = running.end();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(124), ""));
     let (summary, message) = ended.stderr.split_once('\n').unwrap();
-    assert!(
-        summary.starts_with("prime-fan: 1 numbers tested by ") && summary.ends_with(", 1 prime found"),
-        "{summary}"
-    );
+    assert!(summary.starts_with("prime-fan: 1 number tested by ") && summary.ends_with(", 1 prime found"), "{summary}");
     assert_eq!(message, "prime-fan: stopped after 2s, as --timeout said\n");
     drop(stdin);
 }

@@ -23,4 +23,6 @@ mod search;
 #[cfg(unix)]
 mod signals;
 mod stdout;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod texts;

@@ -9,8 +9,8 @@ use std::{fs, io, process, thread};
 use actix_fan::StopHandle;
 use tempfile::NamedTempFile;
 
+use crate::screen;
 use crate::signals::{self, Signal};
-use crate::stderr;
 
 /// What the program `timeout` returns.
 pub(crate) const TIME_IS_UP: u8 = 124;
@@ -21,6 +21,9 @@ pub(crate) const GRACE: Duration = Duration::from_millis(200);
 /// How long a run that is to end may be stuck, as in a write to a pipe that is full, before the process ends without it.
 /// Container runtimes send one SIGTERM, and kill ten seconds later.
 const STUCK: Duration = Duration::from_secs(2);
+
+/// How often that is looked at meanwhile.
+const LOOKS: u32 = 4;
 
 /// Why a run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,11 +145,14 @@ impl Ending {
 
     /// Leaves when the run, which is to end, is stuck.
     fn watch(&self) -> ! {
-        self.alive();
+        let (mut before, mut looks) = (None, 0);
         loop {
-            thread::sleep(STUCK / 4);
+            // Looks are counted, not time: while the process is stopped, by Ctrl-Z for example, nothing can go on.
+            thread::sleep(STUCK / LOOKS);
             let State { phase, alive, .. } = *self.state();
-            if phase != Phase::Committing && alive.is_some_and(|alive| alive.elapsed() >= STUCK) {
+            looks = if phase == Phase::Committing || alive != before { 0 } else { looks + 1 };
+            before = alive;
+            if looks == LOOKS {
                 self.leave();
             }
         }
@@ -167,7 +173,7 @@ impl Ending {
 
     /// Ends the process, whatever it is at.
     fn leave(&self) -> ! {
-        stderr::clear_before_exit();
+        screen::clear_before_exit();
         // Locked to the end, so that no file is created any more.
         let mut state = self.state();
         if let Some(temporary) = state.temporary.take() {

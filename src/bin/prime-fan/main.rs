@@ -15,9 +15,11 @@ mod range;
 mod record;
 mod report;
 mod run;
+mod screen;
 mod signals;
 mod stderr;
 mod tally;
+mod terminal;
 mod texts;
 
 use std::env;

@@ -11,7 +11,8 @@ use crate::attributes;
 use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::parse::identity::Identity;
-use crate::stderr::{aside, say};
+use crate::screen::aside;
+use crate::stderr::say;
 
 const BUFFER: usize = 64 * 1024;
 

@@ -78,7 +78,7 @@ struct Hunt {
 
 impl Search<Prime> for Hunt {
     fn nouns(&self) -> Nouns {
-        Nouns { found: ["prime", "primes"], items: "numbers" }
+        Nouns { found: ["prime", "primes"], items: ["number", "numbers"] }
     }
 
     fn total(&self) -> Option<u64> {

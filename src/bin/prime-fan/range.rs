@@ -131,7 +131,7 @@ impl Search<Sieved> for Survey {
             What::Primes => ["prime", "primes"],
             What::Twins => ["pair", "pairs"],
         };
-        Nouns { found, items: "segments" }
+        Nouns { found, items: ["segment", "segments"] }
     }
 
     fn total(&self) -> Option<u64> {

@@ -3,8 +3,12 @@
 use actix_fan::{Stats, WorkerStats};
 
 use crate::args::{Seed, Settings, StatsForm};
-use crate::stderr::{say, write};
+use crate::progress::human::{self, count, fit};
+use crate::stderr::{PREFIX, say, write};
 use crate::tally::{Nouns, Tally};
+use crate::terminal;
+
+const NUMBERS: [&str; 2] = ["number", "numbers"];
 
 /// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
 pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
@@ -15,7 +19,8 @@ pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Sta
             write(text(nouns, tally, stats) + &seed);
         }
         None if settings.summary || (in_any_case && !settings.quiet) => {
-            say(summary(nouns, tally, stats));
+            let columns = terminal::columns().map_or(usize::MAX, |columns| columns.saturating_sub(PREFIX.len()));
+            say(summary(nouns, tally, stats, columns));
             if let Some(Seed { value, was_drawn: true }) = settings.seed {
                 say(format_args!("--seed {value} draws the same numbers again"));
             }
@@ -33,40 +38,44 @@ fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
     (worker.busy.as_secs_f64() / stats.elapsed.as_secs_f64().max(1e-9)).min(1.0)
 }
 
-fn summary(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
-    let Tally { tested, found, bad, .. } = tally;
-    let workers = stats.workers.len();
-    let mut summary = format!(
-        "{tested} numbers tested by {workers} {} in {:.3} s ({:.0} numbers/s), {found} {} found",
-        if workers == 1 { "worker" } else { "workers" },
-        stats.elapsed.as_secs_f64(),
-        rate(tally, stats),
-        nouns.found[usize::from(*found != 1)],
-    );
-    if *bad > 0 {
-        summary += &format!(", {bad} bad");
+/// One sentence, on one line of the terminal.
+fn summary(nouns: Nouns, tally: &Tally, stats: &Stats, columns: usize) -> String {
+    let workers = count(stats.workers.len() as u64, ["worker", "workers"]);
+    let mut parts = vec![
+        (3, format!("{} tested", count(tally.tested, NUMBERS))),
+        (0, format!(" by {workers}")),
+        (2, format!(" in {:.3} s", stats.elapsed.as_secs_f64())),
+    ];
+    if tally.tested > 0 {
+        parts.push((1, format!(" ({})", human::rate(rate(tally, stats)))));
     }
-    summary
+    parts.push((5, format!(", {} found", count(tally.found, nouns.found))));
+    if tally.bad > 0 {
+        parts.push((4, format!(", {} bad", tally.bad)));
+    }
+    fit(columns, &parts)
 }
 
 fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
     let Stats { taken, completed, failed, skipped, .. } = stats;
     let mut text = format!(
-        "tested     {} numbers\nfound      {} {}\nbad        {}\nelapsed    {:.3} s\nrate       {:.0} numbers/s\n",
-        tally.tested,
-        tally.found,
-        nouns.found[usize::from(tally.found != 1)],
+        "tested     {}\nfound      {}\nbad        {}\nelapsed    {:.3} s\nrate       {:.0} numbers/s\n",
+        count(tally.tested, NUMBERS),
+        count(tally.found, nouns.found),
         tally.bad,
         stats.elapsed.as_secs_f64(),
         rate(tally, stats),
     );
-    text += &format!("taken      {taken} {}: {completed} completed, {failed} failed, {skipped} skipped\n", nouns.items);
+    let taken = count(*taken, nouns.items);
+    text += &format!("taken      {taken}: {completed} completed, {failed} failed, {skipped} skipped\n");
     for (index, worker) in stats.workers.iter().enumerate() {
         let WorkerStats { items, batches, rebuilt, .. } = worker;
         text += &format!(
-            "worker {index:<3} busy {:.1} %, {items} {} in {batches} batches, rebuilt {rebuilt} times\n",
+            "worker {index:<3} busy {:.1} %, {} in {}, rebuilt {}\n",
             100.0 * busy(worker, stats),
-            nouns.items,
+            count(*items, nouns.items),
+            count(*batches, ["batch", "batches"]),
+            count(*rebuilt, ["time", "times"]),
         );
     }
     text
@@ -94,7 +103,7 @@ fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
          \"skipped\":{skipped}}},\"workers\":[{}]}}\n",
         stats.elapsed.as_secs_f64(),
         rate(tally, stats),
-        nouns.items,
+        nouns.items[1],
         workers.join(","),
     )
 }
@@ -105,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    const NOUNS: Nouns = Nouns { found: ["prime", "primes"], items: "numbers" };
+    const NOUNS: Nouns = Nouns { found: ["prime", "primes"], items: NUMBERS };
 
     fn stats() -> Stats {
         let mut stats = Stats::default();
@@ -119,14 +128,22 @@ mod tests {
     #[test]
     fn the_summary_is_sound_for_one_and_for_none() {
         assert_eq!(
-            summary(NOUNS, &Tally::default(), &Stats::default()),
-            "0 numbers tested by 0 workers in 0.000 s (0 numbers/s), 0 primes found"
+            summary(NOUNS, &Tally::default(), &Stats::default(), 100),
+            "0 numbers tested by 0 workers in 0.000 s, 0 primes found"
         );
         let tally = Tally { tested: 6, found: 1, bad: 2, ..Tally::default() };
         assert_eq!(
-            summary(NOUNS, &tally, &stats()),
-            "6 numbers tested by 1 worker in 1.500 s (4 numbers/s), 1 prime found, 2 bad"
+            summary(NOUNS, &tally, &stats(), 100),
+            "6 numbers tested by 1 worker in 1.500 s (4.0 numbers/s), 1 prime found, 2 bad"
         );
+    }
+
+    #[test]
+    fn the_summary_of_a_large_search_has_room_on_one_line() {
+        let tally = Tally { tested: 6_000_000_000, found: 172_000_000, ..Tally::default() };
+        let summary = |columns: usize| summary(NOUNS, &tally, &stats(), columns - PREFIX.len());
+        assert_eq!(summary(80), "6000000000 numbers tested in 1.500 s, 172000000 primes found");
+        assert_eq!(summary(40), "172000000 primes found");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Ctrl-C and its kin, where the system has them.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::{io, process};
 
 /// A signal that asked for the end.
@@ -33,7 +35,6 @@ impl Signal {
 /// starts, as by `nohup`, stays ignored.
 #[cfg(unix)]
 pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
-    use std::sync::Arc;
     use std::thread;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -49,6 +50,15 @@ pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()
     let each = move || signals.forever().for_each(|signal| handler(Signal(signal)));
     thread::Builder::new().name("signals".to_owned()).spawn(each)?;
     Ok(())
+}
+
+/// A flag that is set whenever the process goes on after it was stopped, by Ctrl-Z or otherwise.
+pub(crate) fn continued() -> Arc<AtomicBool> {
+    let flag = Arc::default();
+    // Where it can't be had, a stop counts like any other time.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGCONT, Arc::clone(&flag));
+    flag
 }
 
 /// A bit for each signal that is ignored. Only Linux tells; elsewhere none seems to be.

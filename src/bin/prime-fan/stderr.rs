@@ -1,41 +1,18 @@
-//! The standard error. Whoever writes there lets the progress bars, if any are drawn, step aside.
+//! The standard error, and the one voice of all that is said there.
 
-use std::env;
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, OnceLock, mpsc};
-use std::thread;
-use std::time::Duration;
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
 
 use anstream::AutoStream;
 use anstream::adapter::strip_str;
 use clap::builder::styling::{AnsiColor, Style, Styles};
-use indicatif::MultiProgress;
 
-/// The bars on the terminal, once there are any.
-static BARS: OnceLock<MultiProgress> = OnceLock::new();
+use crate::screen::aside;
+use crate::terminal;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
-
-/// From here on the terminal has bars.
-pub(crate) fn has_bars(bars: MultiProgress) {
-    // They are made once, for the one run of the process.
-    let _ = BARS.set(bars);
-}
-
-/// Does what writes to the terminal while no bar is on it.
-pub(crate) fn aside<R>(write: impl FnOnce() -> R) -> R {
-    match BARS.get() {
-        Some(bars) => bars.suspend(write),
-        None => write(),
-    }
-}
-
-/// Whether what was written can be written over, as bars are.
-pub(crate) fn can_draw() -> bool {
-    io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
-}
 
 /// Whether what is written there may have colours.
 pub(crate) fn has_colours() -> bool {
@@ -43,9 +20,19 @@ pub(crate) fn has_colours() -> bool {
     *ANSWER.get_or_init(|| AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
 }
 
+/// What a line begins with.
+pub(crate) const PREFIX: &str = "prime-fan: ";
+
 /// Writes a line.
 pub(crate) fn say(text: impl Display) {
-    write(format_args!("prime-fan: {text}\n"));
+    write(format_args!("{PREFIX}{text}\n"));
+}
+
+/// Writes a line that nothing depends on, unless it would have to wait.
+pub(crate) fn hint(text: impl Display) {
+    if terminal::takes() {
+        say(text);
+    }
 }
 
 /// Tells an error with its causes.
@@ -93,19 +80,6 @@ pub(crate) fn write(lines: impl Display) {
     let plain = if has_colours() { lines } else { strip_str(&lines).to_string() };
     // One write, so that nothing comes between. If it fails there is nobody left to tell.
     let _ = aside(|| io::stderr().write_all(plain.as_bytes()));
-}
-
-/// Takes the bars off the terminal, unless whoever holds them is stuck.
-pub(crate) fn clear_before_exit() {
-    let Some(bars) = BARS.get() else { return };
-    let (done, cleared) = mpsc::channel();
-    thread::spawn(move || {
-        // A terminal that can't be written to has no bars to clear.
-        let _ = bars.clear();
-        let _ = done.send(());
-    });
-    // It takes a moment or forever.
-    let _ = cleared.recv_timeout(Duration::from_millis(100));
 }
 
 /// Where the log goes.

@@ -5,8 +5,8 @@
 pub(crate) struct Nouns {
     /// What is found: one and many.
     pub(crate) found: [&'static str; 2],
-    /// The items that are fanned out.
-    pub(crate) items: &'static str,
+    /// The items that are fanned out: one and many.
+    pub(crate) items: [&'static str; 2],
 }
 
 /// What has come of a search so far.

@@ -125,7 +125,7 @@ impl Search<Sifted> for Filtered {
             Keep::Others => ["other", "others"],
             Keep::All => ["number", "numbers"],
         };
-        Nouns { found, items: "slices" }
+        Nouns { found, items: ["slice", "slices"] }
     }
 
     fn total(&self) -> Option<u64> {

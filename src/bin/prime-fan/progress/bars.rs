@@ -1,84 +1,97 @@
 //! Bars on a terminal.
 
-use console::Term;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::View;
-use super::human::{percent, short};
-use super::terminal::Terminal;
+use super::human::{count, fit, percent};
 use crate::stderr;
 use crate::tally::Nouns;
 
-/// Steps of a bar from empty to full, finer than any terminal shows.
-const STEPS: u64 = 10_000;
+/// Cells of a bar.
+const CELLS: usize = 8;
 
-/// Columns before the text.
-const BAR: usize = "[========] 100 %  ".len();
-const SPINNER: usize = "* ".len();
+/// A terminal with fewer columns has room for numbers alone.
+const NARROW: usize = 60;
 
-/// Drawn a second, at most.
-const FRAMES: u8 = 20;
+/// Columns that are left free: what is typed, as ^C, stays on the line.
+const FREE: usize = 3;
 
+const SPINNER: [&str; 4] = ["| ", "/ ", "- ", "\\ "];
+
+#[derive(Debug, Default)]
 pub(super) struct Bars {
-    all: MultiProgress,
-    whole: ProgressBar,
-    /// One a worker, added when their number is known. None: they are not asked for.
-    workers: Option<Vec<ProgressBar>>,
-    nouns: Nouns,
+    frames: usize,
 }
 
 impl Bars {
-    pub(super) fn new(total_is_known: bool, workers: bool, nouns: Nouns) -> Self {
-        let all = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
-            Box::new(Terminal::stderr()),
-            FRAMES,
-        ));
-        stderr::has_bars(all.clone());
-        let whole = all.add(bar(if total_is_known { "[{bar:8}] {prefix:>5}  {msg}" } else { "{spinner} {msg}" }));
-        Self { all, whole, workers: workers.then(Vec::new), nouns }
-    }
-
-    pub(super) fn draw(&mut self, view: &View<'_>) {
-        if let Some(part) = view.part {
-            self.whole.set_prefix(percent(part));
-            self.whole.set_position(steps(part));
+    /// The lines to draw on a terminal of so many columns. `workers`: with one for each worker.
+    pub(super) fn lines(&mut self, view: &View<'_>, nouns: Nouns, workers: bool, columns: usize) -> Vec<String> {
+        self.frames += 1;
+        let head = match view.part {
+            // What counts then is how to leave.
+            Some(_) if view.draining && columns < NARROW => String::new(),
+            Some(part) => bar(part, columns),
+            None => SPINNER[self.frames % SPINNER.len()].to_owned(),
+        };
+        let mut lines = vec![line(&head, &view.facts, columns)];
+        if workers {
+            lines.extend(view.stats.workers.iter().zip(&view.busy).enumerate().map(|(index, (worker, &busy))| {
+                let facts = [(1, format!("worker {index}")), (0, format!(", {}", count(worker.items, nouns.items)))];
+                line(&bar(busy, columns), &facts, columns)
+            }));
         }
-        // Whatever is typed, as ^C, stays on the line.
-        let columns = usize::from(Term::stderr().size().1).saturating_sub(3);
-        let cut = |text: &str, taken: usize| text.chars().take(columns.saturating_sub(taken)).collect::<String>();
-        let taken = if view.part.is_some() { BAR } else { SPINNER };
-        self.whole.set_message(cut(&view.facts, taken));
-        self.whole.tick();
-        let Some(bars) = &mut self.workers else { return };
-        for (index, (worker, &busy)) in view.stats.workers.iter().zip(&view.busy).enumerate() {
-            if index == bars.len() {
-                bars.push(self.all.add(bar("[{bar:8}] {prefix:>5}  {msg}")));
-            }
-            let bar = &bars[index];
-            bar.set_position(steps(busy));
-            bar.set_prefix(percent(busy));
-            bar.set_message(cut(&format!("worker {index}, {} {}", short(worker.items as f64), self.nouns.items), BAR));
-            bar.tick();
+        if stderr::has_colours() {
+            lines.iter_mut().for_each(colour);
         }
-    }
-
-    pub(super) fn clear(&self) {
-        for bar in self.workers.iter().flatten().chain([&self.whole]) {
-            bar.finish_and_clear();
-        }
+        lines
     }
 }
 
-fn bar(template: &str) -> ProgressBar {
-    let template = match stderr::has_colours() {
-        true => template.replace("{bar:8}", "{bar:8.cyan}").replace("{spinner}", "{spinner:.cyan}"),
-        false => template.to_owned(),
-    };
-    let style = ProgressStyle::with_template(&template).expect("the template is sound").progress_chars("=> ");
-    // Hidden until it belongs to those on the terminal.
-    ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::hidden()).with_style(style)
+/// A part from 0 to 1, drawn and in percent.
+fn bar(part: f64, columns: usize) -> String {
+    let percent = percent(part);
+    if columns < NARROW {
+        return format!("{percent:>5}  ");
+    }
+    let full = (part.clamp(0.0, 1.0) * CELLS as f64) as usize;
+    let tip = if full == CELLS { "" } else { ">" };
+    format!("[{:CELLS$}] {percent:>5}  ", "=".repeat(full) + tip)
 }
 
-fn steps(part: f64) -> u64 {
-    (part.clamp(0.0, 1.0) * STEPS as f64) as u64
+/// Never longer than the terminal is wide: what wraps can't be drawn over.
+fn line(head: &str, facts: &[(u8, String)], columns: usize) -> String {
+    let room = columns.saturating_sub(FREE);
+    let text = fit(room.saturating_sub(head.len()), facts);
+    let line = if head.len() + text.len() <= room { format!("{head}{text}") } else { head.to_owned() };
+    if line.len() <= room { line } else { String::new() }
+}
+
+fn colour(line: &mut String) {
+    if let Some((cells, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+        *line = format!("[\x1b[36m{cells}\x1b[39m]{rest}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_between_facts_and_never_inside_of_one() {
+        let facts =
+            [(2, "12.3 M numbers/s".to_owned()), (0, ", 3.21 k found".to_owned()), (1, ", 2m 5s left".to_owned())];
+        let line = |columns| line(&bar(0.42, columns), &facts, columns);
+        assert_eq!(line(80), "[===>    ]  42 %  12.3 M numbers/s, 3.21 k found, 2m 5s left");
+        assert_eq!(line(62), "[===>    ]  42 %  12.3 M numbers/s, 2m 5s left");
+        assert_eq!(line(40), " 42 %  12.3 M numbers/s, 2m 5s left");
+        assert_eq!(line(30), " 42 %  12.3 M numbers/s");
+        assert_eq!(line(20), " 42 %  ");
+        assert_eq!(line(5), "");
+        assert_eq!(line(0), "");
+    }
+
+    #[test]
+    fn a_bar_is_full_when_all_is_done() {
+        assert_eq!(bar(0.0, 80), "[>       ]   0 %  ");
+        assert_eq!(bar(0.999, 80), "[=======>]  99 %  ");
+        assert_eq!(bar(1.0, 80), "[========] 100 %  ");
+    }
 }

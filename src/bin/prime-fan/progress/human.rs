@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Three digits and the prefix of a power of a thousand: `12.3 M`.
-pub(super) fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     const PREFIXES: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
     let mut scaled = number.max(0.0);
     let mut prefixes = PREFIXES.iter();
@@ -23,13 +23,44 @@ pub(super) fn short(number: f64) -> String {
     format!("{scaled:.digits$}{prefix}")
 }
 
+/// So many of them, with their name for one and for many: `1 prime`, `3 primes`.
+pub(crate) fn count(number: impl Into<u64>, nouns: [&str; 2]) -> String {
+    let number = number.into();
+    format!("{number} {}", nouns[usize::from(number != 1)])
+}
+
+/// Numbers per second.
+pub(crate) fn rate(rate: f64) -> String {
+    match rate {
+        // Such tests take minutes.
+        rate if rate < 0.05 => "0 numbers/s".to_owned(),
+        rate if rate < 9.95 => format!("{rate:.1} numbers/s"),
+        rate => format!("{} numbers/s", short(rate)),
+    }
+}
+
+/// Those parts of a sentence that have room in so many columns, in their order. The ones of the lowest rank are left out
+/// first, the last one never.
+pub(crate) fn fit(columns: usize, parts: &[(u8, String)]) -> String {
+    let mut parts: Vec<&(u8, String)> = parts.iter().collect();
+    loop {
+        let text: String = parts.iter().map(|(_, text)| text.as_str()).collect();
+        let text = text.trim_start_matches([',', ';', ' ']);
+        if text.chars().count() <= columns || parts.len() <= 1 {
+            return text.to_owned();
+        }
+        let least = parts.iter().enumerate().min_by_key(|(_, (rank, _))| rank).map(|(index, _)| index);
+        parts.remove(least.expect("there are some"));
+    }
+}
+
 /// A part from 0 to 1. It is not all before it is all.
-pub(super) fn percent(part: f64) -> String {
+pub(crate) fn percent(part: f64) -> String {
     format!("{} %", (part.clamp(0.0, 1.0) * 100.0).floor())
 }
 
 /// Two units at most. `None` for what nobody waits for.
-pub(super) fn time(time: Duration) -> Option<String> {
+pub(crate) fn time(time: Duration) -> Option<String> {
     const YEAR: u64 = 365 * 24 * 60 * 60;
     let text = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
     (time.as_secs() < 100 * YEAR).then(|| text.split(' ').take(2).collect::<Vec<_>>().join(" "))
@@ -55,6 +86,30 @@ mod tests {
         ] {
             assert_eq!(short(number), text);
         }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let segments = ["segment", "segments"];
+        assert_eq!([0u64, 1, 2].map(|number| count(number, segments)), ["0 segments", "1 segment", "2 segments"]);
+    }
+
+    #[test]
+    fn a_slow_rate_has_a_decimal() {
+        let rates = [0.0, 0.4, 9.94, 9.96, 1.2e9].map(rate);
+        assert_eq!(rates, ["0 numbers/s", "0.4 numbers/s", "9.9 numbers/s", "10 numbers/s", "1.20 G numbers/s"]);
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_by_rank() {
+        let parts = [(2, "7 tested"), (0, " by 2 workers"), (1, " in 3 s"), (3, ", 1 found")];
+        let parts = parts.map(|(rank, text)| (rank, text.to_owned()));
+        assert_eq!(fit(100, &parts), "7 tested by 2 workers in 3 s, 1 found");
+        assert_eq!(fit(36, &parts), "7 tested in 3 s, 1 found");
+        assert_eq!(fit(20, &parts), "7 tested, 1 found");
+        assert_eq!(fit(10, &parts), "1 found");
+        assert_eq!(fit(0, &parts), "1 found");
+        assert_eq!(fit(0, &[]), "");
     }
 
     #[test]

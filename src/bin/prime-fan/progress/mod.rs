@@ -1,22 +1,26 @@
 //! How far a search is, for those who watch.
 
 mod bars;
-mod human;
+pub(crate) mod human;
 mod notes;
-mod terminal;
+mod pace;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use actix_fan::Stats;
 
 use crate::args::{ProgressWhen, Settings};
 use crate::ending::{GRACE, Reason};
-use crate::stderr::{self, say};
+use crate::stderr::hint;
 use crate::tally::{Nouns, Tally};
+use crate::{screen, signals, terminal};
 
 use bars::Bars;
-use human::{percent, short, time};
+use human::{count, fit, percent, rate, short, time};
 use notes::Notes;
+use pace::Pace;
 
 /// How often to look whether something has to be shown.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -24,19 +28,16 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// Between two lines where no bar can be drawn.
 const LINE: Duration = Duration::from_secs(1);
 
-/// The time over which the rate is a mean.
-const SMOOTHING: Duration = Duration::from_secs(2);
+/// The width of a terminal that doesn't tell.
+const COLUMNS: usize = 80;
 
 pub(crate) struct Progress {
     display: Display,
     nouns: Nouns,
     total: Option<u64>,
-    begun: Instant,
-    /// When something was last shown, and what.
-    last: Instant,
-    tested: u64,
-    /// Numbers a second.
-    rate: Option<f64>,
+    pace: Pace,
+    /// Set when the process goes on after a stop.
+    continued: Arc<AtomicBool>,
     /// For each worker: the time it had been busy when something was last shown.
     busy: Vec<Duration>,
 }
@@ -46,15 +47,20 @@ enum Display {
     /// Now and then a word to a user who may wonder.
     Notes(Notes),
     Lines,
-    Bars(Bars),
+    Bars {
+        bars: Bars,
+        workers: bool,
+    },
 }
 
 /// What is shown.
 struct View<'a> {
     /// From 0 to 1, where it is known.
     part: Option<f64>,
-    /// Everything else about the search as a whole.
-    facts: String,
+    /// Whether only what is in flight is waited for.
+    draining: bool,
+    /// Everything else about the search as a whole, each part with the rank at which it is worth its room.
+    facts: Vec<(u8, String)>,
     stats: &'a Stats,
     /// What part of its time each worker was busy, from 0 to 1, since the last view.
     busy: Vec<f64>,
@@ -67,24 +73,28 @@ impl Progress {
         let display = match settings.progress {
             _ if settings.quiet => Display::Nothing,
             ProgressWhen::Never => Display::Nothing,
-            _ if stderr::can_draw() && !types => Display::Bars(Bars::new(total.is_some(), workers, nouns)),
+            _ if terminal::can_draw() && !types => Display::Bars { bars: Bars::default(), workers },
             ProgressWhen::Always => Display::Lines,
             ProgressWhen::Auto | ProgressWhen::Workers => Display::Notes(Notes::new(Instant::now())),
         };
-        let now = Instant::now();
-        Self { display, nouns, total, begun: now, last: now, tested: 0, rate: None, busy: Vec::new() }
+        let pace = Pace::new(Instant::now());
+        Self { display, nouns, total, pace, continued: signals::continued(), busy: Vec::new() }
     }
 
     /// Whether [`show`](Self::show) should be called. Cheap enough to be asked at every turn. `waiting`: nothing has come
     /// for the length of a tick.
-    pub(crate) fn is_due(&self, now: Instant, waiting: bool) -> bool {
+    pub(crate) fn is_due(&mut self, now: Instant, waiting: bool) -> bool {
+        let stopped = self.pace.run(now, self.continued.swap(false, Relaxed));
+        if let Display::Notes(notes) = &mut self.display {
+            notes.pause(stopped);
+        }
         let interval = match &self.display {
             Display::Nothing => return false,
             Display::Notes(_) if !waiting => return false,
-            Display::Notes(_) | Display::Bars(_) => TICK,
+            Display::Notes(_) | Display::Bars { .. } => TICK,
             Display::Lines => LINE,
         };
-        now - self.last >= interval
+        self.pace.since(now) >= interval
     }
 
     pub(crate) fn show(
@@ -98,21 +108,23 @@ impl Progress {
         let view = self.view(now, tally, asked, stats);
         match &mut self.display {
             Display::Nothing => {}
-            Display::Lines => say(view.line()),
-            Display::Bars(bars) => bars.draw(&view),
+            Display::Lines => hint(view.line()),
+            Display::Bars { bars, workers } => {
+                let columns = terminal::columns().unwrap_or(COLUMNS);
+                screen::draw(bars.lines(&view, self.nouns, *workers, columns));
+            }
             Display::Notes(notes) => match asked {
-                Some((reason, since)) => {
-                    // Until then another signal would mean nothing, and most searches are at their end.
+                Some((_, since)) => {
+                    // Until then most searches are at their end.
                     if now - since >= GRACE && stats.in_flight > 0 && notes.drain_is_due() {
-                        let again = if reason == Reason::Signal { " again" } else { "" };
-                        say(format_args!("{}; interrupt{again} to leave at once", view.facts));
+                        hint(view.line());
                     }
                 }
                 None => {
                     if notes.search_is_due(now, tally.found)
                         && let Some(note) = note()
                     {
-                        say(note);
+                        hint(note);
                     }
                 }
             },
@@ -121,14 +133,8 @@ impl Progress {
 
     /// Takes everything off the terminal. Whether something was on it.
     pub(crate) fn clear(&mut self) -> bool {
-        match &self.display {
-            Display::Bars(bars) => {
-                bars.clear();
-                true
-            }
-            Display::Lines => true,
-            Display::Nothing | Display::Notes(_) => false,
-        }
+        screen::clear();
+        matches!(self.display, Display::Lines | Display::Bars { .. })
     }
 
     fn view<'a>(
@@ -138,44 +144,43 @@ impl Progress {
         asked: Option<(Reason, Instant)>,
         stats: &'a Stats,
     ) -> View<'a> {
-        let since = now - self.last;
-        let recent = (tally.tested - self.tested) as f64 / since.as_secs_f64();
-        let weight = 1.0 - (-since.as_secs_f64() / SMOOTHING.as_secs_f64()).exp();
-        let rate = self.rate.map_or(recent, |rate| rate + (recent - rate) * weight);
+        let since = self.pace.since(now).as_secs_f64().max(1e-9);
         let before = std::mem::replace(&mut self.busy, stats.workers.iter().map(|worker| worker.busy).collect());
         let busy = |(worker, now): (usize, &Duration)| {
             let before = before.get(worker).copied().unwrap_or_default();
-            (now.saturating_sub(before).as_secs_f64() / since.as_secs_f64()).min(1.0)
+            (now.saturating_sub(before).as_secs_f64() / since).min(1.0)
         };
         let busy = self.busy.iter().enumerate().map(busy).collect();
-        (self.last, self.tested, self.rate) = (now, tally.tested, Some(rate));
-
+        let pace = self.pace.measure(now, tally.tested);
         let part = self.total.map(|total| tally.done as f64 / total.max(1) as f64);
-        let mut facts = format!(
-            "{} numbers/s, {} found, {} in flight",
-            short(rate),
-            short(tally.found as f64),
-            short(stats.in_flight as f64),
-        );
-        if asked.is_some() {
-            facts = format!("finishing {} {}", stats.in_flight, self.nouns.items);
-        } else if let Some(left) = part.and_then(|part| time_left(now - self.begun, part)).and_then(time) {
-            facts += &format!(", {left} left");
-        }
-        View { part, facts, stats, busy }
+        let facts = match asked {
+            Some((reason, since)) => {
+                let again = if reason == Reason::Signal { " again" } else { "" };
+                let mut facts = vec![(0, format!("finishing {}", count(stats.in_flight as u64, self.nouns.items)))];
+                // Until then another signal would mean nothing.
+                if now - since >= GRACE {
+                    facts.push((1, format!("; interrupt{again} to leave at once")));
+                }
+                facts
+            }
+            None => {
+                let left = part.and_then(|part| self.pace.left(now, part)).and_then(time);
+                vec![
+                    (3, rate(pace)),
+                    (1, format!(", {} found", short(tally.found as f64))),
+                    (0, format!(", {} in flight", short(stats.in_flight as f64))),
+                    (2, left.map_or(String::new(), |left| format!(", {left} left"))),
+                ]
+            }
+        };
+        View { part, draining: asked.is_some(), facts, stats, busy }
     }
 }
 
 impl View<'_> {
     /// All of it as one line.
     fn line(&self) -> String {
-        let part = self.part.map_or(String::new(), |part| format!("{}, ", percent(part)));
-        part + &self.facts
+        let part = self.part.filter(|_| !self.draining);
+        part.map_or(String::new(), |part| format!("{}, ", percent(part))) + &fit(usize::MAX, &self.facts)
     }
-}
-
-/// By the pace so far, once there is one.
-fn time_left(elapsed: Duration, part: f64) -> Option<Duration> {
-    let left = elapsed.as_secs_f64() * (1.0 / part - 1.0);
-    (elapsed >= LINE).then(|| Duration::try_from_secs_f64(left).ok()).flatten()
 }

@@ -33,6 +33,11 @@ impl Notes {
         due
     }
 
+    /// The process was stopped for so long.
+    pub(super) fn pause(&mut self, time: Duration) {
+        self.quiet_since += time;
+    }
+
     /// Whether to tell that the end is being waited for: once.
     pub(super) fn drain_is_due(&mut self) -> bool {
         !std::mem::replace(&mut self.drain_told, true)
@@ -59,6 +64,15 @@ mod tests {
         for second in 0..60 {
             assert!(!notes.search_is_due(start + Duration::from_secs(second), second));
         }
+    }
+
+    #[test]
+    fn the_time_for_which_the_process_was_stopped_does_not_count() {
+        let start = Instant::now();
+        let mut notes = Notes::new(start);
+        notes.pause(Duration::from_secs(3600));
+        assert!(!notes.search_is_due(start + Duration::from_secs(3601), 0));
+        assert!(notes.search_is_due(start + Duration::from_secs(3602), 0));
     }
 
     #[test]
