@@ -14,7 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A time that was published so long ago is not relied on: the thread gets no processor time, or the process was forked and
 /// the thread is not part of it.
-const STALE: Duration = Duration::from_millis(20);
+const STALE: Duration = Duration::from_millis(50);
 
 /// The thread calls nothing but the standard library.
 const STACK: usize = 64 * 1024;

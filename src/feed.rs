@@ -130,11 +130,13 @@ where
             return Pulled::Spent;
         }
         let stretch = slice.grant(left - 1);
-        for _ in 0..=stretch.steps {
+        let mut steps = 1 + stretch.steps;
+        left -= steps;
+        while steps > 0 {
             if !control.is_running() {
                 return Pulled::Stopped;
             }
-            left -= 1;
+            steps -= 1;
             match source.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(input))) => inputs.push(input),
                 Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
@@ -145,6 +147,7 @@ where
                 Poll::Pending => return Pulled::Pending,
             }
             if stretch.is_over() {
+                left += steps;
                 break;
             }
         }

@@ -22,9 +22,9 @@ pub(crate) struct Tail<T: Send + 'static> {
     control: Arc<Control>,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
-    /// Results of `current` that may be taken without a look at anything but the stretch, and how many have been.
+    /// Results of `current` that may be taken without a look at anything but the time, and how many there were at first.
     run: Stretch,
-    taken: usize,
+    granted: usize,
     /// Results taken, those of the run not counted.
     emitted: u64,
     slice: Slice,
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Tail<T> {
             chunks,
             current: None,
             run: Stretch::of(0),
-            taken: 0,
+            granted: 0,
             emitted: 0,
             slice,
             state: State::Open,
@@ -68,11 +68,11 @@ impl<T: Send + 'static> Tail<T> {
     /// The next result.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        if self.taken < self.run.steps
+        if self.run.steps > 0
             && !self.run.is_over()
             && let Some(value) = self.current.as_mut().and_then(Chunk::next_value)
         {
-            self.taken += 1;
+            self.run.steps -= 1;
             return Poll::Ready(Some(Ok(value)));
         }
         self.poll_result(cx)
@@ -120,13 +120,13 @@ impl<T: Send + 'static> Tail<T> {
     }
 
     fn emitted(&self) -> u64 {
-        self.emitted + self.taken as u64
+        self.emitted + (self.granted - self.run.steps) as u64
     }
 
     /// Ends the run, and counts what was taken in it for others to see.
     fn end_run(&mut self) {
         self.emitted = self.emitted();
-        (self.run, self.taken) = (Stretch::of(0), 0);
+        (self.run, self.granted) = (Stretch::of(0), 0);
         self.control.set_emitted(self.emitted);
     }
 
@@ -162,6 +162,7 @@ impl<T: Send + 'static> Tail<T> {
             self.current = None;
         } else {
             self.run = self.slice.grant(chunk.run());
+            self.granted = self.run.steps;
         }
         result
     }
