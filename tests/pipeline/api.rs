@@ -4,8 +4,8 @@ use std::error::Error;
 
 use actix::{Addr, Recipient};
 use actix_fan::{
-    Aggregator, Blocking, Chunk, FanIn, FanOutExt, Generator, ItemError, Merged, PipelineError, Snapshot, StartError,
-    Stats, Stop, StopHandle,
+    Aggregator, Blocking, Chunk, End, FanIn, FanOutExt, Generator, ItemError, Merged, PipelineError, Snapshot,
+    StartError, Stats, Stop, StopHandle,
 };
 use futures::Stream;
 use futures::stream::FusedStream;
@@ -26,11 +26,24 @@ fn the_handles_can_be_sent_and_shared() {
     send::<Blocking<u64>>();
     sync::<StopHandle>();
     sync::<Stats>();
+    sync::<End>();
     sync::<Addr<Generator>>();
     sync::<Addr<Aggregator<u64>>>();
     error::<ItemError>();
     error::<PipelineError>();
     error::<StartError>();
+}
+
+#[test]
+fn waiting_for_an_end_can_be_done_on_any_thread() {
+    fn sent<F: Future<Output: Send> + Send>(_: F) {}
+    fn waits(stop: &StopHandle, results: &mut FanIn<u64>, merged: &mut Merged<FanIn<u64>>) {
+        sent(stop.finished());
+        sent(stop.workers_gone());
+        sent(results.finished());
+        sent(merged.finished());
+    }
+    let _ = waits;
 }
 
 #[test]
