@@ -74,7 +74,7 @@ fn busy(stage: &Stage, rounds: usize, items: u64) {
     for _ in 0..rounds {
         for (contender, latencies) in contenders.into_iter().zip(&mut latencies) {
             for _ in 0..items {
-                stage.system.block_on(actix::clock::sleep(Duration::from_millis(1)));
+                stage.system.block_on(async { actix::clock::sleep(Duration::from_millis(1)).await });
                 latencies.push(stage.run(contender, 1, 1, 0).0.as_secs_f64() * 1e6);
             }
         }
