@@ -22,6 +22,7 @@ mod range;
 mod search;
 #[cfg(unix)]
 mod signals;
+mod statistics;
 mod stdout;
 #[cfg(target_os = "linux")]
 mod terminal;

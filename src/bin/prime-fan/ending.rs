@@ -2,7 +2,7 @@
 //! after it leaves.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use std::{fs, io, process, thread};
 
@@ -11,6 +11,8 @@ use tempfile::NamedTempFile;
 
 use crate::screen;
 use crate::signals::{self, Signal};
+use crate::statistics::{End, Statistics};
+use crate::tally::{Nouns, Tally};
 
 /// What the program `timeout` returns.
 pub(crate) const TIME_IS_UP: u8 = 124;
@@ -47,6 +49,8 @@ struct State {
     /// When the run was last seen to go on.
     alive: Option<Instant>,
     phase: Phase,
+    /// What is to be written at the end, whatever the end is.
+    statistics: Option<Statistics>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +120,27 @@ impl Ending {
         (state.phase, state.alive) = (Phase::Telling, Some(Instant::now()));
     }
 
+    pub(crate) fn measured_by(&self, statistics: Option<Statistics>) {
+        self.state().statistics = statistics;
+    }
+
+    /// What the statistics would say if the run were left now.
+    pub(crate) fn note(&self, nouns: Nouns, tally: &Tally) {
+        if let Some(statistics) = &mut self.state().statistics {
+            statistics.note(nouns, tally);
+        }
+    }
+
+    /// The statistics, to be written by the caller: by no other.
+    pub(crate) fn take_statistics(&self) -> Option<Statistics> {
+        let mut state = self.state();
+        let mut statistics = state.statistics.take()?;
+        if let Some(pipeline) = &state.pipeline {
+            statistics.note_stats(pipeline.stats());
+        }
+        Some(statistics)
+    }
+
     /// Why the run is to end, if it is, and since when.
     pub(crate) fn asked(&self) -> Option<(Reason, Instant)> {
         self.state().asked
@@ -174,6 +199,17 @@ impl Ending {
     /// Ends the process, whatever it is at.
     fn leave(&self) -> ! {
         screen::clear_before_exit();
+        if let Some(statistics) = self.take_statistics() {
+            let reason = if self.signal().is_some() { "signal" } else { "timeout" };
+            let (done, written) = mpsc::channel();
+            // It may go to where nobody reads.
+            let writer = thread::Builder::new().name("statistics".to_owned()).spawn(move || {
+                let _ = done.send(statistics.write(&End::because(reason)));
+            });
+            if writer.is_ok() {
+                let _ = written.recv_timeout(GRACE);
+            }
+        }
         // Locked to the end, so that no file is created any more.
         let mut state = self.state();
         if let Some(temporary) = state.temporary.take() {

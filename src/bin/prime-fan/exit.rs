@@ -77,6 +77,19 @@ impl Failure {
         }
     }
 
+    /// Why the run ended, as programs are told it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
+                "reader-closed"
+            }
+            Self::Interrupted => "signal",
+            Self::TimeIsUp(_) => "timeout",
+            failure if failure.is_complete() => "complete",
+            _ => "failed",
+        }
+    }
+
     /// Says what has to be said and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let code = match &self {

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod screen;
 mod signals;
+mod statistics;
 mod stderr;
 mod tally;
 mod terminal;
@@ -32,10 +33,11 @@ use tokio::runtime;
 use crate::args::{Cli, Command, Settings};
 use crate::ending::Ending;
 use crate::exit::Failure;
+use crate::statistics::{End, Statistics};
 
 fn main() -> ExitCode {
     let ending = Ending::default();
-    let code = match run(&ending) {
+    let code = match with_statistics(run(&ending), &ending) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     };
@@ -46,20 +48,31 @@ fn main() -> ExitCode {
     code
 }
 
+/// Writes the statistics, if there are to be any. That they can't be written is what a run that went well ends with.
+fn with_statistics(result: Result<(), Failure>, ending: &Ending) -> Result<(), Failure> {
+    match ending.take_statistics() {
+        Some(statistics) => {
+            let written = statistics.write(&End::of(&result));
+            result.and(written)
+        }
+        None => result,
+    }
+}
+
 fn run(ending: &Ending) -> Result<(), Failure> {
     ending.on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
     match Cli::parse(env::args_os().collect())? {
         Command::Random(args) => {
             let (search, settings) = args.into_search()?;
-            in_system(&settings, ending)?.block_on(random::run(search, &settings, ending))
+            in_system("random", &settings, ending)?.block_on(random::run(search, &settings, ending))
         }
         Command::Filter(args) => {
             let (filter, settings) = args.into_filter();
-            in_system(&settings, ending)?.block_on(filter::run(filter, &settings, ending))
+            in_system("filter", &settings, ending)?.block_on(filter::run(filter, &settings, ending))
         }
         Command::Range(args) => {
             let (range, settings) = args.into_range();
-            in_system(&settings, ending)?.block_on(range::run(range, &settings, ending))
+            in_system("range", &settings, ending)?.block_on(range::run(range, &settings, ending))
         }
         Command::Completions { shell } => texts::completions(shell),
         Command::Man { command } => texts::man(command.as_deref()),
@@ -67,7 +80,8 @@ fn run(ending: &Ending) -> Result<(), Failure> {
 }
 
 /// What a search needs around it: the log, the clock, and an event loop for its actors.
-fn in_system(settings: &Settings, ending: &Ending) -> Result<actix::SystemRunner, Failure> {
+fn in_system(command: &'static str, settings: &Settings, ending: &Ending) -> Result<actix::SystemRunner, Failure> {
+    ending.measured_by(Statistics::new(command, settings)?);
     let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
     let mut log = env_logger::Builder::new();
     // What was typed beats what is set for every program.

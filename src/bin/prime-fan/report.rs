@@ -13,7 +13,8 @@ const NUMBERS: [&str; 2] = ["number", "numbers"];
 /// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
 pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
     match settings.stats {
-        Some(StatsForm::Json) => write(json(nouns, tally, stats)),
+        // It is written when all else is over.
+        Some(StatsForm::Json) => {}
         Some(StatsForm::Text) => {
             let seed = settings.seed.map_or(String::new(), |seed| format!("seed       {}\n", seed.value));
             write(text(nouns, tally, stats) + &seed);
@@ -81,8 +82,8 @@ fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
     text
 }
 
-/// One line. Nothing in it needs to be escaped.
-fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+/// Fields of an object. Nothing in them needs to be escaped.
+pub(crate) fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
     let workers: Vec<String> = stats
         .workers
         .iter()
@@ -98,9 +99,9 @@ fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
     let Tally { tested, found, bad, .. } = tally;
     let Stats { taken, completed, failed, skipped, .. } = stats;
     format!(
-        "{{\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
+        "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
          \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
-         \"skipped\":{skipped}}},\"workers\":[{}]}}\n",
+         \"skipped\":{skipped}}},\"workers\":[{}]",
         stats.elapsed.as_secs_f64(),
         rate(tally, stats),
         nouns.items[1],
@@ -157,9 +158,9 @@ mod tests {
         );
         assert_eq!(
             json(NOUNS, &tally, &stats()),
-            "{\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
+            "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
              \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
-             \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]}\n"
+             \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
         );
     }
 }

@@ -100,6 +100,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         let ended = self.finished().await;
         let stats = self.results.stats();
         self.search.observe(&stats, &mut self.tally);
+        self.ending.note(self.search.nouns(), &self.tally);
         let enough = match collected {
             Ok(enough) => enough,
             Err(failure) => return self.abandon(failure),
@@ -198,6 +199,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
 
     fn show(&mut self, waiting: bool) {
         self.ending.alive();
+        self.ending.note(self.search.nouns(), &self.tally);
         let now = Instant::now();
         if self.progress.is_due(now, waiting) {
             let stats = self.results.stats();

@@ -40,6 +40,11 @@ pub(crate) fn complain(error: &dyn Error) {
     write(complaint(error));
 }
 
+/// An error with its causes.
+pub(crate) fn plain(error: &dyn Error) -> String {
+    strip_str(&complaint(error)).to_string().trim_end().trim_start_matches("prime-fan: ").to_owned()
+}
+
 /// A line about an error with its causes.
 pub(crate) fn complaint(error: &dyn Error) -> String {
     let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");

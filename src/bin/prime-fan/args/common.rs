@@ -38,6 +38,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FORMAT", value_enum)]
     stats: Option<StatsForm>,
 
+    /// Write statistics to FILE at the end, whatever the end is, as a JSON object
+    #[arg(long, value_name = "FILE")]
+    stats_file: Option<PathBuf>,
+
     /// Print only results and errors: no summary, no notes, no progress
     #[arg(short, long)]
     quiet: bool,
@@ -89,6 +93,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Duration>,
     pub(crate) progress: ProgressWhen,
     pub(crate) stats: Option<StatsForm>,
+    pub(crate) stats_file: Option<PathBuf>,
     pub(crate) quiet: bool,
     /// Whether to sum it up at the end where nothing else is told.
     pub(crate) summary: bool,
@@ -108,14 +113,26 @@ pub(crate) struct Seed {
 
 impl From<Common> for Settings {
     fn from(common: Common) -> Self {
-        let Common { workers, format, output, timeout, progress, stats, quiet, verbose, color: _ } = common;
+        let Common { workers, format, output, timeout, progress, stats, stats_file, quiet, verbose, color: _ } = common;
         let log_filter = match (quiet, verbose) {
             (true, _) => Some("error"),
             (_, 0) => None,
             (_, 1) => Some("info"),
             _ => Some("debug"),
         };
-        Self { workers, format, output, timeout, progress, stats, quiet, summary: false, seed: None, log_filter }
+        Self {
+            workers,
+            format,
+            output,
+            timeout,
+            progress,
+            stats,
+            stats_file,
+            quiet,
+            summary: false,
+            seed: None,
+            log_filter,
+        }
     }
 }
 

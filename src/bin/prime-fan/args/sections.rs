@@ -24,6 +24,20 @@ const FIELDS: &str = "
   line     with --location: its line in the file, from 1
   count    with --count: how many there are; no other field is printed";
 
+const STATISTICS: &str = "
+  version             that of the program
+  command             random, filter or range
+  seed                of the random numbers, or null
+  end                 reason: complete, reader-closed, signal, timeout or
+                      failed; message: what failed, or null
+  tested, found, bad  numbers, results, and words that are not numbers
+  elapsed_seconds     from the first item on
+  numbers_per_second  tested in this time
+  items               unit: what workers are given; taken, completed, failed,
+                      skipped: how many of them
+  workers             for each: busy_seconds, busy (a part of the time),
+                      items, batches, rebuilt (after a panic)";
+
 const ENVIRONMENT: &str = "
   RUST_LOG        what to log without -q and -v, such as actix_fan=debug
   NO_COLOR        if set, and CLICOLOR if 0: no colours without --color
@@ -38,7 +52,8 @@ pub(super) fn short(examples: &str) -> String {
 
 /// After the options in full.
 pub(super) fn long(examples: &str) -> String {
-    format!("{}\n\nNumbers:{NUMBERS}\n\nFields of JSON and CSV:{FIELDS}\n\nEnvironment:{ENVIRONMENT}", short(examples))
+    let fields = format!("Fields of JSON and CSV:{FIELDS}\n\nFields of --stats json and --stats-file:{STATISTICS}");
+    format!("{}\n\nNumbers:{NUMBERS}\n\n{fields}\n\nEnvironment:{ENVIRONMENT}", short(examples))
 }
 
 #[cfg(test)]
@@ -57,7 +72,14 @@ mod tests {
             for heading in ["Examples:\n", "Exit codes:\n    0  "] {
                 assert!(short.contains(heading) && long.contains(heading), "{heading} in {command}");
             }
-            for heading in ["Numbers:\n", "Fields of JSON and CSV:\n", "  index ", "Environment:\n", "  RUST_LOG "] {
+            for heading in [
+                "Numbers:\n",
+                "Fields of JSON and CSV:\n",
+                "  index ",
+                "Fields of --stats json and --stats-file:\n",
+                "Environment:\n",
+                "  RUST_LOG ",
+            ] {
                 assert!(!short.contains(heading) && long.contains(heading), "{heading} in {command}");
             }
             // Columns are lost where a line is wrapped. The manual moves them five columns to the right.
