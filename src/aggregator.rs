@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
 
 use crate::batch::{Chunk, Outcomes};
+use crate::burst::Burst;
 use crate::control::Control;
 use crate::discard::{self, Allowance};
 use crate::protocol::Reorder;
@@ -30,6 +31,7 @@ pub struct Aggregator<T> {
     /// Never holds more than the window, since what it holds keeps its credit.
     stream: UnboundedSender<Chunk<T>>,
     slice: Slice,
+    burst: Burst,
 }
 
 /// What is held back.
@@ -52,7 +54,7 @@ impl<T: Send + 'static> Aggregator<T> {
     /// `slice` is how long it may pass on in one go what it held back for order.
     pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
         let order = ordered.then(|| Order { waiting: Reorder::new(), releasing: false, finished: false });
-        Self { control: Arc::clone(control), order, stream, slice }
+        Self { control: Arc::clone(control), order, stream, slice, burst: Burst::default() }
     }
 
     /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
@@ -104,6 +106,13 @@ impl<T> fmt::Debug for Aggregator<T> {
     }
 }
 
+impl<T> Drop for Aggregator<T> {
+    fn drop(&mut self) {
+        // Before the stream ends. Unless everything was seen through, the workers would go on for a stream that gets nothing.
+        self.control.lose("the aggregator");
+    }
+}
+
 impl<T: Send + 'static> Actor for Aggregator<T> {
     type Context = Context<Self>;
 }
@@ -112,6 +121,7 @@ impl<T: Send + 'static> Handler<Outcomes<T>> for Aggregator<T> {
     type Result = ();
 
     fn handle(&mut self, outcomes: Outcomes<T>, ctx: &mut Self::Context) {
+        self.burst.count(ctx);
         if !self.accept(outcomes) {
             self.order.as_mut().expect("it is ordered").releasing = true;
             ctx.spawn(Releasing);
@@ -133,7 +143,8 @@ impl<T: Send + 'static> Handler<Finish> for Aggregator<T> {
 impl<T: Send + 'static> Handler<Snapshot> for Aggregator<T> {
     type Result = MessageResult<Snapshot>;
 
-    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Snapshot, ctx: &mut Self::Context) -> Self::Result {
+        self.burst.count(ctx);
         MessageResult(self.control.stats())
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::end::End;
 use crate::error::PipelineError;
+use crate::host::Host;
 use crate::logging;
 use crate::own::unless_own;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
@@ -68,6 +69,8 @@ pub(crate) struct Control {
     upstream: Vec<Arc<Control>>,
     /// The stream was dropped, so no result will be taken any more.
     abandoned: AtomicBool,
+    /// None where no actors are at work, as in a simulation.
+    host: Option<Host>,
 }
 
 impl Control {
@@ -88,7 +91,13 @@ impl Control {
             error: OnceLock::new(),
             upstream: Vec::new(),
             abandoned: AtomicBool::new(false),
+            host: None,
         }
+    }
+
+    /// The same, with the System and the arbiter that it depends on.
+    pub(crate) fn on(self, host: &Host) -> Self {
+        Self { host: Some(host.clone()), ..self }
     }
 
     /// Its items are the results of the runs `upstream`.
@@ -157,6 +166,20 @@ impl Control {
         if !self.is_complete() {
             self.fail_with(error, phase);
         }
+    }
+
+    /// Ends the pipeline with an error because this part of it ended too early: with its System, or alone.
+    pub(crate) fn lose(self: &Arc<Self>, actor: &'static str) {
+        // Parts end with every pipeline; whether the System runs is asked only where it matters.
+        if self.is_complete() || self.is_stopped() {
+            return;
+        }
+        // When a System ends, its arbiters close before they drop the actors on them.
+        let error = match &self.host {
+            Some(host) if host.is_running() => PipelineError::ActorLost { actor },
+            _ => PipelineError::SystemStopped,
+        };
+        self.fail(error, Phase::Stopped);
     }
 
     /// Ends the pipeline, of which all work may have ended, because results can't be delivered.

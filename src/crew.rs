@@ -1,70 +1,193 @@
-//! The crew: the start of the workers' threads, with errors where actix panics.
+//! The start of the workers' threads: without keeping the arbiter, and with errors where actix panics.
+//!
+//! `SyncArbiter` starts its threads itself and panics, loudly, when the operating system refuses one. That shows only
+//! after the fact, so each worker's place is reserved first: by a thread with a stack of the same size, which does nothing
+//! but wait. If all of them can be started, so can the workers in their places. Only the reservation is made on the
+//! arbiter. To end a reserved thread takes until the processor gets to it, which on busy cores is milliseconds; so a
+//! further thread, the starter, exchanges reserved threads for workers, one by one.
 
+use std::collections::VecDeque;
+use std::io;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{Builder, JoinHandle};
 
-use actix::{Actor, Addr, Arbiter, SyncArbiter, SyncContext, System};
-use tokio::runtime::Handle;
+use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 
-use crate::error::StartError;
-use crate::unwind::catch;
+use crate::control::{Control, Presence};
+use crate::error::{PipelineError, StartError};
+use crate::protocol::Phase;
+use crate::unwind::{catch, discard};
 
-/// actix panics where there is no System, and starts actors into the void where it was stopped.
-pub(crate) fn check_arbiter() -> Result<(), StartError> {
-    let (Some(system), Some(arbiter)) = (System::try_current(), Arbiter::try_current()) else {
-        return Err(StartError::NoSystem);
-    };
-    // Outside of `block_on` the arbiter's thread has no runtime to spawn on.
-    Handle::try_current().map_err(|_| StartError::NoSystem)?;
-    // The pool's queue is served on the System's first arbiter, the actors live on this one.
-    if !system.arbiter().spawn_fn(|| ()) || !arbiter.spawn_fn(|| ()) {
-        return Err(StartError::SystemStopped);
+/// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer leave
+/// less room that others may take first.
+const AHEAD: usize = 8;
+
+/// The threads of a pipeline's or a pool's workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Threads {
+    pub(crate) workers: usize,
+    /// They are named `name-0` and so on.
+    pub(crate) name: String,
+    /// In bytes, where it isn't the default.
+    pub(crate) stack_size: Option<usize>,
+}
+
+impl Threads {
+    /// A thread of this name, with a stack of the workers' size.
+    fn builder(&self, name: String) -> Builder {
+        let builder = Builder::new().name(name);
+        match self.stack_size {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        }
     }
-    // The runtime may be another one, entered on the arbiter's thread, where actors can't be spawned.
-    catch(|| drop(actix::spawn(async {}))).map_err(|_| StartError::NoSystem)
+
+    fn worker(&self, worker: usize) -> Builder {
+        self.builder(format!("{}-{worker}", self.name))
+    }
+
+    fn refused(&self, worker: usize, source: io::Error) -> StartError {
+        StartError::Thread { worker, workers: self.workers, source }
+    }
 }
 
-/// The System that this thread belongs to, whether its loop runs already or not.
-pub(crate) fn check_system() -> Result<System, StartError> {
-    let system = System::try_current().ok_or(StartError::NoSystem)?;
-    if system.arbiter().spawn_fn(|| ()) { Ok(system) } else { Err(StartError::SystemStopped) }
-}
-
-/// Starts `workers` threads, each with an actor that `hire` makes of the worker's number and what all of them share.
+/// Starts the threads, each with an actor that `hire` makes of the worker's number and what all of them share. `ready` is
+/// called with the address of all, soon, on another thread. It is dropped instead if that fails in the end; then the
+/// pipeline has ended with an error.
+///
+/// # Errors
+///
+/// [`StartError::Thread`], where there is no place for so many threads and one more. Nothing was started then.
 pub(crate) fn start_crew<A, S>(
-    name: &str,
-    workers: usize,
+    system: &System,
+    threads: Threads,
+    control: &Arc<Control>,
     shared: Arc<S>,
-    hire: impl Fn(usize, Arc<S>) -> A + Send + Sync + 'static,
-) -> Result<Addr<A>, StartError>
+    hire: impl Fn(usize, Arc<S>, Presence) -> A + Send + Sync + 'static,
+    ready: impl FnOnce(Addr<A>) + Send + 'static,
+) -> Result<(), StartError>
 where
     A: Actor<Context = SyncContext<A>>,
     S: Send + Sync + 'static,
 {
-    let mut started = 0;
-    let mut refused = None;
+    let reserve = |worker| Reserved::start(threads.worker(worker)).map_err(|error| threads.refused(worker, error));
+    let reserved: Vec<Reserved> = (0..threads.workers).map(reserve).collect::<Result<_, _>>()?;
+    let starter = threads.builder(format!("{}-start", threads.name));
+    let (system, control, its) = (system.clone(), Arc::clone(control), threads.clone());
+    let start = move || {
+        System::set_current(system);
+        let mut reserved = VecDeque::from(reserved);
+        let room = |_| {
+            reserved.iter_mut().take(AHEAD).for_each(Reserved::release);
+            reserved.pop_front().expect("each worker has a place").join();
+            Ok(())
+        };
+        man(&its, &control, shared, hire, room, ready);
+    };
+    starter.spawn(start).map(drop).map_err(|error| threads.refused(threads.workers - 1, error))
+}
+
+/// Starts the threads as soon as there is `room` for each.
+fn man<A, S>(
+    threads: &Threads,
+    control: &Arc<Control>,
+    shared: Arc<S>,
+    hire: impl Fn(usize, Arc<S>, Presence) -> A + Send + Sync + 'static,
+    mut room: impl FnMut(usize) -> Result<(), String>,
+    ready: impl FnOnce(Addr<A>),
+) where
+    A: Actor<Context = SyncContext<A>>,
+    S: Send + Sync + 'static,
+{
+    let workers = threads.workers;
+    let (mut started, mut refused) = (0, None);
     let builder = || {
-        let builder = || thread::Builder::new().name(format!("{name}-{started}"));
-        // The pool panics, loudly, when a thread is refused. So one is asked for here first.
-        if let Err(error) = builder().spawn(|| ()).map(|probe| probe.join()) {
-            refused = Some(error);
-            std::panic::resume_unwind(Box::new(()));
+        if let Err(message) = room(started) {
+            refused = Some(message);
+            // Ends the start without a call of the panic hook.
+            resume_unwind(Box::new(()));
         }
-        let builder = builder();
         started += 1;
-        builder
+        threads.worker(started - 1)
     };
     let ids = AtomicUsize::new(0);
-    // Each thread takes its share along, since actix lets go of this closure only after the last worker has ended.
-    let shares = Mutex::new(vec![shared; workers]);
+    // Each thread takes its share along, since actix lets go of this closure only after the last worker has ended. The
+    // shares of threads that were never started are dropped with the closure: nobody waits for those workers.
+    let shares =
+        Mutex::new((0..workers).map(|_| (Arc::clone(&shared), Presence(Arc::clone(control)))).collect::<Vec<_>>());
+    drop(shared);
     let factory = move || {
         let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        hire(ids.fetch_add(1, Relaxed), share.expect("a thread builds one worker"))
+        let (shared, presence) = share.expect("a thread builds one worker");
+        hire(ids.fetch_add(1, Relaxed), shared, presence)
     };
-    catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)).map_err(|message| StartError::Thread {
-        worker: started,
-        workers,
-        source: refused.unwrap_or_else(|| std::io::Error::other(message)),
-    })
+    match catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)) {
+        Ok(crew) => ready(crew),
+        Err(panic) => {
+            let message = refused.unwrap_or(panic);
+            control.fail(PipelineError::WorkerThread { worker: started, workers, message }, Phase::Stopped);
+            discard(ready);
+        }
+    }
+}
+
+/// A thread that keeps the place of a worker's. Dropped, it ends by itself.
+struct Reserved {
+    /// The thread waits for the end of this.
+    stay: Option<Sender<()>>,
+    thread: JoinHandle<()>,
+}
+
+impl Reserved {
+    fn start(builder: Builder) -> io::Result<Self> {
+        let (stay, released) = channel();
+        let thread = builder.spawn(move || _ = released.recv())?;
+        Ok(Self { stay: Some(stay), thread })
+    }
+
+    fn release(&mut self) {
+        self.stay = None;
+    }
+
+    /// Returns when the thread is gone.
+    fn join(mut self) {
+        self.release();
+        self.thread.join().expect("it only waits");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::control::Intake;
+    use crate::protocol::{BatchSize, Protocol};
+
+    struct Idler(#[allow(dead_code, reason = "it is there to be dropped")] Presence);
+    impl Actor for Idler {
+        type Context = SyncContext<Self>;
+    }
+
+    #[test]
+    fn a_thread_that_is_refused_late_ends_the_pipeline_and_nobody_waits_for_the_others() {
+        let threads = Threads { workers: 5, name: "late".into(), stack_size: None };
+        let control = Arc::new(Control::new(Protocol::new(5, 5, BatchSize::Fixed(1), 8), 5, Intake::source()));
+        let shared = Arc::new(());
+        let weak = Arc::downgrade(&shared);
+        actix::System::new().block_on(async {
+            let room = |worker| if worker < 2 { Ok(()) } else { Err("no room".to_owned()) };
+            let ready = |_| panic!("it isn't ready");
+            man(&threads, &control, shared, |_, _, presence| Idler(presence), room, ready);
+            control.workers_gone().await.unwrap();
+        });
+        let error = PipelineError::WorkerThread { worker: 2, workers: 5, message: "no room".into() };
+        assert_eq!(control.error(), Some(&error));
+        assert_eq!(error.to_string(), "worker thread 2 of 5 could not be started: no room");
+        assert!(weak.upgrade().is_none());
+        assert!(control.workers_gone().now_or_never().is_some());
+    }
 }

@@ -29,16 +29,23 @@ pub enum StartError {
         /// The window asked for, or the default.
         window: usize,
     },
+    /// The stack size, as in [`FanOut::stack_size`](crate::FanOut::stack_size), was out of its range.
+    #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = crate::settings::MIN_STACK, max = crate::settings::MAX_STACK)]
+    StackSize(usize),
     /// The name for the threads holds a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
     /// This thread is no actix arbiter, or its event loop doesn't run.
-    #[error("no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]` or an actor")]
+    #[error(
+        "no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]` or an \
+         actor; under tokio, as in `#[tokio::main]`, give a System a thread of its own and start there with \
+         `system.arbiter().spawn_fn`: the documentation of actix_fan, \"Where it may be started\", has the lines"
+    )]
     NoSystem,
     /// The System of this thread was stopped.
     #[error("the actix System of this thread was stopped")]
     SystemStopped,
-    /// The operating system refused a thread for the pool.
+    /// The operating system refused a thread for the pool. There must be room for one thread more than there are workers.
     #[error("could not start worker thread {worker} of {workers}")]
     Thread {
         /// The worker whose thread was refused, from 0.
@@ -63,6 +70,24 @@ pub enum PipelineError {
         "awaited by one of its own workers, which would wait for itself: close or stop it there, and wait elsewhere"
     )]
     OwnWorker,
+    /// An actor, or what stands behind it, ended too early though the System and the arbiter go on: it panicked, and the
+    /// panic hook has said where.
+    #[error("{actor} ended before the pipeline did, though the actix System goes on: it panicked")]
+    ActorLost {
+        /// What was lost: `the generator`, `the aggregator`, `the worker pool` or `the keeper of the pool`.
+        actor: &'static str,
+    },
+    /// The operating system refused a worker's thread after there had been room for it when the pipeline or the pool was
+    /// started. Where there is no room from the beginning, that is a [`StartError::Thread`].
+    #[error("worker thread {worker} of {workers} could not be started: {message}")]
+    WorkerThread {
+        /// The worker whose thread was refused, from 0.
+        worker: usize,
+        /// How many workers there were to be.
+        workers: usize,
+        /// Why it was refused.
+        message: String,
+    },
     /// The source panicked. What it gave before was worked on.
     #[error("the source panicked: {message}")]
     SourcePanicked {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::Actor;
+use actix::{Actor, Addr};
 use futures::Stream;
 use tokio::sync::mpsc;
 
@@ -10,13 +10,15 @@ use crate::aggregator::{Aggregator, Finish};
 use crate::batch::{Batch, Spares};
 use crate::closures::{FilterMap, FlatMap, Map, TryMap};
 use crate::control::{Control, Intake};
-use crate::crew::{check_arbiter, start_crew};
+use crate::crew::{Threads, start_crew};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
+use crate::host::{Host, watch};
 use crate::logging;
-use crate::protocol::{BatchSize, Protocol, bytes_of};
+use crate::post::entrance;
+use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::slice::{SLICE, Slice};
 use crate::tail::Tail;
@@ -93,8 +95,20 @@ impl<S> FanOut<S> {
     }
 
     /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `fan-worker`.
+    /// While the workers start there are a few more threads of these names, and `name-start`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.settings.thread_name = name.into();
+        self
+    }
+
+    /// The stack of each worker's thread, in bytes: at least 65,536.
+    ///
+    /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
+    /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
+    /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
+    /// work gets.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
         self
     }
 }
@@ -161,10 +175,12 @@ where
         F: Fn() -> W + Send + Sync + 'static,
     {
         let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
-        let Checked { workers, window, batch } = self.settings.check(item_bytes)?;
-        check_arbiter()?;
+        let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
+        let Threads { workers, .. } = threads;
+        let host = Host::of_actors()?;
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let control = Arc::new(Control::new(protocol, workers, Intake::source()).consuming(runs_of(&self.source)));
+        let control = Control::new(protocol, workers, Intake::source()).on(&host).consuming(runs_of(&self.source));
+        let control = Arc::new(control);
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&control, chunks, self.ordered, Slice::new(SLICE)).start();
         let inputs = Arc::new(Spares::new(workers));
@@ -176,17 +192,14 @@ where
             inputs: Arc::clone(&inputs),
             outputs: Arc::new(Spares::new(workers)),
         };
-        let hire = {
-            let control = Arc::clone(&control);
-            move |id, shared| Worker::new(id, shared, &control)
-        };
-        let pool = match start_crew(&self.settings.thread_name, workers, Arc::new(shared), hire) {
-            Ok(pool) => pool.recipient::<Batch<I>>(),
-            Err(error) => {
-                aggregator.do_send(Finish);
-                return Err(error);
-            }
-        };
+        let (pool, opening) = entrance::<Batch<I>>();
+        let ready = move |crew: Addr<Worker<I, W>>| opening.open(crew.recipient());
+        if let Err(error) = start_crew(host.system(), threads, &control, Arc::new(shared), Worker::new, ready) {
+            control.advance(Phase::Stopped);
+            aggregator.do_send(Finish);
+            return Err(error);
+        }
+        watch(&control, &host);
         logging::info!(
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }

@@ -8,10 +8,9 @@ use std::task::{self, Poll};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
+use crate::burst::Burst;
 use crate::control::Control;
-use crate::error::PipelineError;
 use crate::feed::Feeds;
-use crate::protocol::Phase;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
 
@@ -26,11 +25,12 @@ use crate::stop::Stop;
 pub struct Generator {
     control: Arc<Control>,
     feed: Box<dyn Feeds>,
+    burst: Burst,
 }
 
 impl Generator {
     pub(crate) fn new(control: &Arc<Control>, feed: impl Feeds + 'static) -> Self {
-        Self { control: Arc::clone(control), feed: Box::new(feed) }
+        Self { control: Arc::clone(control), feed: Box::new(feed), burst: Burst::default() }
     }
 
     /// Ready once every batch has finished and no more will be handed out.
@@ -56,14 +56,15 @@ impl Actor for Generator {
 impl Drop for Generator {
     fn drop(&mut self) {
         // Unless it is complete, the workers would run the whole queue though nobody is left to take the outcomes.
-        self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+        self.control.lose("the generator");
     }
 }
 
 impl Handler<Stop> for Generator {
     type Result = ();
 
-    fn handle(&mut self, stop: Stop, _: &mut Self::Context) {
+    fn handle(&mut self, stop: Stop, ctx: &mut Self::Context) {
+        self.burst.count(ctx);
         self.control.advance(stop.into());
     }
 }
@@ -71,7 +72,8 @@ impl Handler<Stop> for Generator {
 impl Handler<Snapshot> for Generator {
     type Result = MessageResult<Snapshot>;
 
-    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Snapshot, ctx: &mut Self::Context) -> Self::Result {
+        self.burst.count(ctx);
         let stats: Stats = self.control.stats();
         MessageResult(stats)
     }

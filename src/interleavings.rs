@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
 use crate::batch::{Batch, Outcomes, Spares};
-use crate::control::{Control, Intake};
+use crate::control::{Control, Intake, Presence};
 use crate::feed::{Feed, Feeds};
 use crate::generator::Generator;
 use crate::post::Post;
@@ -134,7 +134,7 @@ fn run(case: Case) {
             let to_aggregator = Mailbox(to_aggregator.clone());
             let to_workers = Mailbox(to_workers.clone());
             thread::spawn(move || {
-                let mut bench = Workbench::new(id, factory, &control);
+                let mut bench = Workbench::new(id, factory, Presence(control));
                 bench.build();
                 while let Some(batch) = next(&queue) {
                     let mut running = Running::begin(batch, outputs.get());

@@ -48,6 +48,49 @@
 //! any pipeline moves many short items, tells the loops that move them that time passes; `fan-discard` drops the results
 //! that wait in a stream when this is dropped, where these are thousands.
 //!
+//! | the program runs under | what to do |
+//! |---|---|
+//! | `#[actix::main]`, `#[actix_web::main]`, `System::block_on` | start there, or in any actor or handler |
+//! | `#[tokio::main]`, an actix-web server under it included | give a System a thread of its own and start there, as below; a start anywhere else is [`StartError::NoSystem`] |
+//! | no runtime | the same |
+//!
+//! ```
+//! use actix::System;
+//! use actix_fan::FanOutExt;
+//! use futures::StreamExt;
+//!
+//! /// Once an application. `system.stop()` ends what was started there.
+//! fn system() -> std::io::Result<System> {
+//!     let (sender, receiver) = std::sync::mpsc::channel();
+//!     std::thread::Builder::new().name("actix".into()).spawn(move || {
+//!         let runner = System::new();
+//!         let _ = sender.send(System::current());
+//!         runner.run()
+//!     })?;
+//!     receiver.recv().map_err(std::io::Error::other)
+//! }
+//!
+//! /// Starts a pipeline or a pool on the System's thread.
+//! async fn on<T: Send + 'static>(system: &System, start: impl FnOnce() -> T + Send + 'static) -> T {
+//!     let (sender, started) = tokio::sync::oneshot::channel();
+//!     system.arbiter().spawn_fn(move || _ = sender.send(start()));
+//!     started.await.expect("the System runs")
+//! }
+//!
+//! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
+//! // In `#[tokio::main]`, or in a handler:
+//! let system = system()?;
+//! let squares = on(&system, || (1..=4u64).fan_out().ordered().map(|n| n * n)).await?;
+//! assert_eq!(squares.map(Result::unwrap).collect::<Vec<_>>().await, [1, 4, 9, 16]);
+//! # system.stop();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A start keeps the arbiter for about as long as that of a bare `SyncArbiter` with as many threads: each worker's place is
+//! reserved, so that a refused thread is [`StartError::Thread`], and the workers start beside the arbiter.
+//!
 //! # Pool
 //!
 //! ```
@@ -76,7 +119,8 @@
 //!
 //! [`Stop::Now`] skips what has not begun; the stream ends when the items that are running return, and they can see it by
 //! [`Job::is_stopped`]. [`Stop::Drain`] takes no more from the source and delivers what is in flight. Dropping the stream
-//! is a stop at once. So is the end of the actix System, with an error. [`FanIn::finished`] returns once every worker's
+//! is a stop at once. So is the end of the actix System, with an error; where the event loop goes on after it, as in
+//! `block_on`, what has not begun to drain is stopped within some 100 ms. [`FanIn::finished`] returns once every worker's
 //! thread has dropped its work.
 //!
 //! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever there
@@ -89,7 +133,10 @@
 //! A panic in the work fails its item: the consumer gets an [`ItemError`] that names the item's index and the panic's
 //! message. Its neighbours are unharmed, the worker's [`Work`] is built anew, the pool keeps its size. The process's panic
 //! hook still prints what it prints. A logger, a waker or a `Drop` that panics costs no item, no thread and not the
-//! process. With `panic = "abort"` none of this holds: the process ends.
+//! process. Two things end the process all the same: any panic where it is
+//! built with `panic = "abort"`, and an overflow of a thread's stack, which is no panic and can't be caught. Workers have the
+//! standard library's 2 MiB unless [`FanOut::stack_size`] or [`PoolBuilder::stack_size`] says otherwise; the source runs
+//! on the arbiter's stack.
 //!
 //! # Errors
 //!
@@ -139,6 +186,7 @@
 mod aggregator;
 mod batch;
 mod blocking;
+mod burst;
 mod clock;
 mod closures;
 mod control;
@@ -152,6 +200,7 @@ mod feed;
 mod generator;
 pub mod guide;
 mod halt;
+mod host;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod logging;

@@ -3,11 +3,18 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
+use crate::crew::Threads;
 use crate::error::StartError;
 use crate::protocol::{BatchSize, default_window};
 
 /// The most workers that a pool may have.
 pub const MAX_WORKERS: usize = 4096;
+
+/// The smallest stack of a worker, in bytes: room for a panic to be reported, and some for the work.
+pub(crate) const MIN_STACK: usize = 64 * 1024;
+
+/// The largest stack that can be asked for, in bytes. Long before that the operating system refuses.
+pub(crate) const MAX_STACK: usize = isize::MAX as usize / 2;
 
 /// As the builders were told; what they were not told has a default.
 #[derive(Debug)]
@@ -16,19 +23,20 @@ pub(crate) struct Settings {
     pub(crate) window: Option<usize>,
     pub(crate) batch: BatchSize,
     pub(crate) thread_name: String,
+    pub(crate) stack_size: Option<usize>,
 }
 
 /// What was asked for, with the defaults filled in.
 pub(crate) struct Checked {
-    pub(crate) workers: usize,
     pub(crate) window: usize,
     /// One batch leaves each of the other workers its share of the window.
     pub(crate) batch: BatchSize,
+    pub(crate) threads: Threads,
 }
 
 impl Settings {
     pub(crate) fn new(batch: BatchSize, thread_name: &str) -> Self {
-        Self { workers: None, window: None, batch, thread_name: thread_name.to_owned() }
+        Self { workers: None, window: None, batch, thread_name: thread_name.to_owned(), stack_size: None }
     }
 
     /// `item_bytes` is what an item in flight takes, for the default window.
@@ -54,6 +62,12 @@ impl Settings {
         if self.thread_name.contains('\0') {
             return Err(StartError::ThreadName(self.thread_name.clone()));
         }
-        Ok(Checked { workers, window, batch })
+        if let Some(bytes) = self.stack_size
+            && !(MIN_STACK..=MAX_STACK).contains(&bytes)
+        {
+            return Err(StartError::StackSize(bytes));
+        }
+        let threads = Threads { workers, name: self.thread_name.clone(), stack_size: self.stack_size };
+        Ok(Checked { window, batch, threads })
     }
 }

@@ -11,8 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::batch::Chunk;
 use crate::control::Control;
 use crate::discard::{self, Allowance};
-use crate::error::{ItemError, PipelineError};
-use crate::protocol::Phase;
+use crate::error::ItemError;
 use crate::slice::{Slice, Stretch};
 use crate::stats::Stats;
 use crate::waker::{CaughtWaker, poll_again};
@@ -177,8 +176,8 @@ impl<T: Send + 'static> Tail<T> {
         }
         let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
         if chunk.is_none() {
-            // Unless the generator saw everything through, its arbiter is gone, and the aggregator with it.
-            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            // Unless the generator saw everything through: the aggregator says so too, when it is dropped as a whole.
+            self.control.lose("the aggregator");
             self.control.end_seen();
             self.state = State::Ended;
         }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::Control;
-use crate::error::PipelineError;
-use crate::protocol::{Ends, Phase};
+use crate::protocol::Ends;
 
 /// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its
 /// items, returns their credit and wakes the generator.
@@ -82,9 +81,9 @@ impl Drop for Ticket {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
         if ends.skipped > 0 && self.measured.is_none() && !self.control.is_stopped() {
-            // Nobody asked for that, so the pool's queue is gone, and with it the arbiter that served it. The generator
+            // Nobody asked for that, so the workers' queue is gone, and most likely the arbiter that served it. The generator
             // would feed the void with the rest of the source.
-            self.control.fail(PipelineError::SystemStopped, Phase::Stopped);
+            self.control.lose("the worker pool");
         }
         // In this order: whoever waits for the last batch to finish then finds its items ended.
         self.control.settle(ends);

@@ -44,8 +44,8 @@ pub(crate) struct Workbench<W> {
 }
 
 impl<W> Workbench<W> {
-    pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, control: &Arc<Control>) -> Self {
-        Self { work: None, factory, id, presence: Presence(Arc::clone(control)) }
+    pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, presence: Presence) -> Self {
+        Self { work: None, factory, id, presence }
     }
 
     pub(crate) fn id(&self) -> usize {

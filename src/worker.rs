@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Handler, Recipient, SyncContext};
 
 use crate::batch::{Batch, Outcomes, Spares};
-use crate::control::Control;
+use crate::control::Presence;
 use crate::own::{self, Serving};
 use crate::running::Running;
 use crate::slice::Slice;
@@ -38,9 +38,10 @@ pub(crate) struct Shared<I, W: Work<I>> {
 }
 
 impl<I, W: Work<I>> Worker<I, W> {
-    pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, control: &Arc<Control>) -> Self {
-        let bench = Workbench::new(id, Arc::clone(&shared.factory), control);
-        Self { shared, bench, _serving: own::serve(control) }
+    pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, presence: Presence) -> Self {
+        let serving = own::serve(&presence.0);
+        let bench = Workbench::new(id, Arc::clone(&shared.factory), presence);
+        Self { shared, bench, _serving: serving }
     }
 }
 
@@ -97,13 +98,14 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use actix::{Context, System};
+    use actix::{Addr, Context, System};
 
     use super::*;
     use crate::batch::Batch;
     use crate::clock::{self, CLOCK};
-    use crate::control::Intake;
-    use crate::crew::start_crew;
+    use crate::control::{Control, Intake};
+    use crate::crew::{Threads, start_crew};
+    use crate::post::{Post, entrance};
     use crate::protocol::{BatchSize, Phase, Protocol};
     use crate::ticket::Ticket;
     use crate::work::{Job, work_fn};
@@ -170,14 +172,13 @@ mod tests {
                     inputs: Arc::new(Spares::new(2)),
                     outputs: Arc::new(Spares::new(2)),
                 };
-                let hire = {
-                    let control = Arc::clone(&control);
-                    move |id, shared| Worker::new(id, shared, &control)
-                };
-                let pool = start_crew("cut", 2, Arc::new(shared), hire).unwrap();
+                let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
+                let (pool, opening) = entrance();
+                let ready = move |crew: Addr<Worker<_, _>>| opening.open(crew.recipient());
+                start_crew(&System::current(), threads, &control, Arc::new(shared), Worker::new, ready).unwrap();
                 let (first, ticket) = Ticket::hand_out(&control, ITEMS as usize);
                 let inputs = (0..ITEMS).collect::<Vec<_>>().into();
-                pool.do_send(Batch { first, inputs, passed: Default::default(), ticket });
+                pool.post(Batch { first, inputs, passed: Default::default(), ticket });
                 control.advance(Phase::Draining);
                 // What is given back goes to the pool again.
                 while !control.protocol().is_finished() {

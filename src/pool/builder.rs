@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::closures::{Map, TryMap};
 use crate::control::{Control, Intake};
-use crate::crew::{check_system, start_crew};
-use crate::error::{BoxError, PipelineError, StartError};
+use crate::crew::{Threads, start_crew};
+use crate::error::{BoxError, StartError};
+use crate::host::Host;
 use crate::logging;
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
-use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
+use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::work::Work;
 use crate::workbench::Factory;
@@ -67,6 +68,17 @@ impl PoolBuilder {
         self
     }
 
+    /// The stack of each worker's thread, in bytes: at least 65,536.
+    ///
+    /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
+    /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
+    /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
+    /// work gets.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
+        self
+    }
+
     /// Starts workers that turn each item into its result.
     pub fn map<I, O, F>(self, f: F) -> Result<Pool<I, O>, StartError>
     where
@@ -104,23 +116,21 @@ impl PoolBuilder {
         F: Fn() -> W + Send + Sync + 'static,
     {
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
-        let Checked { workers, window, batch } = self.settings.check(item_bytes)?;
-        let system = check_system()?;
+        let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
+        let Threads { workers, .. } = threads;
+        let host = Host::of_thread()?;
 
         let queue = Arc::new(Queue::new());
         let protocol = Protocol::new(workers, window, batch, item_bytes);
         let intake = Intake::Line(Arc::clone(&queue) as _);
-        let control = Arc::new(Control::new(protocol, workers, intake));
+        let control = Arc::new(Control::new(protocol, workers, intake).on(&host));
         // From here on, every way out of this function ends the workers that were started.
         let pool = Pool::new(&control, &queue);
 
         let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
-        let hire = {
-            let control = Arc::clone(&control);
-            move |id, shared: Arc<Shared<I, W>>| Worker::new(id, &shared, &control)
-        };
+        let hire = |id, shared: Arc<Shared<I, W>>, presence| Worker::new(id, &shared, presence);
         // No message is ever sent to them, so nobody needs their address.
-        start_crew(&self.settings.thread_name, workers, Arc::new(shared), hire).map(drop)?;
+        start_crew(host.system(), threads, &control, Arc::new(shared), hire, drop)?;
 
         let keeper = Keeper(control);
         let keeping = async move {
@@ -132,7 +142,7 @@ impl PoolBuilder {
                 let _ = keeper.0.over().await;
             }
         };
-        if !system.arbiter().spawn(keeping) {
+        if !host.system().arbiter().spawn(keeping) {
             return Err(StartError::SystemStopped);
         }
         logging::info!("pool started: {workers} workers, a window of {window} items");
@@ -146,6 +156,6 @@ struct Keeper(Arc<Control>);
 impl Drop for Keeper {
     fn drop(&mut self) {
         // Of no consequence where everything was seen through.
-        self.0.fail(PipelineError::SystemStopped, Phase::Stopped);
+        self.0.lose("the keeper of the pool");
     }
 }

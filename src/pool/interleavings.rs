@@ -7,7 +7,7 @@ use shuttle::future::block_on;
 use shuttle::thread;
 
 use crate::closures::Map;
-use crate::control::{Control, Intake, Submits};
+use crate::control::{Control, Intake, Presence, Submits};
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::pool::{Pool, SubmitError};
@@ -50,7 +50,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     let crew: Vec<_> = (0..workers)
         .map(|id| {
             let (shared, control) = (Arc::clone(&shared), Arc::clone(&control));
-            thread::spawn(move || Worker::new(id, &shared, &control).serve())
+            thread::spawn(move || Worker::new(id, &shared, Presence(control)).serve())
         })
         .collect();
     drop(shared);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use actix::{Actor, SyncContext};
 
-use crate::control::Control;
+use crate::control::Presence;
 use crate::error::BoxError;
 use crate::own;
 use crate::pool::error::{NotOneResult, SubmitError};
@@ -43,12 +43,12 @@ pub(super) struct Shared<I, W: Work<I>> {
 }
 
 impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
-    pub(super) fn new(id: usize, shared: &Shared<I, W>, control: &Arc<Control>) -> Self {
+    pub(super) fn new(id: usize, shared: &Shared<I, W>, presence: Presence) -> Self {
         let shift = Shift {
             queue: Arc::clone(&shared.queue),
             inputs: VecDeque::with_capacity(1),
             outputs: Vec::with_capacity(1),
-            bench: Workbench::new(id, Arc::clone(&shared.factory), control),
+            bench: Workbench::new(id, Arc::clone(&shared.factory), presence),
         };
         Self { shift: Some(Box::new(shift)) }
     }

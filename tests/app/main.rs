@@ -4,6 +4,7 @@
 #[cfg(all(unix, feature = "primes"))]
 mod example;
 mod restart;
+mod runtimes;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;

@@ -1,10 +1,10 @@
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, StreamHandler};
-use actix_fan::{FanOutExt, ItemError, PipelineError, Snapshot};
+use actix_fan::{FanOutExt, ItemError, PipelineError, Snapshot, Stop};
 use futures::StreamExt;
 use tokio::sync::oneshot;
 
 use crate::counted::Counted;
-use crate::support::{Count, assert_balanced, assert_settled, run, settle};
+use crate::support::{Count, Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
 fn a_snapshot_can_be_asked_from_both_ends() {
@@ -19,6 +19,50 @@ fn a_snapshot_can_be_asked_from_both_ends() {
             assert_balanced(&stats);
             assert_eq!((stats.taken, stats.in_flight, stats.batch_size), (8, 8, 2));
         }
+    });
+}
+
+/// The tests are built with actix's feature `mailbox_assert`, as any dependency of an application may ask for it: it panics
+/// an actor that handles 256 messages in one go.
+#[test]
+fn actors_that_are_flooded_with_messages_survive() {
+    run(async {
+        let results = Counted::new().fan_out().workers(1).window(8).map(|n| n).unwrap();
+        for _ in 0..1000 {
+            results.generator().do_send(Snapshot);
+            results.aggregator().do_send(Snapshot);
+        }
+        let generator = results.generator().send(Snapshot).await.unwrap();
+        let aggregator = results.aggregator().send(Snapshot).await.unwrap();
+        [generator, aggregator].iter().for_each(assert_balanced);
+        // It may end before the last of them, which is harmless.
+        for _ in 0..1000 {
+            results.generator().do_send(Stop::Drain);
+        }
+        let mut results = results;
+        assert_settled(&results.finished().await.unwrap());
+    });
+}
+
+#[test]
+fn outcomes_that_pile_up_while_the_arbiter_is_blocked_all_arrive() {
+    const WORKERS: usize = 300;
+    run(async {
+        let (gate, done) = (Gate::new(), Count::new());
+        let (pass, count) = (gate.clone(), done.clone());
+        let builder = (0..WORKERS).fan_out().workers(WORKERS).window(WORKERS).batch(1);
+        let results = builder.map(move |_| {
+            pass.pass();
+            count.add();
+        });
+        let mut results = results.unwrap();
+        gate.arrived(WORKERS).await;
+        gate.open();
+        while done.get() < WORKERS as u64 {
+            std::thread::yield_now();
+        }
+        assert_eq!(results.by_ref().filter(|result| std::future::ready(result.is_ok())).count().await, WORKERS);
+        assert_settled(&results.finished().await.unwrap());
     });
 }
 

@@ -172,6 +172,53 @@ fn a_system_that_stops_while_items_run_waits_for_none_of_them() {
     assert_settled(&stats);
 }
 
+/// The loop of `block_on` goes on when the System is told to stop, and so do the actors on it.
+#[test]
+fn a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on() {
+    run(async {
+        let mut busy = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let mut idle = stream::pending::<u64>().fan_out().workers(1).ordered().map(|n| n).unwrap();
+        let mut read = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
+        busy.next().await.unwrap().unwrap();
+        System::current().stop();
+        assert_eq!(busy.finished().await.unwrap_err(), PipelineError::SystemStopped);
+        assert_eq!(idle.finished().await.unwrap_err(), PipelineError::SystemStopped);
+        let last = read.next().await.unwrap().unwrap_err();
+        assert_eq!(last.pipeline_error(), Some(&PipelineError::SystemStopped));
+        assert!(read.next().await.is_none());
+        [busy, idle, read].iter().for_each(|results| assert_settled(&results.stats()));
+    });
+}
+
+#[test]
+fn an_arbiters_next_system_watches_over_its_pipelines_too() {
+    for _ in 0..3 {
+        a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on();
+    }
+    let system = System::new();
+    let mut left = system.block_on(async { stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap() });
+    drop(system);
+    assert_eq!(block_on(left.finished()).unwrap_err(), PipelineError::SystemStopped);
+    a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on();
+}
+
+#[test]
+fn a_pipeline_that_drains_when_the_system_stops_comes_to_its_end_where_the_event_loop_goes_on() {
+    run(async {
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let mut draining = Counted::new().fan_out().workers(1).window(3).batch(1).map(move |_| pass.pass()).unwrap();
+        let mut endless = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
+        gate.arrived(1).await;
+        draining.stop_handle().drain();
+        System::current().stop();
+        assert_eq!(endless.finished().await.unwrap_err(), PipelineError::SystemStopped);
+        gate.open();
+        let stats = draining.finished().await.unwrap();
+        assert_eq!((stats.skipped, stats.completed), (0, stats.taken));
+    });
+}
+
 #[test]
 fn many_pipelines_share_an_arbiter() {
     run(async {

@@ -27,6 +27,17 @@ fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
         );
         assert!(refused(source().batch(0).map(|n| n)).starts_with("batch is 0"));
         assert_eq!(refused(source().thread_name("a\0b").map(|n| n)), "thread_name \"a\\0b\" holds a NUL byte");
+        assert!(
+            refused(source().stack_size(0).map(|n| n))
+                .starts_with("stack_size is 0 bytes: a worker's stack has at least 65536")
+        );
+        assert!(refused(source().stack_size(65_535).map(|n| n)).starts_with("stack_size is 65535 bytes"));
+        assert!(
+            refused(source().stack_size(usize::MAX).map(|n| n)).starts_with("stack_size is 18446744073709551615 bytes")
+        );
+        // What is no nonsense, but more than any machine has, the operating system refuses.
+        let too_much = source().workers(3).stack_size(usize::MAX / 4).map(|n| n);
+        assert_eq!(refused(too_much), "could not start worker thread 0 of 3");
     });
 }
 

@@ -22,6 +22,17 @@ fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
         assert!(refused(pool().workers(4097).map(|n| n)).starts_with("workers is 4097"));
         assert_eq!(refused(pool().window(0).map(|n| n)), "window is 0: at least 1 item must be allowed in flight");
         assert_eq!(refused(pool().thread_name("a\0b").map(|n| n)), "thread_name \"a\\0b\" holds a NUL byte");
+        assert!(
+            refused(pool().stack_size(0).map(|n| n))
+                .starts_with("stack_size is 0 bytes: a worker's stack has at least 65536")
+        );
+        assert!(refused(pool().stack_size(65_535).map(|n| n)).starts_with("stack_size is 65535 bytes"));
+        assert!(
+            refused(pool().stack_size(usize::MAX).map(|n| n)).starts_with("stack_size is 18446744073709551615 bytes")
+        );
+        // What is no nonsense, but more than any machine has, the operating system refuses.
+        let too_much = pool().workers(3).stack_size(usize::MAX / 4).map(|n| n);
+        assert_eq!(refused(too_much), "could not start worker thread 0 of 3");
     });
 }
 

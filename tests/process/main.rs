@@ -5,6 +5,7 @@
 mod churn;
 mod loggers;
 mod refused;
+mod stack;
 mod status;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]

@@ -16,7 +16,8 @@ use tokio::task::unconstrained;
 
 use crate::aggregator::Aggregator;
 use crate::batch::Spares;
-use crate::control::{Control, Intake};
+use crate::control::{Control, Intake, Presence};
+use crate::crew::Threads;
 use crate::error::ItemError;
 use crate::feed::Feed;
 use crate::generator::Generator;
@@ -107,7 +108,7 @@ impl Wake for Called {
 impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     pub(super) fn new<S>(
         source: S,
-        Checked { workers, window, batch }: Checked,
+        Checked { window, batch, threads: Threads { workers, .. } }: Checked,
         ordered: bool,
         plan: Plan,
         factory: impl Fn() -> W + Send + Sync + 'static,
@@ -140,7 +141,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
         let factory = Factory::new(work);
-        let stations = (0..workers).map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), &control)));
+        let stations = (0..workers)
+            .map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), Presence(Arc::clone(&control)))));
 
         let (chunks, stream) = mpsc::unbounded_channel();
         let mut simulated = Self {
