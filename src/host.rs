@@ -169,11 +169,11 @@ mod tests {
         let generator = |control: &Arc<Control>| drop(Generator::new(control, Nothing));
         assert_eq!(error_of(generator), lost("the generator"));
         let aggregator = |control: &Arc<Control>| {
-            drop(Aggregator::<u8>::new(control, unbounded_channel().0, false, Slice::new(LOOK)))
+            drop(Aggregator::<u8>::new(control, unbounded_channel().0, false, Slice::new(Duration::MAX)))
         };
         assert_eq!(error_of(aggregator), lost("the aggregator"));
         let stream = |control: &Arc<Control>| {
-            let mut tail = Tail::<u8>::new(Arc::clone(control), unbounded_channel().1, Slice::new(LOOK));
+            let mut tail = Tail::<u8>::new(Arc::clone(control), unbounded_channel().1, Slice::new(Duration::MAX));
             block_on(tail.dry());
         };
         assert_eq!(error_of(stream), lost("the aggregator"));
