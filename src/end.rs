@@ -30,6 +30,9 @@ use crate::error::PipelineError;
 /// | a pool that was stopped: [`stop`](crate::Pool::stop), a `shutdown` at its deadline | `Stopped`, unless it was closed before and its last item had ended |
 ///
 /// A failure that comes after a stop changes nothing: what it may have cost was given up already.
+///
+/// With the feature `serde` it is `Serialize`: `"complete"`, `"drained"`, `"stopped"`, or `{"failed":ERROR}` with the
+/// [`PipelineError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {

@@ -12,6 +12,9 @@ use crate::unwind::discard;
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why a pipeline or a pool did not start. Nothing was taken from the source.
+///
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the variant's name in
+/// snake case, as `no_system`, and the causes are the texts of its [`source`](Error::source)s.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -59,6 +62,9 @@ pub enum StartError {
 }
 
 /// Why a pipeline or a pool ended without being asked to: a pipeline before its source did, a pool before it was closed.
+///
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the variant's name in
+/// snake case, as `source_panicked`, and the causes are the texts of its [`source`](Error::source)s.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipelineError {
@@ -118,6 +124,10 @@ pub struct Stopped;
 ///
 /// The error names the item's place in the source, from 0: [`index`](Self::index). It is one pointer wide, so that a
 /// `Result<u64, ItemError>` stays small.
+///
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"index":3,"causes":[TEXT]}`, where KIND is
+/// `panicked`, `failed`, `source_failed` or `pipeline_ended`, and the causes are the texts of its [`source`](Error::source)s.
+/// These and the messages of panics may say more than a stranger should know.
 pub struct ItemError(Box<Inner>);
 
 struct Inner {
@@ -238,6 +248,27 @@ impl Error for ItemError {
             Cause::Lost(error) => Some(error),
         }
     }
+}
+
+/// The texts of an error and of its causes, the error's own first. They may be the work's, and may panic: such a one is the
+/// last.
+#[cfg(feature = "serde")]
+pub(crate) fn texts(error: &dyn Error) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = match crate::unwind::catch(|| (error.to_string(), error.source())) {
+            Ok((text, cause)) => {
+                texts.push(text);
+                cause
+            }
+            Err(panic) => {
+                texts.push(format!("an error whose text panicked: {panic}"));
+                None
+            }
+        };
+    }
+    texts
 }
 
 #[cfg(test)]

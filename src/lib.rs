@@ -175,7 +175,8 @@
 //! # Features
 //!
 //! - `primes`: the prime search, `actix_fan::primes`.
-//! - `web`: answers and submits for actix-web, `actix_fan::web`.
+//! - `web`: answers and submits for actix-web, `actix_fan::web`. It turns `serde` on.
+//! - `serde`: [`Stats`], [`WorkerStats`], [`End`] and the errors are `serde::Serialize`, each as its documentation says.
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 //! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
 //!   alone.
@@ -213,6 +214,8 @@ pub mod primes;
 mod protocol;
 mod run;
 mod running;
+#[cfg(feature = "serde")]
+mod serialize;
 mod settings;
 mod slice;
 mod source;

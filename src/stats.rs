@@ -11,6 +11,9 @@ use crate::end::End;
 ///
 /// `taken = completed + failed + skipped + in_flight` holds in every `Stats`. Items move by the batch that they travel
 /// in: they leave `in_flight` when the consumer has taken the last result of their batch.
+///
+/// With the feature `serde` it is `Serialize`: an object with these fields under their names, but `mean_service_seconds`
+/// and `elapsed_seconds` for the two durations, which are numbers of seconds.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -49,6 +52,8 @@ pub struct Stats {
 }
 
 /// What one worker did.
+///
+/// `Serialize`, with the feature `serde`: `{"busy_seconds":0.75,"items":10,"batches":2,"rebuilt":0}`.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct WorkerStats {

@@ -11,7 +11,8 @@
 //! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`] | nothing |
 //! | a logger, and the `Display` of what is logged | everywhere | `logging` | the record is lost |
 //! | a waker | where the awaited thing happens, also inside of channels | `waker` | that task is not woken |
-//! | a writer or `Serialize`, and the texts of errors, in `web` | on the connection's arbiter | `web::write`, `web::failure` | a failure in the result's place |
+//! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | a failure in the result's place |
+//! | the texts of errors, where they are written as JSON | where that is done | `error::texts` | it is said to have none |
 //!
 //! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the streams
 //! that it merges while they are polled, what it drops when a builder refuses its settings. A panic hook that panics ends

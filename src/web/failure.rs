@@ -2,9 +2,8 @@
 
 use std::error::Error;
 
-use crate::error::{ItemError, PipelineError};
+use crate::error::{ItemError, PipelineError, texts};
 use crate::logging;
-use crate::unwind::catch;
 
 /// How much of a failure is told to the client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,16 +52,7 @@ fn object(text: &str, key: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(r#","{key}":{value}}}"#).as_bytes());
 }
 
-/// The error and its causes in one line. They may be the work's, whose texts may panic.
+/// The error and its causes in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let text = catch(|| {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    });
-    text.unwrap_or_else(|panic| format!("an error whose text panicked: {panic}"))
+    texts(error).join(": ")
 }

@@ -1,0 +1,326 @@
+//! Numbers and errors as programs outside read them: [`Serialize`], with the feature `serde`.
+//!
+//! The names are part of the interface, as those of the fields and variants are. They are written here by hand, so that the
+//! library needs no more of serde than its traits; each match and each pattern is exhaustive, so that whatever is added
+//! gets a name. A duration is a number of seconds, and its name says so.
+
+use std::error::Error;
+use std::time::Duration;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::end::End;
+use crate::error::{ItemError, PipelineError, StartError, texts};
+use crate::pool::SubmitError;
+use crate::stats::{Stats, WorkerStats};
+
+impl Serialize for Stats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            taken,
+            completed,
+            failed,
+            skipped,
+            in_flight,
+            queued,
+            waiting,
+            emitted,
+            batch_size,
+            mean_service,
+            end,
+            elapsed,
+            workers,
+        } = self;
+        let mut stats = serializer.serialize_struct("Stats", 13)?;
+        stats.serialize_field("taken", taken)?;
+        stats.serialize_field("completed", completed)?;
+        stats.serialize_field("failed", failed)?;
+        stats.serialize_field("skipped", skipped)?;
+        stats.serialize_field("in_flight", in_flight)?;
+        stats.serialize_field("queued", queued)?;
+        stats.serialize_field("waiting", waiting)?;
+        stats.serialize_field("emitted", emitted)?;
+        stats.serialize_field("batch_size", batch_size)?;
+        stats.serialize_field("mean_service_seconds", &mean_service.map(Seconds))?;
+        stats.serialize_field("end", end)?;
+        stats.serialize_field("elapsed_seconds", &Seconds(*elapsed))?;
+        stats.serialize_field("workers", &workers[..])?;
+        stats.end()
+    }
+}
+
+impl Serialize for WorkerStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { busy, items, batches, rebuilt } = self;
+        let mut worker = serializer.serialize_struct("WorkerStats", 4)?;
+        worker.serialize_field("busy_seconds", &Seconds(*busy))?;
+        worker.serialize_field("items", items)?;
+        worker.serialize_field("batches", batches)?;
+        worker.serialize_field("rebuilt", rebuilt)?;
+        worker.end()
+    }
+}
+
+impl Serialize for End {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Complete => serializer.serialize_unit_variant("End", 0, "complete"),
+            Self::Drained => serializer.serialize_unit_variant("End", 1, "drained"),
+            Self::Stopped => serializer.serialize_unit_variant("End", 2, "stopped"),
+            Self::Failed(error) => serializer.serialize_newtype_variant("End", 3, "failed", error),
+        }
+    }
+}
+
+impl Serialize for ItemError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = if self.panic_message().is_some() {
+            "panicked"
+        } else if self.work_error().is_some() {
+            "failed"
+        } else if self.source_error().is_some() {
+            "source_failed"
+        } else {
+            "pipeline_ended"
+        };
+        write(self, "ItemError", kind, Some(self.index()), serializer)
+    }
+}
+
+impl Serialize for PipelineError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::SystemStopped => "system_stopped",
+            Self::OwnWorker => "own_worker",
+            Self::ActorLost { .. } => "actor_lost",
+            Self::WorkerThread { .. } => "worker_thread",
+            Self::SourcePanicked { .. } => "source_panicked",
+            Self::WorkerFactory { .. } => "worker_factory",
+            Self::RecipientGone => "recipient_gone",
+        };
+        write(self, "PipelineError", kind, None, serializer)
+    }
+}
+
+impl Serialize for StartError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::Workers(_) => "workers",
+            Self::Window => "window",
+            Self::Batch { .. } => "batch",
+            Self::StackSize(_) => "stack_size",
+            Self::ThreadName(_) => "thread_name",
+            Self::NoSystem => "no_system",
+            Self::SystemStopped => "system_stopped",
+            Self::Thread { .. } => "thread",
+        };
+        write(self, "StartError", kind, None, serializer)
+    }
+}
+
+impl<I> Serialize for SubmitError<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::Failed(error) => return error.serialize(serializer),
+            Self::Full(_) => "full",
+            Self::Closed(_) => "closed",
+            Self::OwnPool(_) => "own_pool",
+            Self::Stopped { .. } => "stopped",
+            Self::Lost { .. } => "lost",
+        };
+        write(self, "SubmitError", kind, None, serializer)
+    }
+}
+
+fn write<S: Serializer>(
+    error: &dyn Error,
+    name: &'static str,
+    kind: &str,
+    index: Option<u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let texts = texts(error);
+    let (text, causes) = texts.split_first().expect("an error has a text of its own");
+    let mut error = serializer.serialize_struct(name, 3 + usize::from(index.is_some()))?;
+    error.serialize_field("error", text.as_str())?;
+    error.serialize_field("kind", kind)?;
+    match &index {
+        Some(index) => error.serialize_field("index", index)?,
+        None => error.skip_field("index")?,
+    }
+    error.serialize_field("causes", &Texts(causes))?;
+    error.end()
+}
+
+struct Seconds(Duration);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0.as_secs_f64())
+    }
+}
+
+/// `String` has no [`Serialize`] without serde's `alloc`.
+struct Texts<'a>(&'a [String]);
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(String::as_str))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt, io};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_json(value: impl Serialize, expected: Value) {
+        assert_eq!(serde_json::to_value(value).unwrap(), expected);
+    }
+
+    #[test]
+    fn stats_have_the_names_of_their_fields_and_seconds_say_that_they_are() {
+        let mut stats = Stats::default();
+        assert_json(
+            &stats,
+            json!({
+                "taken": 0, "completed": 0, "failed": 0, "skipped": 0, "in_flight": 0, "queued": 0, "waiting": 0,
+                "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "elapsed_seconds": 0.0,
+                "workers": [],
+            }),
+        );
+        (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
+        (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
+        stats.mean_service = Some(Duration::from_micros(250));
+        stats.end = Some(End::Drained);
+        stats.elapsed = Duration::from_millis(1500);
+        stats.workers = vec![WorkerStats { busy: Duration::from_millis(750), items: 10, batches: 11, rebuilt: 12 }];
+        assert_json(
+            &stats,
+            json!({
+                "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4, "in_flight": 5, "queued": 6, "waiting": 7,
+                "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained", "elapsed_seconds": 1.5,
+                "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12}],
+            }),
+        );
+    }
+
+    #[test]
+    fn an_end_is_its_word_or_says_what_failed() {
+        for end in [End::Complete, End::Drained, End::Stopped] {
+            assert_json(&end, json!(end.to_string()));
+        }
+        let error = PipelineError::RecipientGone;
+        assert_json(End::Failed(error.clone()), json!({"failed": error}));
+    }
+
+    #[test]
+    fn an_item_error_has_its_index_and_each_level_of_its_cause_once() {
+        assert_json(
+            ItemError::panicked(3, "boom".into()),
+            json!({"error": "item 3 panicked: boom", "kind": "panicked", "index": 3, "causes": []}),
+        );
+        let cause = io::Error::other("disk full");
+        assert_json(
+            ItemError::failed(4, cause.into()),
+            json!({"error": "item 4 failed", "kind": "failed", "index": 4, "causes": ["disk full"]}),
+        );
+        let source = ItemError::source_failed(5, "line 6 is no number".into());
+        assert_json(
+            &source,
+            json!({
+                "error": "the source failed at item 5", "kind": "source_failed", "index": 5,
+                "causes": ["line 6 is no number"],
+            }),
+        );
+        // As one in a chain of stages does.
+        let chained = ItemError::failed(7, Box::new(source));
+        assert_eq!(
+            serde_json::to_value(chained).unwrap()["causes"],
+            json!(["the source failed at item 5", "line 6 is no number"])
+        );
+        assert_json(
+            ItemError::lost(8, PipelineError::SystemStopped),
+            json!({
+                "error": "item 8 and all after it were not taken from the source", "kind": "pipeline_ended", "index": 8,
+                "causes": ["the actix System stopped before the pipeline did"],
+            }),
+        );
+    }
+
+    /// Its text panics, and so does its cause.
+    #[derive(Debug)]
+    struct Broken;
+
+    impl fmt::Display for Broken {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no text")
+        }
+    }
+
+    impl Error for Broken {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            panic!("no cause")
+        }
+    }
+
+    #[test]
+    fn a_cause_whose_text_panics_is_said_to() {
+        let error = serde_json::to_value(ItemError::failed(0, Box::new(Broken))).unwrap();
+        assert_eq!(error["causes"], json!(["an error whose text panicked: no text"]));
+    }
+
+    #[test]
+    fn every_kind_of_error_has_a_name() {
+        fn kind(error: impl Serialize + fmt::Display) -> String {
+            let value = serde_json::to_value(&error).unwrap();
+            assert_eq!((&value["error"], value.get("index")), (&json!(error.to_string()), None));
+            assert!(value["causes"].is_array());
+            value["kind"].as_str().unwrap().to_owned()
+        }
+        let message = String::new;
+        let pipeline = [
+            PipelineError::SystemStopped,
+            PipelineError::OwnWorker,
+            PipelineError::ActorLost { actor: "the generator" },
+            PipelineError::WorkerThread { worker: 0, workers: 1, message: message() },
+            PipelineError::SourcePanicked { message: message() },
+            PipelineError::WorkerFactory { attempts: 5, message: message() },
+            PipelineError::RecipientGone,
+        ];
+        assert_eq!(
+            pipeline.map(kind).join(" "),
+            "system_stopped own_worker actor_lost worker_thread source_panicked worker_factory recipient_gone"
+        );
+        let start = [
+            StartError::Workers(0),
+            StartError::Window,
+            StartError::Batch { batch: 2, window: 1 },
+            StartError::StackSize(1),
+            StartError::ThreadName("\0".into()),
+            StartError::NoSystem,
+            StartError::SystemStopped,
+            StartError::Thread { worker: 0, workers: 1, source: io::ErrorKind::WouldBlock.into() },
+        ];
+        assert_eq!(
+            start.map(kind).join(" "),
+            "workers window batch stack_size thread_name no_system system_stopped thread"
+        );
+        let submit = [
+            SubmitError::Full(()),
+            SubmitError::Closed(()),
+            SubmitError::OwnPool(()),
+            SubmitError::Stopped { item: Some(()) },
+            SubmitError::Lost { item: None, error: PipelineError::SystemStopped },
+        ];
+        assert_eq!(submit.map(kind).join(" "), "full closed own_pool stopped lost");
+        // An item's own failure is told as such.
+        let failed = || ItemError::panicked(1, "boom".into());
+        assert_json(SubmitError::<()>::Failed(failed()), serde_json::to_value(failed()).unwrap());
+    }
+}
