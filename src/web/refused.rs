@@ -31,6 +31,7 @@ pub enum Refused {
     #[error("the server is busy: try again in {} s", seconds(*retry_after))]
     Full {
         /// How long an item that is submitted now would wait, by [`Pool::expected_wait`]; zero before any was measured.
+        /// From [`submit_within`](super::submit_within) it is at most the deadline.
         /// The header has it in whole seconds, at least 1.
         retry_after: Duration,
     },

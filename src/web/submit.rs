@@ -42,6 +42,9 @@ where
 /// will, and its credit is free at once; one that runs can see it by [`Job::is_stopped`](crate::Job::is_stopped), and its
 /// credit returns when its work does.
 ///
+/// Where all requests to a pool have one deadline, those that fill it now have left when that has passed. So a full pool asks
+/// its clients to come back after the deadline at the latest, however long the items in it would take.
+///
 /// # Errors
 ///
 /// As [`submit`], and [`Refused::Late`], which answers 504.
@@ -65,5 +68,9 @@ where
     I: Send + 'static,
     O: Send + 'static,
 {
-    timeout(deadline, submit(pool, item)).await.unwrap_or(Err(Refused::Late { deadline }))
+    match timeout(deadline, submit(pool, item)).await {
+        Ok(Err(Refused::Full { retry_after })) => Err(Refused::Full { retry_after: retry_after.min(deadline) }),
+        Ok(result) => result,
+        Err(_) => Err(Refused::Late { deadline }),
+    }
 }

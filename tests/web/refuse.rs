@@ -81,6 +81,11 @@ fn the_time_to_come_back_is_what_the_items_before_would_take() {
         let Err(Refused::Full { retry_after }) = submit(&pool, 5).await else { panic!("the pool is full") };
         assert_eq!(Some(retry_after), pool.expected_wait());
         assert!(retry_after > pool.stats().mean_service.unwrap(), "{retry_after:?}: two wait, and one runs");
+        // Those with a deadline have left by then.
+        let deadline = Duration::from_nanos(1);
+        assert!(retry_after > deadline);
+        let Err(Refused::Full { retry_after }) = submit_within(&pool, 5, deadline).await else { panic!("it is full") };
+        assert_eq!(retry_after, deadline);
         gate.open();
     });
 }
