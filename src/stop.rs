@@ -61,6 +61,11 @@ impl StopHandle {
         Self { control }
     }
 
+    #[cfg(feature = "web")]
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
     /// What the message does.
     #[cfg(feature = "testing")]
     pub(crate) fn stop(&self, stop: Stop) {

@@ -1,51 +1,108 @@
 //! The body of a streamed answer: results as they come, a chunk for all that is ready.
 
-use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::{ConnectionType, Version};
+use actix_web::rt::spawn;
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use futures::{FutureExt, Stream};
+use thiserror::Error;
+use tokio::sync::oneshot;
 
-use crate::error::{ItemError, PipelineError};
+use super::ending::Ending;
+use super::failure::{Counts, Telling};
+use super::link::{Cut, Link, guard};
+use super::streams::Permit;
+use crate::control::Control;
+use crate::error::ItemError;
 use crate::slice::{SLICE, Slice};
-use crate::unwind::discard;
+use crate::stop::StopHandle;
+use crate::unwind::{catch, discard};
+use crate::upstream::runs_of;
 use crate::waker::poll_again;
 
 /// A chunk is handed over when it is so long, if not before.
 const CHUNK: usize = 16 * 1024;
+/// How long a client may take nothing: what nginx gives it by default.
+const STALL: Duration = Duration::from_secs(60);
 
 /// What a format makes of results: it appends to the chunk.
 pub(super) trait Format<T> {
     fn begin(&mut self, chunk: &mut Vec<u8>);
 
-    fn value(&mut self, value: &T, chunk: &mut Vec<u8>);
+    /// Returns false if it was a failure in its place.
+    fn value(&mut self, value: &T, number: u64, chunk: &mut Vec<u8>) -> bool;
 
-    fn failure(&mut self, error: &ItemError, chunk: &mut Vec<u8>);
+    fn failure(&mut self, error: &ItemError, number: u64, chunk: &mut Vec<u8>);
 
-    /// `error` is why the results ended too early.
-    fn end(&mut self, error: Option<&PipelineError>, chunk: &mut Vec<u8>);
+    /// The last line.
+    fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>);
 
     /// What says nothing, only that somebody is there.
     fn heartbeat(&self) -> &'static [u8];
+
+    fn telling(&mut self) -> &mut Telling;
+}
+
+/// Why an answer is broken off, so that its client sees that it is not whole.
+#[derive(Debug, Error)]
+pub(super) enum BrokenOff {
+    #[error("the client took nothing for too long")]
+    Stalled,
+    #[error("the stream has {0} and its format has no last line to say so")]
+    Unsaid(&'static str),
+}
+
+/// What the formats have in common.
+pub(super) struct Settings {
+    /// No heartbeat if that is zero.
+    pub(super) heartbeat: Duration,
+    /// No guard against clients that don't read if that is zero.
+    pub(super) stall: Duration,
+    pub(super) permit: Option<Permit>,
+    /// The last line is written.
+    pub(super) end: bool,
+    runs: Vec<Arc<Control>>,
+}
+
+impl Settings {
+    /// For these results, of which it learns what they are made of.
+    pub(super) fn of(results: &impl Stream, heartbeat: Duration) -> Self {
+        Self { heartbeat, stall: STALL, permit: None, end: true, runs: runs_of(results) }
+    }
+
+    /// They are made of this, too.
+    pub(super) fn add(&mut self, run: &StopHandle) {
+        if !self.runs.iter().any(|known| Arc::ptr_eq(known, run.control())) {
+            self.runs.push(Arc::clone(run.control()));
+        }
+    }
 }
 
 /// A stream of results, written in a format.
 ///
 /// It is polled by the connection only while that has room to write, and polls the results only then: that is all the
 /// backpressure there is. Dropping it drops the results.
-pub(super) struct Body<S, F> {
-    /// `None` after its end.
-    results: Option<Pin<Box<S>>>,
+struct Body<S, F> {
+    link: Rc<Link<S>>,
+    /// Tells the guard that this has ended.
+    _gone: oneshot::Sender<()>,
     format: F,
     chunk: Vec<u8>,
+    counts: Counts,
     begun: bool,
+    /// Nothing comes after the chunk, or what does.
+    ended: Option<Option<BrokenOff>>,
+    says_end: bool,
     heartbeat: Duration,
     /// Since something was last written.
     quiet: Option<Pin<Box<Sleep>>>,
@@ -54,35 +111,58 @@ pub(super) struct Body<S, F> {
     spent: bool,
 }
 
+/// The answer. Nobody on the way to the client is to keep it or to hold it back.
+pub(super) fn respond<S, F, T>(
+    results: S,
+    mut format: F,
+    settings: Settings,
+    request: &HttpRequest,
+    content_type: &'static str,
+) -> HttpResponse
+where
+    S: Stream<Item = Result<T, ItemError>> + 'static,
+    F: Format<T> + Unpin + 'static,
+    T: 'static,
+{
+    let Settings { heartbeat, stall, mut permit, end: says_end, runs } = settings;
+    format.telling().asked_for(request.uri().path());
+    let path = format.telling().path().to_owned();
+    if let Some(permit) = &mut permit {
+        permit.register(&runs);
+    }
+    let link = Rc::new(Link::new(results, runs));
+    let (gone, is_gone) = oneshot::channel();
+    if permit.is_some() || !stall.is_zero() {
+        spawn(guard(Rc::clone(&link), stall, permit, is_gone, path));
+    }
+    let body = Body {
+        link,
+        _gone: gone,
+        format,
+        chunk: Vec::new(),
+        counts: Counts::default(),
+        begun: false,
+        ended: None,
+        says_end,
+        heartbeat,
+        quiet: None,
+        slice: Slice::new(SLICE),
+        spent: false,
+    };
+    let mut response = HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .body(body);
+    if request.version() < Version::HTTP_11 {
+        // It knows no chunks: their sizes would be read as data. The end of the connection is the end of the answer.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
 impl<S, F> Body<S, F> {
-    /// No heartbeat if that is zero.
-    pub(super) fn new(results: S, format: F, heartbeat: Duration) -> Self {
-        Self {
-            results: Some(Box::pin(results)),
-            format,
-            chunk: Vec::new(),
-            begun: false,
-            heartbeat,
-            quiet: None,
-            slice: Slice::new(SLICE),
-            spent: false,
-        }
-    }
-
-    /// The answer. Nobody on the way to the client is to keep it or to hold it back.
-    pub(super) fn respond<T>(self, content_type: &'static str) -> HttpResponse
-    where
-        S: Stream<Item = Result<T, ItemError>> + 'static,
-        F: Format<T> + Unpin + 'static,
-        T: 'static,
-    {
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, content_type))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header(("X-Accel-Buffering", "no"))
-            .body(self)
-    }
-
     /// Takes what is ready, up to a chunk or the end of the turn.
     fn fill<T>(&mut self, cx: &mut Context<'_>)
     where
@@ -92,32 +172,75 @@ impl<S, F> Body<S, F> {
         if !mem::replace(&mut self.begun, true) {
             self.format.begin(&mut self.chunk);
         }
-        let Some(results) = &mut self.results else { return };
+        if self.ended.is_some() {
+            return;
+        }
+        self.link.register(cx);
+        match self.link.cut() {
+            None => {}
+            Some(Cut::Stopped) => return self.end(&Ending::Stopped),
+            Some(Cut::Stalled) => {
+                self.ended = Some(Some(BrokenOff::Stalled));
+                return;
+            }
+        }
+        let Some(mut results) = self.link.take() else { return };
+        // Adapters are the application's, and a panic here would take the connection.
+        let polled = catch(|| self.poll_results(results.as_mut(), cx));
+        match polled.unwrap_or_else(|message| Some(Ending::Panicked(message))) {
+            None => self.link.put_back(results),
+            Some(ending) => {
+                discard(results);
+                self.end(&ending);
+            }
+        }
+    }
+
+    /// Returns how the results ended, if they did.
+    fn poll_results<T>(&mut self, mut results: Pin<&mut S>, cx: &mut Context<'_>) -> Option<Ending>
+    where
+        S: Stream<Item = Result<T, ItemError>>,
+        F: Format<T>,
+    {
         while self.chunk.len() < CHUNK {
             if self.slice.is_spent() {
                 self.spent = true;
-                return;
+                return None;
             }
-            let ended = match results.as_mut().poll_next(cx) {
+            match results.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(value))) => {
-                    self.format.value(&value, &mut self.chunk);
+                    if self.format.value(&value, self.counts.next(), &mut self.chunk) {
+                        self.counts.results += 1;
+                    } else {
+                        self.counts.failures += 1;
+                    }
                     discard(value);
-                    continue;
                 }
                 Poll::Ready(Some(Err(error))) => match error.pipeline_error() {
                     None => {
-                        self.format.failure(&error, &mut self.chunk);
-                        continue;
+                        self.format.failure(&error, self.counts.next(), &mut self.chunk);
+                        self.counts.failures += 1;
                     }
-                    Some(ended) => Some(ended.clone()),
+                    Some(error) => return Some(Ending::Failed(error.clone())),
                 },
-                Poll::Ready(None) => None,
-                Poll::Pending => return,
-            };
-            self.format.end(ended.as_ref(), &mut self.chunk);
-            self.results = None;
-            return;
+                Poll::Ready(None) => return Some(Ending::of(&self.link.runs)),
+                Poll::Pending => return None,
+            }
         }
+        None
+    }
+
+    fn end<T>(&mut self, ending: &Ending)
+    where
+        F: Format<T>,
+    {
+        let broken_off = if self.says_end {
+            self.format.end(ending, self.counts, &mut self.chunk);
+            None
+        } else {
+            (!ending.is_orderly()).then(|| BrokenOff::Unsaid(ending.word()))
+        };
+        self.ended = Some(broken_off);
     }
 
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -134,6 +257,12 @@ impl<S, F> Body<S, F> {
             quiet.set(sleep(self.heartbeat));
         }
     }
+
+    fn write(&mut self, chunk: Bytes) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        self.restart_heartbeat();
+        self.link.block();
+        Poll::Ready(Some(Ok(chunk)))
+    }
 }
 
 impl<S, F, T> MessageBody for Body<S, F>
@@ -141,23 +270,24 @@ where
     S: Stream<Item = Result<T, ItemError>>,
     F: Format<T> + Unpin,
 {
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         let this = self.get_mut();
+        this.link.unblock();
         if !this.spent {
             this.fill(cx);
             if !this.chunk.is_empty() {
-                this.restart_heartbeat();
                 let next = Vec::with_capacity(this.chunk.len().min(CHUNK));
-                return Poll::Ready(Some(Ok(mem::replace(&mut this.chunk, next).into())));
+                let chunk = mem::replace(&mut this.chunk, next);
+                return this.write(chunk.into());
             }
-            if this.results.is_none() {
-                return Poll::Ready(None);
+            if let Some(broken_off) = &mut this.ended {
+                return Poll::Ready(broken_off.take().map(Err));
             }
         }
         if mem::take(&mut this.spent) {
@@ -166,9 +296,15 @@ where
         }
         this.slice.end();
         if this.poll_heartbeat(cx).is_ready() {
-            this.restart_heartbeat();
-            return Poll::Ready(Some(Ok(Bytes::from_static(this.format.heartbeat()))));
+            return this.write(Bytes::from_static(this.format.heartbeat()));
         }
         Poll::Pending
+    }
+}
+
+impl<S, F> Drop for Body<S, F> {
+    fn drop(&mut self) {
+        // The guard has the link for a moment longer.
+        discard(self.link.take());
     }
 }

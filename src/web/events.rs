@@ -1,6 +1,7 @@
 //! Server-Sent Events.
 
-use std::fmt;
+use std::any::Any;
+use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
 
@@ -9,10 +10,14 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
 
-use super::body::{Body, Format};
-use super::failure::Telling;
+use super::body::{Format, Settings, respond};
+use super::ending::Ending;
+use super::failure::{Counts, Telling};
+use super::streams::Permit;
 use super::write::{self, WriteJson};
-use crate::error::{ItemError, PipelineError};
+use crate::error::ItemError;
+use crate::stop::StopHandle;
+use crate::unwind::catch;
 
 /// Proxies and browsers give a quiet connection half a minute or more.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -44,25 +49,48 @@ where
     S: Stream<Item = Result<T, ItemError>>,
     W: FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
 {
-    let messages =
-        Messages { write, telling: Telling::default(), opening: Vec::new(), name: None, sent: 0, data: Vec::new() };
-    Events { results, heartbeat: HEARTBEAT, messages }
+    let settings = Settings::of(&results, HEARTBEAT);
+    Events { results, settings, messages: Messages::new(write) }
 }
 
 /// Results as `text/event-stream`; made by [`events`] and [`events_with`], and returned by a handler.
 ///
 /// | event | `id` | `data` |
 /// |---|---|---|
-/// | none, or [`name`](Self::name): a result | its number, from 0 | what was written |
+/// | none, or [`name`](Self::name): a result | its number, from 0 or [`first_id`](Self::first_id) | what was written |
 /// | `failure`: a failed item, in its place | its number | `{"error":"item 3 failed","index":3}` |
-/// | `end`: the last one | | `{}`, or `{"error":"the pipeline ended before its source did","ended":true}` |
+/// | `failure`: a result that could not be written | its number | `{"error":"result 3 could not be written","result":3}` |
+/// | `end`: the last one, always | | `{"end":"complete","results":990,"failures":10}` |
+///
+/// The last event has the [`End`](crate::End) in one word: `complete`, `drained`, `stopped` or `failed`, and how many of the
+/// other events were results and how many failures. After `failed` there is an `error`. An answer without it was cut off on
+/// its way. See [The last line](super#the-last-line).
+///
+/// # Coming back
 ///
 /// A browser's `EventSource` connects anew when an answer ends, which starts the handler again: let the page close it on
-/// `end`. An `id` comes back as the header `Last-Event-ID` then, for those whose source can go on from there.
+/// `end`. When the connection was lost it comes back too, with the `id` that it saw last in the header `Last-Event-ID`, each
+/// time as anew. A handler that can go on from there asks [`resume_from`] where, and numbers on from there:
+///
+/// ```
+/// use actix_fan::FanOutExt;
+/// use actix_fan::web::{events, resume_from};
+/// use actix_web::{HttpRequest, Responder, error::ErrorInternalServerError};
+///
+/// async fn squares(request: HttpRequest) -> actix_web::Result<impl Responder> {
+///     let first = resume_from(&request);
+///     let squares = (first..).fan_out().ordered().map(|n| n * n).map_err(ErrorInternalServerError)?;
+///     Ok(events(squares).first_id(first))
+/// }
+/// # let _ = squares;
+/// ```
+///
+/// That needs [`ordered`](crate::FanOut::ordered) results, one per item. For others the `id` is what
+/// [`id_by`](Self::id_by) makes of a result.
 #[must_use = "a handler must return it"]
 pub struct Events<S, W> {
     results: S,
-    heartbeat: Duration,
+    settings: Settings,
     messages: Messages<W>,
 }
 
@@ -70,7 +98,7 @@ impl<S, W> Events<S, W> {
     /// Writes a comment, which readers ignore, whenever nothing else was written for so long. The default is 15 s; zero
     /// turns it off. See [Disconnects](super#disconnects) for what it is good for.
     pub fn heartbeat(mut self, period: Duration) -> Self {
-        self.heartbeat = period;
+        self.settings.heartbeat = period;
         self
     }
 
@@ -85,6 +113,53 @@ impl<S, W> Events<S, W> {
         self
     }
 
+    /// Names the event of each result. A name that isn't one line makes a failure of the result.
+    ///
+    /// ```
+    /// # use actix_fan::FanOutExt;
+    /// # actix::System::new().block_on(async {
+    /// let squares = (0..100u64).fan_out().map(|n| n * n)?;
+    /// let answer = actix_fan::web::events(squares).name_by(|n: &u64| if n % 2 == 0 { "even" } else { "odd" });
+    /// # let _ = answer;
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn name_by<T, N>(mut self, mut name: impl FnMut(&T) -> N + 'static) -> Self
+    where
+        S: Stream<Item = Result<T, ItemError>>,
+        T: 'static,
+        N: Display,
+    {
+        self.messages.name_by = Some(Box::new(move |value| value.downcast_ref().map(|value| name(value).to_string())));
+        self
+    }
+
+    /// The number of the first event, from which the others count on. The default is 0. See
+    /// [Coming back](Self#coming-back).
+    pub fn first_id(mut self, id: u64) -> Self {
+        self.messages.first_id = id;
+        self
+    }
+
+    /// The `id` of each result, in place of its number; failures have none then, so that a client that comes back names
+    /// the last result. One that isn't one line, or has a NUL, makes a failure of the result.
+    pub fn id_by<T, I>(mut self, mut id: impl FnMut(&T) -> I + 'static) -> Self
+    where
+        S: Stream<Item = Result<T, ItemError>>,
+        T: 'static,
+        I: Display,
+    {
+        self.messages.id_by = Some(Box::new(move |value| value.downcast_ref().map(|value| id(value).to_string())));
+        self
+    }
+
+    /// How long a client that lost the connection is to wait before it comes back, in whole milliseconds. Without this the
+    /// browser decides: a few seconds.
+    pub fn retry(mut self, wait: Duration) -> Self {
+        self.messages.retry = Some(wait);
+        self
+    }
+
     /// Sends an event before all others, and at once, whenever the first result comes: to tell what was started, say.
     ///
     /// # Panics
@@ -93,6 +168,28 @@ impl<S, W> Events<S, W> {
     pub fn opening(mut self, name: &str, data: impl AsRef<str>) -> Self {
         assert!(is_one_line(name), "an event's name {name:?} is one line");
         event(Some(name), None, data.as_ref().as_bytes(), &mut self.messages.opening);
+        self
+    }
+
+    /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
+    /// stream end with the others: see [`Streams`](super::Streams).
+    pub fn permit(mut self, permit: Permit) -> Self {
+        self.settings.permit = Some(permit);
+        self
+    }
+
+    /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`, `flatten`,
+    /// `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines are found by
+    /// themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
+    pub fn of(mut self, run: &StopHandle) -> Self {
+        self.settings.add(run);
+        self
+    }
+
+    /// Ends the stream when its client takes nothing for so long while there is something to write. The default is 60 s;
+    /// zero turns it off. See [Slow clients](super#slow-clients).
+    pub fn stall_timeout(mut self, period: Duration) -> Self {
+        self.settings.stall = period;
         self
     }
 
@@ -111,80 +208,135 @@ where
 {
     type Body = BoxBody;
 
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        Body::new(self.results, self.messages, self.heartbeat).respond("text/event-stream")
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        respond(self.results, self.messages, self.settings, request, "text/event-stream")
     }
 }
 
 impl<S, W> fmt::Debug for Events<S, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("heartbeat", &self.heartbeat).finish_non_exhaustive()
+        f.debug_struct("Events").field("heartbeat", &self.settings.heartbeat).finish_non_exhaustive()
     }
 }
+
+/// The number of the event that a client lacks which comes back: one more than its `Last-Event-ID`. 0 for a client that
+/// has none, or none that is a number.
+pub fn resume_from(request: &HttpRequest) -> u64 {
+    let last = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
+    last.and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last.saturating_add(1))
+}
+
+/// What a closure of the application makes of a result. `None` can't be: it is made for results of this type.
+type Label = Box<dyn FnMut(&dyn Any) -> Option<String>>;
 
 struct Messages<W> {
     write: W,
     telling: Telling,
     opening: Vec<u8>,
+    retry: Option<Duration>,
     name: Option<&'static str>,
-    sent: u64,
+    name_by: Option<Label>,
+    first_id: u64,
+    id_by: Option<Label>,
     /// Of one event, before its lines are told apart.
     data: Vec<u8>,
 }
 
 impl<W> Messages<W> {
-    fn send(&mut self, name: Option<&str>, chunk: &mut Vec<u8>) {
-        event(name, Some(self.sent), &self.data, chunk);
-        self.sent += 1;
+    fn new(write: W) -> Self {
+        Self {
+            write,
+            telling: Telling::default(),
+            opening: Vec::new(),
+            retry: None,
+            name: None,
+            name_by: None,
+            first_id: 0,
+            id_by: None,
+            data: Vec::new(),
+        }
+    }
+
+    fn id(&self, number: u64) -> Option<String> {
+        self.id_by.is_none().then(|| self.first_id.saturating_add(number).to_string())
+    }
+
+    fn fail(&mut self, number: u64, chunk: &mut Vec<u8>) {
+        event(Some("failure"), self.id(number).as_deref(), &self.data, chunk);
     }
 }
 
 impl<T, W> Format<T> for Messages<W>
 where
+    T: 'static,
     W: FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
 {
     fn begin(&mut self, chunk: &mut Vec<u8>) {
+        if let Some(wait) = self.retry {
+            field("retry", wait.as_millis().to_string().as_bytes(), chunk);
+            chunk.push(b'\n');
+        }
         chunk.append(&mut self.opening);
     }
 
-    fn value(&mut self, value: &T, chunk: &mut Vec<u8>) {
+    fn value(&mut self, value: &T, number: u64, chunk: &mut Vec<u8>) -> bool {
         self.data.clear();
-        match write::append(&mut self.write, value, &mut self.data) {
-            Ok(_) => self.send(self.name, chunk),
+        let written = write::append(&mut self.write, value, &mut self.data).and_then(|_| {
+            let name = label(&mut self.name_by, value, "name")?;
+            let id = label(&mut self.id_by, value, "id")?;
+            Ok((name, id.or_else(|| self.id(number))))
+        });
+        match &written {
+            Ok((name, id)) => event(name.as_deref().or(self.name), id.as_deref(), &self.data, chunk),
             Err(error) => {
-                self.telling.unwritten(self.sent, &error, &mut self.data);
-                self.send(Some("failure"), chunk);
+                self.data.clear();
+                self.telling.unwritten(number, error, &mut self.data);
+                self.fail(number, chunk);
             }
         }
+        written.is_ok()
     }
 
-    fn failure(&mut self, error: &ItemError, chunk: &mut Vec<u8>) {
+    fn failure(&mut self, error: &ItemError, number: u64, chunk: &mut Vec<u8>) {
         self.data.clear();
         self.telling.item(error, &mut self.data);
-        self.send(Some("failure"), chunk);
+        self.fail(number, chunk);
     }
 
-    fn end(&mut self, error: Option<&PipelineError>, chunk: &mut Vec<u8>) {
+    fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>) {
         self.data.clear();
-        match error {
-            Some(error) => self.telling.ended(error, &mut self.data),
-            None => self.data.extend_from_slice(b"{}"),
-        }
+        self.telling.end(ending, counts, &mut self.data);
         event(Some("end"), None, &self.data, chunk);
     }
 
     fn heartbeat(&self) -> &'static [u8] {
         b":\n\n"
     }
+
+    fn telling(&mut self) -> &mut Telling {
+        &mut self.telling
+    }
+}
+
+/// What `by` makes of a value; an error if it panics, or makes what no field can have.
+fn label(by: &mut Option<Label>, value: &dyn Any, what: &str) -> io::Result<Option<String>> {
+    let Some(by) = by else { return Ok(None) };
+    let text = catch(|| by(value)).map_err(io::Error::other)?;
+    match text {
+        Some(text) if !is_one_line(&text) || text.contains('\0') => {
+            Err(io::Error::other(format!("its {what} {text:?} is one line without a NUL")))
+        }
+        text => Ok(text),
+    }
 }
 
 /// Appends an event. Each line of the data has a field of its own, and a line ends with CR, LF or both.
-fn event(name: Option<&str>, id: Option<u64>, data: &[u8], out: &mut Vec<u8>) {
+fn event(name: Option<&str>, id: Option<&str>, data: &[u8], out: &mut Vec<u8>) {
     if let Some(name) = name {
         field("event", name.as_bytes(), out);
     }
     if let Some(id) = id {
-        field("id", id.to_string().as_bytes(), out);
+        field("id", id.as_bytes(), out);
     }
     let mut rest = data;
     while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {

@@ -1,55 +1,123 @@
-//! Failures as clients see them.
+//! Failures and ends, as clients see them and as the log has them.
 
 use std::error::Error;
 
-use crate::error::{ItemError, PipelineError, texts};
+use super::ending::Ending;
+use crate::error::{ItemError, texts};
 use crate::logging;
 
-/// How much of a failure is told to the client.
+/// So many failed items of one answer are logged at level `warn`, and the rest at `debug`: an input of which every item
+/// fails must not flood the log.
+const WARNED: u64 = 10;
+/// The longest path in a line of the log, in bytes.
+const PATH: usize = 256;
+
+/// What was written so far.
 #[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) results: u64,
+    /// Items that failed, and results that could not be written.
+    pub(super) failures: u64,
+}
+
+impl Counts {
+    /// The number of what comes next.
+    pub(super) fn next(self) -> u64 {
+        self.results + self.failures
+    }
+}
+
+/// How much of a failure is told to the client, and what the log needs to know of the request.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Telling {
     /// Panic messages and the errors of the work, which may say more than a stranger should know.
     pub(super) causes: bool,
+    path: String,
+    logged: u64,
 }
 
 impl Telling {
+    /// Has failures logged with the path of the request.
+    pub(super) fn asked_for(&mut self, path: &str) {
+        self.path = short(path).to_owned();
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// `{"error":"item 3 failed","index":3}`
-    pub(super) fn item(self, error: &ItemError, out: &mut Vec<u8>) {
+    pub(super) fn item(&mut self, error: &ItemError, out: &mut Vec<u8>) {
         let index = error.index();
+        let cause = chain(error);
+        self.log(&cause);
         let text = if self.causes {
-            chain(error)
+            cause
         } else if error.panic_message().is_some() {
             format!("item {index} panicked")
         } else {
             error.to_string()
         };
-        logging::debug!("streamed as a failure: {}", chain(error));
-        object(&text, "index", &index.to_string(), out);
+        object(&text, "index", index, out);
     }
 
     /// A result that its writer could not write: `{"error":"result 3 could not be written","result":3}`
-    pub(super) fn unwritten(self, number: u64, error: &dyn Error, out: &mut Vec<u8>) {
+    pub(super) fn unwritten(&mut self, number: u64, error: &dyn Error, out: &mut Vec<u8>) {
         let text = format!("result {number} could not be written");
-        logging::warn!("{text}: {}", chain(error));
-        let text = if self.causes { format!("{text}: {}", chain(error)) } else { text };
-        object(&text, "result", &number.to_string(), out);
+        let cause = format!("{text}: {}", chain(error));
+        self.log(&cause);
+        object(if self.causes { &cause } else { &text }, "result", number, out);
     }
 
-    /// `{"error":"the pipeline ended before its source did","ended":true}`
-    pub(super) fn ended(self, error: &PipelineError, out: &mut Vec<u8>) {
-        let mut text = "the pipeline ended before its source did".to_owned();
-        logging::warn!("{text}: {}", chain(error));
-        if self.causes {
-            text = format!("{text}: {}", chain(error));
+    /// `{"end":"complete","results":990,"failures":10}`; one that failed has an `error` too.
+    pub(super) fn end(&mut self, ending: &Ending, Counts { results, failures }: Counts, out: &mut Vec<u8>) {
+        let word = ending.word();
+        out.extend_from_slice(format!(r#"{{"end":"{word}","results":{results},"failures":{failures}"#).as_bytes());
+        let failed = match ending {
+            Ending::Complete | Ending::Drained | Ending::Stopped => None,
+            Ending::Failed(error) => Some(("the pipeline ended before its source did", chain(error))),
+            Ending::Panicked(message) => Some(("the stream of results panicked", message.clone())),
+        };
+        if let Some((text, cause)) = failed {
+            let cause = format!("{text}: {cause}");
+            logging::warn!("{}: {cause}", self.path);
+            out.extend_from_slice(br#","error":"#);
+            string(if self.causes { &cause } else { text }, out);
         }
-        object(&text, "ended", "true", out);
+        out.push(b'}');
+        if self.logged > WARNED {
+            logging::warn!("{}: {} items failed in all", self.path, self.logged);
+        }
+    }
+
+    /// One more failure.
+    fn log(&mut self, cause: &str) {
+        self.logged += 1;
+        match self.logged {
+            ..WARNED => logging::warn!("{}: {cause}", self.path),
+            WARNED => logging::warn!("{}: {cause}; more failures of this answer are logged at level debug", self.path),
+            _ => logging::debug!("{}: {cause}", self.path),
+        }
     }
 }
 
-fn object(text: &str, key: &str, value: &str, out: &mut Vec<u8>) {
+fn object(text: &str, key: &str, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);
-    serde_json::to_writer(&mut *out, text).expect("a string can be written to memory");
+    string(text, out);
     out.extend_from_slice(format!(r#","{key}":{value}}}"#).as_bytes());
+}
+
+pub(super) fn string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a string can be written to memory");
+}
+
+/// A path that fits a line of the log. As the URI has it: there, line breaks and other controls are in percents.
+pub(super) fn short(path: &str) -> &str {
+    let mut end = path.len().min(PATH);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    &path[..end]
 }
 
 /// The error and its causes in one line.

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use actix_fan::web::{Refused, events, submit_within};
+//! use actix_fan::web::{Refused, Streams, events, submit_within};
 //! use actix_fan::{FanOutExt, Pool, pool};
 //! use actix_web::web::{Data, Path, get};
 //! use actix_web::{App, HttpServer, Responder, error};
@@ -12,19 +12,24 @@
 //!     Ok(submit_within(&squares, *n, Duration::from_secs(2)).await?.to_string())
 //! }
 //!
-//! async fn squares() -> actix_web::Result<impl Responder> {
+//! async fn squares(streams: Data<Streams>) -> actix_web::Result<impl Responder> {
+//!     let permit = streams.permit()?; // or 503: so many streams at a time
 //!     let squares = (0u64..).fan_out().workers(2).map(|n| n * n).map_err(error::ErrorInternalServerError)?;
-//!     Ok(events(squares)) // until the client goes
+//!     Ok(events(squares).permit(permit)) // until the client goes
 //! }
 //!
 //! #[actix::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let pool = pool().map(|n: u64| n.pow(2))?; // once: before `HttpServer::new`, not in its closure
-//!     let data = Data::new(pool.clone());
+//!     let streams = Streams::new(100);
+//!     let (pools, open) = (Data::new(pool.clone()), Data::new(streams.clone()));
 //!     HttpServer::new(move || {
-//!         App::new().app_data(data.clone()).route("/square/{n}", get().to(square)).route("/squares", get().to(squares))
+//!         let app = App::new().app_data(pools.clone()).app_data(open.clone());
+//!         app.route("/square/{n}", get().to(square)).route("/squares", get().to(squares))
 //!     })
 //!     .h1_allow_half_closed(false) // see Disconnects
+//!     .shutdown_signal(streams.on_signal(Duration::ZERO)) // see Shutdown
+//!     .shutdown_timeout(5)
 //!     .bind(("127.0.0.1", 8080))?
 //!     .run()
 //!     .await?;
@@ -41,7 +46,28 @@
 //!
 //! A pool once an application, before `HttpServer::new`: its closure runs once for each of the server's threads, and a
 //! pool started there would be as many pools. A pipeline in the handler whose answer it is; it lives on that handler's
-//! arbiter, and its workers on threads of their own, so decide how many requests may have one at a time.
+//! arbiter, and its workers on threads of their own: [`Streams`] bounds how many requests may have one at a time.
+//!
+//! # The last line
+//!
+//! A stream that was stopped ends as one that is complete does, and HTTP has no word for the difference. So each answer ends
+//! with a line or an event of its own: `{"end":"complete","results":990,"failures":10}`. **An answer without it is not
+//! whole**: the connection, a proxy or the server was lost on the way.
+//!
+//! | `end` | the results |
+//! |---|---|
+//! | `complete` | are all there are; or an adapter of the handler, such as `take`, had enough |
+//! | `drained` | are those of every item that was taken from the source before a [drain](crate::Stop::Drain) |
+//! | `stopped` | were cut off by a [stop](crate::Stop::Now), by the application's [end](Streams::stop) or its pipelines' |
+//! | `failed` | were cut off by a [`PipelineError`](crate::PipelineError), or by a panic of the stream; `error` says which |
+//!
+//! `results` counts the lines or events that are results, `failures` those that stand for items that failed or could not be
+//! written; both together are all others but the opening and the comments. The names of the fields and the four words stay
+//! as they are; there may be more fields one day.
+//!
+//! The pipelines that a stream is made of are found inside of adapters as [`fan_in`](crate::fan_in()) finds them.
+//! [`Events::of`] and [`Ndjson::of`] name those behind a channel or a task. Where none is known the end of the stream is
+//! `complete`. [`Ndjson::without_end`] leaves the line out.
 //!
 //! # Backpressure
 //!
@@ -51,6 +77,25 @@
 //!
 //! A handler that submits waits only for what is in the pool already. Beyond the window it answers 503 at once, so that
 //! the pool's window is what bounds how long a request may take: choose it by that.
+//!
+//! # Slow clients
+//!
+//! A client that stays connected and reads nothing would hold its pipeline, its threads and its permit for good. When the
+//! connection has had something to write for 60 s and could write none of it, the stream is ended: the results are dropped,
+//! which stops their pipeline, the permit returns when the threads are gone, [`StreamsStats::stalled`] counts it and the
+//! log has it at level `warn`. [`Events::stall_timeout`] and [`Ndjson::stall_timeout`] change the time. The connection stays
+//! until its client reads on, whereupon it is closed without the answer's end, or goes; it costs a socket and its buffers,
+//! some 32 KiB and what the system holds.
+//!
+//! Systems report that a socket takes more only when a part of its buffer is free, on Linux a third of what is often
+//! several MiB. So a client counts as one that reads nothing if it takes less than that in the time given: about 20 KiB per
+//! second by the defaults, of a stream that has always more to write. Give more time where clients are that slow.
+//!
+//! # Shutdown
+//!
+//! A stream without an end would keep actix-web's graceful stop waiting for all of its 30 s. [`Streams::on_signal`], given to
+//! [`HttpServer::shutdown_signal`](actix_web::HttpServer::shutdown_signal), ends all streams first; then the server waits
+//! for other requests, and pools are drained after it. See [`Streams`](Streams#shutdown).
 //!
 //! # Disconnects
 //!
@@ -69,13 +114,13 @@
 //! and the first one is taken by the system before the refusal comes back. So a stream that yields nothing is
 //! noticed by its heartbeat, within two periods, and not at all without one. Clients that close one side on purpose are
 //! rare: turn [`h1_allow_half_closed`](actix_web::HttpServer::h1_allow_half_closed) off and work stops when nobody waits
-//! for it any more. While nothing can be written, a client that reads no more but stays connected is not noticed; it
-//! holds its pipeline where it is, and costs no processor time.
+//! for it any more. A client that reads no more but stays connected is one of the [slow](#slow-clients).
 //!
 //! # Errors
 //!
 //! A failed item is an object or an event in its place, and the stream goes on. It names the item and whether it panicked;
-//! messages are told only `with_causes`, since they may say more than a stranger should know. A pipeline that ends too
+//! messages are told only `with_causes`, since they may say more than a stranger should know. The log has them, with the
+//! path of the request: the first 10 of an answer at level `warn`, the others at `debug`. A pipeline that ends too
 //! early, with a [`PipelineError`](crate::PipelineError), says so last; the status of the answer was sent long before.
 //! What keeps a submit from its result is a [`Refused`], which is an answer by itself: 503, 504 or 500.
 //!
@@ -89,15 +134,20 @@
 //! `cargo bench --bench load --features web` measures it.
 
 mod body;
+mod ending;
 mod events;
 mod failure;
+mod link;
 mod ndjson;
 mod refused;
+mod signals;
+mod streams;
 mod submit;
 mod write;
 
-pub use events::{Events, events, events_with};
+pub use events::{Events, events, events_with, resume_from};
 pub use ndjson::{Ndjson, ndjson, ndjson_with};
 pub use refused::Refused;
+pub use streams::{Permit, Streams, StreamsStats};
 pub use submit::{submit, submit_within};
 pub use write::WriteJson;

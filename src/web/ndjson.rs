@@ -9,10 +9,13 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
 
-use super::body::{Body, Format};
-use super::failure::Telling;
+use super::body::{Format, Settings, respond};
+use super::ending::Ending;
+use super::failure::{Counts, Telling};
+use super::streams::Permit;
 use super::write::{self, WriteJson};
-use crate::error::{ItemError, PipelineError};
+use crate::error::ItemError;
+use crate::stop::StopHandle;
 
 /// Answers with a stream of results as [NDJSON](https://github.com/ndjson/ndjson-spec), each as serde writes it.
 ///
@@ -52,18 +55,26 @@ where
     S: Stream<Item = Result<T, ItemError>>,
     W: FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
 {
-    Ndjson { results, heartbeat: Duration::ZERO, lines: Lines { write, telling: Telling::default(), written: 0 } }
+    let settings = Settings::of(&results, Duration::ZERO);
+    Ndjson { results, settings, lines: Lines { write, telling: Telling::default() } }
 }
 
 /// Results as `application/x-ndjson`; made by [`ndjson`] and [`ndjson_with`], and returned by a handler.
 ///
-/// A result is a line. A failed item is `{"error":"item 3 failed","index":3}` in its place, and the stream goes on. A
-/// pipeline that ended too early has `{"error":"the pipeline ended before its source did","ended":true}` for its last
-/// line; an answer that just ends is complete.
+/// | line | |
+/// |---|---|
+/// | a result | what was written |
+/// | a failed item, in its place; the stream goes on | `{"error":"item 3 failed","index":3}` |
+/// | a result that could not be written | `{"error":"result 3 could not be written","result":3}` |
+/// | the last one, always | `{"end":"complete","results":990,"failures":10}` |
+///
+/// The last line has the [`End`](crate::End) in one word: `complete`, `drained`, `stopped` or `failed`, and how many of the
+/// other lines were results and how many failures. After `failed` there is an `error`. An answer without this line was
+/// cut off on its way. See [The last line](super#the-last-line).
 #[must_use = "a handler must return it"]
 pub struct Ndjson<S, W> {
     results: S,
-    heartbeat: Duration,
+    settings: Settings,
     lines: Lines<W>,
 }
 
@@ -71,7 +82,37 @@ impl<S, W> Ndjson<S, W> {
     /// Writes an empty line whenever nothing else was written for so long. Readers of NDJSON may ignore empty lines, but
     /// not all do, so there is no heartbeat by default; see [Disconnects](super#disconnects) for what it is good for.
     pub fn heartbeat(mut self, period: Duration) -> Self {
-        self.heartbeat = period;
+        self.settings.heartbeat = period;
+        self
+    }
+
+    /// Leaves out the last line, for readers to whom every line must be a result. Such an answer tells its end by how it is
+    /// broken off: one that is complete or drained ends as HTTP has it, and one that was stopped or failed doesn't, so that
+    /// the client's library reports an error. On HTTP/1.0 the two can't be told apart.
+    pub fn without_end(mut self) -> Self {
+        self.settings.end = false;
+        self
+    }
+
+    /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
+    /// stream end with the others: see [`Streams`](super::Streams).
+    pub fn permit(mut self, permit: Permit) -> Self {
+        self.settings.permit = Some(permit);
+        self
+    }
+
+    /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`, `flatten`,
+    /// `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines are found by
+    /// themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
+    pub fn of(mut self, run: &StopHandle) -> Self {
+        self.settings.add(run);
+        self
+    }
+
+    /// Ends the stream when its client takes nothing for so long while there is something to write. The default is 60 s;
+    /// zero turns it off. See [Slow clients](super#slow-clients).
+    pub fn stall_timeout(mut self, period: Duration) -> Self {
+        self.settings.stall = period;
         self
     }
 
@@ -90,21 +131,20 @@ where
 {
     type Body = BoxBody;
 
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        Body::new(self.results, self.lines, self.heartbeat).respond("application/x-ndjson")
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        respond(self.results, self.lines, self.settings, request, "application/x-ndjson")
     }
 }
 
 impl<S, W> fmt::Debug for Ndjson<S, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ndjson").field("heartbeat", &self.heartbeat).finish_non_exhaustive()
+        f.debug_struct("Ndjson").field("heartbeat", &self.settings.heartbeat).finish_non_exhaustive()
     }
 }
 
 struct Lines<W> {
     write: W,
     telling: Telling,
-    written: u64,
 }
 
 impl<T, W> Format<T> for Lines<W>
@@ -113,35 +153,37 @@ where
 {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
-    fn value(&mut self, value: &T, chunk: &mut Vec<u8>) {
-        match write::append(&mut self.write, value, chunk) {
+    fn value(&mut self, value: &T, number: u64, chunk: &mut Vec<u8>) -> bool {
+        let written = write::append(&mut self.write, value, chunk);
+        match &written {
             Ok(start) => {
-                for byte in &mut chunk[start..] {
+                for byte in &mut chunk[*start..] {
                     if matches!(byte, b'\n' | b'\r') {
                         *byte = b' ';
                     }
                 }
             }
-            Err(error) => self.telling.unwritten(self.written, &error, chunk),
+            Err(error) => self.telling.unwritten(number, error, chunk),
         }
-        self.written += 1;
         chunk.push(b'\n');
+        written.is_ok()
     }
 
-    fn failure(&mut self, error: &ItemError, chunk: &mut Vec<u8>) {
+    fn failure(&mut self, error: &ItemError, _: u64, chunk: &mut Vec<u8>) {
         self.telling.item(error, chunk);
-        self.written += 1;
         chunk.push(b'\n');
     }
 
-    fn end(&mut self, error: Option<&PipelineError>, chunk: &mut Vec<u8>) {
-        if let Some(error) = error {
-            self.telling.ended(error, chunk);
-            chunk.push(b'\n');
-        }
+    fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>) {
+        self.telling.end(ending, counts, chunk);
+        chunk.push(b'\n');
     }
 
     fn heartbeat(&self) -> &'static [u8] {
         b"\n"
+    }
+
+    fn telling(&mut self) -> &mut Telling {
+        &mut self.telling
     }
 }

@@ -12,7 +12,8 @@ use crate::error::{ItemError, PipelineError};
 use crate::logging;
 use crate::pool::{Pool, SubmitError};
 
-/// Why [`submit`](super::submit) and [`submit_within`](super::submit_within) have no result. A handler may return it with `?`.
+/// Why [`submit`](super::submit) and [`submit_within`](super::submit_within) have no result, or
+/// [`Streams`](super::Streams) no permit. A handler may return it with `?`.
 ///
 /// | | answer |
 /// |---|---|
@@ -27,11 +28,12 @@ use crate::pool::{Pool, SubmitError};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// All credit is taken.
+    /// All credit is taken, or all permits for streams are out.
     #[error("the server is busy: try again in {} s", seconds(*retry_after))]
     Full {
         /// How long an item that is submitted now would wait, by [`Pool::expected_wait`]; zero before any was measured.
-        /// From [`submit_within`](super::submit_within) it is at most the deadline.
+        /// From [`submit_within`](super::submit_within) it is at most the deadline, and from
+        /// [`Streams::permit`](super::Streams::permit) what the application chose.
         /// The header has it in whole seconds, at least 1.
         retry_after: Duration,
     },
@@ -44,7 +46,7 @@ pub enum Refused {
     /// The work on the item panicked or returned an error.
     #[error(transparent)]
     Failed(ItemError),
-    /// The pool is at its end.
+    /// The pool is at its end, or no more streams are begun.
     #[error("the server is about to end: try again elsewhere")]
     Closed {
         /// What ended the pool, if nobody asked for it.

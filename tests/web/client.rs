@@ -91,6 +91,18 @@ impl Client {
         (head.status, self.body(&head).await)
     }
 
+    /// All that still comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> String {
+        // Its being reset is an end, too.
+        while self.stream.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {}
+        text(std::mem::take(&mut self.received))
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&mut self, request: &str) {
+        self.stream.write_all(request.as_bytes()).await.unwrap();
+    }
+
     /// Says that nothing more will be asked, and goes on reading.
     pub(crate) async fn half_close(&mut self) {
         self.stream.shutdown().await.unwrap();

@@ -3,12 +3,16 @@
 mod client;
 mod compressed;
 mod disconnect;
+mod ending;
 mod heartbeat;
 mod refuse;
+mod resume;
 mod server;
 mod share;
 mod slow;
+mod stall;
 mod stream;
+mod streams;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;

@@ -20,6 +20,11 @@ fn four() -> FanIn<u32> {
     (0..4u32).fan_out().workers(2).ordered().try_map(work).unwrap()
 }
 
+/// The last line of a stream that ended by itself.
+fn complete(results: u64, failures: u64) -> String {
+    format!(r#"{{"end":"complete","results":{results},"failures":{failures}}}"#)
+}
+
 #[test]
 fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
     run(async {
@@ -36,7 +41,8 @@ fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
             "0\n\
              {\"error\":\"item 1 failed\",\"index\":1}\n\
              {\"error\":\"item 2 panicked\",\"index\":2}\n\
-             30\n"
+             30\n\
+             {\"end\":\"complete\",\"results\":2,\"failures\":2}\n"
         );
         client.get("/causes").await;
         assert_eq!(
@@ -44,7 +50,8 @@ fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
             "0\n\
              {\"error\":\"item 1 failed: a secret\",\"index\":1}\n\
              {\"error\":\"item 2 panicked: another secret\",\"index\":2}\n\
-             30\n"
+             30\n\
+             {\"end\":\"complete\",\"results\":2,\"failures\":2}\n"
         );
     });
 }
@@ -66,7 +73,7 @@ fn events_have_names_and_numbers_and_an_end() {
              event: failure\nid: 1\ndata: {\"error\":\"item 1 failed\",\"index\":1}\n\n\
              event: failure\nid: 2\ndata: {\"error\":\"item 2 panicked\",\"index\":2}\n\n\
              id: 3\ndata: 30\n\n\
-             event: end\ndata: {}\n\n"
+             event: end\ndata: {\"end\":\"complete\",\"results\":2,\"failures\":2}\n\n"
         );
         client.get("/named").await;
         let (_, body) = client.answer().await;
@@ -85,15 +92,11 @@ fn a_pipeline_that_ended_too_early_says_so_last() {
             app.route("/events", get().to(async || events(lost()).with_causes()));
         });
         let (_, lines) = Client::ask(server, "/lines").await.answer().await;
-        assert_eq!(lines, "0\n1\n{\"error\":\"the pipeline ended before its source did\",\"ended\":true}\n");
+        let last = r#"{"end":"failed","results":2,"failures":0,"error":"the pipeline ended before its source did"#;
+        assert_eq!(lines, format!("0\n1\n{last}\"}}\n"));
         let (_, events) = Client::ask(server, "/events").await.answer().await;
-        assert!(
-            events.ends_with(
-                "event: end\n\
-                 data: {\"error\":\"the pipeline ended before its source did: the source panicked: no more\",\"ended\":true}\n\n"
-            ),
-            "{events}"
-        );
+        let event = format!("event: end\ndata: {last}: the source panicked: no more\"}}\n\n");
+        assert!(events.ends_with(&event), "{events}");
     });
 }
 
@@ -109,9 +112,10 @@ fn line_breaks_of_a_writer_stay_inside_of_its_result() {
             app.route("/events", get().to(move || async move { events_with(results(), broken) }));
         });
         let (_, lines) = Client::ask(server, "/lines").await.answer().await;
-        assert_eq!(lines, "[1,   1]\n[2,   2]\n");
+        assert_eq!(lines, format!("[1,   1]\n[2,   2]\n{}\n", complete(2, 0)));
         let (_, events) = Client::ask(server, "/events").await.answer().await;
-        assert_eq!(events, "id: 0\ndata: [1,\ndata:  1]\n\nid: 1\ndata: [2,\ndata:  2]\n\nevent: end\ndata: {}\n\n");
+        let results = "id: 0\ndata: [1,\ndata:  1]\n\nid: 1\ndata: [2,\ndata:  2]\n\n";
+        assert_eq!(events, format!("{results}event: end\ndata: {}\n\n", complete(2, 0)));
     });
 }
 
@@ -133,7 +137,7 @@ fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
         });
         let (_, lines) = Client::ask(server, "/lines").await.answer().await;
         let failure = |n| format!("{{\"error\":\"result {n} could not be written\",\"result\":{n}}}\n");
-        assert_eq!(lines, format!("1\n{}{}5\n", failure(1), failure(2)));
+        assert_eq!(lines, format!("1\n{}{}5\n{}\n", failure(1), failure(2), complete(2, 2)));
         let (_, events) = Client::ask(server, "/events").await.answer().await;
         assert!(events.contains("event: failure\nid: 1\ndata: {\"error\":\"result 1 could not be written: even\","));
         assert!(events.contains("event: failure\nid: 2\ndata: {\"error\":\"result 2 could not be written: odd\","));
@@ -154,7 +158,7 @@ fn results_that_are_ready_together_share_a_chunk() {
             chunks += 1;
             lines += chunk.lines().count();
         }
-        assert_eq!(lines, 100);
+        assert_eq!(lines, 101);
         // One, but for a body whose time slice ends meanwhile because the thread is kept from running.
         assert!(chunks < 50, "{chunks} chunks");
     });
@@ -185,17 +189,18 @@ fn a_result_that_is_ready_waits_for_no_other() {
             assert_eq!(client.chunk().await, Some(format!("{n}\n")));
             gate.let_through(1);
         }
+        assert_eq!(client.chunk().await, Some(complete(3, 0) + "\n"));
         assert_eq!(client.chunk().await, None);
     });
 }
 
 #[test]
-fn nothing_at_all_is_an_empty_body() {
+fn nothing_at_all_is_an_end_alone() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || ndjson(stream::empty::<Result<u32, _>>().fuse())));
         });
-        assert_eq!(Client::ask(server, "/").await.answer().await, (200, String::new()));
+        assert_eq!(Client::ask(server, "/").await.answer().await, (200, complete(0, 0) + "\n"));
     });
 }
 
@@ -209,6 +214,7 @@ fn a_stream_that_is_always_ready_goes_on_after_each_of_its_turns() {
             app.route("/", get().to(all));
         });
         let (_, body) = Client::ask(server, "/").await.answer().await;
-        assert!(body.lines().map(|line| line.parse::<u64>().unwrap()).eq(0..RESULTS));
+        let results = body.strip_suffix(&(complete(RESULTS, 0) + "\n")).unwrap();
+        assert!(results.lines().map(|line| line.parse::<u64>().unwrap()).eq(0..RESULTS));
     });
 }

@@ -430,7 +430,9 @@ el.check.addEventListener("submit", async (event) => {
     if (answer.ok) {
       let n = 0;
       for await (const verdict of lines(answer.body)) {
-        verdictRow(JSON.parse(verdict));
+        const line = JSON.parse(verdict);
+        if (line.end) break; // the last line, which says that all are here
+        verdictRow(line);
         n++;
       }
       verdictNote(`${count(n)} ${n === 1 ? "number" : "numbers"} in ${count(performance.now() - began)} ms`);

@@ -1,0 +1,49 @@
+//! The signals that ask a process to end.
+
+use std::future::pending;
+
+use actix_web::rt::signal;
+
+/// Those of this process, from the first call of [`next`](Self::next) on.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    ends: Option<[signal::unix::Signal; 3]>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn new() -> Self {
+        use signal::unix::{SignalKind, signal};
+
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
+        let ends = kinds.map(signal);
+        let ends = match ends {
+            [Ok(terminate), Ok(interrupt), Ok(quit)] => Some([terminate, interrupt, quit]),
+            _ => {
+                crate::logging::warn!("no handler for signals could be installed");
+                None
+            }
+        };
+        Self { ends }
+    }
+
+    /// The next one; never, where no handler could be installed.
+    pub(super) async fn next(&mut self) {
+        let Some(ends) = &mut self.ends else { return pending().await };
+        let ends = ends.each_mut().map(|end| Box::pin(end.recv()));
+        futures::future::select_all(ends).await;
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn new() -> Self {
+        Self {}
+    }
+
+    pub(super) async fn next(&mut self) {
+        if signal::ctrl_c().await.is_err() {
+            pending().await
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! All streams of an application: how many there may be, and their common end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn, ready};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use futures::future::{Either, select};
+use tokio::sync::watch;
+
+use super::refused::Refused;
+use super::signals::Signals;
+use crate::control::Control;
+use crate::logging;
+use crate::protocol;
+use crate::waker::caught;
+
+/// When a refused client is to come back, unless [`Streams::retry_after`] says otherwise.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The streamed answers of an application: bounds how many there are at a time, counts them, and ends all of them when the
+/// server shuts down. Cheap to clone: make it once, before `HttpServer::new`.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use actix_fan::FanOutExt;
+/// use actix_fan::web::{Streams, events};
+/// use actix_web::web::{Data, get};
+/// use actix_web::{App, HttpServer, Responder, error::ErrorInternalServerError};
+///
+/// async fn squares(streams: Data<Streams>) -> actix_web::Result<impl Responder> {
+///     let permit = streams.permit()?; // else 503 with `Retry-After`, before anything is started
+///     let squares = (0u64..).fan_out().workers(2).map(|n| n * n).map_err(ErrorInternalServerError)?;
+///     Ok(events(squares).permit(permit))
+/// }
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     let streams = Streams::new(100);
+///     let data = Data::new(streams.clone());
+///     HttpServer::new(move || App::new().app_data(data.clone()).route("/squares", get().to(squares)))
+///         .h1_allow_half_closed(false)
+///         .shutdown_signal(streams.on_signal(Duration::ZERO)) // the streams first, then the server
+///         .shutdown_timeout(5) // for clients that don't read their last line
+///         .bind(("127.0.0.1", 8080))?
+///         .run()
+///         .await
+/// }
+/// ```
+///
+/// # Permits
+///
+/// [`permit`](Self::permit) takes one of `limit` permits, or is the answer 503. It is given to the answer by
+/// [`Events::permit`](super::Events::permit) or [`Ndjson::permit`](super::Ndjson::permit), and returns when the results
+/// were dropped *and* every worker's thread of their pipelines has left its last item: a client that connects anew again
+/// and again while items take seconds can't have more threads than the limit allows. Choose the limit by that: each stream
+/// of a pipeline with `workers(n)` has n threads.
+///
+/// Pipelines are found in the stream that the answer is made from as [`fan_in`](crate::fan_in()) finds them; others are
+/// named by [`of`](super::Events::of).
+///
+/// # Shutdown
+///
+/// actix-web's graceful stop waits for each open connection, for 30 s by default: one endless stream takes all of that.
+/// [`on_signal`](Self::on_signal), and [`shutdown`](Self::shutdown) for applications with signals of their own, end the
+/// streams first. Each gets its last line, which says `drained` or `stopped`, new ones are answered with 503, and all
+/// other requests go on as before. The server then has to wait for other requests only, which it does in steps of a second
+/// unless no connection is left; and for clients that don't read what was written, up to
+/// [`shutdown_timeout`](actix_web::HttpServer::shutdown_timeout).
+#[derive(Clone)]
+pub struct Streams {
+    shared: Arc<Shared>,
+    retry_after: Duration,
+}
+
+struct Shared {
+    limit: usize,
+    /// How many permits are out.
+    taken: watch::Sender<usize>,
+    phase: watch::Sender<Phase>,
+    open: Mutex<Open>,
+    refused: AtomicU64,
+    stalled: AtomicU64,
+}
+
+/// The pipelines of the streams that are open. No code of users runs under its lock.
+#[derive(Default)]
+struct Open {
+    last: u64,
+    runs: HashMap<u64, Vec<Arc<Control>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Open,
+    /// Nothing new.
+    Closed,
+    Draining,
+    Stopped,
+}
+
+/// Numbers about the streams of an application: [`Streams::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamsStats {
+    /// Permits that are out: streams that are open, and those whose threads have not all left their last item.
+    pub open: usize,
+    /// Most permits at a time.
+    pub limit: usize,
+    /// How many times a permit was refused, because all were out or at the end.
+    pub refused: u64,
+    /// How many streams were ended because their clients took nothing for too long.
+    pub stalled: u64,
+}
+
+impl Streams {
+    /// At most `limit` streams at a time. 0 refuses all, as for maintenance.
+    pub fn new(limit: usize) -> Self {
+        let shared = Shared {
+            limit,
+            taken: watch::Sender::new(0),
+            phase: watch::Sender::new(Phase::Open),
+            open: Mutex::default(),
+            refused: AtomicU64::new(0),
+            stalled: AtomicU64::new(0),
+        };
+        Self { shared: Arc::new(shared), retry_after: RETRY_AFTER }
+    }
+
+    /// When clients that were refused are asked to come back: `Retry-After`, in whole seconds and at least 1. How long
+    /// others look at their streams can't be known, so it is what the application says. The default is 5 s.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// A permit for one stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Full`], which answers 503 with `Retry-After`, when all permits are out; [`Refused::Closed`], which
+    /// answers 503, after [`close`](Self::close) and all that follow it.
+    pub fn permit(&self) -> Result<Permit, Refused> {
+        let shared = &self.shared;
+        let free = |taken: &mut usize| {
+            let free = *taken < shared.limit;
+            *taken += usize::from(free);
+            free
+        };
+        let permit = shared.taken.send_if_modified(free).then(|| Permit {
+            phases: shared.phase.subscribe(),
+            shared: Arc::clone(shared),
+            registered: None,
+        });
+        // Whoever closes and then sees no permit out must have been seen here.
+        let closed = *shared.phase.borrow() != Phase::Open;
+        match permit {
+            Some(permit) if !closed => Ok(permit),
+            _ => {
+                shared.refused.fetch_add(1, Relaxed);
+                Err(if closed {
+                    Refused::Closed { error: None }
+                } else {
+                    Refused::Full { retry_after: self.retry_after }
+                })
+            }
+        }
+    }
+
+    /// Refuses new streams; those that are open go on.
+    pub fn close(&self) {
+        self.advance(Phase::Closed);
+    }
+
+    /// Closes, and drains the pipelines of all streams: what is in flight in them is written, then `drained` as the last
+    /// line. A stream that no pipeline is known of goes on to its end.
+    pub fn drain(&self) {
+        self.advance(Phase::Draining);
+    }
+
+    /// Closes, and stops the pipelines of all streams, in effect when this returns; the last line of each is `stopped`. It
+    /// waits for no item that runs.
+    pub fn stop(&self) {
+        self.advance(Phase::Stopped);
+    }
+
+    /// Waits until no permit is out: no stream is open, and every worker's thread has left its last item. What was written
+    /// may be on its way: that is for the server to wait for.
+    pub async fn ended(&self) {
+        let mut taken = self.shared.taken.subscribe();
+        // The sender lives in `self`, so the channel can't close while this waits.
+        let _ = caught(taken.wait_for(|taken| *taken == 0)).await;
+    }
+
+    /// [Drains](Self::drain) until the deadline, which is any future, then [stops](Self::stop), and returns when all streams
+    /// have [ended](Self::ended).
+    ///
+    /// Endless streams whose clients read slowly take as long for a drain as they are let: for them the deadline is best
+    /// at once, as [`ready(())`](std::future::ready).
+    pub async fn shutdown(&self, deadline: impl Future<Output = ()>) {
+        let mut deadline = pin!(deadline);
+        // One that has passed lets nothing drain first.
+        let passed = poll_fn(|cx| Poll::Ready(deadline.as_mut().poll(cx).is_ready())).await;
+        if !passed {
+            self.drain();
+            if let Either::Left(_) = select(pin!(self.ended()), deadline).await {
+                return;
+            }
+        }
+        self.stop();
+        self.ended().await;
+    }
+
+    /// Waits for a signal that ends the process, SIGTERM, SIGINT or SIGQUIT, or for Ctrl-C where there are none, then
+    /// [shuts the streams down](Self::shutdown) within `grace`, zero: at once. For
+    /// [`HttpServer::shutdown_signal`](actix_web::HttpServer::shutdown_signal), which stops the server gracefully when
+    /// this returns: with the streams' last item, or earlier at another signal.
+    pub async fn on_signal(self, grace: Duration) {
+        let mut signals = Signals::new();
+        signals.next().await;
+        logging::info!("signalled: ending {} streams", self.stats().open);
+        let deadline = if grace.is_zero() { Either::Left(ready(())) } else { Either::Right(sleep(grace)) };
+        select(pin!(self.shutdown(deadline)), pin!(signals.next())).await;
+        self.stop();
+    }
+
+    /// The numbers at this instant.
+    pub fn stats(&self) -> StreamsStats {
+        let Shared { limit, taken, refused, stalled, .. } = &*self.shared;
+        let open = *taken.borrow();
+        StreamsStats { open, limit: *limit, refused: refused.load(Relaxed), stalled: stalled.load(Relaxed) }
+    }
+
+    fn advance(&self, phase: Phase) {
+        let moved = self.shared.phase.send_if_modified(|now| {
+            let onward = phase > *now;
+            *now = phase.max(*now);
+            onward
+        });
+        if !moved {
+            return;
+        }
+        if let Some(of_runs) = phase.of_runs() {
+            let runs: Vec<_> = self.shared.open().runs.values().flatten().map(Arc::clone).collect();
+            runs.iter().for_each(|run| run.advance(of_runs));
+        }
+    }
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = *self.shared.phase.borrow();
+        f.debug_struct("Streams").field("phase", &phase).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn of_runs(self) -> Option<protocol::Phase> {
+        match self {
+            Self::Open | Self::Closed => None,
+            Self::Draining => Some(protocol::Phase::Draining),
+            Self::Stopped => Some(protocol::Phase::Stopped),
+        }
+    }
+}
+
+/// The right to one stream of [`Streams`]: see [`Streams::permit`].
+#[must_use = "give it to the answer: dropped, it bounds nothing"]
+pub struct Permit {
+    shared: Arc<Shared>,
+    phases: watch::Receiver<Phase>,
+    registered: Option<u64>,
+}
+
+impl Permit {
+    /// The stream that it is for is made of these. They end with the others from now on.
+    pub(super) fn register(&mut self, runs: &[Arc<Control>]) {
+        let id = {
+            let mut open = self.shared.open();
+            open.last += 1;
+            let id = open.last;
+            open.runs.insert(id, runs.to_vec());
+            id
+        };
+        self.registered = Some(id);
+        // Looked at afterwards: whoever moves it on later finds the runs.
+        if let Some(phase) = self.phases.borrow().of_runs() {
+            runs.iter().for_each(|run| run.advance(phase));
+        }
+        // What was decided before this was given to its stream is news to its guard.
+        self.phases.mark_changed();
+    }
+
+    /// The phase, when it moves on.
+    pub(super) async fn ending(&mut self) -> Phase {
+        // The sender lives in `self`.
+        let _ = self.phases.changed().await;
+        *self.phases.borrow_and_update()
+    }
+
+    pub(super) fn stalled(&self) {
+        self.shared.stalled.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(id) = self.registered {
+            self.shared.open().runs.remove(&id);
+        }
+        self.shared.taken.send_modify(|taken| *taken -= 1);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}

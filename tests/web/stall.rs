@@ -1,0 +1,88 @@
+//! Clients that stay and read nothing.
+
+use std::future::ready;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_fan::web::{Streams, events, ndjson_with};
+use actix_fan::{FanOutExt, ItemError, StopHandle};
+use actix_web::web::get;
+use futures::{StreamExt, stream};
+
+use crate::client::Client;
+use crate::server::{Closed, serve};
+use crate::support::{assert_settled, run};
+
+const SHORT: Duration = Duration::from_millis(5);
+
+fn long(_: &u64, line: &mut Vec<u8>) -> io::Result<()> {
+    line.resize(line.len() + 64 * 1024, b'0');
+    Ok(())
+}
+
+#[test]
+fn a_client_that_reads_nothing_loses_its_pipeline_and_its_answer_is_broken_off() {
+    run(async {
+        let (streams, started) = (Streams::new(1), Arc::new(Mutex::new(None::<StopHandle>)));
+        let (shared, told) = (streams.clone(), Arc::clone(&started));
+        let server = serve(Closed::Half, move |app| {
+            let (streams, told) = (shared.clone(), Arc::clone(&told));
+            let handler = move || {
+                let permit = streams.permit().unwrap();
+                let numbers = (0u64..).fan_out().map(|n| n).unwrap();
+                *told.lock().unwrap() = Some(numbers.stop_handle());
+                ready(ndjson_with(numbers, long).permit(permit).stall_timeout(SHORT))
+            };
+            app.route("/", get().to(handler));
+        });
+        let mut client = Client::ask(server, "/").await;
+        client.head().await;
+        let stop = started.lock().unwrap().take().unwrap();
+        stop.workers_gone().await;
+        assert!(stop.is_stopped());
+        assert_settled(&stop.stats());
+        // The connection is still there, and holds no permit.
+        streams.ended().await;
+        assert_eq!(streams.stats().stalled, 1);
+        let rest = client.rest().await;
+        assert!(!rest.ends_with("0\r\n\r\n") && !rest.contains("end"));
+    });
+}
+
+#[test]
+fn a_stream_that_is_quiet_is_not_one_whose_client_reads_nothing() {
+    run(async {
+        let streams = Streams::new(2);
+        let shared = streams.clone();
+        let server = serve(Closed::Half, move |app| {
+            let (for_quiet, for_stalled) = (shared.clone(), shared.clone());
+            let quiet = move || {
+                let permit = for_quiet.permit().unwrap();
+                let results = stream::iter([Ok(7u64)]).chain(stream::pending::<Result<u64, ItemError>>());
+                ready(events(results).heartbeat(Duration::ZERO).permit(permit).stall_timeout(SHORT))
+            };
+            let stalled = move || {
+                let permit = for_stalled.permit().unwrap();
+                ready(ndjson_with(stream::repeat(7u64).map(Ok), long).permit(permit).stall_timeout(SHORT))
+            };
+            app.route("/quiet", get().to(quiet)).route("/stalled", get().to(stalled));
+        });
+        let mut quiet = Client::ask(server, "/quiet").await;
+        quiet.head().await;
+        quiet.chunk().await.unwrap();
+        // Others stall one after the other meanwhile, which is the proof that the time has passed.
+        for stalled in 1..=4 {
+            let _client = Client::ask(server, "/stalled").await;
+            while streams.stats().stalled < stalled {
+                actix::clock::sleep(Duration::from_millis(1)).await;
+            }
+            while streams.stats().open > 1 {
+                actix::clock::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        streams.stop();
+        assert!(quiet.chunk().await.unwrap().contains(r#"{"end":"stopped","results":1,"failures":0}"#));
+        assert_eq!(streams.stats().stalled, 4);
+    });
+}
