@@ -122,7 +122,8 @@
 //! messages are told only `with_causes`, since they may say more than a stranger should know. The log has them, with the
 //! path of the request: the first 10 of an answer at level `warn`, the others at `debug`. A pipeline that ends too
 //! early, with a [`PipelineError`](crate::PipelineError), says so last; the status of the answer was sent long before.
-//! What keeps a submit from its result is a [`Refused`], which is an answer by itself: 503, 504 or 500.
+//! What keeps a submit from its result is a [`Refused`], which is an answer by itself: 503, 504 or 500. It is text; the
+//! middleware [`refusals`] makes JSON of it for clients that prefer that, and [`refusals_with`] what the application likes.
 //!
 //! # The event loop
 //!
@@ -139,6 +140,7 @@ mod events;
 mod failure;
 mod link;
 mod ndjson;
+mod refusals;
 mod refused;
 mod signals;
 mod streams;
@@ -147,6 +149,7 @@ mod write;
 
 pub use events::{Events, events, events_with, resume_from};
 pub use ndjson::{Ndjson, ndjson, ndjson_with};
+pub use refusals::{refusals, refusals_with};
 pub use refused::Refused;
 pub use streams::{Permit, Streams, StreamsStats};
 pub use submit::{submit, submit_within};

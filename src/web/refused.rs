@@ -7,9 +7,7 @@ use actix_web::http::header::{CACHE_CONTROL, ContentType, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
-use super::failure::chain;
 use crate::error::{ItemError, PipelineError};
-use crate::logging;
 use crate::pool::{Pool, SubmitError};
 
 /// Why [`submit`](super::submit) and [`submit_within`](super::submit_within) have no result, or
@@ -22,6 +20,9 @@ use crate::pool::{Pool, SubmitError};
 /// | [`Failed`](Self::Failed) | 500 |
 /// | [`Closed`](Self::Closed) | 503 |
 /// | [`OwnPool`](Self::OwnPool) | 500 |
+///
+/// The answers are text; with the middleware [`refusals`](super::refusals()) they are JSON for clients that prefer it, or
+/// what the application makes of them.
 ///
 /// The answer to a failed item says that it failed and nothing else: the panic's message or the work's error goes to the
 /// log, at level `warn`. Whoever wants to tell more takes it from [`item_error`](Self::item_error) and answers otherwise.
@@ -78,8 +79,8 @@ impl Refused {
     }
 }
 
-impl ResponseError for Refused {
-    fn status_code(&self) -> StatusCode {
+impl Refused {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Full { .. } | Self::Closed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -87,20 +88,42 @@ impl ResponseError for Refused {
         }
     }
 
-    fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponseBuilder::new(self.status_code());
-        response.insert_header(ContentType::plaintext()).insert_header((CACHE_CONTROL, "no-store"));
+    /// Returns true if the server, or its work, is at fault: the log is told why, the client isn't.
+    pub(super) fn is_fault(&self) -> bool {
+        self.status() == StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    /// What the client is told.
+    pub(super) fn told(&self) -> String {
+        if self.is_fault() { "the request could not be worked on".to_owned() } else { self.to_string() }
+    }
+
+    pub(super) fn retry_seconds(&self) -> Option<u64> {
         match self {
-            Self::Full { retry_after } => {
-                response.insert_header((RETRY_AFTER, seconds(*retry_after)));
-                response.body(format!("{self}\n"))
-            }
-            Self::Late { .. } | Self::Closed { .. } => response.body(format!("{self}\n")),
-            Self::Failed(_) | Self::OwnPool => {
-                logging::warn!("answered with 500: {}", chain(self));
-                response.body("the request could not be worked on\n")
-            }
+            Self::Full { retry_after } => Some(seconds(*retry_after)),
+            _ => None,
         }
+    }
+
+    /// The answer, up to its body, which is text unless that is changed.
+    pub(super) fn build(&self) -> HttpResponseBuilder {
+        let mut response = HttpResponseBuilder::new(self.status());
+        response.insert_header(ContentType::plaintext()).insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = self.retry_seconds() {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        response
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.log_unless_looked_at();
+        self.build().body(format!("{}\n", self.told()))
     }
 }
 

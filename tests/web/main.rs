@@ -5,10 +5,13 @@ mod compressed;
 mod disconnect;
 mod ending;
 mod heartbeat;
+mod log;
 mod refuse;
 mod resume;
 mod server;
 mod share;
+#[cfg(unix)]
+mod shutdown;
 mod slow;
 mod stall;
 mod stream;

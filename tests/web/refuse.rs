@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_fan::web::{Refused, submit, submit_within};
+use actix_fan::web::{Refused, refusals, refusals_with, submit, submit_within};
 use actix_fan::{Job, Pool, Stopped, pool, work_fn};
-use actix_web::web::{Data, Path, get};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, Path, ServiceConfig, get, scope};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::client::Client;
 use crate::server::{Closed, serve};
@@ -190,5 +192,59 @@ fn a_pool_that_is_stopped_while_a_request_waits_is_a_503() {
         assert_eq!(queued.answer().await.0, 503);
         gate.open();
         running.answer().await;
+    });
+}
+
+#[test]
+fn a_refusal_is_text_or_json_as_the_client_accepts_or_what_the_application_makes_of_it() {
+    fn page(refused: &Refused, request: &HttpRequest) -> HttpResponse {
+        let index = refused.item_error().map(|error| error.index());
+        HttpResponse::ImATeapot().body(format!("{} {index:?}", request.path()))
+    }
+    run(async {
+        let gate = Gate::new();
+        let full = gated(1, &gate);
+        let failing = pool().workers(1).try_map(|_: u64| Err::<u64, _>("a secret")).unwrap();
+        let routes = |full: &Tens, failing: &Tens| {
+            let (full, failing) = (full.clone(), failing.clone());
+            move |app: &mut ServiceConfig| {
+                app.service(scope("/full").app_data(Data::new(full.clone())).route("/{n}", get().to(patient)))
+                    .service(scope("/failing").app_data(Data::new(failing.clone())).route("/{n}", get().to(patient)));
+            }
+        };
+        let (by_accept, own) = (routes(&full, &failing), routes(&full, &failing));
+        let server = serve(Closed::Half, move |app| {
+            app.service(scope("/by").wrap(from_fn(refusals)).configure(by_accept.clone()))
+                .service(scope("/own").wrap(from_fn(refusals_with(page))).configure(own.clone()));
+        });
+        let mut first = Client::ask(server, "/by/full/1").await;
+        gate.arrived(1).await;
+        let text = ("*/*", "text/plain; charset=utf-8");
+        let json = ("text/plain;q=0.5, application/json", "application/json");
+        for (path, (accept, kind), status, retry, expected) in [
+            ("full", text, 503, Some("1"), "the server is busy: try again in 1 s\n"),
+            (
+                "full",
+                json,
+                503,
+                Some("1"),
+                "{\"error\":\"the server is busy: try again in 1 s\",\"status\":503,\"retry_after\":1}\n",
+            ),
+            ("failing", text, 500, None, "the request could not be worked on\n"),
+            ("failing", json, 500, None, "{\"error\":\"the request could not be worked on\",\"status\":500}\n"),
+        ] {
+            let mut client = Client::connect(server).await;
+            client.get_with(&format!("/by/{path}/2"), &format!("Accept: {accept}\r\n")).await;
+            let head = client.head().await;
+            assert_eq!((head.status, head.get("retry-after"), head.get("content-type")), (status, retry, Some(kind)));
+            assert_eq!(head.get("cache-control"), Some("no-store"));
+            assert_eq!(client.body(&head).await, expected);
+        }
+        let mut client = Client::ask(server, "/own/failing/2").await;
+        assert_eq!(client.answer().await, (418, "/own/failing/2 Some(2)".to_owned()));
+        client.get("/own/full/2").await;
+        assert_eq!(client.answer().await, (418, "/own/full/2 None".to_owned()));
+        gate.open();
+        assert_eq!(first.answer().await, (200, "10".to_owned()));
     });
 }
