@@ -116,6 +116,17 @@
 //! rare: turn [`h1_allow_half_closed`](actix_web::HttpServer::h1_allow_half_closed) off and work stops when nobody waits
 //! for it any more. A client that reads no more but stays connected is one of the [slow](#slow-clients).
 //!
+//! On HTTP/2 actix-web gives each request a task of its own, which doesn't look at the stream while there is nothing to
+//! write:
+//!
+//! | the client | streams | handlers that wait | both, with [`cancel_on_disconnect`] |
+//! |---|---|---|---|
+//! | resets its stream, or closes or resets the connection | at the next write, be it a heartbeat | not before their answer is written | within 0.5 s |
+//! | is gone without a word | at the next write after two periods of [`keep_alive`](actix_web::HttpServer::keep_alive), 10 s | not before their answer is written | within those 10 s and 0.5 s |
+//!
+//! So wrap the application in that middleware, outermost, where HTTP/2 is served, and don't turn `keep_alive` off: it is what
+//! pings HTTP/2 clients. A deadline, as [`submit_within`] has, bounds what a lost request costs on either version.
+//!
 //! # Errors
 //!
 //! A failed item is an object or an event in its place, and the stream goes on. It names the item and whether it panicked;
@@ -139,6 +150,7 @@ mod ending;
 mod events;
 mod failure;
 mod link;
+mod lost;
 mod ndjson;
 mod refusals;
 mod refused;
@@ -148,6 +160,7 @@ mod submit;
 mod write;
 
 pub use events::{Events, events, events_with, resume_from};
+pub use lost::cancel_on_disconnect;
 pub use ndjson::{Ndjson, ndjson, ndjson_with};
 pub use refusals::{refusals, refusals_with};
 pub use refused::Refused;

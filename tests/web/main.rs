@@ -5,6 +5,7 @@ mod compressed;
 mod disconnect;
 mod ending;
 mod heartbeat;
+mod http2;
 mod log;
 mod refuse;
 mod resume;
