@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
+use actix_fan::primes::{PROVEN_BELOW, is_probable_prime};
 use actix_fan::web::{ndjson_with, submit_within};
-use actix_fan::{BoxError, Job, Pool, StartError, pool, work_fn};
+use actix_fan::{BoxError, Job, Pool, StartError, Stopped, pool, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorPayloadTooLarge};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Responder, Result};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::finder::Finder;
+use crate::number;
 
 /// The longest body.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -23,11 +25,11 @@ const MAX_NUMBERS: usize = 10_000;
 const SHEET: usize = 500;
 const DEADLINE: Duration = Duration::from_secs(5);
 
-pub(crate) type Checks = Pool<Sheet, Vec<(u64, bool)>>;
+pub(crate) type Checks = Pool<Sheet, Vec<(u128, Verdict)>>;
 
 /// Some of a request's numbers.
 pub(crate) struct Sheet {
-    numbers: Vec<u64>,
+    numbers: Vec<u128>,
     finder: Finder,
 }
 
@@ -35,10 +37,10 @@ pub(crate) fn start(workers: usize) -> Result<Checks, StartError> {
     pool().workers(workers).window(256).thread_name("check").with(|| work_fn(verdicts))
 }
 
-fn verdicts(sheet: Sheet, job: &mut Job<'_, Vec<(u64, bool)>>) -> Result<(), BoxError> {
+fn verdicts(sheet: Sheet, job: &mut Job<'_, Vec<(u128, Verdict)>>) -> Result<(), BoxError> {
     let mut verdicts = Vec::with_capacity(sheet.numbers.len());
     for n in sheet.numbers {
-        verdicts.push((n, sheet.finder.is_prime(n, job)?));
+        verdicts.push((n, Verdict::on(n, sheet.finder, job)?));
     }
     job.emit(verdicts);
     Ok(())
@@ -50,6 +52,46 @@ pub(crate) struct Wanted {
     finder: Finder,
 }
 
+/// As `prime-fan filter` has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verdict {
+    Prime,
+    /// It passes every test, which is no proof for one so large.
+    ProbablePrime,
+    Composite,
+    /// 0 and 1.
+    Neither,
+}
+
+impl Verdict {
+    fn on<O>(n: u128, finder: Finder, job: &Job<'_, O>) -> Result<Self, Stopped> {
+        let is_prime = match u64::try_from(n) {
+            Ok(n) => finder.is_prime(n, job)?,
+            // Trial division would take centuries.
+            Err(_) => is_probable_prime(n),
+        };
+        Ok(match n {
+            0 | 1 => Self::Neither,
+            _ if !is_prime => Self::Composite,
+            _ if n < PROVEN_BELOW => Self::Prime,
+            _ => Self::ProbablePrime,
+        })
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Prime => "prime",
+            Self::ProbablePrime => "probable-prime",
+            Self::Composite => "composite",
+            Self::Neither => "neither",
+        }
+    }
+
+    fn is_prime(self) -> bool {
+        matches!(self, Self::Prime | Self::ProbablePrime)
+    }
+}
+
 /// One line a number, in the order in which they came.
 pub(crate) async fn check(checks: Data<Checks>, wanted: Query<Wanted>, body: Bytes) -> Result<impl Responder> {
     let numbers = numbers(&body)?;
@@ -58,11 +100,14 @@ pub(crate) async fn check(checks: Data<Checks>, wanted: Query<Wanted>, body: Byt
     let verdicts = try_join_all(sheets.map(|sheet| submit_within(&checks, sheet, DEADLINE))).await?;
 
     let verdicts = stream::iter(verdicts.into_iter().flatten().map(Ok));
-    Ok(ndjson_with(verdicts, |(n, prime), line| write!(line, r#"{{"number":"{n}","prime":{prime}}}"#)))
+    Ok(ndjson_with(verdicts, |(n, verdict), line| {
+        let (prime, verdict) = (verdict.is_prime(), verdict.word());
+        write!(line, r#"{{"number":"{n}","prime":{prime},"verdict":"{verdict}"}}"#)
+    }))
 }
 
-/// Numbers may come as text too: JavaScript's own end at 2^53.
-fn numbers(body: &[u8]) -> Result<Vec<u64>> {
+/// Numbers may come as text too: JavaScript's own end at 2^53, and those of more than 64 bits must.
+fn numbers(body: &[u8]) -> Result<Vec<u128>> {
     let values: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| ErrorBadRequest(format!("not an array of numbers: {error}\n")))?;
     if values.len() > MAX_NUMBERS {
@@ -70,11 +115,11 @@ fn numbers(body: &[u8]) -> Result<Vec<u64>> {
     }
     let number = |value: Value| {
         let number = match &value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => number.as_u64().map(u128::from),
+            Value::String(text) => number::number(text),
             _ => None,
         };
-        number.ok_or_else(|| ErrorBadRequest(format!("{value}: not an integer from 0 to {}\n", u64::MAX)))
+        number.ok_or_else(|| ErrorBadRequest(format!("{value}: not a whole number from 0 to 2^128 - 1\n")))
     };
     values.into_iter().map(number).collect()
 }

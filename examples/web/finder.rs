@@ -2,9 +2,9 @@
 
 use actix_fan::primes::{is_prime, trial_division};
 use actix_fan::{Job, Stopped};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Finder {
     /// Under a microsecond a number.
@@ -15,6 +15,15 @@ pub(crate) enum Finder {
 }
 
 impl Finder {
+    /// How many items may be in flight for each worker: so few that a slow client fills the window within a second, which
+    /// is when the page shows backpressure, and enough to keep the workers busy for a quick one.
+    pub(crate) fn window(self) -> usize {
+        match self {
+            Self::Fast => 1024,
+            Self::Trial => 16,
+        }
+    }
+
     pub(crate) fn is_prime<O>(self, n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
         match self {
             Self::Fast => Ok(is_prime(n)),

@@ -7,6 +7,7 @@
 //!     curl -N 'http://127.0.0.1:8080/primes?bits=40&finder=trial'
 //!     curl -d '["97", 98, "99"]' http://127.0.0.1:8080/check
 //!     curl http://127.0.0.1:8080/stats
+//!     curl -X POST http://127.0.0.1:8080/searches/1/stop
 //!     curl -X POST http://127.0.0.1:8080/stop
 //!
 //! Ctrl-C stops the streams and lets what was submitted be done.
@@ -14,6 +15,8 @@
 mod args;
 mod check;
 mod finder;
+mod newest;
+mod number;
 mod page;
 mod pipelines;
 mod primes;
@@ -42,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Once an application: the closure of `HttpServer::new` runs once for each of its threads.
     let checks = check::start(workers)?;
     let pipelines = Pipelines::new();
-    let crew = Crew { workers, window: 4096 };
+    let crew = Crew { workers };
 
     let server = HttpServer::new({
         let (checks, pipelines) = (checks.clone(), pipelines.clone());
@@ -81,13 +84,12 @@ fn routes(crew: Crew, checks: &Checks, pipelines: &Pipelines) -> impl FnOnce(&mu
             .app_data(checks)
             .app_data(pipelines)
             .app_data(PayloadConfig::new(check::MAX_BYTES))
-            .route("/", get().to(page::html))
-            .route("/page.css", get().to(page::css))
-            .route("/page.js", get().to(page::js))
+            .configure(page::files)
             .route("/check", post().to(check::check))
             .route("/primes", get().to(primes::primes))
             .route("/stats", get().to(stats::stats))
-            .route("/stop", post().to(pipelines::stop))
+            .route("/searches/{id}/stop", post().to(pipelines::stop_one))
+            .route("/stop", post().to(pipelines::stop_all))
             .route("/ping", get().to(async || "pong"));
     }
 }

@@ -1,29 +1,39 @@
 //! The page, which comes from here alone.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::web::{ServiceConfig, get};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(crate) async fn html() -> HttpResponse {
-    file("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(include_str!("page/page.html"))
-}
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
 
-pub(crate) async fn css() -> HttpResponse {
-    file("text/css; charset=utf-8").body(include_str!("page/page.css"))
-}
+/// The path, the type and the text of each file.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("page/page.html")),
+    ("/page.css", CSS, include_str!("page/page.css")),
+    ("/page.js", JS, include_str!("page/page.js")),
+    ("/dom.js", JS, include_str!("page/dom.js")),
+    ("/stream.js", JS, include_str!("page/stream.js")),
+    ("/figures.js", JS, include_str!("page/figures.js")),
+    ("/fan.js", JS, include_str!("page/fan.js")),
+    ("/list.js", JS, include_str!("page/list.js")),
+    ("/check.js", JS, include_str!("page/check.js")),
+];
 
-pub(crate) async fn js() -> HttpResponse {
-    file("text/javascript; charset=utf-8").body(include_str!("page/page.js"))
-}
-
-fn file(kind: &str) -> HttpResponseBuilder {
-    let mut file = HttpResponse::Ok();
-    file.insert_header((CONTENT_TYPE, kind))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    file
+pub(crate) fn files(app: &mut ServiceConfig) {
+    for (path, kind, text) in FILES {
+        let answer = move || async move {
+            HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, kind))
+                .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+                .insert_header((CACHE_CONTROL, "no-cache"))
+                .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .body(text)
+        };
+        app.route(path, get().to(answer));
+    }
 }

@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 use actix_fan::StopHandle;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::rt::spawn;
-use actix_web::web::Data;
-use actix_web::{HttpResponse, Responder, Result, error::InternalError};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, Responder, Result, error::ErrorNotFound, error::InternalError};
+use futures::future::join_all;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::primes::{Crew, Search};
+use crate::stats::Running;
 
 /// At once: each has threads of its own.
 const MAX_RUNNING: usize = 4;
@@ -33,6 +38,7 @@ struct Known {
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) id: u64,
+    pub(crate) search: Search,
     pub(crate) stop: StopHandle,
     /// When its last worker was gone.
     pub(crate) ended: Option<Instant>,
@@ -73,9 +79,14 @@ impl Pipelines {
         known.pipelines.clone()
     }
 
-    /// Stops every pipeline, in effect when this returns.
-    pub(crate) fn stop(&self) {
-        self.known().pipelines.iter().for_each(|pipeline| pipeline.stop.now());
+    /// Stops every pipeline that runs, in effect when this returns, and tells which those are.
+    pub(crate) fn stop(&self) -> Vec<Pipeline> {
+        let running: Vec<Pipeline> =
+            self.known().pipelines.iter().filter(|pipeline| pipeline.ended.is_none()).cloned().collect();
+        for Pipeline { stop, .. } in &running {
+            stop.now();
+        }
+        running
     }
 
     /// Stops every pipeline, and gives no place any more.
@@ -91,13 +102,13 @@ impl Pipelines {
 
 impl Place {
     /// Registers the pipeline that was started, and returns its id. The place is free again when its workers are gone.
-    pub(crate) fn take(self, stop: StopHandle) -> u64 {
+    pub(crate) fn take(self, stop: StopHandle, search: Search) -> u64 {
         let Self { permit, pipelines } = self;
         let id = {
             let mut known = pipelines.known();
             known.last_id += 1;
             let id = known.last_id;
-            known.pipelines.push(Pipeline { id, stop: stop.clone(), ended: None });
+            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), ended: None });
             id
         };
         // It may have been closed since the place was given.
@@ -115,8 +126,24 @@ impl Place {
     }
 }
 
-/// `POST /stop`
-pub(crate) async fn stop(pipelines: Data<Pipelines>) -> impl Responder {
-    pipelines.stop();
-    HttpResponse::NoContent()
+/// `POST /searches/{id}/stop` stops one, and answers with its numbers when it has ended.
+pub(crate) async fn stop_one(crew: Data<Crew>, pipelines: Data<Pipelines>, id: Path<u64>) -> Result<impl Responder> {
+    let pipeline = pipelines.known().pipelines.iter().find(|pipeline| pipeline.id == *id).cloned();
+    let pipeline = pipeline.ok_or_else(|| ErrorNotFound(format!("no search {id} runs\n")))?;
+    pipeline.stop.now();
+    pipeline.stop.workers_gone().await;
+    Ok(Json(Running::new(&pipeline, &crew)))
+}
+
+#[derive(Serialize)]
+struct StoppedAll {
+    /// How many ran.
+    stopped: usize,
+}
+
+/// `POST /stop` stops all, whoever started them, and answers when they have ended.
+pub(crate) async fn stop_all(pipelines: Data<Pipelines>) -> impl Responder {
+    let stopped = pipelines.stop();
+    join_all(stopped.iter().map(|pipeline| pipeline.stop.workers_gone())).await;
+    Json(StoppedAll { stopped: stopped.len() })
 }

@@ -9,23 +9,30 @@ use actix_fan::{FanOutExt, ItemError, Job, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Query};
-use actix_web::{Either, HttpRequest, Responder, Result};
+use actix_web::{HttpRequest, HttpResponse, Responder, Result};
 use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::finder::Finder;
+use crate::newest::{Found, Newest};
 use crate::pipelines::Pipelines;
 
 /// What each pipeline gets.
 #[derive(Clone, Copy)]
 pub(crate) struct Crew {
     pub(crate) workers: usize,
-    pub(crate) window: usize,
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Wanted {
+impl Crew {
+    pub(crate) fn window(self, search: Search) -> usize {
+        self.workers * search.finder.window()
+    }
+}
+
+/// What is searched for, and how it is told. `/stats` has it of each search.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+pub(crate) struct Search {
     #[serde(default = "bits")]
     bits: u32,
     #[serde(default)]
@@ -33,6 +40,9 @@ pub(crate) struct Wanted {
     /// Primes a second at most; 0: as many as there are.
     #[serde(default = "pace")]
     pace: u32,
+    /// For a page: ten events a second at most, whatever the rate, each with the count and so many of the newest primes.
+    #[serde(skip_serializing)]
+    newest: Option<usize>,
 }
 
 fn bits() -> u32 {
@@ -44,14 +54,15 @@ fn pace() -> u32 {
     50
 }
 
-/// One pipeline a request. It ends when the client goes, since that drops the answer, or when somebody stops it.
+/// One pipeline a request. It ends when the client goes, since that drops the answer, or when it is stopped.
 pub(crate) async fn primes(
     crew: Data<Crew>,
     pipelines: Data<Pipelines>,
-    wanted: Query<Wanted>,
+    wanted: Query<Search>,
     request: HttpRequest,
-) -> Result<impl Responder> {
-    let Query(Wanted { bits, finder, pace }) = wanted;
+) -> Result<HttpResponse> {
+    let Query(search) = wanted;
+    let Search { bits, finder, pace, newest } = search;
     if !(1..=64).contains(&bits) {
         return Err(ErrorBadRequest(format!("bits={bits}: it is 1 to 64\n")));
     }
@@ -66,23 +77,29 @@ pub(crate) async fn primes(
     let primes = numbers
         .fan_out()
         .workers(crew.workers)
-        .window(crew.window)
+        .window(crew.window(search))
         .with(move || work_fn(find))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
-    let id = place.take(stop.clone());
+    let id = place.take(stop.clone(), search);
 
     // A stop ends what waits for its turn as well.
-    let primes = paced(primes, pace).take_until(async move { stop.workers_gone().await });
+    let gone = stop.clone();
+    let primes = paced(primes, pace).take_until(async move { gone.workers_gone().await });
+    let opening = format!(r#"{{"id":{id}}}"#);
+    if let Some(most) = newest {
+        let found = Newest::new(Box::pin(primes), most);
+        return Ok(events_with(found, Found::write).of(&stop).opening("start", opening).respond_to(&request));
+    }
     let primes = numbered(primes);
     let as_events = request
         .headers()
         .get_all(ACCEPT)
         .any(|types| types.to_str().is_ok_and(|types| types.contains("text/event-stream")));
     Ok(if as_events {
-        Either::Left(events_with(primes, write).opening("start", format!(r#"{{"id":{id}}}"#)))
+        events_with(primes, write).of(&stop).opening("start", opening).respond_to(&request)
     } else {
-        Either::Right(ndjson_with(primes, write))
+        ndjson_with(primes, write).of(&stop).respond_to(&request)
     })
 }
 

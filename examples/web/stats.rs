@@ -8,22 +8,30 @@ use serde::Serialize;
 
 use crate::check::Checks;
 use crate::pipelines::{Pipeline, Pipelines};
-use crate::primes::Crew;
+use crate::primes::{Crew, Search};
 
 #[derive(Serialize)]
 struct Report {
-    window: usize,
     workers: usize,
     pipelines: Vec<Running>,
     pool: Numbers,
 }
 
 #[derive(Serialize)]
-struct Running {
+pub(crate) struct Running {
     id: u64,
+    search: Search,
+    /// Its last worker is gone.
     ended: bool,
     #[serde(flatten)]
     numbers: Numbers,
+}
+
+impl Running {
+    pub(crate) fn new(Pipeline { id, search, stop, ended }: &Pipeline, crew: &Crew) -> Self {
+        let numbers = Numbers::new(stop.stats(), stop.is_stopped(), crew.window(*search));
+        Self { id: *id, search: *search, ended: ended.is_some(), numbers }
+    }
 }
 
 #[derive(Serialize)]
@@ -38,6 +46,8 @@ struct Numbers {
     batch_size: usize,
     elapsed_ms: u128,
     stopped: bool,
+    /// `complete`, `drained`, `stopped` or `failed`; `null` while it goes on.
+    end: Option<String>,
     window: usize,
     workers: Vec<Busy>,
 }
@@ -50,15 +60,9 @@ struct Busy {
 }
 
 pub(crate) async fn stats(crew: Data<Crew>, checks: Data<Checks>, pipelines: Data<Pipelines>) -> impl Responder {
-    let running = |Pipeline { id, stop, ended }| Running {
-        id,
-        ended: ended.is_some(),
-        numbers: Numbers::new(stop.stats(), stop.is_stopped(), crew.window),
-    };
     let report = Report {
-        window: crew.window,
         workers: crew.workers,
-        pipelines: pipelines.shown().into_iter().map(running).collect(),
+        pipelines: pipelines.shown().iter().map(|pipeline| Running::new(pipeline, &crew)).collect(),
         pool: Numbers::new(checks.stats(), checks.is_closed(), checks.window()),
     };
     Json(report).customize().insert_header((CACHE_CONTROL, "no-store"))
@@ -77,6 +81,7 @@ impl Numbers {
             batch_size: stats.batch_size,
             elapsed_ms: stats.elapsed.as_millis(),
             stopped,
+            end: stats.end.as_ref().map(ToString::to_string),
             window,
             workers: stats.workers.iter().map(Busy::new).collect(),
         }

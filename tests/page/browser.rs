@@ -80,6 +80,28 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), json!({}));
     }
 
+    /// Presses a key, wherever the focus is.
+    pub(crate) fn press(&self, key: &str) {
+        let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] }));
+    }
+
+    /// The tab that is looked at.
+    pub(crate) fn tab(&self) -> Value {
+        self.send("GET", "/window", None)
+    }
+
+    /// Opens a tab and looks at it.
+    pub(crate) fn open_tab(&self) -> Value {
+        let tab = self.post("/window/new", json!({ "type": "tab" }))["handle"].take();
+        self.look_at(&tab);
+        tab
+    }
+
+    pub(crate) fn look_at(&self, tab: &Value) {
+        self.post("/window", json!({ "handle": tab }));
+    }
+
     /// Closes the tab and leaves the browser open.
     pub(crate) fn close_tab(&self) {
         let other = self.post("/window/new", json!({ "type": "tab" }));
@@ -87,9 +109,9 @@ impl Browser {
         self.post("/window", json!({ "handle": other["handle"] }));
     }
 
-    /// A command of the browser's own protocol.
-    pub(crate) fn command(&self, name: &str, parameters: Value) {
-        self.post("/goog/cdp/execute", json!({ "cmd": name, "params": parameters }));
+    /// A command of the browser's own protocol, and its answer.
+    pub(crate) fn command(&self, name: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": name, "params": parameters }))
     }
 
     /// Waits until the state that the page shows begins with these words.

@@ -4,11 +4,16 @@
 //! else those on the `PATH`. Where there are none, the tests skip and say so.
 #![cfg(unix)]
 
+mod accessible;
 mod browser;
+mod checking;
 mod chromedriver;
 mod http;
 mod patience;
 mod phone;
+mod scripted;
 mod search;
 mod server;
+mod states;
 mod strict;
+mod tabs;

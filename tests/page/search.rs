@@ -103,13 +103,3 @@ fn closing_the_tab_frees_the_workers() {
     assert_eq!(stopped["stopped"], true);
     assert_settled(&stopped);
 }
-
-#[test]
-fn a_server_that_goes_is_told() {
-    let Some(browser) = Browser::start() else { return };
-    let server = Server::start(1);
-    start(&browser, &server);
-    drop(server);
-    browser.until_state("server gone");
-    assert_eq!(browser.run("return document.querySelector('#stop').disabled"), true);
-}

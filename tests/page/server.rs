@@ -17,17 +17,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(workers: usize) -> Self {
+        Self::with(&["--port", "0", "--workers", &workers.to_string()])
+    }
+
+    /// One that comes back where another one was.
+    pub(crate) fn again(port: u16) -> Self {
+        Self::with(&["--port", &port.to_string(), "--workers", "1"])
+    }
+
+    pub(crate) fn with(args: &[&str]) -> Self {
         // Cargo puts examples beside the folder of the tests.
         let tests = current_exe().expect("a test knows its own path");
         let program = tests.ancestors().nth(2).expect("it is in two folders").join("examples/web");
-        let mut child = Command::new(&program)
-            .args(["--port", "0", "--workers", &workers.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; `cargo build --features web --example web` makes it", program.display())
-            });
+        let mut child =
+            Command::new(&program).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap_or_else(
+                |error| panic!("{}: {error}; `cargo build --features web --example web` makes it", program.display()),
+            );
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it is text");
         let address = line.trim_end().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
@@ -38,11 +43,20 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// The pipeline that was started last.
-    pub(crate) fn pipeline(&self) -> Value {
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Every pipeline that the server knows, the newest last.
+    pub(crate) fn pipelines(&self) -> Vec<Value> {
         let (status, mut stats) = ask(self.address, "GET", "/stats", None).expect("the server answers");
         assert_eq!(status, 200, "{stats}");
-        stats["pipelines"].as_array_mut().and_then(Vec::pop).expect("one was started")
+        stats["pipelines"].as_array_mut().map(std::mem::take).expect("they are a list")
+    }
+
+    /// The pipeline that was started last.
+    pub(crate) fn pipeline(&self) -> Value {
+        self.pipelines().pop().expect("one was started")
     }
 }
 

@@ -21,7 +21,7 @@ fn the_page_asks_no_other_host_and_the_console_stays_empty() {
 
     assert!(browser.console().is_empty(), "{:?}", browser.console());
     let requests = browser.requests();
-    for part in ["", "page.css", "page.js", "stats", "check", "stop"] {
+    for part in ["", "page.css", "page.js", "stats", "check", "searches/1/stop"] {
         let url = server.url() + part;
         assert!(requests.contains(&url), "{url} in {requests:?}");
     }

@@ -1,0 +1,27 @@
+// The page's parts, and how numbers are written in them.
+
+export const el = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
+export const portrait = matchMedia("(max-width: 47.5em)");
+export const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+const whole = new Intl.NumberFormat("en");
+export const count = (n) => whole.format(Math.round(n));
+export const plural = (n, word, words = `${word}s`) => `${count(n)} ${n === 1 ? word : words}`;
+
+export function short(n) {
+  if (n < 10) return n.toFixed(n > 0 && n < 9.95 ? 1 : 0);
+  if (n < 1000) return n.toFixed(0);
+  const [by, unit] = n < 999_500 ? [1e3, "k"] : n < 999_500_000 ? [1e6, "M"] : [1e9, "G"];
+  return `${(n / by).toPrecision(3)} ${unit}`;
+}
+
+export function text(node, value) {
+  if (node.textContent !== value) node.textContent = value;
+}
+
+/** Without `disabled`: a button that is disabled while it has the focus drops it, and the keyboard starts over. */
+export function enable(button, on) {
+  if (on) button.removeAttribute("aria-disabled");
+  else button.setAttribute("aria-disabled", "true");
+}
+export const isEnabled = (button) => !button.hasAttribute("aria-disabled");

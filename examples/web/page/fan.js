@@ -1,0 +1,140 @@
+// The workers and the wires.
+
+import { el, portrait, short, still, text } from "./dom.js";
+
+let lane = [];
+
+export function lanes(n) {
+  if (lane.length !== n) {
+    lane = Array.from({ length: n }, (_, i) => {
+      const item = document.createElement("li");
+      item.className = "lane";
+      item.title = `Worker ${i + 1}`;
+      const part = (tag, name) => {
+        const node = item.appendChild(document.createElement(tag));
+        node.className = name;
+        return node;
+      };
+      const name = part("span", "lane-name");
+      name.innerHTML = `<span class="lane-word">Worker </span>${i + 1}`;
+      const rate = part("span", "lane-rate");
+      const share = part("span", "lane-busy");
+      const meter = part("div", "gauge");
+      meter.append(document.createElement("i"));
+      for (const [key, value] of [["role", "meter"], ["aria-label", `Worker ${i + 1}, busy, in percent`], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
+        meter.setAttribute(key, value);
+      }
+      return { item, meter, share, rate };
+    });
+    el.lanes.replaceChildren(...lane.map(({ item }) => item));
+    el.lanes.style.setProperty("--workers", n);
+    wires();
+  }
+}
+
+export function level(meter, share) {
+  meter.firstElementChild.style.setProperty("--level", share.toFixed(3));
+}
+
+/** Shows how busy each worker is, how many items it does per second, and how many primes come of an item; `null` where
+ *  that isn't known. */
+export function show(workers, primesPerItem = 0) {
+  last = workers ?? [];
+  lane.forEach(({ meter, share, rate }, i) => {
+    const { busy, items } = workers?.[i] ?? { busy: 0, items: 0 };
+    level(meter, busy);
+    meter.setAttribute("aria-valuenow", Math.round(busy * 100));
+    text(share, workers ? `${Math.round(busy * 100)} %` : "–");
+    text(rate, workers ? `${short(items)} /s` : "–");
+  });
+  flows(last, primesPerItem);
+}
+
+let last = [];
+let share = 0; // primes per item
+let wire = []; // for each worker its two rows of dots: in from the generator, out to the aggregator
+
+function wires() {
+  const n = lane.length;
+  const down = portrait.matches;
+  el.lanes.classList.toggle("compact", n > (down ? 3 : 4) && n <= 12);
+  el.lanes.classList.toggle("dense", n > 12);
+  wire = lane.map(() => []);
+  for (const svg of [el["fan-out"], el["fan-in"]]) {
+    const box = svg.getBoundingClientRect();
+    const out = svg === el["fan-out"];
+    const paths = lane.map(({ item }) => {
+      const at = item.getBoundingClientRect();
+      const { width: w, height: h } = box;
+      if (down) {
+        const x = at.left + at.width / 2 - box.left;
+        return out
+          ? `M${w / 2} 0C${w / 2} ${h * 0.6} ${x} ${h * 0.4} ${x} ${h}`
+          : `M${x} 0C${x} ${h * 0.6} ${w / 2} ${h * 0.4} ${w / 2} ${h}`;
+      }
+      const y = at.top + at.height / 2 - box.top;
+      return out
+        ? `M0 ${h / 2}C${w * 0.55} ${h / 2} ${w * 0.45} ${y} ${w} ${y}`
+        : `M0 ${y}C${w * 0.55} ${y} ${w * 0.45} ${h / 2} ${w} ${h / 2}`;
+    });
+    const draw = (name) =>
+      paths.map((d) => {
+        const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+        path.setAttribute("class", name);
+        path.setAttribute("d", d);
+        return path;
+      });
+    const dots = draw("dots");
+    svg.replaceChildren(...draw("wire"), ...dots);
+    svg.classList.toggle("many", n > 12);
+    dots.forEach((path, i) => wire[i].push({ path, speed: 0, gap: 0, offset: -i * 31 }));
+  }
+  flows(last, share);
+}
+new ResizeObserver(wires).observe(el.lanes);
+portrait.addEventListener("change", wires);
+
+/** Dots run the faster and the closer, the more numbers they stand for: by the order of magnitude. */
+function flows(workers, primesPerItem) {
+  share = primesPerItem;
+  wire.forEach((pair, i) => {
+    const items = workers[i]?.items ?? 0;
+    const found = share * items;
+    [items, found].forEach((rate, side) => {
+      const dots = pair[side];
+      if (!dots) return;
+      const flowing = rate > 0.02;
+      const gap = rate > 1000 ? 14 : rate > 10 ? 24 : 44;
+      dots.speed = flowing ? 16 + 22 * Math.log10(1 + rate) : 0;
+      if (flowing) dots.path.dataset.flow = "";
+      else delete dots.path.dataset.flow;
+      if (gap !== dots.gap) {
+        dots.gap = gap;
+        dots.path.style.strokeDasharray = `0.01 ${gap}`;
+        dots.path.style.strokeDashoffset = dots.offset;
+      }
+    });
+  });
+  if (!moving && !still.matches && wire.flat().some((dots) => dots.speed > 0)) {
+    moving = true;
+    requestAnimationFrame(move);
+  }
+}
+
+let moving = false;
+let movedAt = 0;
+function move(now) {
+  const every = wire.length > 12 ? 30 : 0;
+  const passed = Math.min(now - movedAt, 100);
+  if (passed >= every) {
+    movedAt = now;
+    for (const dots of wire.flat()) {
+      if (dots.speed === 0) continue;
+      dots.offset = (dots.offset - (dots.speed * passed) / 1000) % (dots.gap * 1000);
+      dots.path.style.strokeDashoffset = dots.offset.toFixed(1);
+    }
+  }
+  moving = !still.matches && wire.flat().some((dots) => dots.speed > 0);
+  if (moving) requestAnimationFrame(move);
+}
+

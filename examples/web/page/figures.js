@@ -1,0 +1,83 @@
+// The figures of one pipeline, from what /stats says of it.
+
+import { count, el, short, text } from "./dom.js";
+import * as fan from "./fan.js";
+
+const SMOOTH = 500; // ms that a rate is averaged over
+
+const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_ms: 0 };
+const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
+const TOTALS = ["taken", "completed", "failed", "skipped"];
+const RATES = ["taken-rate", "tested-rate", "prime-rate"];
+
+let before = { ...NOTHING, workers: [], received: null, at: 0 };
+const rates = { taken: 0, tested: 0, primes: 0, workers: [] };
+
+export const testedRate = () => rates.tested;
+
+/** Shows a pipeline, or that there is none; `received` are the primes that came to this page, if they come from there. */
+export function show(pipeline, workers, received = null) {
+  const now = pipeline ?? IDLE;
+  const each = Array.from({ length: now.workers.length || workers }, (_, i) => now.workers[i] ?? { busy_ms: 0, items: 0 });
+  measure({ ...now, workers: each, received, at: performance.now() });
+
+  fan.lanes(each.length);
+  const tested = rates.workers.reduce((sum, { items }) => sum + items, 0);
+  fan.show(rates.workers, tested > 0 ? rates.primes / tested : 0);
+  text(el["taken-rate"], short(rates.taken));
+  text(el["tested-rate"], short(rates.tested));
+  text(el["prime-rate"], short(rates.primes));
+  const isFull = !now.ended && now.in_flight >= 0.95 * now.window;
+  text(el.generating, now.ended ? "idle" : isFull ? "waits: window full" : `batches of ${count(now.batch_size)}`);
+  for (const name of TOTALS) text(el[name], count(now[name]));
+  el.failed.toggleAttribute("data-bad", now.failed > 0);
+  text(el["in-flight"], count(now.in_flight));
+  text(el["in-flight-now"], count(now.in_flight));
+  text(el.window, now.window ? count(now.window) : "–");
+  gauge(now.window, now.in_flight, isFull);
+}
+
+/** What isn't known any more isn't shown either. */
+export function blank() {
+  before = { ...NOTHING, workers: [], received: null, at: 0 };
+  fan.show(null);
+  for (const name of [...RATES, ...TOTALS, "in-flight", "in-flight-now", "window", "generating"]) text(el[name], "–");
+  el.failed.toggleAttribute("data-bad", false);
+  gauge(0, 0, false);
+}
+
+function gauge(window, inFlight, isFull) {
+  const meter = el["in-flight-meter"];
+  fan.level(meter, window ? Math.min(1, inFlight / window) : 0);
+  meter.toggleAttribute("data-full", isFull);
+  meter.setAttribute("aria-valuemax", window);
+  meter.setAttribute("aria-valuenow", inFlight);
+}
+
+/** Rates between two looks, by the server's clock: it has stopped for a pipeline that has ended. */
+function measure(now) {
+  if (now.id !== before.id || now.elapsed_ms < before.elapsed_ms) {
+    before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_ms };
+    Object.assign(rates, { taken: 0, tested: 0, primes: 0, workers: [] });
+  }
+  const elapsed = now.elapsed_ms - before.elapsed_ms;
+  if (elapsed <= 0 && !now.ended) return;
+  const over = now.ended ? 1 : 1 - Math.exp(-elapsed / SMOOTH);
+  const toward = (rate, delta, time = elapsed) => (now.ended ? 0 : rate + over * ((delta / time) * 1000 - rate));
+  const tested = (p) => p.completed + p.failed;
+  rates.taken = toward(rates.taken, now.taken - before.taken);
+  rates.tested = toward(rates.tested, tested(now) - tested(before));
+  // The server counts what it emitted by the portion; what came here is known to the prime.
+  rates.primes =
+    now.received === null
+      ? toward(rates.primes, now.emitted - before.emitted)
+      : toward(rates.primes, now.received - (before.received ?? 0), now.at - before.at);
+  rates.workers = now.workers.map((worker, i) => {
+    const then = before.workers[i] ?? { busy_ms: 0, items: 0 };
+    return {
+      busy: now.ended ? 0 : Math.min(1, Math.max(0, (worker.busy_ms - then.busy_ms) / elapsed)),
+      items: toward(rates.workers[i]?.items ?? 0, worker.items - then.items),
+    };
+  });
+  before = now;
+}
