@@ -17,7 +17,7 @@ use crate::discard::{self, Allowance};
 use crate::protocol::Reorder;
 use crate::slice::Slice;
 use crate::stats::Snapshot;
-use crate::waker::poll_again;
+use crate::waker::CaughtWaker;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
 /// was asked for.
@@ -124,7 +124,7 @@ impl<T: Send + 'static> Handler<Outcomes<T>> for Aggregator<T> {
         self.burst.count(ctx);
         if !self.accept(outcomes) {
             self.order.as_mut().expect("it is ordered").releasing = true;
-            ctx.spawn(Releasing);
+            ctx.spawn(Releasing(CaughtWaker::default()));
         }
     }
 }
@@ -150,19 +150,23 @@ impl<T: Send + 'static> Handler<Snapshot> for Aggregator<T> {
 }
 
 /// Goes on releasing, turn by turn.
-struct Releasing;
+struct Releasing(CaughtWaker);
 
 impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         aggregator: &mut Aggregator<T>,
         ctx: &mut Context<Aggregator<T>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
+        // Workers wake this task with every message.
+        if self.0.is_yielding(cx) {
+            return Poll::Pending;
+        }
         if !aggregator.release() {
-            poll_again(cx);
+            self.0.yield_now(cx);
             return Poll::Pending;
         }
         let order = aggregator.order.as_mut().expect("it is ordered");

@@ -14,7 +14,7 @@ use crate::protocol::Phase;
 use crate::slice::Slice;
 use crate::ticket::Ticket;
 use crate::unwind::{catch, discard};
-use crate::waker::{CaughtWaker, poll_again};
+use crate::waker::CaughtWaker;
 
 /// A feed whose types are forgotten.
 pub(crate) trait Feeds {
@@ -65,6 +65,9 @@ where
 {
     fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
         control.register(&mut self.waker, cx);
+        if control.is_running() && self.waker.is_yielding(cx) {
+            return Poll::Pending;
+        }
         while let Some(source) = &mut self.source {
             if !control.is_running() {
                 discard(self.source.take());
@@ -93,7 +96,7 @@ where
                     return Poll::Pending;
                 }
                 Ok(Pulled::Spent) => {
-                    poll_again(cx);
+                    self.waker.yield_now(cx);
                     return Poll::Pending;
                 }
                 Ok(Pulled::Ended) => control.source_ended(),

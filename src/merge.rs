@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
-use futures::stream::{FusedStream, ReadyChunks, SelectAll};
+use futures::stream::{FusedStream, SelectAll};
 use futures::{Stream, StreamExt};
 
 use crate::control::{Control, Intake};
@@ -18,7 +18,7 @@ use crate::stop::StopHandle;
 use crate::ticket::Ticket;
 use crate::unwind::{discard, discard_all};
 use crate::upstream::{self, runs_of};
-use crate::waker::{CaughtWaker, poll_again};
+use crate::waker::CaughtWaker;
 
 /// The most items taken from one stream before the others have their turn.
 const TURN: usize = 32;
@@ -65,7 +65,7 @@ where
     let mut runs = Vec::new();
     let streams = streams.into_iter().map(|stream| {
         runs.extend(runs_of(&stream));
-        Contained(Some(Box::pin(stream))).ready_chunks(TURN)
+        Contained { stream: Some(Box::pin(stream)), slice: Slice::new(SLICE) }
     });
     let streams = streams.collect();
     let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
@@ -83,34 +83,69 @@ where
 #[must_use = "dropping the stream stops the streams it is made from"]
 pub struct Merged<S: Stream> {
     control: Arc<Control>,
-    streams: SelectAll<ReadyChunks<Contained<S>>>,
+    streams: SelectAll<Contained<S>>,
     turn: Option<Turn<S::Item>>,
     emitted: u64,
     slice: Slice,
     waker: CaughtWaker,
 }
 
-/// One of the streams. Their own `Drop` may panic: one that does so must not keep another from being dropped.
-struct Contained<S>(Option<Pin<Box<S>>>);
+/// One of the streams, which yields what it has ready, for a turn. Their own `Drop` may panic: one that does so must not keep
+/// another from being dropped.
+struct Contained<S> {
+    /// `None` after its end.
+    stream: Option<Pin<Box<S>>>,
+    /// A stream may compute its items while it is polled.
+    slice: Slice,
+}
 
 impl<S: Stream> Stream for Contained<S> {
-    type Item = S::Item;
+    type Item = Vec<S::Item>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        match &mut self.0 {
-            Some(stream) => stream.as_mut().poll_next(cx),
-            None => Poll::Ready(None),
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Vec<S::Item>>> {
+        let Self { stream, slice } = &mut *self;
+        let mut items = Vec::new();
+        while let Some(source) = stream {
+            // Without items it was an earlier poll that spent the slice, and another begins here.
+            while slice.is_spent() {
+                if !items.is_empty() {
+                    return Poll::Ready(Some(items));
+                }
+            }
+            match source.as_mut().poll_next(cx) {
+                Poll::Ready(Some(item)) => {
+                    if items.is_empty() {
+                        items.reserve_exact(TURN);
+                    }
+                    items.push(item);
+                }
+                Poll::Ready(None) => discard(stream.take()),
+                Poll::Pending => {
+                    slice.end();
+                    match items.is_empty() {
+                        true => return Poll::Pending,
+                        // Whether it is still pending is seen when it is polled again.
+                        false => break,
+                    }
+                }
+            }
+            if items.len() == TURN {
+                break;
+            }
         }
+        Poll::Ready((!items.is_empty()).then_some(items))
     }
+}
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.as_ref().map_or((0, Some(0)), |stream| stream.size_hint())
+impl<S: Stream> Contained<S> {
+    fn size_hint_of_items(&self) -> (usize, Option<usize>) {
+        self.stream.as_ref().map_or((0, Some(0)), |stream| stream.size_hint())
     }
 }
 
 impl<S> Drop for Contained<S> {
     fn drop(&mut self) {
-        discard(self.0.take());
+        discard(self.stream.take());
     }
 }
 
@@ -169,13 +204,16 @@ impl<S: Stream> Stream for Merged<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = &mut *self;
+        if this.waker.is_yielding(cx) && !this.control.is_stopped() {
+            return Poll::Pending;
+        }
         loop {
             if this.control.is_stopped() {
                 return this.end();
             }
             if let Some(turn) = &mut this.turn {
                 if this.slice.is_spent() {
-                    poll_again(cx);
+                    this.waker.yield_now(cx);
                     return Poll::Pending;
                 }
                 let item = turn.items.next();
@@ -216,7 +254,7 @@ impl<S: Stream> Stream for Merged<S> {
             return (0, None);
         }
         let taken = self.turn.as_ref().map_or(0, |turn| turn.items.len());
-        let (least, most) = self.streams.iter().map(|stream| stream.get_ref().size_hint()).fold(
+        let (least, most) = self.streams.iter().map(|stream| stream.size_hint_of_items()).fold(
             (0usize, Some(0usize)),
             |(least, most), (low, high)| {
                 (least.saturating_add(low), most.zip(high).and_then(|(a, b)| a.checked_add(b)))

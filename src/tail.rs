@@ -14,7 +14,7 @@ use crate::discard::{self, Allowance};
 use crate::error::ItemError;
 use crate::slice::{Slice, Stretch};
 use crate::stats::Stats;
-use crate::waker::{CaughtWaker, poll_again};
+use crate::waker::CaughtWaker;
 
 /// The consumer's end. Dropping it stops the pipeline at once.
 pub(crate) struct Tail<T: Send + 'static> {
@@ -105,7 +105,7 @@ impl<T: Send + 'static> Tail<T> {
                 Poll::Ready(Some(mut chunk)) => {
                     if !chunk.discard(&mut self.slice) {
                         self.current = Some(chunk);
-                        poll_again(cx);
+                        self.waker.yield_now(cx);
                         return Poll::Pending;
                     }
                 }
@@ -145,7 +145,7 @@ impl<T: Send + 'static> Tail<T> {
             }
         }
         if self.slice.is_spent() {
-            poll_again(cx);
+            self.waker.yield_now(cx);
             return Poll::Pending;
         }
         Poll::Ready(self.take_result())

@@ -28,7 +28,7 @@ use crate::slice::{SLICE, Slice};
 use crate::stop::StopHandle;
 use crate::unwind::{catch, discard};
 use crate::upstream::runs_of;
-use crate::waker::poll_again;
+use crate::waker::CaughtWaker;
 
 /// A chunk is handed over when it is so long, if not before.
 const CHUNK: usize = 16 * 1024;
@@ -109,6 +109,7 @@ struct Body<S, F> {
     slice: Slice,
     /// Yield at the next poll: the chunk of this turn had to leave first.
     spent: bool,
+    waker: CaughtWaker,
 }
 
 /// The answer. Nobody on the way to the client is to keep it or to hold it back.
@@ -148,6 +149,7 @@ where
         quiet: None,
         slice: Slice::new(SLICE),
         spent: false,
+        waker: CaughtWaker::default(),
     };
     let mut response = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, content_type))
@@ -291,7 +293,7 @@ where
             }
         }
         if mem::take(&mut this.spent) {
-            poll_again(cx);
+            this.waker.yield_now(cx);
             return Poll::Pending;
         }
         this.slice.end();
