@@ -3,38 +3,26 @@
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::http::{ConnectionType, Version};
-use actix_web::rt::spawn;
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
 use futures::{FutureExt, Stream};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::ending::Ending;
 use super::failure::{Counts, Telling};
-use super::link::{Cut, Link, guard};
-use super::streams::Permit;
-use crate::control::Control;
+use super::link::{Cut, Link};
 use crate::error::ItemError;
 use crate::slice::{SLICE, Slice};
-use crate::stop::StopHandle;
 use crate::unwind::{catch, discard};
-use crate::upstream::runs_of;
 use crate::waker::CaughtWaker;
 
 /// A chunk is handed over when it is so long, if not before.
 const CHUNK: usize = 16 * 1024;
-/// How long a client may take nothing: what nginx gives it by default.
-const STALL: Duration = Duration::from_secs(60);
-
 /// What a format makes of results: it appends to the chunk.
 pub(super) trait Format<T> {
     fn begin(&mut self, chunk: &mut Vec<u8>);
@@ -62,37 +50,11 @@ pub(super) enum BrokenOff {
     Unsaid(&'static str),
 }
 
-/// What the formats have in common.
-pub(super) struct Settings {
-    /// No heartbeat if that is zero.
-    pub(super) heartbeat: Duration,
-    /// No guard against clients that don't read if that is zero.
-    pub(super) stall: Duration,
-    pub(super) permit: Option<Permit>,
-    /// The last line is written.
-    pub(super) end: bool,
-    runs: Vec<Arc<Control>>,
-}
-
-impl Settings {
-    /// For these results, of which it learns what they are made of.
-    pub(super) fn of(results: &impl Stream, heartbeat: Duration) -> Self {
-        Self { heartbeat, stall: STALL, permit: None, end: true, runs: runs_of(results) }
-    }
-
-    /// They are made of this, too.
-    pub(super) fn add(&mut self, run: &StopHandle) {
-        if !self.runs.iter().any(|known| Arc::ptr_eq(known, run.control())) {
-            self.runs.push(Arc::clone(run.control()));
-        }
-    }
-}
-
 /// A stream of results, written in a format.
 ///
 /// It is polled by the connection only while that has room to write, and polls the results only then: that is all the
 /// backpressure there is. Dropping it drops the results.
-struct Body<S, F> {
+pub(super) struct Body<S, F> {
     link: Rc<Link<S>>,
     /// Tells the guard that this has ended.
     _gone: oneshot::Sender<()>,
@@ -112,59 +74,32 @@ struct Body<S, F> {
     waker: CaughtWaker,
 }
 
-/// The answer. Nobody on the way to the client is to keep it or to hold it back.
-pub(super) fn respond<S, F, T>(
-    results: S,
-    mut format: F,
-    settings: Settings,
-    request: &HttpRequest,
-    content_type: &'static str,
-) -> HttpResponse
-where
-    S: Stream<Item = Result<T, ItemError>> + 'static,
-    F: Format<T> + Unpin + 'static,
-    T: 'static,
-{
-    let Settings { heartbeat, stall, mut permit, end: says_end, runs } = settings;
-    format.telling().asked_for(request.uri().path());
-    let path = format.telling().path().to_owned();
-    if let Some(permit) = &mut permit {
-        permit.register(&runs);
-    }
-    let link = Rc::new(Link::new(results, runs));
-    let (gone, is_gone) = oneshot::channel();
-    if permit.is_some() || !stall.is_zero() {
-        spawn(guard(Rc::clone(&link), stall, permit, is_gone, path));
-    }
-    let body = Body {
-        link,
-        _gone: gone,
-        format,
-        chunk: Vec::new(),
-        counts: Counts::default(),
-        begun: false,
-        ended: None,
-        says_end,
-        heartbeat,
-        quiet: None,
-        slice: Slice::new(SLICE),
-        spent: false,
-        waker: CaughtWaker::default(),
-    };
-    let mut response = HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .body(body);
-    if request.version() < Version::HTTP_11 {
-        // It knows no chunks: their sizes would be read as data. The end of the connection is the end of the answer.
-        response.head_mut().no_chunking(true);
-        response.head_mut().set_connection_type(ConnectionType::Close);
-    }
-    response
-}
-
 impl<S, F> Body<S, F> {
+    /// `gone` is dropped with it; `says_end`: the last line is written. No heartbeat if that is zero.
+    pub(super) fn new(
+        link: Rc<Link<S>>,
+        gone: oneshot::Sender<()>,
+        format: F,
+        says_end: bool,
+        heartbeat: Duration,
+    ) -> Self {
+        Self {
+            link,
+            _gone: gone,
+            format,
+            chunk: Vec::new(),
+            counts: Counts::default(),
+            begun: false,
+            ended: None,
+            says_end,
+            heartbeat,
+            quiet: None,
+            slice: Slice::new(SLICE),
+            spent: false,
+            waker: CaughtWaker::default(),
+        }
+    }
+
     /// Takes what is ready, up to a chunk or the end of the turn.
     fn fill<T>(&mut self, cx: &mut Context<'_>)
     where

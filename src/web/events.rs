@@ -1,6 +1,5 @@
 //! Server-Sent Events.
 
-use std::any::Any;
 use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
@@ -10,14 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
 
-use super::body::{Format, Settings, respond};
-use super::ending::Ending;
-use super::failure::{Counts, Telling};
-use super::streams::Permit;
+use super::answer::{Settings, respond};
+use super::messages::{Messages, event, is_one_line};
+use super::permit::Permit;
 use super::write::{self, WriteJson};
 use crate::error::ItemError;
 use crate::stop::StopHandle;
-use crate::unwind::catch;
 
 /// Proxies and browsers give a quiet connection half a minute or more.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -224,157 +221,4 @@ impl<S, W> fmt::Debug for Events<S, W> {
 pub fn resume_from(request: &HttpRequest) -> u64 {
     let last = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     last.and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last.saturating_add(1))
-}
-
-/// What a closure of the application makes of a result. `None` can't be: it is made for results of this type.
-type Label = Box<dyn FnMut(&dyn Any) -> Option<String>>;
-
-struct Messages<W> {
-    write: W,
-    telling: Telling,
-    opening: Vec<u8>,
-    retry: Option<Duration>,
-    name: Option<&'static str>,
-    name_by: Option<Label>,
-    first_id: u64,
-    id_by: Option<Label>,
-    /// Of one event, before its lines are told apart.
-    data: Vec<u8>,
-}
-
-impl<W> Messages<W> {
-    fn new(write: W) -> Self {
-        Self {
-            write,
-            telling: Telling::default(),
-            opening: Vec::new(),
-            retry: None,
-            name: None,
-            name_by: None,
-            first_id: 0,
-            id_by: None,
-            data: Vec::new(),
-        }
-    }
-
-    fn id(&self, number: u64) -> Option<String> {
-        self.id_by.is_none().then(|| self.first_id.saturating_add(number).to_string())
-    }
-
-    fn fail(&mut self, number: u64, chunk: &mut Vec<u8>) {
-        event(Some("failure"), self.id(number).as_deref(), &self.data, chunk);
-    }
-}
-
-impl<T, W> Format<T> for Messages<W>
-where
-    T: 'static,
-    W: FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
-{
-    fn begin(&mut self, chunk: &mut Vec<u8>) {
-        if let Some(wait) = self.retry {
-            field("retry", wait.as_millis().to_string().as_bytes(), chunk);
-            chunk.push(b'\n');
-        }
-        chunk.append(&mut self.opening);
-    }
-
-    fn value(&mut self, value: &T, number: u64, chunk: &mut Vec<u8>) -> bool {
-        self.data.clear();
-        let written = write::append(&mut self.write, value, &mut self.data).and_then(|_| {
-            let name = label(&mut self.name_by, value, "name")?;
-            let id = label(&mut self.id_by, value, "id")?;
-            Ok((name, id.or_else(|| self.id(number))))
-        });
-        match &written {
-            Ok((name, id)) => event(name.as_deref().or(self.name), id.as_deref(), &self.data, chunk),
-            Err(error) => {
-                self.data.clear();
-                self.telling.unwritten(number, error, &mut self.data);
-                self.fail(number, chunk);
-            }
-        }
-        written.is_ok()
-    }
-
-    fn failure(&mut self, error: &ItemError, number: u64, chunk: &mut Vec<u8>) {
-        self.data.clear();
-        self.telling.item(error, &mut self.data);
-        self.fail(number, chunk);
-    }
-
-    fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>) {
-        self.data.clear();
-        self.telling.end(ending, counts, &mut self.data);
-        event(Some("end"), None, &self.data, chunk);
-    }
-
-    fn heartbeat(&self) -> &'static [u8] {
-        b":\n\n"
-    }
-
-    fn telling(&mut self) -> &mut Telling {
-        &mut self.telling
-    }
-}
-
-/// What `by` makes of a value; an error if it panics, or makes what no field can have.
-fn label(by: &mut Option<Label>, value: &dyn Any, what: &str) -> io::Result<Option<String>> {
-    let Some(by) = by else { return Ok(None) };
-    let text = catch(|| by(value)).map_err(io::Error::other)?;
-    match text {
-        Some(text) if !is_one_line(&text) || text.contains('\0') => {
-            Err(io::Error::other(format!("its {what} {text:?} is one line without a NUL")))
-        }
-        text => Ok(text),
-    }
-}
-
-/// Appends an event. Each line of the data has a field of its own, and a line ends with CR, LF or both.
-fn event(name: Option<&str>, id: Option<&str>, data: &[u8], out: &mut Vec<u8>) {
-    if let Some(name) = name {
-        field("event", name.as_bytes(), out);
-    }
-    if let Some(id) = id {
-        field("id", id.as_bytes(), out);
-    }
-    let mut rest = data;
-    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-        field("data", &rest[..end], out);
-        let both = rest[end..].starts_with(b"\r\n");
-        rest = &rest[end + if both { 2 } else { 1 }..];
-    }
-    field("data", rest, out);
-    out.push(b'\n');
-}
-
-fn field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.push(b'\n');
-}
-
-fn is_one_line(text: &str) -> bool {
-    !text.contains(['\n', '\r'])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(data: &str) -> String {
-        let mut out = Vec::new();
-        event(None, None, data.as_bytes(), &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn every_line_of_the_data_has_a_field_of_its_own() {
-        assert_eq!(written(""), "data: \n\n");
-        assert_eq!(written("one"), "data: one\n\n");
-        assert_eq!(written("one\ntwo\r\nthree\rfour"), "data: one\ndata: two\ndata: three\ndata: four\n\n");
-        assert_eq!(written("\n\r\n"), "data: \ndata: \ndata: \n\n");
-        assert_eq!(written("event: forged\n\nid: 1"), "data: event: forged\ndata: \ndata: id: 1\n\n");
-    }
 }

@@ -19,7 +19,7 @@ use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 
 use super::failure::short;
-use super::streams::{Permit, Phase};
+use super::permit::{Permit, Phase};
 use crate::control::Control;
 use crate::logging;
 use crate::unwind::discard;

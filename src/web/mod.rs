@@ -145,13 +145,16 @@
 //! afford is a thread a request: with the 256 threads that `web::block` has by default there, the same was 2 s.
 //! `cargo bench --bench load --features web` measures it.
 
+mod answer;
 mod body;
 mod ending;
 mod events;
 mod failure;
 mod link;
 mod lost;
+mod messages;
 mod ndjson;
+mod permit;
 mod refusals;
 mod refused;
 mod signals;
@@ -162,8 +165,9 @@ mod write;
 pub use events::{Events, events, events_with, resume_from};
 pub use lost::cancel_on_disconnect;
 pub use ndjson::{Ndjson, ndjson, ndjson_with};
+pub use permit::Permit;
 pub use refusals::{refusals, refusals_with};
 pub use refused::Refused;
-pub use streams::{Permit, Streams, StreamsStats};
+pub use streams::{Streams, StreamsStats};
 pub use submit::{submit, submit_within};
 pub use write::WriteJson;

@@ -9,10 +9,11 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
 
-use super::body::{Format, Settings, respond};
+use super::answer::{Settings, respond};
+use super::body::Format;
 use super::ending::Ending;
 use super::failure::{Counts, Telling};
-use super::streams::Permit;
+use super::permit::Permit;
 use super::write::{self, WriteJson};
 use crate::error::ItemError;
 use crate::stop::StopHandle;

@@ -1,24 +1,19 @@
 //! All streams of an application: how many there may be, and their common end.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use futures::future::{Either, select};
-use tokio::sync::watch;
 
+use super::permit::{Permit, Phase, Shared};
 use super::refused::Refused;
 use super::signals::Signals;
-use crate::control::Control;
 use crate::logging;
-use crate::protocol;
-use crate::waker::caught;
 
 /// When a refused client is to come back, unless [`Streams::retry_after`] says otherwise.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -79,32 +74,6 @@ pub struct Streams {
     retry_after: Duration,
 }
 
-struct Shared {
-    limit: usize,
-    /// How many permits are out.
-    taken: watch::Sender<usize>,
-    phase: watch::Sender<Phase>,
-    open: Mutex<Open>,
-    refused: AtomicU64,
-    stalled: AtomicU64,
-}
-
-/// The pipelines of the streams that are open. No code of users runs under its lock.
-#[derive(Default)]
-struct Open {
-    last: u64,
-    runs: HashMap<u64, Vec<Arc<Control>>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    Open,
-    /// Nothing new.
-    Closed,
-    Draining,
-    Stopped,
-}
-
 /// Numbers about the streams of an application: [`Streams::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -122,15 +91,7 @@ pub struct StreamsStats {
 impl Streams {
     /// At most `limit` streams at a time. 0 refuses all, as for maintenance.
     pub fn new(limit: usize) -> Self {
-        let shared = Shared {
-            limit,
-            taken: watch::Sender::new(0),
-            phase: watch::Sender::new(Phase::Open),
-            open: Mutex::default(),
-            refused: AtomicU64::new(0),
-            stalled: AtomicU64::new(0),
-        };
-        Self { shared: Arc::new(shared), retry_after: RETRY_AFTER }
+        Self { shared: Shared::new(limit), retry_after: RETRY_AFTER }
     }
 
     /// When clients that were refused are asked to come back: `Retry-After`, in whole seconds and at least 1. How long
@@ -147,23 +108,13 @@ impl Streams {
     /// [`Refused::Full`], which answers 503 with `Retry-After`, when all permits are out; [`Refused::Closed`], which
     /// answers 503, after [`close`](Self::close) and all that follow it.
     pub fn permit(&self) -> Result<Permit, Refused> {
-        let shared = &self.shared;
-        let free = |taken: &mut usize| {
-            let free = *taken < shared.limit;
-            *taken += usize::from(free);
-            free
-        };
-        let permit = shared.taken.send_if_modified(free).then(|| Permit {
-            phases: shared.phase.subscribe(),
-            shared: Arc::clone(shared),
-            registered: None,
-        });
-        // Whoever closes and then sees no permit out must have been seen here.
-        let closed = *shared.phase.borrow() != Phase::Open;
+        let permit = self.shared.permit();
+        // Looked at afterwards: whoever closes and then sees no permit out must have been seen here.
+        let closed = self.shared.phase() != Phase::Open;
         match permit {
             Some(permit) if !closed => Ok(permit),
             _ => {
-                shared.refused.fetch_add(1, Relaxed);
+                self.shared.refused();
                 Err(if closed {
                     Refused::Closed { error: None }
                 } else {
@@ -175,27 +126,25 @@ impl Streams {
 
     /// Refuses new streams; those that are open go on.
     pub fn close(&self) {
-        self.advance(Phase::Closed);
+        self.shared.advance(Phase::Closed);
     }
 
     /// Closes, and drains the pipelines of all streams: what is in flight in them is written, then `drained` as the last
     /// line. A stream that no pipeline is known of goes on to its end.
     pub fn drain(&self) {
-        self.advance(Phase::Draining);
+        self.shared.advance(Phase::Draining);
     }
 
     /// Closes, and stops the pipelines of all streams, in effect when this returns; the last line of each is `stopped`. It
     /// waits for no item that runs.
     pub fn stop(&self) {
-        self.advance(Phase::Stopped);
+        self.shared.advance(Phase::Stopped);
     }
 
     /// Waits until no permit is out: no stream is open, and every worker's thread has left its last item. What was written
     /// may be on its way: that is for the server to wait for.
     pub async fn ended(&self) {
-        let mut taken = self.shared.taken.subscribe();
-        // The sender lives in `self`, so the channel can't close while this waits.
-        let _ = caught(taken.wait_for(|taken| *taken == 0)).await;
+        self.shared.ended().await;
     }
 
     /// [Drains](Self::drain) until the deadline, which is any future, then [stops](Self::stop), and returns when all streams
@@ -232,100 +181,15 @@ impl Streams {
 
     /// The numbers at this instant.
     pub fn stats(&self) -> StreamsStats {
-        let Shared { limit, taken, refused, stalled, .. } = &*self.shared;
-        let open = *taken.borrow();
-        StreamsStats { open, limit: *limit, refused: refused.load(Relaxed), stalled: stalled.load(Relaxed) }
-    }
-
-    fn advance(&self, phase: Phase) {
-        let moved = self.shared.phase.send_if_modified(|now| {
-            let onward = phase > *now;
-            *now = phase.max(*now);
-            onward
-        });
-        if !moved {
-            return;
-        }
-        if let Some(of_runs) = phase.of_runs() {
-            let runs: Vec<_> = self.shared.open().runs.values().flatten().map(Arc::clone).collect();
-            runs.iter().for_each(|run| run.advance(of_runs));
-        }
+        self.shared.stats()
     }
 }
 
 impl fmt::Debug for Streams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = *self.shared.phase.borrow();
-        f.debug_struct("Streams").field("phase", &phase).field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Phase {
-    fn of_runs(self) -> Option<protocol::Phase> {
-        match self {
-            Self::Open | Self::Closed => None,
-            Self::Draining => Some(protocol::Phase::Draining),
-            Self::Stopped => Some(protocol::Phase::Stopped),
-        }
-    }
-}
-
-/// The right to one stream of [`Streams`]: see [`Streams::permit`].
-#[must_use = "give it to the answer: dropped, it bounds nothing"]
-pub struct Permit {
-    shared: Arc<Shared>,
-    phases: watch::Receiver<Phase>,
-    registered: Option<u64>,
-}
-
-impl Permit {
-    /// The stream that it is for is made of these. They end with the others from now on.
-    pub(super) fn register(&mut self, runs: &[Arc<Control>]) {
-        let id = {
-            let mut open = self.shared.open();
-            open.last += 1;
-            let id = open.last;
-            open.runs.insert(id, runs.to_vec());
-            id
-        };
-        self.registered = Some(id);
-        // Looked at afterwards: whoever moves it on later finds the runs.
-        if let Some(phase) = self.phases.borrow().of_runs() {
-            runs.iter().for_each(|run| run.advance(phase));
-        }
-        // What was decided before this was given to its stream is news to its guard.
-        self.phases.mark_changed();
-    }
-
-    /// The phase, when it moves on.
-    pub(super) async fn ending(&mut self) -> Phase {
-        // The sender lives in `self`.
-        let _ = self.phases.changed().await;
-        *self.phases.borrow_and_update()
-    }
-
-    pub(super) fn stalled(&self) {
-        self.shared.stalled.fetch_add(1, Relaxed);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(id) = self.registered {
-            self.shared.open().runs.remove(&id);
-        }
-        self.shared.taken.send_modify(|taken| *taken -= 1);
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").finish_non_exhaustive()
+        f.debug_struct("Streams")
+            .field("phase", &self.shared.phase())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
