@@ -198,6 +198,8 @@ impl<T: Send + 'static> Tail<T> {
 impl<T: Send + 'static> Drop for Tail<T> {
     fn drop(&mut self) {
         self.end_run();
+        // Before the stop, at which another thread may find that everything has ended: this one still has results to drop.
+        let _presence = Control::enter(&self.control);
         if self.state == State::Open {
             self.control.abandoned();
             self.control.stop_upstream();
@@ -217,5 +219,44 @@ impl<T: Send + 'static> Drop for Tail<T> {
 impl<T: Send + 'static> fmt::Debug for Tail<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tail").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use actix::System;
+    use futures::FutureExt;
+
+    use crate::FanOutExt;
+
+    /// Says that it is being dropped, and waits.
+    struct Slow(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            self.1.recv().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_being_dropped_has_not_ended_while_it_holds_a_result() {
+        System::new().block_on(async {
+            let (drops, is_dropping) = mpsc::channel();
+            let (go_on, goes_on) = mpsc::channel();
+            let slow = Slow(drops, goes_on);
+            let results = [slow].fan_out().workers(1).map(|slow| slow).unwrap();
+            let stop = results.stop_handle();
+            stop.workers_gone().await;
+            let dropping = thread::spawn(move || drop(results));
+            is_dropping.recv().unwrap();
+            assert!(stop.finished().now_or_never().is_none(), "a result is there yet");
+            go_on.send(()).unwrap();
+            stop.finished().await.unwrap();
+            dropping.join().unwrap();
+        });
     }
 }
