@@ -22,6 +22,7 @@ use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
 use crate::slice::{SLICE, Slice};
 use crate::tail::Tail;
+use crate::unwind::Guarded;
 use crate::upstream::runs_of;
 use crate::work::Work;
 use crate::workbench::Factory;
@@ -174,18 +175,21 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
+        let upstream = runs_of(&self.source);
+        // Where nothing is started both are dropped here, and two panics at a time would end the process.
+        let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
         let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
         let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
         let Threads { workers, .. } = threads;
         let host = Host::of_actors()?;
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let control = Control::new(protocol, workers, Intake::source()).on(&host).consuming(runs_of(&self.source));
+        let control = Control::new(protocol, workers, Intake::source()).on(&host).consuming(upstream);
         let control = Arc::new(control);
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&control, chunks, self.ordered, Slice::new(SLICE)).start();
         let inputs = Arc::new(Spares::new(workers));
         let shared = Shared {
-            factory: Factory::new(factory),
+            factory: Factory::new(factory.into_inner()),
             workers,
             overrun: batch.overrun(),
             aggregator: aggregator.clone().recipient(),
@@ -204,7 +208,7 @@ where
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let feed = Feed::new(self.source, pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
+        let feed = Feed::new(source.into_inner(), pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
         let generator = Generator::new(&control, feed).start();
         Ok(FanIn::new(generator, aggregator, Tail::new(control, stream, Slice::new(SLICE))))
     }

@@ -8,15 +8,14 @@
 //! | the work, and all that it calls | on a worker's thread | `Workbench::run` | the item has failed, the work is built anew |
 //! | the factory | on a worker's thread | `Workbench::build` | it is tried again, five times in all |
 //! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
-//! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`] | nothing |
+//! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`], [`Guarded`] | nothing |
 //! | a logger, and the `Display` of what is logged | everywhere | `logging` | the record is lost |
 //! | a waker | where the awaited thing happens, also inside of channels | `waker` | that task is not woken |
 //! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | a failure in the result's place |
 //! | the texts of errors, where they are written as JSON | where that is done | `error::texts` | it is said to have none |
 //!
 //! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the streams
-//! that it merges while they are polled, what it drops when a builder refuses its settings. A panic hook that panics ends
-//! the process, by the language's rules.
+//! that it merges while they are polled. A panic hook that panics ends the process, by the language's rules.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +37,25 @@ pub(crate) fn discard<T>(value: T) {
 pub(crate) fn discard_all<T>(values: impl IntoIterator<Item = T>) {
     if std::mem::needs_drop::<T>() {
         values.into_iter().for_each(discard);
+    }
+}
+
+/// A value whose `Drop` may panic, on the way to its place: where it doesn't get there it is discarded.
+pub(crate) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn into_inner(mut self) -> T {
+        self.0.take().expect("only this takes it, once")
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        discard(self.0.take());
     }
 }
 
@@ -79,6 +97,8 @@ mod tests {
     #[test]
     fn a_panic_while_dropping_is_contained() {
         discard_all([Bomb, Bomb]);
+        drop([Guarded::new(Bomb), Guarded::new(Bomb)]);
+        assert_eq!(Guarded::new(7).into_inner(), 7);
         assert!(catch(|| std::panic::panic_any(Bomb)).is_err());
     }
 }

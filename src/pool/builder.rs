@@ -13,6 +13,7 @@ use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
+use crate::unwind::Guarded;
 use crate::work::Work;
 use crate::workbench::Factory;
 
@@ -115,6 +116,7 @@ impl PoolBuilder {
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
+        let factory = Guarded::new(factory);
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
         let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
         let Threads { workers, .. } = threads;
@@ -127,6 +129,7 @@ impl PoolBuilder {
         // From here on, every way out of this function ends the workers that were started.
         let pool = Pool::new(&control, &queue);
 
+        let factory = factory.into_inner();
         let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
         let hire = |id, shared: Arc<Shared<I, W>>, presence| Worker::new(id, &shared, presence);
         // No message is ever sent to them, so nobody needs their address.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use actix_fan::{FanIn, FanOutExt, Job, Stats, blocking_ahead, fan_in, work_fn};
+use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, blocking_ahead, fan_in, work_fn};
 use futures::{StreamExt, stream};
 
 use crate::support::{Bomb, Census, Citizen, Count, Gate, alone, assert_settled, quiet_panic, run, settle};
@@ -271,6 +271,17 @@ fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
         }
         assert_settled(&results.finished().await.unwrap());
     });
+}
+
+#[test]
+fn a_builder_that_refuses_contains_the_panics_of_the_source_and_of_the_factory() {
+    fn refused(workers: usize) -> StartError {
+        let (source, factory) = (Bomb, Bomb);
+        let numbers = (0..4u64).inspect(move |_| _ = &source);
+        numbers.fan_out().workers(workers).map(move |n| (&factory, n).1).unwrap_err()
+    }
+    run(async { assert!(matches!(refused(0), StartError::Workers(0))) });
+    assert!(matches!(refused(1), StartError::NoSystem));
 }
 
 #[test]

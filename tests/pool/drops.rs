@@ -1,6 +1,6 @@
 //! Items, results and works whose `Drop` panics: whoever gives them up is not harmed, nor is anybody else.
 
-use actix_fan::{BoxError, Job, Pool, SubmitError, Work, pool};
+use actix_fan::{BoxError, Job, Pool, StartError, SubmitError, Work, pool};
 use futures::future::join_all;
 use futures::{FutureExt, SinkExt};
 
@@ -74,6 +74,16 @@ fn an_item_that_is_given_up_waiting_or_queued_may_panic_and_so_may_one_that_came
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, 2));
     });
+}
+
+#[test]
+fn a_builder_that_refuses_contains_the_panic_of_the_factory() {
+    fn refused(workers: usize) -> StartError {
+        let factory = Bomb;
+        pool().workers(workers).map(move |n: u64| (&factory, n).1).unwrap_err()
+    }
+    assert!(matches!(refused(1), StartError::NoSystem));
+    run(async { assert!(matches!(refused(0), StartError::Workers(0))) });
 }
 
 #[test]
