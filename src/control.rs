@@ -326,47 +326,45 @@ impl Control {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
-        match &self.intake {
-            Intake::Source(_) => stats = self.look(0, 0),
-            Intake::Line(line) => line.look(&mut |queued, waiting| stats = self.look(queued, waiting)),
-        }
-        stats
-    }
-
-    /// The numbers, where so many are `queued` and so many `waiting`.
-    fn look(&self, queued: usize, waiting: usize) -> Stats {
         let now = Instant::now();
-        let (ledger, batch_size, mean_service, end) = {
-            let protocol = self.protocol();
-            (protocol.ledger(), protocol.batch_size(), protocol.mean_service(), self.end_of(&protocol))
-        };
-        Stats {
-            taken: ledger.taken,
-            completed: ledger.completed,
-            failed: ledger.failed,
-            skipped: ledger.skipped,
-            in_flight: ledger.in_flight,
-            queued,
-            waiting,
-            emitted: self.emitted.load(Relaxed),
-            batch_size,
-            mean_service,
-            end,
-            elapsed: *self.ended.get().unwrap_or(&now) - self.started,
-            workers: self.meters.iter().map(|meter| meter.read(self.started, now)).collect(),
-        }
+        let mut stats = Stats::default();
+        self.look(&mut |protocol, queued, waiting| {
+            let ledger = protocol.ledger();
+            stats = Stats {
+                taken: ledger.taken,
+                completed: ledger.completed,
+                failed: ledger.failed,
+                skipped: ledger.skipped,
+                in_flight: ledger.in_flight,
+                queued,
+                waiting,
+                batch_size: protocol.batch_size(),
+                mean_service: protocol.mean_service(),
+                end: self.end_of(protocol),
+                ..Stats::default()
+            };
+        });
+        // The rest is not the locks', which others wait for.
+        stats.emitted = self.emitted.load(Relaxed);
+        stats.elapsed = *self.ended.get().unwrap_or(&now) - self.started;
+        stats.workers = self.meters.iter().map(|meter| meter.read(self.started, now)).collect();
+        stats
     }
 
     /// How long an item submitted now waits until it begins.
     pub(crate) fn expected_wait(&self) -> Option<Duration> {
         let mut wait = None;
-        let mut look = |queued, waiting| wait = self.protocol().expected_wait(queued, waiting);
+        self.look(&mut |protocol, queued, waiting| wait = protocol.expected_wait(queued, waiting));
+        wait
+    }
+
+    /// Looks at the protocol and at how many items are queued and how many wait, all at one instant.
+    fn look(&self, look: &mut dyn FnMut(&Protocol, usize, usize)) {
+        let mut look = |queued, waiting| look(&self.protocol(), queued, waiting);
         match &self.intake {
             Intake::Source(_) => look(0, 0),
             Intake::Line(line) => line.look(&mut look),
         }
-        wait
     }
 
     /// One more thread holds something of the user's.

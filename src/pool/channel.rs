@@ -14,7 +14,6 @@ use crate::pool::error::SubmitError;
 use crate::pool::open::Open;
 use crate::pool::reply::{Answered, Channel, Fed};
 use crate::protocol::Place;
-use crate::unwind::discard;
 use crate::waker::CaughtWaker;
 
 pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
@@ -114,11 +113,11 @@ impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(Answered { answer, ticket }) = ready!(this.answers.poll_recv(&mut this.waker.context(cx))) else {
+        let Some(answered) = ready!(this.answers.poll_recv(&mut this.waker.context(cx))) else {
             this.ended = true;
             return Poll::Ready(None);
         };
-        drop(ticket);
+        let answer = answered.take();
         if answer.is_ok() {
             this.pool.control.add_emitted();
         }
@@ -140,7 +139,7 @@ impl<I: Send + 'static, O: Send + 'static> Drop for PoolStream<I, O> {
         self.answers.close();
         self.pool.queue.sweep(&self.channel);
         while let Ok(answered) = self.answers.try_recv() {
-            discard(answered);
+            drop(answered);
         }
     }
 }

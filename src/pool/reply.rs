@@ -68,8 +68,25 @@ impl<I, O> Clone for Fed<I, O> {
 
 /// An answer on its way to a stream, with the credit of its item.
 pub(super) struct Answered<I, O> {
-    pub(super) answer: Answer<I, O>,
-    pub(super) ticket: Option<Ticket>,
+    /// `None` once it was taken.
+    answer: Option<Answer<I, O>>,
+    ticket: Option<Ticket>,
+}
+
+impl<I, O> Answered<I, O> {
+    /// The answer, whose credit is free before it can be seen.
+    pub(super) fn take(mut self) -> Answer<I, O> {
+        drop(self.ticket.take());
+        self.answer.take().expect("only this takes it, once")
+    }
+}
+
+impl<I, O> Drop for Answered<I, O> {
+    fn drop(&mut self) {
+        // A stream may be dropped between a worker's look whether it is there and the arrival of the answer. Then the
+        // channel drops it, with its last sender, on whatever thread that is.
+        discard(self.answer.take());
+    }
 }
 
 impl<I, O> Reply<I, O> {
@@ -84,11 +101,10 @@ impl<I, O> Reply<I, O> {
                 }
             }
             Self::Many { fed: Fed { answers, channel }, .. } => {
-                let mut answered = Answered { answer, ticket };
+                let mut answered = Answered { answer: Some(answer), ticket };
                 answered.ticket.iter_mut().for_each(Ticket::finish);
-                if let Err(mpsc::error::SendError(answered)) = answers.send(answered) {
-                    discard(answered);
-                }
+                // The stream is gone, and with it whoever wanted the answer.
+                let _ = answers.send(answered);
                 channel.turn.wake();
             }
         }
