@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::SinkExt;
 use shuttle::future::block_on;
 use shuttle::thread;
 
@@ -26,6 +27,8 @@ enum Does {
     /// Submits and leaves once it has polled.
     LeavesLater,
     TrySubmits,
+    /// Feeds three into a channel whose stream another thread drops meanwhile.
+    Feeds,
     Closes,
     Stops,
 }
@@ -94,6 +97,13 @@ fn act(pool: &Pool<u64, u64>, does: Does) -> Vec<End> {
             Ok(submission) => vec![end(block_on(submission), 9)],
             Err(refused) => vec![end(Err(refused), 9)],
         },
+        Does::Feeds => {
+            let (mut sink, results) = pool.channel();
+            let dropping = thread::spawn(move || drop(results));
+            let fed = (0..3).map_while(|n| block_on(sink.send(n)).ok().map(|()| End::Given)).collect();
+            dropping.join().unwrap();
+            fed
+        }
         Does::Closes => {
             pool.close();
             Vec::new()
@@ -137,6 +147,14 @@ fn every_submit_is_answered() {
 fn who_leaves_makes_room_for_who_waits() {
     check(1, 1, &[Does::Leaves, Does::Twice, Does::LeavesLater]);
     check(2, 1, &[Does::LeavesLater, Does::Twice, Does::LeavesLater]);
+}
+
+#[test]
+fn a_stream_that_goes_while_its_sink_feeds_leaves_nothing_behind() {
+    check(1, 1, &[Does::Feeds]);
+    check(1, 2, &[Does::Feeds, Does::Twice]);
+    check(2, 1, &[Does::Feeds, Does::Feeds, Does::Closes]);
+    check(1, 1, &[Does::Feeds, Does::Stops]);
 }
 
 #[test]

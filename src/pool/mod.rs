@@ -11,6 +11,8 @@ mod open;
 mod queue;
 mod reply;
 mod submission;
+#[cfg(test)]
+mod swept;
 mod worker;
 
 pub use builder::{PoolBuilder, pool};

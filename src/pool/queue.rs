@@ -2,7 +2,7 @@
 //!
 //! Locks are taken in this order: the line's, a channel's trail, the protocol's. Nothing of users runs under any of them:
 //! items, answers and wakers leave the line first. What is done under the line's lock takes no longer the more items are
-//! in the line, however many of them leave at once.
+//! in the line, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/lane.rs`).
 
 use std::sync::{Arc, PoisonError};
 
@@ -13,6 +13,9 @@ use crate::pool::reply::{Channel, Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::unwind::discard;
+
+/// Items of a channel that leave under one hold of the lock: some 10 us.
+const PORTION: usize = 128;
 
 /// Where items stand in line and workers fetch them. Whoever takes an item out of the line, by this lock, decides what
 /// becomes of it: a worker runs it, a submit that is dropped takes it back, a stop answers it. So nothing runs twice, and
@@ -133,20 +136,7 @@ impl<I: Send, O: Send> Queue<I, O> {
     /// Drops what was fed into a channel whose stream is gone. This costs what the channel has in the line, whatever others
     /// have there.
     pub(super) fn sweep(&self, channel: &Channel) {
-        let trail = *channel.trail();
-        let Some(last) = trail.last else { return };
-        let mut left = Vec::new();
-        {
-            let line = &mut self.lock().line;
-            // The last one may have been sent back while it waited for credit, and the one before it be there still.
-            // Apart from that a channel's items leave in order: where one is gone, so are those before it.
-            let mut next = [Some(last), trail.before].into_iter().flatten().find_map(|place| line.leave(place));
-            while let Some(leaving) = next {
-                next = before(&leaving).and_then(|place| line.leave(place));
-                left.push(leaving);
-            }
-        }
-        for leaving in left.into_iter().rev() {
+        for leaving in self.take_out(channel).into_iter().rev() {
             match leaving {
                 Left::Queued(Accepted { submitted, mut ticket, .. }) => {
                     ticket.cancel();
@@ -157,6 +147,24 @@ impl<I: Send, O: Send> Queue<I, O> {
                     discard(item);
                     reply.wake_sink();
                 }
+            }
+        }
+    }
+
+    /// Takes what was fed into a channel out of the line, the last of it first. Nothing more comes by then.
+    fn take_out(&self, channel: &Channel) -> Vec<Left<Submitted<I, O>, Accepted<I, O>>> {
+        let trail = *channel.trail();
+        // The last one may have been sent back while it waited for credit, and the one before it be there still. Apart
+        // from that a channel's items leave in order: where one is gone, so are those before it, between portions too.
+        let mut from = [trail.last, trail.before];
+        let mut left = Vec::new();
+        loop {
+            let line = &mut self.lock().line;
+            for _ in 0..PORTION {
+                let next = from.into_iter().flatten().find_map(|place| line.leave(place));
+                let Some(leaving) = next else { return left };
+                from = [before(&leaving), None];
+                left.push(leaving);
             }
         }
     }

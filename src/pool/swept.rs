@@ -1,0 +1,169 @@
+//! Channels that are dropped in any state of a pool: their items leave the line, and nobody else's.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::{FutureExt, SinkExt, StreamExt};
+use proptest::prelude::*;
+
+use crate::control::{Control, Intake, Submits};
+use crate::pool::channel::{PoolSink, PoolStream};
+use crate::pool::item::{Accepted, Submitted};
+use crate::pool::queue::Queue;
+use crate::pool::submission::Submission;
+use crate::pool::{Pool, SubmitError};
+use crate::protocol::{BatchSize, Protocol};
+
+const CHANNELS: usize = 3;
+
+/// An item says whose it is, and how many of them are left is known by the count.
+type Item = Arc<usize>;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Submit,
+    /// A submission is dropped.
+    GiveUp(usize),
+    /// So many items are fed into a channel, as far as it is ready.
+    Feed(usize, usize),
+    /// A result is taken from a channel.
+    Take(usize),
+    /// The stream of a channel is dropped.
+    Leave(usize),
+    /// A worker fetches the next item.
+    Begin,
+    /// One that runs ends.
+    End(usize),
+    Close,
+    /// What a shutdown does at its deadline, before it stops.
+    Clear,
+    Stop,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => Just(Step::Submit),
+        4 => any::<usize>().prop_map(Step::GiveUp),
+        12 => (0..CHANNELS, prop_oneof![1usize..4, Just(300)]).prop_map(|(channel, items)| Step::Feed(channel, items)),
+        3 => (0..CHANNELS).prop_map(Step::Take),
+        2 => (0..CHANNELS).prop_map(Step::Leave),
+        6 => Just(Step::Begin),
+        4 => any::<usize>().prop_map(Step::End),
+        1 => Just(Step::Close),
+        1 => Just(Step::Clear),
+        1 => Just(Step::Stop),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+struct Channel {
+    sink: PoolSink<Item, ()>,
+    stream: Option<PoolStream<Item, ()>>,
+    item: Item,
+}
+
+/// A pool whose workers are played by the steps.
+struct World {
+    control: Arc<Control>,
+    queue: Arc<Queue<Item, ()>>,
+    pool: Pool<Item, ()>,
+    channels: Vec<Channel>,
+    submitted: Item,
+    submissions: Vec<Submission<Item, ()>>,
+    running: Vec<Accepted<Item, ()>>,
+}
+
+impl World {
+    fn new(window: usize) -> Self {
+        let queue = Arc::new(Queue::new());
+        let line: Arc<dyn Submits> = queue.clone();
+        let protocol = Protocol::new(1, window, BatchSize::Fixed(1), 8);
+        let control = Arc::new(Control::new(protocol, 1, Intake::Line(line)));
+        let pool = Pool::new(&control, &queue);
+        let channels = (0..CHANNELS).map(|channel| {
+            let (sink, stream) = pool.channel();
+            Channel { sink, stream: Some(stream), item: Arc::new(channel) }
+        });
+        let channels = channels.collect();
+        let submitted = Arc::new(CHANNELS);
+        Self { control, queue, pool, channels, submitted, submissions: Vec::new(), running: Vec::new() }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Submit => self.submissions.push(self.pool.submit(Arc::clone(&self.submitted))),
+            Step::GiveUp(which) if !self.submissions.is_empty() => {
+                drop(self.submissions.swap_remove(which % self.submissions.len()));
+            }
+            Step::Feed(channel, items) => {
+                let Channel { sink, item, .. } = &mut self.channels[channel];
+                let mut cx = Context::from_waker(Waker::noop());
+                for _ in 0..items {
+                    let Poll::Ready(Ok(())) = sink.poll_ready_unpin(&mut cx) else { break };
+                    match sink.start_send_unpin(Arc::clone(item)) {
+                        Ok(()) => {}
+                        Err(SubmitError::Closed(_)) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            Step::Take(channel) => {
+                if let Some(stream) = &mut self.channels[channel].stream {
+                    stream.next().now_or_never();
+                }
+            }
+            Step::Leave(channel) => self.leave(channel),
+            Step::Begin if self.pool.stats().queued > 0 => self.running.extend(self.queue.next(&self.control)),
+            Step::End(which) if !self.running.is_empty() => {
+                let which = which % self.running.len();
+                end(self.running.swap_remove(which));
+            }
+            Step::Close => self.pool.close(),
+            Step::Clear if self.pool.is_closed() => drop(self.queue.clear(&self.control)),
+            Step::Stop => self.pool.stop(),
+            Step::GiveUp(_) | Step::Begin | Step::End(_) | Step::Clear => {}
+        }
+    }
+
+    fn leave(&mut self, channel: usize) {
+        let Some(stream) = self.channels[channel].stream.take() else { return };
+        let counts = |world: &Self| {
+            let items = world.channels.iter().map(|channel| &channel.item).chain([&world.submitted]);
+            items.map(Arc::strong_count).collect::<Vec<_>>()
+        };
+        let mut expected = counts(self);
+        let run = self.running.iter().filter(|running| *running.submitted.item == channel).count();
+        expected[channel] = 1 + run;
+        drop(stream);
+        assert_eq!(counts(self), expected, "those of channel {channel} that don't run are gone, and no others");
+    }
+
+    fn finish(mut self) {
+        (0..CHANNELS).for_each(|channel| self.leave(channel));
+        self.submissions.clear();
+        self.running.drain(..).for_each(end);
+        let stats = self.pool.stats();
+        assert_eq!((stats.in_flight, stats.queued, stats.waiting), (0, 0, 0), "{stats:?}");
+        assert_eq!(stats.taken, stats.completed + stats.skipped, "{stats:?}");
+    }
+}
+
+fn end(accepted: Accepted<Item, ()>) {
+    let Accepted { submitted: Submitted { item, reply }, mut ticket, .. } = accepted;
+    drop(item);
+    ticket.record(1, 0, 1, Duration::ZERO);
+    reply.send(Ok(()), Some(ticket));
+}
+
+proptest! {
+    #[test]
+    fn a_stream_that_goes_takes_all_its_items_along_and_no_others(
+        window in prop_oneof![1usize..12, Just(1_000)],
+        steps in steps(),
+    ) {
+        let mut world = World::new(window);
+        steps.into_iter().for_each(|step| world.step(step));
+        world.finish();
+    }
+}
