@@ -49,6 +49,9 @@ use crate::upstream;
 /// [`finished`](Self::finished), or [`StopHandle::finished`] where the stream was moved away: they return the error whatever
 /// was done with the items, and the numbers otherwise, whose [`end`](Stats::end) says whether the stream was complete,
 /// drained or stopped. `None` from [`next`](StreamExt::next) doesn't.
+///
+/// A worker that awaits the end of its own pipeline gets [`PipelineError::OwnWorker`]. One that awaits its next result is
+/// not refused, since a poll doesn't say whether it is waited for: once all workers do that, the pipeline stands still.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.

@@ -85,8 +85,8 @@ impl StopHandle {
         self.control.advance(Phase::Draining);
     }
 
-    /// Whether what has not begun is skipped: after [`Stop::Now`], a dropped stream, or a [`PipelineError`] other than
-    /// `SourcePanicked`, which drains.
+    /// Returns true if what has not begun is skipped: after [`Stop::Now`], a dropped stream, or a [`PipelineError`] other
+    /// than `SourcePanicked`, which drains.
     ///
     /// [`PipelineError`]: crate::PipelineError
     pub fn is_stopped(&self) -> bool {
@@ -145,7 +145,8 @@ impl StopHandle {
     /// It doesn't take results: a pipeline whose consumer doesn't either, and which was not stopped, goes on waiting
     /// for credit.
     ///
-    /// Returns true once they have. On one of those threads it returns false at once, since it would wait for itself.
+    /// Returns true once they have, which is always the case where none of those threads waits. On one of them it returns
+    /// false at once, since it would wait for itself.
     pub async fn workers_gone(&self) -> bool {
         self.control.workers_gone().await.is_ok()
     }

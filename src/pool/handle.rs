@@ -54,15 +54,18 @@ use crate::stop::StopHandle;
 ///
 /// # Lifecycle
 ///
-/// | | new items | waiting for credit | queued | running |
-/// |---|---|---|---|---|
-/// | [`close`](Self::close), [`drain`](Self::drain) | come back | come back | run | go on |
-/// | [`stop`](Self::stop) | come back | come back | come back | can see it |
-/// | [`shutdown`](Self::shutdown) | come back | come back | run; after the deadline, handed to the caller | go on; after the deadline, can see it |
-/// | the System stops | come back | come back | come back | can see it |
+/// | | new items | waiting for credit | queued | running | [`Stats::end`] |
+/// |---|---|---|---|---|---|
+/// | the last clone, submission, sink and stream are dropped | none can come | none | none | can see it | `Complete` |
+/// | [`close`](Self::close), [`drain`](Self::drain) | come back | come back | run | go on | `Drained` |
+/// | [`stop`](Self::stop) | come back | come back | come back | can see it | `Stopped` |
+/// | [`shutdown`](Self::shutdown), in time | come back | come back | run | go on | `Drained` |
+/// | `shutdown`, at its deadline | come back | come back | handed to the caller | can see it | `Stopped` |
+/// | the System stops, or no [`Work`](crate::Work) can be built | come back | come back | come back | can see it | `Failed` |
 ///
-/// "Come back" means: as [`SubmitError::into_item`] to whoever submitted them. The pool is closed, too, when the last of
-/// its clones, submissions, sinks and streams is dropped; a work that holds a clone of its own pool keeps it open.
+/// "Come back" means: as [`SubmitError::into_item`] to whoever submitted them. The end can be seen once the items that
+/// run have returned; a `stop` after a `close` makes it `Stopped`, unless the last item had ended. See [`End`](crate::End).
+/// A work that holds a clone of its own pool keeps it open.
 ///
 /// # Panics
 ///
@@ -215,7 +218,9 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// # Errors
     ///
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, as for [`drain`](Self::drain).
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, as for [`drain`](Self::drain). Other errors, such as
+    /// the end of the System, are no errors here: the items have come back to those who submitted them, and
+    /// [`stats`](Self::stats) says how the pool ended.
     ///
     /// ```
     /// use std::time::Duration;
@@ -241,7 +246,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
     }
 
-    /// Whether the pool takes no more items.
+    /// Returns true if the pool takes no more items.
     pub fn is_closed(&self) -> bool {
         !self.control().is_running()
     }
