@@ -121,12 +121,13 @@ function flows(workers, primesPerItem) {
   }
 }
 
+const BETWEEN = 30; // ms between two drawings of the dots, which are most of what the page costs
+
 let moving = false;
 let movedAt = 0;
 function move(now) {
-  const every = wire.length > 12 ? 30 : 0;
   const passed = Math.min(now - movedAt, 100);
-  if (passed >= every) {
+  if (passed >= BETWEEN) {
     movedAt = now;
     for (const dots of wire.flat()) {
       if (dots.speed === 0) continue;

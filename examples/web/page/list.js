@@ -49,7 +49,7 @@ function draw() {
   text(el.found, count(found));
   if (isHeld()) return;
   const fresh = Math.min(found - drawn, newest.length);
-  const isSlow = fresh <= 3;
+  const isSlow = fresh <= 1; // of more, the list is always aglow
   const rows = [];
   for (let i = newest.length - 1; i >= newest.length - fresh; i--) {
     // The oldest row is the next one's: a full list makes and drops no elements.
