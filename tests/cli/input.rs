@@ -1,9 +1,14 @@
 //! Inputs that fail, or change while they are read.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::thread;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 use crate::program::{Ended, Running, names, prime_fan};
@@ -94,4 +99,42 @@ fn a_file_that_is_cut_while_it_is_read_ends_there() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let lines = ended.stdout.lines().count();
     assert!(lines < 8191 && ended.stdout == word.repeat(lines), "{lines} lines");
+}
+
+/// A file's name may have any characters, and a message has one line.
+#[test]
+fn a_name_cannot_write_to_the_terminal() {
+    let mut command = prime_fan("filter --color always");
+    let ended = Ended::from(command.arg("a\u{1b}[31m\nb").output().unwrap());
+    let message = "could not read a\\u{1b}[31m\\nb: No such file or directory\n";
+    assert!(ended.stderr.ends_with(message), "{:?}", ended.stderr);
+}
+
+/// A process that shares a terminal or a pipe with this one may have made it non-blocking.
+#[test]
+fn a_stream_that_refuses_is_waited_for() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut command = prime_fan("range 0..1e6");
+    let mut child = command.stdout(OwnedFd::from(theirs.try_clone().unwrap())).spawn().unwrap();
+    drop(command);
+    // It is read only when the program was refused, or has ended because of that.
+    let has_room = || poll(&mut [PollFd::new(&theirs, PollFlags::OUT)], Some(&Timespec::default())).unwrap() > 0;
+    while has_room() && child.try_wait().unwrap().is_none() {
+        thread::yield_now();
+    }
+    drop(theirs);
+    let lines = BufReader::new(ours).lines().count();
+    assert_eq!((lines, child.wait().unwrap().code()), (78_498, Some(0)));
+
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut running = Running::spawn(prime_fan("filter").stdin(OwnedFd::from(theirs)));
+    for number in ["7", "11", "13"] {
+        writeln!(ours, "{number}").unwrap();
+        // By then it has read, and reads on.
+        assert_eq!(running.line(), number);
+    }
+    drop(ours);
+    assert_eq!(running.end().code, Some(0));
 }

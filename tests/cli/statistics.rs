@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[cfg(unix)]
+use crate::program::{Ended, names, prime_fan};
 use crate::program::{Running, run, run_on};
 
 struct File {
@@ -78,6 +80,35 @@ fn a_file_that_cannot_be_written_is_named_before_the_search() {
     let ended = run("range 0.. --stats-file /nowhere/statistics.json");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""));
     assert!(ended.stderr.contains("/nowhere/statistics.json"), "{}", ended.stderr);
+}
+
+/// Creating it would empty what is to be read, and the other file would take its name.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_an_input_or_the_output_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("numbers"), "7\n8\n").unwrap();
+    std::os::unix::fs::symlink("numbers", path("link")).unwrap();
+    for arguments in [
+        "filter numbers --stats-file numbers",
+        "filter link --stats-file numbers",
+        "filter - --stats-file link",
+        "range 0..9 -o numbers --stats-file ./numbers",
+        "range 0..9 -o new --stats-file ./new",
+        "range 0..9 --stats-file /dev/stdout",
+    ] {
+        let mut command = prime_fan(arguments);
+        command.current_dir(folder.path()).stdin(fs::File::open(path("numbers")).unwrap());
+        if arguments.contains("/dev/stdout") {
+            command.stdout(fs::File::options().append(true).open(path("numbers")).unwrap());
+        }
+        let ended = Ended::from(command.output().unwrap());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""), "{arguments}");
+        assert!(ended.stderr.contains("It is also an input or the output"), "{arguments}: {}", ended.stderr);
+        assert_eq!(fs::read_to_string(path("numbers")).unwrap(), "7\n8\n", "{arguments}");
+        assert_eq!(names(folder.path()), ["link", "numbers"], "{arguments}");
+    }
 }
 
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use anstream::AutoStream;
 use thiserror::Error;
 
 use crate::ending::TIME_IS_UP;
-use crate::parse::input::Bad;
+use crate::parse::input::{Bad, shown};
 use crate::signals::Signal;
 use crate::stderr;
 
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     Start(#[from] StartError),
     #[error("could not write to the standard output")]
     Stdout(#[source] io::Error),
-    #[error("could not write to {}", path.display())]
+    #[error("could not write to {}", shown(path))]
     Output {
         path: PathBuf,
         #[source]

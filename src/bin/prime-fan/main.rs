@@ -9,6 +9,7 @@ mod exit;
 mod filter;
 mod output;
 mod parse;
+mod patience;
 mod progress;
 mod random;
 mod range;
@@ -33,6 +34,7 @@ use tokio::runtime;
 use crate::args::{Cli, Command, Settings};
 use crate::ending::Ending;
 use crate::exit::Failure;
+use crate::parse::input::Source;
 use crate::statistics::{End, Statistics};
 
 fn main() -> ExitCode {
@@ -64,15 +66,15 @@ fn run(ending: &Ending) -> Result<(), Failure> {
     match Cli::parse(env::args_os().collect())? {
         Command::Random(args) => {
             let (search, settings) = args.into_search()?;
-            in_system("random", &settings, ending)?.block_on(random::run(search, &settings, ending))
+            in_system("random", &settings, &[], ending)?.block_on(random::run(search, &settings, ending))
         }
         Command::Filter(args) => {
             let (filter, settings) = args.into_filter();
-            in_system("filter", &settings, ending)?.block_on(filter::run(filter, &settings, ending))
+            in_system("filter", &settings, &filter.sources, ending)?.block_on(filter::run(filter, &settings, ending))
         }
         Command::Range(args) => {
             let (range, settings) = args.into_range();
-            in_system("range", &settings, ending)?.block_on(range::run(range, &settings, ending))
+            in_system("range", &settings, &[], ending)?.block_on(range::run(range, &settings, ending))
         }
         Command::Completions { shell } => texts::completions(shell),
         Command::Man { command } => texts::man(command.as_deref()),
@@ -80,8 +82,13 @@ fn run(ending: &Ending) -> Result<(), Failure> {
 }
 
 /// What a search needs around it: the log, the clock, and an event loop for its actors.
-fn in_system(command: &'static str, settings: &Settings, ending: &Ending) -> Result<actix::SystemRunner, Failure> {
-    ending.measured_by(Statistics::new(command, settings)?);
+fn in_system(
+    command: &'static str,
+    settings: &Settings,
+    sources: &[Source],
+    ending: &Ending,
+) -> Result<actix::SystemRunner, Failure> {
+    ending.measured_by(Statistics::new(command, settings, sources)?);
     let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
     let mut log = env_logger::Builder::new();
     // What was typed beats what is set for every program.

@@ -11,6 +11,8 @@ use crate::attributes;
 use crate::ending::Ending;
 use crate::exit::Failure;
 use crate::parse::identity::Identity;
+use crate::parse::input::shown;
+use crate::patience::{Ready, patiently};
 use crate::screen::aside;
 use crate::stderr::say;
 
@@ -36,16 +38,26 @@ enum Target {
     },
 }
 
+/// The file that results go to, unless it is the standard output.
+fn file(settings: &Settings) -> Option<&Path> {
+    settings.output.as_deref().filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout")
+}
+
+/// The file that results will be in, if there is one by now.
+pub(crate) fn identity(settings: &Settings) -> Option<Identity> {
+    match file(settings) {
+        Some(path) => fs::metadata(path).ok().as_ref().and_then(Identity::of),
+        None => Identity::of_stream(io::stdout()),
+    }
+}
+
 impl Output {
     pub(crate) fn to(settings: &Settings, ending: &Ending) -> Result<Self, Failure> {
-        let path = settings.output.as_deref();
-        let Some(path) = path.filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout") else {
-            return Ok(Self::stdout());
-        };
+        let Some(path) = file(settings) else { return Ok(Self::stdout()) };
         match Target::open(path, ending) {
             Ok((target, lost)) => {
                 if !settings.quiet && !lost.is_empty() {
-                    let (path, lost) = (path.display(), lost.join(", "));
+                    let (path, lost) = (shown(path), lost.join(", "));
                     say(format_args!(
                         "{path} is replaced, which does not keep: {lost}; `> {path}` writes into it instead"
                     ));
@@ -182,8 +194,10 @@ fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
 impl Write for Target {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stdout { stdout, is_terminal: true } => aside(|| stdout.write(lines)),
-            Self::Stdout { stdout, .. } => stdout.write(lines),
+            Self::Stdout { stdout, is_terminal: true } => {
+                aside(|| patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)))
+            }
+            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)),
             Self::Stream { file, .. } => file.write(lines),
             // Not through the temporary file, which would tell its name in an error.
             Self::File { file, .. } => file.as_file_mut().write(lines),
@@ -192,7 +206,7 @@ impl Write for Target {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout { stdout, .. } => stdout.flush(),
+            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
             // They have no buffer.
             Self::Stream { .. } | Self::File { .. } => Ok(()),
         }

@@ -183,7 +183,7 @@ impl Layout {
 }
 
 /// What stands between the quotation marks of a string.
-fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

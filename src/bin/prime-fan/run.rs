@@ -15,6 +15,7 @@ use crate::args::Settings;
 use crate::ending::{Ending, Reason};
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::parse::input::shown;
 use crate::progress::{Progress, TICK};
 use crate::report;
 use crate::stderr::{complain, say};
@@ -213,7 +214,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
 /// Tells of the file that is left as it was, if there is one.
 fn say_not_written(path: Option<PathBuf>) {
     if let Some(path) = path {
-        say(format_args!("{} was not written: the results are not complete", path.display()));
+        say(format_args!("{} was not written: the results are not complete", shown(&path)));
     }
 }
 

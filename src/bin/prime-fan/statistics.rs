@@ -1,14 +1,17 @@
 //! The statistics as a document: one per run, however the run ends.
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use actix_fan::Stats;
 
 use crate::args::{Settings, StatsForm};
 use crate::exit::Failure;
+use crate::output;
+use crate::parse::identity::Identity;
+use crate::parse::input::Source;
+use crate::record;
 use crate::report;
 use crate::stderr;
 use crate::tally::{Nouns, Tally};
@@ -46,11 +49,13 @@ pub(crate) struct Statistics {
 
 impl Statistics {
     /// What `settings` ask for, if they do. The file is created at once: that it can't be is no news for the end.
-    pub(crate) fn new(command: &'static str, settings: &Settings) -> Result<Option<Self>, Failure> {
+    /// `sources` are what will be read.
+    pub(crate) fn new(command: &'static str, settings: &Settings, sources: &[Source]) -> Result<Option<Self>, Failure> {
         let file = match &settings.stats_file {
             Some(path) => {
-                let created = File::create(path);
-                let file = created.map_err(|source| Failure::Output { path: path.clone(), source })?;
+                let others =
+                    || output::identity(settings).into_iter().chain(sources.iter().filter_map(Source::identity));
+                let file = create(path, others).map_err(|source| Failure::Output { path: path.clone(), source })?;
                 Some((path.clone(), file))
             }
             None if settings.stats == Some(StatsForm::Json) => None,
@@ -97,20 +102,30 @@ impl Statistics {
     }
 }
 
+/// Creates a file, or empties it, unless it is one of `others`, which would be lost by that.
+fn create<I: Iterator<Item = Identity>>(path: &Path, others: impl FnOnce() -> I) -> io::Result<File> {
+    let was_there = path.exists();
+    let file = File::options().write(true).create(true).truncate(false).open(path)?;
+    // It is there now, so that it is recognised under whatever name another option has for it.
+    let metadata = file.metadata()?;
+    if let Some(identity) = Identity::of(&metadata)
+        && others().any(|other| other == identity)
+    {
+        if !was_there {
+            // If it can't be removed, an empty file is left.
+            let _ = fs::remove_file(path);
+        }
+        return Err(io::Error::other("it is also an input or the output; name another file with --stats-file"));
+    }
+    if metadata.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
 /// As a string of JSON.
 fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control < ' ' => {
-                write!(quoted, "\\u{:04x}", u32::from(control)).expect("a string takes everything");
-            }
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
+    format!("\"{}\"", record::json(text))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(crate) fn complain(error: &dyn Error) {
 
 /// An error with its causes.
 pub(crate) fn plain(error: &dyn Error) -> String {
-    strip_str(&complaint(error)).to_string().trim_end().trim_start_matches("prime-fan: ").to_owned()
+    strip_str(&complaint(error)).to_string().trim_end().trim_start_matches(PREFIX).to_owned()
 }
 
 /// A line about an error with its causes.

@@ -40,7 +40,8 @@ fn first_word(program: &Command, arguments: &[OsString]) -> Option<(usize, bool)
         let argument = arguments[at].as_encoded_bytes();
         let mut value_follows = false;
         match argument {
-            b"--" => return None,
+            // No command can follow, but numbers can.
+            b"--" => return arguments.get(at + 1).filter(|next| is_number(next)).map(|_| (at + 1, only_common)),
             [b'-', b'-', option @ ..] => {
                 let end = option.iter().position(|&byte| byte == b'=');
                 let name = &option[..end.unwrap_or(option.len())];
@@ -127,6 +128,7 @@ mod tests {
             assert_eq!(arranged(&format!("prime-fan {word} 91")), format!("prime-fan filter --annotate {word} 91"));
         }
         assert_eq!(arranged("prime-fan -q -f csv 17"), "prime-fan filter --annotate -q -f csv 17");
+        assert_eq!(arranged("prime-fan -q -- 17 -f"), "prime-fan filter --annotate -q -- 17 -f");
         assert_eq!(arranged("prime-fan 17 91 --count"), "prime-fan filter 17 91 --count");
         // It may be the value of what was not understood.
         for line in

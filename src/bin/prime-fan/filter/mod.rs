@@ -16,6 +16,7 @@ use crate::output::Output;
 use crate::parse::identity::Identity;
 use crate::parse::input::{Bad, Input, ReadError, Source};
 use crate::parse::slices::Slices;
+use crate::patience;
 use crate::record::{Format, Layout};
 use crate::run::{Run, Search, workers};
 use crate::stderr::{self, complain, say};
@@ -42,7 +43,11 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
     let workers = workers(settings);
     // Messages are written as well.
     let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
-    let inputs = sources.into_iter().map(move |source| Input::open(source, &outputs));
+    let inputs = sources.into_iter().map(move |source| {
+        let is_stdin = source == Source::Stdin;
+        let input = Input::open(source, &outputs)?;
+        Ok(if is_stdin { Input { bytes: Box::new(patience::Stdin), ..input } } else { input })
+    });
     let slices = Slices::new(inputs, !count && layout.format != Format::Text);
     // A file may be a pipe, and a read may wait for what comes through it.
     let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;

@@ -1,6 +1,6 @@
 //! What is read, and what may be wrong with it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,17 @@ pub(crate) enum Source {
     File(PathBuf),
     /// The argument is the number itself, as it was written.
     Number(String),
+}
+
+impl Source {
+    /// The file that it is, if there is one which could be written to while it is read.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Stdin => Identity::of_stream(io::stdin()),
+            Self::File(path) => fs::metadata(path).ok().as_ref().and_then(Identity::of),
+            Self::Number(_) => None,
+        }
+    }
 }
 
 /// Something that is read.
@@ -81,7 +92,20 @@ impl ReadError {
 
 /// What a file is called in a message.
 fn name(file: Option<&Path>) -> String {
-    file.map_or("the standard input".to_owned(), |path| path.display().to_string())
+    file.map_or("the standard input".to_owned(), shown)
+}
+
+/// A path in a message: on one line, and without control over the terminal, whatever characters it has.
+pub(crate) fn shown(path: &Path) -> String {
+    let mut shown = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// A word that is no number.
