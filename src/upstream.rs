@@ -30,7 +30,8 @@ thread_local! {
 /// The runs that `stream` is made of, as far as they can be reached; the nearest only, since those know theirs.
 pub(crate) fn runs_of<S: Stream>(stream: &S) -> Vec<Arc<Control>> {
     // A size hint, which may be a user's, may make another stream.
-    let outer = HEARD.with(|heard| heard.replace(Some(Vec::new())));
+    // Where a thread is about to end there is no place to listen at, and the stream's runs stop when it is dropped.
+    let Ok(outer) = HEARD.try_with(|heard| heard.replace(Some(Vec::new()))) else { return Vec::new() };
     let asked = catch(|| stream.size_hint());
     drop(asked);
     HEARD.with(|heard| mem::replace(&mut *heard.borrow_mut(), outer)).unwrap_or_default()
@@ -38,11 +39,12 @@ pub(crate) fn runs_of<S: Stream>(stream: &S) -> Vec<Arc<Control>> {
 
 /// Answers, if that is what the size hint of a run's stream was asked for. Returns true if it was.
 pub(crate) fn answer(control: &Arc<Control>) -> bool {
-    HEARD.with(|heard| {
+    let listened = HEARD.try_with(|heard| {
         let mut heard = heard.borrow_mut();
         if let Some(runs) = &mut *heard {
             runs.push(Arc::clone(control));
         }
         heard.is_some()
-    })
+    });
+    listened.unwrap_or(false)
 }
