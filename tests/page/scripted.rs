@@ -66,7 +66,7 @@ impl Scripted {
         format!("http://{}/", self.address)
     }
 
-    /// What `/stats` tells from now on.
+    /// What `/stats` tells from now on; with `null` it fails.
     pub(crate) fn pipelines(&self, pipelines: Value) {
         self.with(|script| script.pipelines = pipelines);
     }
@@ -134,6 +134,9 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> Option<()> {
     script.asked.push(path.clone());
     match path.as_str() {
         "/stats" => {
+            if script.pipelines.is_null() {
+                return answer(&mut stream, 500, "text/plain", "");
+            }
             let stats = json!({ "workers": 1, "pipelines": script.pipelines });
             answer(&mut stream, 200, "application/json", &stats.to_string())
         }

@@ -116,6 +116,22 @@ fn a_stream_that_breaks_off_is_not_called_an_end() {
     assert_eq!(browser.text("#state-text"), "connection lost");
 }
 
+/// On a busy machine they may be late, which used to close the stream and end the search.
+#[test]
+fn statistics_that_fail_leave_the_search_alone() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Scripted::start();
+    live(&browser, &server);
+    server.pipelines(Value::Null);
+    browser.until_state("no answer");
+    assert_eq!((browser.text("#taken-rate").as_str(), browser.text(".lane-busy").as_str()), ("–", "–"));
+    server.send(&event(3, &["7"]));
+    until("primes still come", || (browser.text("#found") == "3").then_some(()));
+    server.pipelines(json!([pipeline(7, None)]));
+    browser.until_state("live");
+    assert_eq!(server.asked("/primes"), 1);
+}
+
 #[test]
 fn stop_waits_for_its_own_search_and_asks_no_more_often_than_otherwise() {
     let Some(browser) = Browser::start() else { return };
