@@ -66,6 +66,7 @@
 //! as they are; there may be more fields one day.
 //!
 //! The pipelines that a stream is made of are found inside of adapters as [`fan_in`](crate::fan_in()) finds them.
+//! One that an adapter dropped before its end, as `chain` does with a `take` that has enough, counts as stopped.
 //! [`Events::of`] and [`Ndjson::of`] name those behind a channel or a task. Where none is known the end of the stream is
 //! `complete`. [`Ndjson::without_end`] leaves the line out.
 //!
