@@ -3,10 +3,14 @@
 //!
 //!     cargo run --release --example actix_app
 //!
-//! prints the first three primes of each of two searches and how many each came to, and ends by itself or at Ctrl-C:
-//! `from 1000000000000`, `1000000000039`, `1000000000061`, `1000000000063`, `... 286694 primes in all`, the same from
-//! 2000000000000, and `every worker is gone`.
+//! prints the first three primes of each of two searches and how many each came to, and ends by itself, or at Ctrl-C,
+//! SIGTERM or SIGHUP, or when nothing can be printed any more: `from 1000000000000`, `1000000000039`, `1000000000061`,
+//! `1000000000063`, `... 286694 primes in all`, the same from 2000000000000, and `every worker is gone`.
 
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -33,10 +37,22 @@ struct App {
     running: Option<StopHandle>,
     next: Option<Ask>,
     found: u64,
+    /// Why nothing can be printed any more.
+    mute: Option<io::Error>,
 }
 
 impl Actor for App {
     type Context = Context<Self>;
+}
+
+/// A panic in a handler would drop the actor, and no signal would reach it any more: then the System ends as well. If it has
+/// ended in order, its code stands.
+impl Drop for App {
+    fn drop(&mut self) {
+        if let Some(system) = System::try_current() {
+            system.stop_with_code(1);
+        }
+    }
 }
 
 impl Handler<Ask> for App {
@@ -64,9 +80,9 @@ impl Handler<Found> for App {
     fn handle(&mut self, Found(result): Found, _: &mut Context<Self>) {
         self.found += 1;
         match result {
-            Ok(prime) if self.found <= 3 => println!("{prime}"),
+            Ok(prime) if self.found <= 3 => self.print(format_args!("{prime}")),
             Ok(_) => {}
-            Err(error) => eprintln!("{error}"),
+            Err(error) => complain(&error),
         }
     }
 }
@@ -77,13 +93,22 @@ impl App {
         match self.next {
             None => {}
             Some(Ask::Shutdown) => {
-                println!("every worker is gone");
-                System::current().stop();
+                self.print(format_args!("every worker is gone"));
+                let code = match &self.mute {
+                    // Its reader has seen enough, as `head` does.
+                    Some(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+                    Some(error) => {
+                        complain(error);
+                        1
+                    }
+                    None => 0,
+                };
+                System::current().stop_with_code(code);
             }
             Some(Ask::Search { from }) => {
                 self.next = None;
                 if let Err(error) = self.search(from, ctx) {
-                    eprintln!("{error}");
+                    complain(&error);
                     System::current().stop_with_code(1);
                 }
             }
@@ -92,24 +117,43 @@ impl App {
 
     fn search(&mut self, from: u64, ctx: &mut Context<Self>) -> Result<(), StartError> {
         let primes = (from..).fan_out().ordered().filter_map(|n| is_prime(n).then_some(n))?;
-        println!("from {from}");
         self.running = Some(primes.stop_handle());
         self.found = 0;
+        self.print(format_args!("from {from}"));
         let delivery = primes.deliver_with(ctx.address().recipient(), Found);
         // It is over when the last result was handled and every worker's thread has dropped its work.
         ctx.spawn(delivery.into_actor(self).map(|end, app, ctx| {
             match end {
-                Ok(stats) => println!("... {} primes in all", stats.emitted),
-                Err(error) => eprintln!("{error}"),
+                Ok(stats) => app.print(format_args!("... {} primes in all", stats.emitted)),
+                Err(error) => complain(&error),
             }
             app.running = None;
             app.go_on(ctx);
         }));
         Ok(())
     }
+
+    /// Prints a line. If that fails, which makes `println!` panic, there is nothing to search for any more.
+    fn print(&mut self, line: fmt::Arguments<'_>) {
+        if self.mute.is_some() {
+            return;
+        }
+        if let Err(error) = writeln!(io::stdout(), "{line}") {
+            self.mute = Some(error);
+            self.next = Some(Ask::Shutdown);
+            if let Some(running) = &self.running {
+                running.now();
+            }
+        }
+    }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn complain(error: &dyn Error) {
+    // Where this fails, there is nowhere left to say so.
+    let _ = writeln!(io::stderr(), "{error}");
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let system = System::new();
     let app = system.block_on(async { App::default().start() });
     let interrupted = app.clone();
@@ -121,5 +165,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         app.do_send(Ask::Shutdown);
     });
-    Ok(system.run()?) // until the App stops it
+    let code = system.run_with_code()?; // until the App stops it
+    Ok(if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

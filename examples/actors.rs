@@ -5,6 +5,8 @@
 //!
 //! prints ten primes as they arrive at the actor, then a line with the totals.
 
+use std::io::{self, Write};
+
 use actix::prelude::*;
 use actix_fan::primes::{RandomIntegers, is_prime};
 use actix_fan::{FanOutExt, Generator, ItemError, Snapshot, Stop};
@@ -49,12 +51,13 @@ impl Handler<Found> for Collector {
     fn handle(&mut self, Found(result): Found, _: &mut Context<Self>) {
         match result {
             Ok(prime) if self.primes.len() < 10 => {
-                println!("{prime}");
+                // Not `println!`, which panics where nothing can be printed, as into `head`, and would end the actor.
+                let _ = writeln!(io::stdout(), "{prime}");
                 self.primes.push(prime);
             }
             // What was on its way when the stop took effect.
             Ok(_) => {}
-            Err(error) => eprintln!("{error}"),
+            Err(error) => _ = writeln!(io::stderr(), "{error}"),
         }
         if let (10, Some(generator)) = (self.primes.len(), &self.generator) {
             generator.do_send(Stop::Now);
@@ -71,6 +74,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let at_the_start = generator.send(Snapshot).await?;
     let at_the_end = primes.deliver_to(collector.recipient::<Found>()).await?;
-    println!("{} workers, {} numbers taken", at_the_start.workers.len(), at_the_end.taken);
+    writeln!(io::stdout(), "{} workers, {} numbers taken", at_the_start.workers.len(), at_the_end.taken)?;
     Ok(())
 }

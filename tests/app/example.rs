@@ -11,18 +11,26 @@ const LAST: &str = "every worker is gone";
 
 struct App {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     lines: Vec<String>,
+}
+
+fn spawn(stdout: Stdio, stderr: Stdio) -> Child {
+    let path = env::current_exe().unwrap().with_file_name("../examples/actix_app");
+    Command::new(&path).stdout(stdout).stderr(stderr).spawn().unwrap_or_else(|error| {
+        panic!("{error}: {} is built by `cargo test`, or by `cargo build --examples`", path.display())
+    })
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(status.expect("there is a kill program").success());
 }
 
 impl App {
     fn start() -> Self {
-        let path = env::current_exe().unwrap().with_file_name("../examples/actix_app");
-        let child = Command::new(&path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| {
-            panic!("{error}: {} is built by `cargo test`, or by `cargo build --examples`", path.display())
-        });
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut child = spawn(Stdio::piped(), Stdio::piped());
+        let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout, lines: Vec::new() }
     }
 
@@ -30,20 +38,29 @@ impl App {
     fn until(&mut self, awaited: &str) {
         while self.lines.last().is_none_or(|last| last != awaited) {
             let mut line = String::new();
-            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "{awaited} never came: {:?}", self.lines);
+            assert_ne!(
+                self.stdout.as_mut().unwrap().read_line(&mut line).unwrap(),
+                0,
+                "{awaited} never came: {:?}",
+                self.lines
+            );
             self.lines.push(line.trim_end().into());
         }
     }
 
+    /// Closes what it prints to.
+    fn hang_up(&mut self) {
+        self.stdout = None;
+    }
+
     fn interrupt(&self) {
-        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(status.expect("there is a kill program").success());
+        signal(&self.child, "INT");
     }
 
     /// Checks that it ends in order; returns what it printed.
     fn end(mut self) -> Vec<String> {
         let (mut rest, mut errors) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut rest).unwrap();
+        self.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         assert_eq!((self.child.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
         self.lines.extend(rest.lines().map(Into::into));
@@ -91,4 +108,39 @@ fn interrupts_that_come_again_and_again_change_nothing() {
         app.interrupt();
     }
     app.end();
+}
+
+#[test]
+fn each_signal_that_ends_a_process_ends_it_in_order() {
+    for name in ["TERM", "HUP"] {
+        let mut app = App::start();
+        app.until(FIRST[0]);
+        signal(&app.child, name);
+        app.end();
+    }
+}
+
+/// An actor that owns the application and panics would leave a process that no signal ends: these tests would hang.
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    for phase in FIRST.into_iter().chain(SECOND) {
+        let mut app = App::start();
+        app.until(phase);
+        app.hang_up();
+        let mut errors = String::new();
+        app.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!((app.child.wait().unwrap().code(), errors.as_str()), (Some(0), ""), "after {phase}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_takes_nothing_ends_it_with_its_error() {
+    let full = || Stdio::from(std::fs::File::create("/dev/full").unwrap());
+    let output = spawn(full(), Stdio::piped()).wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
+    assert!(errors.starts_with("No space left on device"), "{errors}");
+    // Where the error can't be told either, its code is.
+    assert_eq!(spawn(full(), full()).wait().unwrap().code(), Some(1));
 }
