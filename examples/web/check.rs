@@ -6,20 +6,14 @@ use std::time::Duration;
 use actix_fan::primes::{PROVEN_BELOW, is_probable_prime};
 use actix_fan::web::{ndjson_with, submit_within};
 use actix_fan::{BoxError, Job, Pool, StartError, Stopped, pool, work_fn};
-use actix_web::error::{ErrorBadRequest, ErrorPayloadTooLarge};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Responder, Result};
 use futures::future::try_join_all;
 use futures::stream;
 use serde::Deserialize;
-use serde_json::Value;
 
+use crate::body;
 use crate::finder::Finder;
-use crate::number;
-
-/// The longest body.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
-const MAX_NUMBERS: usize = 10_000;
 
 /// So many numbers travel together: few enough that a list is shared by the workers.
 const SHEET: usize = 500;
@@ -92,9 +86,9 @@ impl Verdict {
     }
 }
 
-/// One line a number, in the order in which they came.
+/// One line per number, in the order in which they came.
 pub(crate) async fn check(checks: Data<Checks>, wanted: Query<Wanted>, body: Bytes) -> Result<impl Responder> {
-    let numbers = numbers(&body)?;
+    let numbers = body::numbers(&body)?;
     // The first sheet that is refused gives the others up.
     let sheets = numbers.chunks(SHEET).map(|numbers| Sheet { numbers: numbers.to_vec(), finder: wanted.finder });
     let verdicts = try_join_all(sheets.map(|sheet| submit_within(&checks, sheet, DEADLINE))).await?;
@@ -104,22 +98,4 @@ pub(crate) async fn check(checks: Data<Checks>, wanted: Query<Wanted>, body: Byt
         let (prime, verdict) = (verdict.is_prime(), verdict.word());
         write!(line, r#"{{"number":"{n}","prime":{prime},"verdict":"{verdict}"}}"#)
     }))
-}
-
-/// Numbers may come as text too: JavaScript's own end at 2^53, and those of more than 64 bits must.
-fn numbers(body: &[u8]) -> Result<Vec<u128>> {
-    let values: Vec<Value> =
-        serde_json::from_slice(body).map_err(|error| ErrorBadRequest(format!("not an array of numbers: {error}\n")))?;
-    if values.len() > MAX_NUMBERS {
-        return Err(ErrorPayloadTooLarge(format!("{} numbers: at most {MAX_NUMBERS} at once\n", values.len())));
-    }
-    let number = |value: Value| {
-        let number = match &value {
-            Value::Number(number) => number.as_u64().map(u128::from),
-            Value::String(text) => number::number(text),
-            _ => None,
-        };
-        number.ok_or_else(|| ErrorBadRequest(format!("{value}: not a whole number from 0 to 2^128 - 1\n")))
-    };
-    values.into_iter().map(number).collect()
 }

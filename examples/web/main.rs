@@ -13,10 +13,12 @@
 //! Ctrl-C stops the streams and lets what was submitted be done.
 
 mod args;
+mod body;
 mod check;
 mod finder;
 mod newest;
 mod number;
+mod origin;
 mod page;
 mod pipelines;
 mod primes;
@@ -26,12 +28,14 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::rt::{signal, spawn, time};
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post, resource};
 use actix_web::{App, HttpServer};
 
 use args::Args;
 use check::Checks;
+use origin::own_pages_only;
 use pipelines::Pipelines;
 use primes::Crew;
 
@@ -83,13 +87,16 @@ fn routes(crew: Crew, checks: &Checks, pipelines: &Pipelines) -> impl FnOnce(&mu
         app.app_data(Data::new(crew))
             .app_data(checks)
             .app_data(pipelines)
-            .app_data(PayloadConfig::new(check::MAX_BYTES))
+            .app_data(PayloadConfig::new(body::MAX_BYTES))
             .configure(page::files)
-            .route("/check", post().to(check::check))
-            .route("/primes", get().to(primes::primes))
-            .route("/stats", get().to(stats::stats))
-            .route("/searches/{id}/stop", post().to(pipelines::stop_one))
-            .route("/stop", post().to(pipelines::stop_all))
-            .route("/ping", get().to(async || "pong"));
+            // A resource answers another method with 405.
+            .service(resource("/check").wrap(from_fn(own_pages_only)).route(post().to(check::check)))
+            .service(resource("/primes").route(get().to(primes::primes)))
+            .service(resource("/stats").route(get().to(stats::stats)))
+            .service(
+                resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_one)),
+            )
+            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_all)))
+            .service(resource("/ping").route(get().to(async || "pong")));
     }
 }

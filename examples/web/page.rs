@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::{ServiceConfig, get, resource};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -34,6 +34,6 @@ pub(crate) fn files(app: &mut ServiceConfig) {
                 .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .body(text)
         };
-        app.route(path, get().to(answer));
+        app.service(resource(path).route(get().to(answer)));
     }
 }

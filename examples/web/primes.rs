@@ -18,6 +18,9 @@ use crate::finder::Finder;
 use crate::newest::{Found, Newest};
 use crate::pipelines::Pipelines;
 
+/// A timer has a resolution of a millisecond.
+const MAX_PACE: u32 = 1000;
+
 /// What each pipeline gets.
 #[derive(Clone, Copy)]
 pub(crate) struct Crew {
@@ -37,7 +40,7 @@ pub(crate) struct Search {
     bits: u32,
     #[serde(default)]
     finder: Finder,
-    /// Primes a second at most; 0: as many as there are.
+    /// Primes per second at most; 0: as many as there are.
     #[serde(default = "pace")]
     pace: u32,
     /// For a page: ten events a second at most, whatever the rate, each with the count and so many of the newest primes.
@@ -63,8 +66,13 @@ pub(crate) async fn primes(
 ) -> Result<HttpResponse> {
     let Query(search) = wanted;
     let Search { bits, finder, pace, newest } = search;
-    if !(1..=64).contains(&bits) {
-        return Err(ErrorBadRequest(format!("bits={bits}: it is 1 to 64\n")));
+    if !(2..=64).contains(&bits) {
+        return Err(ErrorBadRequest(format!("bits={bits}: it is 2 to 64; no prime has fewer than 2\n")));
+    }
+    if pace > MAX_PACE {
+        return Err(ErrorBadRequest(format!(
+            "pace={pace}: it is 1 to {MAX_PACE} primes per second, or 0 for all of them\n"
+        )));
     }
     let place = pipelines.place()?;
     let numbers = RandomIntegers::new(1 << (bits - 1)..=u64::MAX >> (64 - bits)).map_err(ErrorInternalServerError)?;

@@ -8,13 +8,24 @@ use serde_json::Value;
 
 /// Sends a request and reads the answer: its status and its body, `Null` if that is empty.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
-    let body = body.map(Value::to_string).unwrap_or_default();
+    let (status, body) = ask_with(address, method, path, "", &body.map(Value::to_string).unwrap_or_default())?;
+    Ok((status, if body.is_empty() { Value::Null } else { serde_json::from_str(&body)? }))
+}
+
+/// Sends a request with more headers, each of which ends its line, and reads an answer that has a length.
+pub(crate) fn ask_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+         {headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
 
@@ -38,6 +49,5 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&V
     }
     let mut body = vec![0; length];
     answer.read_exact(&mut body)?;
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
-    Ok((status, body))
+    String::from_utf8(body).map(|body| (status, body)).map_err(|_| invalid())
 }

@@ -11,6 +11,7 @@ mod chromedriver;
 mod http;
 mod patience;
 mod phone;
+mod requests;
 mod scripted;
 mod search;
 mod server;

@@ -1,0 +1,89 @@
+//! What the server of the page answers, without a browser.
+
+use crate::http::ask_with;
+use crate::server::Server;
+
+/// The status, and the text if there is one.
+fn answer(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    ask_with(server.address(), method, path, headers, body).expect("the server answers")
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_does() {
+    let server = Server::start(1);
+    for (path, text) in [
+        ("/primes?pace=2000000000", "pace=2000000000: it is 1 to 1000 primes per second, or 0 for all of them\n"),
+        ("/primes?bits=1", "bits=1: it is 2 to 64; no prime has fewer than 2\n"),
+        ("/primes?bits=65", "bits=65: it is 2 to 64; no prime has fewer than 2\n"),
+    ] {
+        assert_eq!(answer(&server, "GET", path, "", ""), (400, text.to_owned()));
+    }
+    assert_eq!(server.pipelines().len(), 0, "nothing was started");
+}
+
+#[test]
+fn another_method_is_refused_as_such() {
+    let server = Server::start(1);
+    for (method, path) in [
+        ("POST", "/"),
+        ("POST", "/page.js"),
+        ("GET", "/check"),
+        ("POST", "/primes"),
+        ("DELETE", "/stats"),
+        ("GET", "/stop"),
+        ("GET", "/searches/1/stop"),
+        ("PUT", "/ping"),
+    ] {
+        assert_eq!(answer(&server, method, path, "", "").0, 405, "{method} {path}");
+    }
+    assert_eq!(answer(&server, "GET", "/nowhere", "", "").0, 404);
+}
+
+#[test]
+fn the_page_of_another_site_changes_nothing() {
+    let server = Server::start(1);
+    let host = server.address();
+    let status = |headers: &str, path| answer(&server, "POST", path, headers, "[]").0;
+    for foreign in [
+        "Origin: http://elsewhere.example\r\n".to_owned(),
+        "Origin: null\r\n".to_owned(),
+        format!("Origin: http://{host}.elsewhere.example\r\n"),
+        format!("Origin: http://{host}\r\nSec-Fetch-Site: cross-site\r\n"),
+        "Sec-Fetch-Site: same-site\r\n".to_owned(),
+    ] {
+        for path in ["/stop", "/searches/1/stop", "/check"] {
+            assert_eq!(status(&foreign, path), 403, "{path} {foreign}");
+        }
+    }
+    for own in [String::new(), format!("Origin: http://{host}\r\n"), "Sec-Fetch-Site: same-origin\r\n".to_owned()] {
+        assert_eq!(status(&own, "/stop"), 200, "{own}");
+    }
+}
+
+#[test]
+fn no_more_of_a_list_is_read_than_a_request_may_need() {
+    let server = Server::start(1);
+    let check = |body: &str| answer(&server, "POST", "/check", "", body);
+    let many = |count| format!("[{}1]", "1,".repeat(count));
+    assert_eq!(check(&many(10_000)), (413, "more than 10000 numbers at once\n".to_owned()));
+    // What comes after the first number too many isn't looked at, nor after the first that is wrong.
+    assert_eq!(check(&format!("[{}{{{{", "1,".repeat(10_001))).0, 413);
+    let (status, text) = check("[1,[[[[[[");
+    assert!(
+        status == 400 && text.contains("invalid type: sequence, expected a whole number from 0 to 2^128 - 1"),
+        "{text}"
+    );
+    assert_eq!(check(&many(400_000)).0, 413, "a body that is too long");
+}
+
+#[test]
+fn a_long_word_is_not_repeated_whole() {
+    let server = Server::start(1);
+    let word = "7".repeat(100_000);
+    for body in [format!("[\"{word}\"]"), format!("[\"{word}x\"]"), format!("\"{word}\""), format!("[{word}]")] {
+        let (status, text) = answer(&server, "POST", "/check", "", &body);
+        assert!(status == 400 && text.len() < 250, "{status} {text}");
+    }
+    let (_, text) = answer(&server, "POST", "/check", "", r#"["12x"]"#);
+    assert!(text.contains(r#""12x" is not a whole number from 0 to 2^128 - 1"#), "{text}");
+}
