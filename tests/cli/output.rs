@@ -117,7 +117,7 @@ fn an_input_that_is_written_to_is_refused_by_whatever_name() {
         shell.args(["-c", &line, env!("CARGO_BIN_EXE_prime-fan")]).current_dir(folder.path());
         let ended = Ended::from(shell.output().unwrap());
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""), "{line}: {}", ended.stderr);
-        let beginning = format!("prime-fan: could not read {name}: It is also the output; ");
+        let beginning = format!("prime-fan: could not read {name}: it is also the output; ");
         assert!(ended.stderr.starts_with(&beginning), "{line}: {}", ended.stderr);
         let text = if line.contains(" > ") { "" } else { "4 7 8 9 11\n" };
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "{line}");

@@ -189,7 +189,11 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         for result in chunk {
             let flow = match result {
                 Ok(result) => self.search.put(result, &mut self.tally, &mut self.output)?,
-                Err(error) => self.search.failed(error, &mut self.tally),
+                Err(error) => {
+                    // So that on a terminal the message stands behind the results before it.
+                    self.output.flush()?;
+                    self.search.failed(error, &mut self.tally)
+                }
             };
             if flow.is_break() {
                 return Ok(true);

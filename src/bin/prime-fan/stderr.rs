@@ -66,6 +66,8 @@ fn words(error: &(dyn Error + 'static)) -> String {
         (Some(code), _) => text.trim_end_matches(&format!(" (os error {code})")).to_owned(),
         (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
         (None, io::ErrorKind::IsADirectory) => "Is a directory".to_owned(),
+        // The program's own reason.
+        (None, _) if error.get_ref().is_some() => text,
         (None, _) => {
             let mut text = text.chars();
             text.next().map(|first| first.to_uppercase().chain(text).collect()).unwrap_or_default()

@@ -28,7 +28,7 @@ pub(crate) struct FilterArgs {
     #[arg(long, conflicts_with = "annotate")]
     not: bool,
 
-    /// Put out every number with its verdict: prime, composite, neither (0 and 1), or probable-prime (from 3.3e24 on)
+    /// Print every number with its verdict: prime, composite, neither (0 and 1), or probable-prime (from 3.3e24 on)
     #[arg(long)]
     annotate: bool,
 

@@ -148,6 +148,7 @@ impl Search<Sifted> for Filtered {
         tally.bad += sifted.bad;
         tally.done += sifted.bytes;
         if !sifted.complaints.is_empty() {
+            output.flush()?;
             stderr::write(sifted.complaints);
         }
         match sifted.first_bad {
