@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use actix_fan::primes::RandomIntegers;
-use actix_fan::web::{events_with, ndjson_with};
+use actix_fan::web::{Streams, events_with, ndjson_with};
 use actix_fan::{FanOutExt, ItemError, Job, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::http::header::ACCEPT;
@@ -61,6 +61,7 @@ fn pace() -> u32 {
 pub(crate) async fn primes(
     crew: Data<Crew>,
     pipelines: Data<Pipelines>,
+    streams: Data<Streams>,
     wanted: Query<Search>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
@@ -74,7 +75,7 @@ pub(crate) async fn primes(
             "pace={pace}: it is 1 to {MAX_PACE} primes per second, or 0 for all of them\n"
         )));
     }
-    let place = pipelines.place()?;
+    let permit = streams.permit()?;
     let numbers = RandomIntegers::new(1 << (bits - 1)..=u64::MAX >> (64 - bits)).map_err(ErrorInternalServerError)?;
     let find = move |n, job: &mut Job<'_, u64>| {
         if finder.is_prime(n, job)? {
@@ -89,7 +90,7 @@ pub(crate) async fn primes(
         .with(move || work_fn(find))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
-    let id = place.take(stop.clone(), search);
+    let id = pipelines.add(stop.clone(), search);
 
     // A stop ends what waits for its turn as well.
     let gone = stop.clone();
@@ -97,7 +98,8 @@ pub(crate) async fn primes(
     let opening = format!(r#"{{"id":{id}}}"#);
     if let Some(most) = newest {
         let found = Newest::new(Box::pin(primes), most);
-        return Ok(events_with(found, Found::write).of(&stop).opening("start", opening).respond_to(&request));
+        let events = events_with(found, Found::write).of(&stop).permit(permit).opening("start", opening);
+        return Ok(events.respond_to(&request));
     }
     let primes = numbered(primes);
     let as_events = request
@@ -105,9 +107,9 @@ pub(crate) async fn primes(
         .get_all(ACCEPT)
         .any(|types| types.to_str().is_ok_and(|types| types.contains("text/event-stream")));
     Ok(if as_events {
-        events_with(primes, write).of(&stop).opening("start", opening).respond_to(&request)
+        events_with(primes, write).of(&stop).permit(permit).opening("start", opening).respond_to(&request)
     } else {
-        ndjson_with(primes, write).of(&stop).respond_to(&request)
+        ndjson_with(primes, write).of(&stop).permit(permit).respond_to(&request)
     })
 }
 

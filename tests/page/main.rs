@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod accessible;
+mod arguments;
 mod browser;
 mod checking;
 mod chromedriver;
@@ -15,6 +16,7 @@ mod requests;
 mod scripted;
 mod search;
 mod server;
+mod signals;
 mod states;
 mod strict;
 mod tabs;

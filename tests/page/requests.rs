@@ -1,5 +1,7 @@
 //! What the server of the page answers, without a browser.
 
+use serde_json::{Value, json};
+
 use crate::http::ask_with;
 use crate::server::Server;
 
@@ -86,4 +88,19 @@ fn a_long_word_is_not_repeated_whole() {
     }
     let (_, text) = answer(&server, "POST", "/check", "", r#"["12x"]"#);
     assert!(text.contains(r#""12x" is not a whole number from 0 to 2^128 - 1"#), "{text}");
+}
+
+#[test]
+fn the_statistics_are_those_of_the_library_with_a_few_beside() {
+    let server = Server::start(2);
+    let (status, text) = answer(&server, "GET", "/stats", "", "");
+    let stats: Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!((status, &stats["workers"]), (200, &json!(2)));
+    assert_eq!(stats["streams"], json!({ "open": 0, "limit": 4, "refused": 0, "stalled": 0 }));
+    let pool = stats["pool"].as_object().expect("there is a pool");
+    assert_eq!((&pool["window"], &pool["stopped"], &pool["end"]), (&json!(256), &json!(false), &Value::Null));
+    for name in ["taken", "waiting", "elapsed_seconds", "mean_service_seconds"] {
+        assert!(pool.contains_key(name), "{name} in {text}");
+    }
+    assert_eq!(pool["workers"][1], json!({ "busy_seconds": 0.0, "items": 0, "batches": 0, "rebuilt": 0 }));
 }

@@ -90,6 +90,8 @@ fn a_permit_that_comes_to_no_stream_returns() {
     let streams = Streams::new(1);
     let permit: Permit = streams.permit().unwrap();
     assert!(matches!(streams.permit(), Err(Refused::Full { .. })));
+    let stats = serde_json::to_value(streams.stats()).unwrap();
+    assert_eq!(stats, serde_json::json!({ "open": 1, "limit": 1, "refused": 1, "stalled": 0 }));
     drop(permit);
     assert_eq!(streams.stats().open, 0);
     assert!(matches!(Streams::new(0).permit(), Err(Refused::Full { .. })));

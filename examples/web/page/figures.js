@@ -3,9 +3,9 @@
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
 
-const SMOOTH = 500; // ms that a rate is averaged over
+const SMOOTH = 0.5; // seconds that a rate is averaged over
 
-const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_ms: 0 };
+const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
 const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
 const TOTALS = ["taken", "completed", "failed", "skipped"];
 const RATES = ["taken-rate", "tested-rate", "prime-rate"];
@@ -18,8 +18,8 @@ export const testedRate = () => rates.tested;
 /** Shows a pipeline, or that there is none; `received` are the primes that came to this page, if they come from there. */
 export function show(pipeline, workers, received = null) {
   const now = pipeline ?? IDLE;
-  const each = Array.from({ length: now.workers.length || workers }, (_, i) => now.workers[i] ?? { busy_ms: 0, items: 0 });
-  measure({ ...now, workers: each, received, at: performance.now() });
+  const each = Array.from({ length: now.workers.length || workers }, (_, i) => now.workers[i] ?? { busy_seconds: 0, items: 0 });
+  measure({ ...now, workers: each, received, at: performance.now() / 1000 });
 
   fan.lanes(each.length);
   const tested = rates.workers.reduce((sum, { items }) => sum + items, 0);
@@ -56,14 +56,14 @@ function gauge(window, inFlight, isFull) {
 
 /** Rates between two looks, by the server's clock: it has stopped for a pipeline that has ended. */
 function measure(now) {
-  if (now.id !== before.id || now.elapsed_ms < before.elapsed_ms) {
-    before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_ms };
+  if (now.id !== before.id || now.elapsed_seconds < before.elapsed_seconds) {
+    before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_seconds };
     Object.assign(rates, { taken: 0, tested: 0, primes: 0, workers: [] });
   }
-  const elapsed = now.elapsed_ms - before.elapsed_ms;
+  const elapsed = now.elapsed_seconds - before.elapsed_seconds;
   if (elapsed <= 0 && !now.ended) return;
   const over = now.ended ? 1 : 1 - Math.exp(-elapsed / SMOOTH);
-  const toward = (rate, delta, time = elapsed) => (now.ended ? 0 : rate + over * ((delta / time) * 1000 - rate));
+  const toward = (rate, delta, time = elapsed) => (now.ended ? 0 : rate + over * (delta / time - rate));
   const tested = (p) => p.completed + p.failed;
   rates.taken = toward(rates.taken, now.taken - before.taken);
   rates.tested = toward(rates.tested, tested(now) - tested(before));
@@ -73,9 +73,9 @@ function measure(now) {
       ? toward(rates.primes, now.emitted - before.emitted)
       : toward(rates.primes, now.received - (before.received ?? 0), now.at - before.at);
   rates.workers = now.workers.map((worker, i) => {
-    const then = before.workers[i] ?? { busy_ms: 0, items: 0 };
+    const then = before.workers[i] ?? { busy_seconds: 0, items: 0 };
     return {
-      busy: now.ended ? 0 : Math.min(1, Math.max(0, (worker.busy_ms - then.busy_ms) / elapsed)),
+      busy: now.ended ? 0 : Math.min(1, Math.max(0, (worker.busy_seconds - then.busy_seconds) / elapsed)),
       items: toward(rates.workers[i]?.items ?? 0, worker.items - then.items),
     };
   });

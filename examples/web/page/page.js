@@ -136,7 +136,7 @@ function end(own, name, words, note = "") {
   say(name, words, note);
   look();
 }
-const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_ms: 0, window: 0 };
+const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, window: 0 };
 
 /** From the click, by the event's own clock: what waited behind a busy page counts as well. */
 function stop(event) {

@@ -1,0 +1,101 @@
+//! The server of the page when it is told to end, without a browser.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{ChildStderr, Stdio};
+use std::time::Duration;
+
+use crate::server::{Server, command};
+
+/// One that waits at its end for longer than a test may take, whatever it waits for.
+fn start() -> (Server, BufReader<ChildStderr>) {
+    let args = ["--port", "0", "--workers", "1", "--shutdown-timeout", "600"];
+    let mut server = Server::spawn(command().args(args).stderr(Stdio::piped()));
+    let stderr = server.stderr();
+    (server, stderr)
+}
+
+fn line(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("it is text");
+    line
+}
+
+/// What is still to come.
+fn rest(mut reader: impl Read) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("it ends, and is text");
+    text
+}
+
+fn ask(server: &Server, request: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is not zero");
+    stream.write_all(request.as_bytes()).expect("the server reads");
+    BufReader::new(stream)
+}
+
+fn stream(server: &Server, query: &str, accept: &str) -> BufReader<TcpStream> {
+    let mut answer = ask(server, &format!("GET /primes?{query} HTTP/1.1\r\nHost: test\r\nAccept: {accept}\r\n\r\n"));
+    while line(&mut answer) != "\r\n" {}
+    answer
+}
+
+/// Sends a request whose body is to come, and waits until the server reads that.
+fn unfinished(server: &Server) -> BufReader<TcpStream> {
+    let mut answer =
+        ask(server, "POST /check HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n[97");
+    assert_eq!((line(&mut answer).as_str(), line(&mut answer).as_str()), ("HTTP/1.1 100 Continue\r\n", "\r\n"));
+    answer
+}
+
+#[test]
+fn a_signal_ends_every_stream_with_its_last_line_and_then_the_server() {
+    for name in ["INT", "TERM"] {
+        let (mut server, stderr) = start();
+        let streams = [
+            // Its first prime takes trial division seconds.
+            ("bits=64&finder=trial", "text/event-stream"),
+            ("bits=64&pace=1", "application/x-ndjson"),
+            ("bits=64&pace=0", "application/x-ndjson"),
+            ("bits=64&pace=0&newest=10", "text/event-stream"),
+        ]
+        .map(|(query, accept)| stream(&server, query, accept));
+        let refused = rest(ask(&server, "GET /primes HTTP/1.0\r\n\r\n"));
+        assert!(refused.starts_with("HTTP/1.0 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
+
+        server.signal(name);
+        for stream in streams {
+            let text = rest(stream);
+            let last = &text[text.rfind("{\"end\":").unwrap_or_else(|| panic!("no last line: {text}"))..];
+            assert!(last.starts_with(r#"{"end":"stopped","results":"#), "{last}");
+            assert!(last.ends_with("\r\n0\r\n\r\n"), "cut off: {last}");
+        }
+        assert_eq!(server.code(), Some(0));
+        assert_eq!(rest(stderr), "ending, with 4 streams open; another signal ends the process at once\n");
+    }
+}
+
+#[test]
+fn a_request_that_runs_is_answered_before_the_server_ends() {
+    let (mut server, mut stderr) = start();
+    let mut answer = unfinished(&server);
+    server.signal("TERM");
+    assert_eq!(line(&mut stderr), "ending, with 0 streams open; another signal ends the process at once\n");
+    answer.get_mut().write_all(b"]").expect("the server reads on");
+    let text = rest(answer);
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.contains(r#"{"number":"97","prime":true"#), "{text}");
+    assert_eq!(server.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let (mut server, mut stderr) = start();
+        let _answer = unfinished(&server);
+        server.signal("TERM");
+        line(&mut stderr);
+        server.signal(name);
+        assert_eq!(server.code(), Some(code));
+    }
+}
