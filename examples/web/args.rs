@@ -26,7 +26,7 @@ Options:
   -h, --help                        Print this
 
 SIGINT (Ctrl-C) and SIGTERM end the streams, each with its last line, then the server; a second signal ends it at once.
-Whoever reaches the server may stop every search: let only networks that you trust reach it.
+There is no authentication: any client can stop every search. Listen on trusted networks only.
 ";
 
 pub(crate) struct Args {

@@ -3,9 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{ChildStderr, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::server::{Server, command};
+
+/// Against hanging alone.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One that waits at its end for longer than a test may take, whatever it waits for.
 fn start() -> (Server, BufReader<ChildStderr>) {
@@ -21,16 +24,23 @@ fn line(reader: &mut impl BufRead) -> String {
     line
 }
 
-/// What is still to come.
+/// What is still to come; a stream that goes on and on fails the test instead of hanging it.
 fn rest(mut reader: impl Read) -> String {
-    let mut text = String::new();
-    reader.read_to_string(&mut text).expect("it ends, and is text");
-    text
+    let deadline = Instant::now() + PATIENCE;
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        match reader.read(&mut part).expect("it ends") {
+            0 => break,
+            read => bytes.extend_from_slice(&part[..read]),
+        }
+        assert!(Instant::now() < deadline, "it goes on after {} bytes", bytes.len());
+    }
+    String::from_utf8(bytes).expect("it is text")
 }
 
 fn ask(server: &Server, request: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(server.address()).expect("the server listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is not zero");
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
     stream.write_all(request.as_bytes()).expect("the server reads");
     BufReader::new(stream)
 }
