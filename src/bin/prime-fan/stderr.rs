@@ -112,7 +112,9 @@ mod tests {
         let words = |error: io::Error| words(&error);
         assert_eq!(words(io::ErrorKind::NotFound.into()), "No such file or directory");
         assert_eq!(words(io::ErrorKind::PermissionDenied.into()), "Permission denied");
-        assert_eq!(words(io::Error::other("no luck")), "No luck");
+        assert_eq!(words(io::ErrorKind::WriteZero.into()), "Write zero");
+        // What follows a colon in the program's own messages begins with a small letter.
+        assert_eq!(words(io::Error::other("no luck")), "no luck");
         #[cfg(unix)]
         for (code, kind) in [(2, io::ErrorKind::NotFound), (13, io::ErrorKind::PermissionDenied)] {
             assert_eq!(words(io::Error::from_raw_os_error(code)), words(kind.into()));
