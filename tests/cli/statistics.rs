@@ -105,7 +105,7 @@ fn a_file_that_is_an_input_or_the_output_stays_as_it_was() {
         }
         let ended = Ended::from(command.output().unwrap());
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(74), ""), "{arguments}");
-        assert!(ended.stderr.contains("It is also an input or the output"), "{arguments}: {}", ended.stderr);
+        assert!(ended.stderr.contains("it is also an input or the output"), "{arguments}: {}", ended.stderr);
         assert_eq!(fs::read_to_string(path("numbers")).unwrap(), "7\n8\n", "{arguments}");
         assert_eq!(names(folder.path()), ["link", "numbers"], "{arguments}");
     }
