@@ -22,8 +22,8 @@ fn a_snapshot_can_be_asked_from_both_ends() {
     });
 }
 
-/// The tests are built with actix's feature `mailbox_assert`, as any dependency of an application may ask for it: it panics
-/// an actor that handles 256 messages in one go.
+/// With actix's feature `mailbox_assert`, for which any dependency of an application may ask, an actor that handles 256
+/// messages in one go panics: the gate builds this suite with it.
 #[test]
 fn actors_that_are_flooded_with_messages_survive() {
     run(async {

@@ -19,7 +19,8 @@ pub(crate) fn alone<F: FnOnce()>(scenario: F) {
 pub(crate) fn alone_by<F: FnOnce()>(mut command: Command, scenario: F) {
     if env::var_os(ALONE).is_some() {
         thread::spawn(|| {
-            thread::sleep(Duration::from_secs(60));
+            // For thousands of rounds on a busy machine.
+            thread::sleep(Duration::from_secs(300));
             eprintln!("the scenario hangs");
             process::exit(3);
         });
