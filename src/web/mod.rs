@@ -141,9 +141,10 @@
 //!
 //! Bodies take turns of some 100 us on their thread. The work is elsewhere, but workers and server share the cores, and with
 //! a worker a core the operating system decides who waits. On 2 cores, with 128 connections that keep a pool of 5 ms items
-//! saturated, another request was answered within 2 ms in 99 of 100 cases by a server whose pool had 2 workers, and within
-//! 0.2 ms where it had 1, for half the work. A worker a core is right unless a millisecond matters; what a server can't
-//! afford is a thread a request: with the 256 threads that `web::block` has by default there, the same was 2 s.
+//! saturated, another request was answered within 2 ms in 99 of 100 cases by a server whose pool had 2 workers, within
+//! 6 ms with two busy threads of another process beside it, and within 0.1 ms where it had 1 worker, for half the work.
+//! `web::block` with as many threads does no worse. A worker per core is right unless a millisecond matters; what a server
+//! can't afford is a thread per request: with the 256 threads that `web::block` has by default, the same was 2.2 s.
 //! `cargo bench --bench load --features web` measures it.
 
 mod answer;
