@@ -3,6 +3,7 @@ use std::task::{Context, Poll};
 
 use actix_fan::{End, FanIn, FanOutExt, ItemError, StopHandle, fan_in};
 use futures::channel::mpsc;
+use futures::executor::block_on;
 use futures::stream::{self, BoxStream, FusedStream};
 use futures::task::noop_waker;
 use futures::{FutureExt, Stream, StreamExt};
@@ -176,7 +177,7 @@ fn a_drain_yields_what_was_taken() {
     let mut cx = Context::from_waker(&waker);
     assert!(matches!(merged.as_mut().poll_next(&mut cx), Poll::Ready(Some(0))));
     stop.drain();
-    let rest: Vec<i32> = merged.as_mut().collect::<Vec<_>>().now_or_never().unwrap();
+    let rest: Vec<i32> = block_on(merged.as_mut().collect());
     assert_eq!(rest.len() as u64 + 1, stop.stats().taken);
     assert!(rest.iter().copied().eq(1..=rest.len() as i32));
     assert_settled(&stop.stats());

@@ -87,7 +87,6 @@ fn a_chunk_that_is_ready_does_not_keep_its_consumer_from_yielding() {
         let count = done.clone();
         let results = (0..300u64).fan_out().workers(1).batch(300).map(move |_| count.add()).unwrap();
         done.reached(300).await;
-        results.generator().send(actix_fan::Snapshot).await.unwrap();
         results.stop_handle().workers_gone().await;
         settle().await;
         let yields = yields(results, 300);
