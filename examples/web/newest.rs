@@ -12,7 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The most that one event carries.
 pub(crate) const MAX_NEWEST: usize = 1000;
-/// Between two events. The load on the client is the same at any rate: a screen can't show more, nobody can read more.
+/// Between two events. The load on the client is the same at any rate: a screen can't show more, and a person can't read more.
 const PERIOD: Duration = Duration::from_millis(100);
 /// The most results taken in one poll, so that a stream that is always ready leaves the event loop to others.
 const BURST: usize = 1024;
