@@ -15,9 +15,9 @@ use crate::burst::Burst;
 use crate::control::Control;
 use crate::discard::{self, Allowance};
 use crate::protocol::Reorder;
-use crate::slice::Slice;
 use crate::stats::Snapshot;
-use crate::waker::CaughtWaker;
+use crate::util::time_slice::Slice;
+use crate::util::waker::CaughtWaker;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
 /// was asked for.

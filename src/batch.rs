@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix::Message;
 
 use crate::error::ItemError;
-use crate::slice::Slice;
 use crate::ticket::Ticket;
-use crate::unwind::{discard, discard_all};
+use crate::util::panic::{discard, discard_all};
+use crate::util::time_slice::Slice;
 
 /// Items on their way from the [`Generator`](crate::Generator) to a [`Worker`](crate::Worker).
 ///

@@ -10,8 +10,8 @@ use std::thread;
 use futures::Stream;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::unwind::{catch, discard};
-use crate::waker::CaughtWaker;
+use crate::util::panic::{catch, discard};
+use crate::util::waker::CaughtWaker;
 
 /// Items that may wait between the thread and the pipeline.
 const BUFFER: usize = 256;

@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use crate::end::End;
 use crate::error::PipelineError;
 use crate::host::Host;
-use crate::logging;
 use crate::own::unless_own;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use crate::sync::{Mutex, MutexGuard};
-use crate::waker::{CaughtWaker, caught};
+use crate::util::log;
+use crate::util::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use crate::util::sync::{Mutex, MutexGuard};
+use crate::util::waker::{CaughtWaker, caught};
 
 /// Who takes items in, and is told when there may be credit, demand or an end.
 pub(crate) enum Intake {
@@ -197,7 +197,7 @@ impl Control {
             moved
         });
         if failed {
-            logging::warn!("{error}");
+            log::warn!("{error}");
         }
         if phase == Phase::Stopped {
             self.stop_upstream();
@@ -218,8 +218,8 @@ impl Control {
         if moved {
             match phase {
                 Phase::Running => {}
-                Phase::Draining => logging::info!("fan-out draining: no more items are taken"),
-                Phase::Stopped => logging::info!("fan-out stopped: what has not begun is skipped"),
+                Phase::Draining => log::info!("fan-out draining: no more items are taken"),
+                Phase::Stopped => log::info!("fan-out stopped: what has not begun is skipped"),
             }
             match &self.intake {
                 Intake::Source(waker) => waker.wake(),
@@ -392,7 +392,7 @@ impl Control {
         });
         if last {
             let Stats { taken, completed, failed, skipped, in_flight, elapsed, .. } = self.stats();
-            logging::info!(
+            log::info!(
                 "fan-out ended after {elapsed:.3?}: {taken} items taken, {completed} completed, {failed} failed, \
                  {skipped} skipped, {in_flight} waiting for the consumer"
             );

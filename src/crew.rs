@@ -19,7 +19,7 @@ use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 use crate::control::{Control, Presence};
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
-use crate::unwind::{catch, discard};
+use crate::util::panic::{catch, discard};
 
 /// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer leave
 /// less room that others may take first.

@@ -6,7 +6,7 @@ use std::mem;
 
 use thiserror::Error;
 
-use crate::unwind::discard;
+use crate::util::panic::discard;
 
 /// Any error of a user's work.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -257,7 +257,7 @@ pub(crate) fn texts(error: &dyn Error) -> Vec<String> {
     let mut texts = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        next = match crate::unwind::catch(|| (error.to_string(), error.source())) {
+        next = match crate::util::panic::catch(|| (error.to_string(), error.source())) {
             Ok((text, cause)) => {
                 texts.push(text);
                 cause

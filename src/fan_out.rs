@@ -16,14 +16,14 @@ use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
 use crate::host::{Host, watch};
-use crate::logging;
 use crate::post::entrance;
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
-use crate::slice::{SLICE, Slice};
 use crate::tail::Tail;
-use crate::unwind::Guarded;
 use crate::upstream::runs_of;
+use crate::util::log;
+use crate::util::panic::Guarded;
+use crate::util::time_slice::{SLICE, Slice};
 use crate::work::Work;
 use crate::workbench::Factory;
 use crate::worker::{Shared, Worker};
@@ -204,7 +204,7 @@ where
             return Err(error);
         }
         watch(&control, &host);
-        logging::info!(
+        log::info!(
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );

@@ -11,10 +11,10 @@ use crate::control::Control;
 use crate::error::{ItemError, PipelineError};
 use crate::post::Post;
 use crate::protocol::Phase;
-use crate::slice::Slice;
 use crate::ticket::Ticket;
-use crate::unwind::{catch, discard};
-use crate::waker::CaughtWaker;
+use crate::util::panic::{catch, discard};
+use crate::util::time_slice::Slice;
+use crate::util::waker::CaughtWaker;
 
 /// A feed whose types are forgotten.
 pub(crate) trait Feeds {
@@ -166,10 +166,10 @@ mod tests {
     use futures::stream;
 
     use super::*;
-    use crate::clock::Clock;
     use crate::control::Intake;
     use crate::protocol::{BatchSize, Protocol};
-    use crate::slice::SLICE;
+    use crate::util::clock::Clock;
+    use crate::util::time_slice::SLICE;
 
     #[test]
     fn a_source_that_turns_slow_is_not_asked_again_in_the_same_turn() {

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::control::Control;
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
-use crate::unwind::catch;
+use crate::util::panic::catch;
 
 /// How soon a pipeline notices that its System was stopped while the event loop goes on, as inside `block_on`. A stop that
 /// ends the event loop is noticed at once.
@@ -130,9 +130,9 @@ mod tests {
     use crate::feed::Feeds;
     use crate::generator::Generator;
     use crate::protocol::{BatchSize, Protocol};
-    use crate::slice::Slice;
     use crate::tail::Tail;
     use crate::ticket::Ticket;
+    use crate::util::time_slice::Slice;
 
     fn control(host: &Host) -> Arc<Control> {
         Arc::new(Control::new(Protocol::new(1, 8, BatchSize::Fixed(1), 8), 0, Intake::source()).on(host))

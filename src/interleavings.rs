@@ -26,9 +26,9 @@ use crate::generator::Generator;
 use crate::post::Post;
 use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::running::Running;
-use crate::slice::Slice;
 use crate::tail::Tail;
-use crate::waker::CaughtWaker;
+use crate::util::time_slice::Slice;
+use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
 use crate::workbench::{Factory, Workbench};
 

@@ -188,7 +188,6 @@ mod aggregator;
 mod batch;
 mod blocking;
 mod burst;
-mod clock;
 mod closures;
 mod control;
 mod crew;
@@ -204,7 +203,6 @@ mod halt;
 mod host;
 #[cfg(all(test, shuttle))]
 mod interleavings;
-mod logging;
 mod merge;
 mod own;
 mod pool;
@@ -217,18 +215,15 @@ mod running;
 #[cfg(feature = "serde")]
 mod serialize;
 mod settings;
-mod slice;
 mod source;
 mod stats;
 mod stop;
-mod sync;
 mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticket;
-mod unwind;
 mod upstream;
-mod waker;
+mod util;
 #[cfg(feature = "web")]
 pub mod web;
 mod work;

@@ -12,13 +12,13 @@ use futures::{Stream, StreamExt};
 use crate::control::{Control, Intake};
 use crate::error::PipelineError;
 use crate::protocol::{BatchSize, Protocol};
-use crate::slice::{SLICE, Slice};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::ticket::Ticket;
-use crate::unwind::{discard, discard_all};
 use crate::upstream::{self, runs_of};
-use crate::waker::CaughtWaker;
+use crate::util::panic::{discard, discard_all};
+use crate::util::time_slice::{SLICE, Slice};
+use crate::util::waker::CaughtWaker;
 
 /// The most items taken from one stream before the others have their turn.
 const TURN: usize = 32;

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use crate::control::Control;
 use crate::error::PipelineError;
-use crate::sync::thread_local;
+use crate::util::sync::thread_local;
 
 thread_local! {
     /// The control of the pool or the pipeline, by its address, which no other can have while the thread holds it.

@@ -5,8 +5,8 @@ use std::mem;
 
 use crate::error::{BoxError, ItemError, Stopped};
 use crate::halt::Halt;
-use crate::slice::Stretch;
-use crate::unwind::discard_all;
+use crate::util::panic::discard_all;
+use crate::util::time_slice::Stretch;
 use crate::work::{Job, Work};
 
 /// A batch while it runs. What a panic must not lose is kept here, outside of what unwinds.

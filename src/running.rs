@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
 use crate::run::Run;
-use crate::slice::Slice;
 use crate::ticket::Ticket;
-use crate::unwind::discard_all;
+use crate::util::panic::discard_all;
+use crate::util::time_slice::Slice;
 use crate::work::Work;
 use crate::workbench::Workbench;
 

@@ -12,9 +12,9 @@ use crate::batch::Chunk;
 use crate::control::Control;
 use crate::discard::{self, Allowance};
 use crate::error::ItemError;
-use crate::slice::{Slice, Stretch};
 use crate::stats::Stats;
-use crate::waker::CaughtWaker;
+use crate::util::time_slice::{Slice, Stretch};
+use crate::util::waker::CaughtWaker;
 
 /// The consumer's end. Dropping it stops the pipeline at once.
 pub(crate) struct Tail<T: Send + 'static> {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use futures::Stream;
 
 use crate::control::Control;
-use crate::sync::thread_local;
-use crate::unwind::catch;
+use crate::util::panic::catch;
+use crate::util::sync::thread_local;
 
 thread_local! {
     /// Those who answered; `None` while nobody asks.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::control::{Control, Presence};
 use crate::error::PipelineError;
 use crate::halt::{Halt, Waits};
-use crate::logging;
 use crate::protocol::Phase;
 use crate::run::Run;
-use crate::slice::Stretch;
 use crate::stats::Meter;
-use crate::unwind::{catch, discard};
+use crate::util::log;
+use crate::util::panic::{catch, discard};
+use crate::util::time_slice::Stretch;
 use crate::work::Work;
 
 /// How often in a row the factory may panic before the whole crew gives up.
@@ -68,7 +68,7 @@ impl<W> Workbench<W> {
             }
             match catch(&*self.factory.0) {
                 Ok(work) => {
-                    logging::debug!("worker {} has its work", self.id);
+                    log::debug!("worker {} has its work", self.id);
                     self.work = Some(Box::new(work));
                 }
                 Err(message) if attempt == FACTORY_ATTEMPTS => {
@@ -76,7 +76,7 @@ impl<W> Workbench<W> {
                     self.control().fail(error, Phase::Stopped);
                     return false;
                 }
-                Err(message) => logging::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
+                Err(message) => log::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
             }
         }
         unreachable!("the loop returns")
@@ -97,7 +97,7 @@ impl<W> Workbench<W> {
         let work = self.work.as_mut().expect("it was built");
         let halt = Halt::new(&self.presence.0, own);
         if let Err(message) = catch(|| run.steps(stretch, inputs, &mut **work, halt)) {
-            logging::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
+            log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
             run.panicked(message);
             self.meter().rebuilt();
             self.clear();

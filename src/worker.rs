@@ -10,7 +10,7 @@ use crate::batch::{Batch, Outcomes, Spares};
 use crate::control::Presence;
 use crate::own::{self, Serving};
 use crate::running::Running;
-use crate::slice::Slice;
+use crate::util::time_slice::Slice;
 use crate::work::Work;
 use crate::workbench::{Factory, Workbench};
 
@@ -102,12 +102,12 @@ mod tests {
 
     use super::*;
     use crate::batch::Batch;
-    use crate::clock::{self, CLOCK};
     use crate::control::{Control, Intake};
     use crate::crew::{Threads, start_crew};
     use crate::post::{Post, entrance};
     use crate::protocol::{BatchSize, Phase, Protocol};
     use crate::ticket::Ticket;
+    use crate::util::clock::{self, CLOCK};
     use crate::work::{Job, work_fn};
 
     const ITEMS: u64 = 64;

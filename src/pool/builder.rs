@@ -7,13 +7,13 @@ use crate::control::{Control, Intake};
 use crate::crew::{Threads, start_crew};
 use crate::error::{BoxError, StartError};
 use crate::host::Host;
-use crate::logging;
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::protocol::{BatchSize, Protocol, bytes_of};
 use crate::settings::{Checked, Settings};
-use crate::unwind::Guarded;
+use crate::util::log;
+use crate::util::panic::Guarded;
 use crate::work::Work;
 use crate::workbench::Factory;
 
@@ -148,7 +148,7 @@ impl PoolBuilder {
         if !host.system().arbiter().spawn(keeping) {
             return Err(StartError::SystemStopped);
         }
-        logging::info!("pool started: {workers} workers, a window of {window} items");
+        log::info!("pool started: {workers} workers, a window of {window} items");
         Ok(pool)
     }
 }

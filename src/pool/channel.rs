@@ -14,7 +14,7 @@ use crate::pool::error::SubmitError;
 use crate::pool::open::Open;
 use crate::pool::reply::{Answered, Channel, Fed};
 use crate::protocol::Place;
-use crate::waker::CaughtWaker;
+use crate::util::waker::CaughtWaker;
 
 pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
 where

@@ -11,8 +11,8 @@ use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::reply::{Channel, Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
-use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::unwind::discard;
+use crate::util::panic::discard;
+use crate::util::sync::{Condvar, Mutex, MutexGuard};
 
 /// Items of a channel that leave under one hold of the lock: some 10 us.
 const PORTION: usize = 128;

@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::halt::Waits;
 use crate::pool::error::SubmitError;
 use crate::protocol::Place;
-use crate::sync::{Mutex, MutexGuard};
 use crate::ticket::Ticket;
-use crate::unwind::discard;
+use crate::util::panic::discard;
+use crate::util::sync::{Mutex, MutexGuard};
 
 pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 

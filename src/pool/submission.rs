@@ -17,8 +17,8 @@ use crate::pool::item::stopped;
 use crate::pool::open::Open;
 use crate::pool::reply::Answer;
 use crate::protocol::Place;
-use crate::unwind::discard;
-use crate::waker::CaughtWaker;
+use crate::util::panic::discard;
+use crate::util::waker::CaughtWaker;
 
 /// The future of an item's result; made by [`Pool::submit`](crate::Pool::submit) and
 /// [`Pool::try_submit`](crate::Pool::try_submit).

@@ -14,7 +14,7 @@ use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::item::{Accepted, Submitted, stopped};
 use crate::pool::queue::Queue;
 use crate::run::Run;
-use crate::slice::Stretch;
+use crate::util::time_slice::Stretch;
 use crate::work::{Job, Work};
 use crate::workbench::{Factory, Workbench};
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 use futures::{Stream, StreamExt};
 
-use crate::waker::CaughtWaker;
+use crate::util::waker::CaughtWaker;
 
 /// A stream that yields only as many items as it was allowed: a slow consumer, or one that stops polling, without a clock.
 /// See [`metered`].

@@ -17,9 +17,9 @@ use super::ending::Ending;
 use super::failure::{Counts, Telling};
 use super::link::{Cut, Link};
 use crate::error::ItemError;
-use crate::slice::{SLICE, Slice};
-use crate::unwind::{catch, discard};
-use crate::waker::CaughtWaker;
+use crate::util::panic::{catch, discard};
+use crate::util::time_slice::{SLICE, Slice};
+use crate::util::waker::CaughtWaker;
 
 /// A chunk is handed over when it is so long, if not before.
 const CHUNK: usize = 16 * 1024;

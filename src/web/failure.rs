@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::ending::Ending;
 use crate::error::{ItemError, texts};
-use crate::logging;
+use crate::util::log;
 
 /// So many failed items of one answer are logged at level `warn`, and the rest at `debug`: an input of which every item
 /// fails must not flood the log.
@@ -80,13 +80,13 @@ impl Telling {
         };
         if let Some((text, cause)) = failed {
             let cause = format!("{text}: {cause}");
-            logging::warn!("{}: {cause}", self.path);
+            log::warn!("{}: {cause}", self.path);
             out.extend_from_slice(br#","error":"#);
             string(if self.causes { &cause } else { text }, out);
         }
         out.push(b'}');
         if self.logged > WARNED {
-            logging::warn!("{}: {} items failed in all", self.path, self.logged);
+            log::warn!("{}: {} items failed in all", self.path, self.logged);
         }
     }
 
@@ -94,9 +94,9 @@ impl Telling {
     fn log(&mut self, cause: &str) {
         self.logged += 1;
         match self.logged {
-            ..WARNED => logging::warn!("{}: {cause}", self.path),
-            WARNED => logging::warn!("{}: {cause}; more failures of this answer are logged at level debug", self.path),
-            _ => logging::debug!("{}: {cause}", self.path),
+            ..WARNED => log::warn!("{}: {cause}", self.path),
+            WARNED => log::warn!("{}: {cause}; more failures of this answer are logged at level debug", self.path),
+            _ => log::debug!("{}: {cause}", self.path),
         }
     }
 }

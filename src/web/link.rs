@@ -21,9 +21,9 @@ use tokio::sync::oneshot;
 use super::failure::short;
 use super::permit::{Permit, Phase};
 use crate::control::Control;
-use crate::logging;
-use crate::unwind::discard;
-use crate::waker::CaughtWaker;
+use crate::util::log;
+use crate::util::panic::discard;
+use crate::util::waker::CaughtWaker;
 
 /// Why the results were taken from the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ pub(super) async fn guard<S: 'static>(
             }
             Event::Time => match link.blocked.get() {
                 Some(blocked) if blocked.elapsed() >= stall => {
-                    logging::warn!("{}: the client took nothing for {stall:?}, its stream is ended", short(&path));
+                    log::warn!("{}: the client took nothing for {stall:?}, its stream is ended", short(&path));
                     if let Some(permit) = &permit {
                         permit.stalled();
                     }

@@ -23,8 +23,8 @@ use actix_web::{Error, HttpMessage, ResponseError};
 use futures::Stream;
 use futures::future::{Either, select};
 
-use crate::logging;
-use crate::unwind::catch;
+use crate::util::log;
+use crate::util::panic::catch;
 
 /// How soon a client that is gone is noticed.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -66,7 +66,7 @@ pub async fn cancel_on_disconnect(
         let response = match select(pin!(next.call(request)), &mut watch).await {
             Either::Left((response, _)) => response?,
             Either::Right(((), _handler)) => {
-                logging::debug!("{path}: the client is gone before there is an answer");
+                log::debug!("{path}: the client is gone before there is an answer");
                 return Err(ClientGone.into());
             }
         };
@@ -195,7 +195,7 @@ impl MessageBody for Watched {
         match &mut self.watch {
             Some(watch) if next.is_pending() => {
                 ready!(Pin::new(watch).poll(cx));
-                logging::debug!("the client of a stream is gone");
+                log::debug!("the client of a stream is gone");
                 // actix-web finds out when it writes the end, and drops it all.
                 Poll::Ready(None)
             }

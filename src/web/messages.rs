@@ -9,7 +9,7 @@ use super::ending::Ending;
 use super::failure::{Counts, Telling};
 use super::write;
 use crate::error::ItemError;
-use crate::unwind::catch;
+use crate::util::panic::catch;
 
 /// What a closure of the application makes of a result. `None` can't be: it is made for results of this type.
 pub(super) type Label = Box<dyn FnMut(&dyn Any) -> Option<String>>;

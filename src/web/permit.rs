@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::streams::StreamsStats;
 use crate::control::Control;
 use crate::protocol;
-use crate::waker::caught;
+use crate::util::waker::caught;
 
 pub(super) struct Shared {
     limit: usize,

@@ -14,8 +14,8 @@ use futures::future::LocalBoxFuture;
 
 use super::failure::{chain, short, string};
 use super::refused::Refused;
-use crate::logging;
-use crate::unwind::catch;
+use crate::util::log;
+use crate::util::panic::catch;
 
 thread_local! {
     /// An answer to a refusal that is made now is looked at by the middleware, which knows the request.
@@ -125,14 +125,14 @@ impl Refused {
     /// Tells the log what the client isn't told.
     pub(super) fn log(&self, path: &str) {
         if self.is_fault() {
-            logging::warn!("{path}: answered with 500: {}", chain(self));
+            log::warn!("{path}: answered with 500: {}", chain(self));
         }
     }
 
     /// The same where the request isn't known, unless the middleware does it.
     pub(super) fn log_unless_looked_at(&self) {
         if self.is_fault() && !LOOKED_AT.get() {
-            logging::warn!("answered with 500: {}", chain(self));
+            log::warn!("answered with 500: {}", chain(self));
         }
     }
 }

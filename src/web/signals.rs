@@ -20,7 +20,7 @@ impl Signals {
         let ends = match ends {
             [Ok(terminate), Ok(interrupt), Ok(quit)] => Some([terminate, interrupt, quit]),
             _ => {
-                crate::logging::warn!("no handler for signals could be installed");
+                crate::util::log::warn!("no handler for signals could be installed");
                 None
             }
         };

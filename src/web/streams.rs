@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use super::permit::{Permit, Phase, Shared};
 use super::refused::Refused;
 use super::signals::Signals;
-use crate::logging;
+use crate::util::log;
 
 /// When a refused client is to come back, unless [`Streams::retry_after`] says otherwise.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -187,7 +187,7 @@ impl Streams {
     pub async fn on_signal(self, grace: Duration) {
         let mut signals = Signals::new();
         signals.next().await;
-        logging::info!("signalled: ending {} streams", self.stats().open);
+        log::info!("signalled: ending {} streams", self.stats().open);
         let deadline = if grace.is_zero() { Either::Left(ready(())) } else { Either::Right(sleep(grace)) };
         select(pin!(self.shutdown(deadline)), pin!(signals.next())).await;
         self.stop();

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::unwind::catch;
+use crate::util::panic::catch;
 
 /// Writes a value as JSON: what [`ndjson`](super::ndjson()) and [`events`](super::events()) use.
 pub type WriteJson<T> = fn(&T, &mut Vec<u8>) -> io::Result<()>;

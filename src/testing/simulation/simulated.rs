@@ -23,7 +23,6 @@ use crate::feed::Feed;
 use crate::generator::Generator;
 use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::settings::Checked;
-use crate::slice::Slice;
 use crate::stats::Stats;
 use crate::stop::{Stop, StopHandle};
 use crate::tail::Tail;
@@ -32,6 +31,7 @@ use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::station::{Hall, Station};
 use crate::testing::simulation::watched::{Log, WatchedSource, WatchedWork};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
+use crate::util::time_slice::Slice;
 use crate::work::Work;
 use crate::workbench::{Factory, Workbench};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::batch::{Batch, Spares};
 use crate::post::Post;
 use crate::running::Running;
-use crate::slice::Slice;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::watched::Log;
+use crate::util::time_slice::Slice;
 use crate::work::Work;
 use crate::workbench::Workbench;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock::{self, CLOCK, Clock};
+use crate::util::clock::{self, CLOCK, Clock};
 
 /// How long a callback of ours keeps an arbiter before it yields.
 pub(crate) const SLICE: Duration = Duration::from_micros(100);

@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 
 use futures::task::AtomicWaker;
 
-use crate::unwind::{catch, discard};
+use crate::util::panic::{catch, discard};
 
 /// The waker of the task that polled last, behind `catch`. It belongs to one future or stream, and is kept from poll to
 /// poll: then channels see the same waker again, and nothing is allocated but at the first poll.

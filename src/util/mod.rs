@@ -1,0 +1,8 @@
+//! What knows nothing of pipelines and pools: locks, panics, the log, wakers, clocks.
+
+pub(crate) mod clock;
+pub(crate) mod log;
+pub(crate) mod panic;
+pub(crate) mod sync;
+pub(crate) mod time_slice;
+pub(crate) mod waker;
