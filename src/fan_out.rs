@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
 use crate::batch::{Batch, Spares};
-use crate::closures::{FilterMap, FlatMap, Map, TryMap};
 use crate::control::{Control, Intake};
 use crate::crew::{Threads, start_crew};
 use crate::error::{BoxError, ItemError, StartError};
@@ -25,6 +24,7 @@ use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::{SLICE, Slice};
 use crate::work::Work;
+use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
 use crate::workbench::Factory;
 use crate::worker::{Shared, Worker};
 

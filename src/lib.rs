@@ -188,7 +188,6 @@ mod aggregator;
 mod batch;
 mod blocking;
 mod burst;
-mod closures;
 mod control;
 mod crew;
 mod discard;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::closures::{Map, TryMap};
 use crate::control::{Control, Intake};
 use crate::crew::{Threads, start_crew};
 use crate::error::{BoxError, StartError};
@@ -15,6 +14,7 @@ use crate::settings::{Checked, Settings};
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
+use crate::work::closures::{Map, TryMap};
 use crate::workbench::Factory;
 
 /// What a submission takes beside its item and its result.

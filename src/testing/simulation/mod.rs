@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use futures::Stream;
 
-use crate::closures::{FilterMap, FlatMap, Map, TryMap};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::protocol::{BatchSize, bytes_of};
 use crate::settings::Settings;
@@ -20,6 +19,7 @@ use crate::source::Source;
 use crate::stop::Stop;
 use crate::testing::Faults;
 use crate::work::Work;
+use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
 
 pub use outcome::Outcome;
 pub use simulated::{Simulated, Step};

@@ -1,5 +1,7 @@
 //! What the workers do with an item.
 
+pub(crate) mod closures;
+
 use std::fmt;
 use std::marker::PhantomData;
 
