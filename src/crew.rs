@@ -16,7 +16,7 @@ use std::thread::{Builder, JoinHandle};
 
 use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 
-use crate::control::{Control, Presence};
+use crate::engine::state::{Control, Presence};
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
@@ -164,7 +164,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::control::Intake;
+    use crate::engine::state::Intake;
     use crate::protocol::{BatchSize, Protocol};
 
     struct Idler(#[allow(dead_code, reason = "it is there to be dropped")] Presence);

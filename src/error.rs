@@ -33,7 +33,7 @@ pub enum StartError {
         window: usize,
     },
     /// The stack size, as in [`FanOut::stack_size`](crate::FanOut::stack_size), was out of its range.
-    #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = crate::settings::MIN_STACK, max = crate::settings::MAX_STACK)]
+    #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = crate::engine::settings::MIN_STACK, max = crate::engine::settings::MAX_STACK)]
     StackSize(usize),
     /// The name for the threads holds a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]

@@ -10,11 +10,11 @@ use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 
 use crate::aggregator::Aggregator;
-use crate::batch::Chunk;
+use crate::engine::batch::Chunk;
+use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
 use crate::fan_out::FanOut;
 use crate::generator::Generator;
-use crate::own::unless_own;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::tail::Tail;

@@ -7,17 +7,18 @@ use futures::Stream;
 use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
-use crate::batch::{Batch, Spares};
-use crate::control::{Control, Intake};
 use crate::crew::{Threads, start_crew};
+use crate::engine::batch::{Batch, Spares};
+use crate::engine::executor::Factory;
+use crate::engine::host::{Host, watch};
+use crate::engine::settings::{Checked, Settings};
+use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::host::{Host, watch};
 use crate::post::entrance;
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
-use crate::settings::{Checked, Settings};
 use crate::tail::Tail;
 use crate::upstream::runs_of;
 use crate::util::log;
@@ -25,7 +26,6 @@ use crate::util::panic::Guarded;
 use crate::util::time_slice::{SLICE, Slice};
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
-use crate::workbench::Factory;
 use crate::worker::{Shared, Worker};
 
 /// A source that is about to be fanned out: set what matters, then say what the workers do.

@@ -6,12 +6,12 @@ use std::task::{self, Poll};
 use futures::{Stream, StreamExt};
 
 use crate::aggregator::Finish;
-use crate::batch::{Batch, Passed, Spares};
-use crate::control::Control;
+use crate::engine::batch::{Batch, Passed, Spares};
+use crate::engine::permit::Ticket;
+use crate::engine::state::Control;
 use crate::error::{ItemError, PipelineError};
 use crate::post::Post;
 use crate::protocol::Phase;
-use crate::ticket::Ticket;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
@@ -166,7 +166,7 @@ mod tests {
     use futures::stream;
 
     use super::*;
-    use crate::control::Intake;
+    use crate::engine::state::Intake;
     use crate::protocol::{BatchSize, Protocol};
     use crate::util::clock::Clock;
     use crate::util::time_slice::SLICE;

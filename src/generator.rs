@@ -9,7 +9,7 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
 use crate::burst::Burst;
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;

@@ -19,18 +19,18 @@ use shuttle::thread;
 use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
-use crate::batch::{Batch, Outcomes, Spares};
-use crate::control::{Control, Intake, Presence};
+use crate::engine::batch::{Batch, Outcomes, Spares};
+use crate::engine::batch_run::Running;
+use crate::engine::executor::{Factory, Workbench};
+use crate::engine::state::{Control, Intake, Presence};
 use crate::feed::{Feed, Feeds};
 use crate::generator::Generator;
 use crate::post::Post;
 use crate::protocol::{BatchSize, Phase, Protocol};
-use crate::running::Running;
 use crate::tail::Tail;
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
-use crate::workbench::{Factory, Workbench};
 
 const WORKERS: usize = 2;
 const ORDERS: usize = 2_000;

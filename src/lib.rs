@@ -185,61 +185,51 @@
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod aggregator;
-mod batch;
 mod blocking;
 mod burst;
-mod control;
 mod crew;
-mod discard;
 mod end;
+mod engine;
 mod error;
 mod fan_in;
 mod fan_out;
 mod feed;
 mod generator;
 pub mod guide;
-mod halt;
-mod host;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod merge;
-mod own;
 mod pool;
 mod post;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
-mod run;
-mod running;
 #[cfg(feature = "serde")]
 mod serialize;
-mod settings;
 mod source;
 mod stats;
 mod stop;
 mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod ticket;
 mod upstream;
 mod util;
 #[cfg(feature = "web")]
 pub mod web;
 mod work;
-mod workbench;
 mod worker;
 
 pub use aggregator::Aggregator;
-pub use batch::{Batch, Chunk, Outcomes};
 pub use blocking::{Blocking, blocking, blocking_ahead};
 pub use end::End;
+pub use engine::batch::{Batch, Chunk, Outcomes};
+pub use engine::settings::MAX_WORKERS;
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use fan_in::FanIn;
 pub use fan_out::FanOut;
 pub use generator::Generator;
 pub use merge::{Merged, fan_in};
 pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
-pub use settings::MAX_WORKERS;
 pub use source::{FanOutExt, Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};

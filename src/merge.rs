@@ -9,12 +9,12 @@ use std::vec::IntoIter;
 use futures::stream::{FusedStream, SelectAll};
 use futures::{Stream, StreamExt};
 
-use crate::control::{Control, Intake};
+use crate::engine::permit::Ticket;
+use crate::engine::state::{Control, Intake};
 use crate::error::PipelineError;
 use crate::protocol::{BatchSize, Protocol};
 use crate::stats::Stats;
 use crate::stop::StopHandle;
-use crate::ticket::Ticket;
 use crate::upstream::{self, runs_of};
 use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::{SLICE, Slice};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use crate::control::Control;
 use crate::end::End;
+use crate::engine::state::Control;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::stats::Stats;

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::batch::Chunk;
-use crate::control::Control;
-use crate::discard::{self, Allowance};
+use crate::engine::batch::Chunk;
+use crate::engine::discard::{self, Allowance};
+use crate::engine::state::Control;
 use crate::error::ItemError;
 use crate::stats::Stats;
 use crate::util::time_slice::{Slice, Stretch};

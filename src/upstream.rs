@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::util::panic::catch;
 use crate::util::sync::thread_local;
 

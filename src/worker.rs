@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Handler, Recipient, SyncContext};
 
-use crate::batch::{Batch, Outcomes, Spares};
-use crate::control::Presence;
-use crate::own::{self, Serving};
-use crate::running::Running;
+use crate::engine::batch::{Batch, Outcomes, Spares};
+use crate::engine::batch_run::Running;
+use crate::engine::executor::{Factory, Workbench};
+use crate::engine::reentrancy::{self, Serving};
+use crate::engine::state::Presence;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
-use crate::workbench::{Factory, Workbench};
 
 /// One of the actors of a `SyncArbiter` pool: runs the [`Work`] on batches and sends their [`Outcomes`] on.
 ///
@@ -39,7 +39,7 @@ pub(crate) struct Shared<I, W: Work<I>> {
 
 impl<I, W: Work<I>> Worker<I, W> {
     pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, presence: Presence) -> Self {
-        let serving = own::serve(&presence.0);
+        let serving = reentrancy::serve(&presence.0);
         let bench = Workbench::new(id, Arc::clone(&shared.factory), presence);
         Self { shared, bench, _serving: serving }
     }
@@ -101,12 +101,12 @@ mod tests {
     use actix::{Addr, Context, System};
 
     use super::*;
-    use crate::batch::Batch;
-    use crate::control::{Control, Intake};
     use crate::crew::{Threads, start_crew};
+    use crate::engine::batch::Batch;
+    use crate::engine::permit::Ticket;
+    use crate::engine::state::{Control, Intake};
     use crate::post::{Post, entrance};
     use crate::protocol::{BatchSize, Phase, Protocol};
-    use crate::ticket::Ticket;
     use crate::util::clock::{self, CLOCK};
     use crate::work::{Job, work_fn};
 

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::control::{Control, Intake};
 use crate::crew::{Threads, start_crew};
+use crate::engine::executor::Factory;
+use crate::engine::host::Host;
+use crate::engine::settings::{Checked, Settings};
+use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, StartError};
-use crate::host::Host;
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::protocol::{BatchSize, Protocol, bytes_of};
-use crate::settings::{Checked, Settings};
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
 use crate::work::closures::{Map, TryMap};
-use crate::workbench::Factory;
 
 /// What a submission takes beside its item and its result.
 const SUBMISSION_BYTES: usize = 256;

@@ -9,7 +9,7 @@ use futures::stream::FusedStream;
 use futures::{Sink, Stream};
 use tokio::sync::mpsc;
 
-use crate::own;
+use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::open::Open;
 use crate::pool::reply::{Answered, Channel, Fed};
@@ -65,7 +65,7 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
 
     fn start_send(mut self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
         let this = &mut *self;
-        if own::is_own(&this.pool.control) {
+        if reentrancy::is_own(&this.pool.control) {
             return Err(SubmitError::OwnPool(item));
         }
         let Some(fed) = &this.fed else { return Err(SubmitError::Closed(item)) };

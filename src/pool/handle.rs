@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use crate::control::Control;
+use crate::engine::reentrancy::{self, unless_own};
+use crate::engine::state::Control;
 use crate::error::PipelineError;
-use crate::own::{self, unless_own};
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
 use crate::pool::item::Submitted;
@@ -122,7 +122,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// Any [`SubmitError`] but `Full`.
     pub fn submit(&self, item: I) -> Submission<I, O> {
-        if own::is_own(self.control()) {
+        if reentrancy::is_own(self.control()) {
             return Submission::refused(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
@@ -139,7 +139,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// [`SubmitError::Full`] if others hold all credit or wait for it, and whatever else refuses the item. The future has
     /// the other errors.
     pub fn try_submit(&self, item: I) -> Result<Submission<I, O>, SubmitError<I>> {
-        if own::is_own(self.control()) {
+        if reentrancy::is_own(self.control()) {
             return Err(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();

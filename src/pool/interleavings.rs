@@ -7,13 +7,13 @@ use futures::SinkExt;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::control::{Control, Intake, Presence, Submits};
+use crate::engine::executor::Factory;
+use crate::engine::state::{Control, Intake, Presence, Submits};
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
 use crate::work::closures::Map;
-use crate::workbench::Factory;
 
 const ORDERS: usize = 2_000;
 

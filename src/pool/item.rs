@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::control::Control;
+use crate::engine::permit::Ticket;
+use crate::engine::state::Control;
 use crate::pool::error::SubmitError;
 use crate::pool::reply::Reply;
-use crate::ticket::Ticket;
 
 /// An item and whoever waits for its result.
 pub(super) struct Submitted<I, O> {

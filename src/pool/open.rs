@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::pool::queue::Queue;
 
 /// Held by everything through which items or results may still pass: the pool's clones, submits, sinks and streams. When

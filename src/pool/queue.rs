@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::control::{Control, Submits};
+use crate::engine::state::{Control, Submits};
 use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::reply::{Channel, Fed, Reply};

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::halt::Waits;
+use crate::engine::halt::Waits;
+use crate::engine::permit::Ticket;
 use crate::pool::error::SubmitError;
 use crate::protocol::Place;
-use crate::ticket::Ticket;
 use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
 

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
-use crate::own;
+use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::item::stopped;
 use crate::pool::open::Open;
@@ -80,7 +80,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
             Poll::Ready(Ok(answer)) => answer,
             // Whoever had the item is gone without a word.
             Poll::Ready(Err(_)) => Err(stopped(None, &pool.control)),
-            Poll::Pending if own::is_own(&pool.control) => match pool.queue.take_back(*place) {
+            Poll::Pending if reentrancy::is_own(&pool.control) => match pool.queue.take_back(*place) {
                 // It was submitted elsewhere, but this worker may be the one that is to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use proptest::prelude::*;
 
-use crate::control::{Control, Intake, Submits};
+use crate::engine::state::{Control, Intake, Submits};
 use crate::pool::channel::{PoolSink, PoolStream};
 use crate::pool::item::{Accepted, Submitted};
 use crate::pool::queue::Queue;

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use actix::{Actor, SyncContext};
 
-use crate::control::Presence;
+use crate::engine::executor::{Factory, Workbench};
+use crate::engine::reentrancy;
+use crate::engine::run::Run;
+use crate::engine::state::Presence;
 use crate::error::BoxError;
-use crate::own;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::item::{Accepted, Submitted, stopped};
 use crate::pool::queue::Queue;
-use crate::run::Run;
 use crate::util::time_slice::Stretch;
 use crate::work::{Job, Work};
-use crate::workbench::{Factory, Workbench};
 
 /// A worker of a pool. It serves the queue from its start to the pool's end, and no message ever reaches it: those pass
 /// through the System's first arbiter, which would be one more thread to wait for, and whoever blocked it would block
@@ -63,7 +63,7 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
 
 impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
     fn serve(mut self) {
-        let _serving = own::serve(self.bench.control());
+        let _serving = reentrancy::serve(self.bench.control());
         if !self.bench.control().is_stopped() {
             self.bench.build();
         }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::body::{Body, Format};
 use super::link::{Link, guard};
 use super::permit::Permit;
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::error::ItemError;
 use crate::stop::StopHandle;
 use crate::upstream::runs_of;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::error::PipelineError;
 use crate::protocol;
 

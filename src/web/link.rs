@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::failure::short;
 use super::permit::{Permit, Phase};
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::util::log;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::streams::StreamsStats;
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::protocol;
 use crate::util::waker::caught;
 

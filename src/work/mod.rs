@@ -5,8 +5,8 @@ pub(crate) mod closures;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::engine::halt::Halt;
 use crate::error::{BoxError, Stopped};
-use crate::halt::Halt;
 
 /// The work on one item at a time, with state of its own.
 ///

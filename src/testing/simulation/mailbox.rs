@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::aggregator::Finish;
-use crate::batch::Outcomes;
+use crate::engine::batch::Outcomes;
 use crate::post::Post;
 
 /// First in, first out, until it is closed; what comes then is dropped, as by a closed mailbox.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use futures::Stream;
 
+use crate::engine::settings::Settings;
 use crate::error::{BoxError, ItemError, StartError};
 use crate::protocol::{BatchSize, bytes_of};
-use crate::settings::Settings;
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::testing::Faults;

@@ -15,14 +15,15 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
 use crate::aggregator::Aggregator;
-use crate::batch::Spares;
-use crate::control::{Control, Intake, Presence};
 use crate::crew::Threads;
+use crate::engine::batch::Spares;
+use crate::engine::executor::{Factory, Workbench};
+use crate::engine::settings::Checked;
+use crate::engine::state::{Control, Intake, Presence};
 use crate::error::ItemError;
 use crate::feed::Feed;
 use crate::generator::Generator;
 use crate::protocol::{Phase, Protocol, bytes_of};
-use crate::settings::Checked;
 use crate::stats::Stats;
 use crate::stop::{Stop, StopHandle};
 use crate::tail::Tail;
@@ -33,7 +34,6 @@ use crate::testing::simulation::watched::{Log, WatchedSource, WatchedWork};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
 use crate::util::time_slice::Slice;
 use crate::work::Work;
-use crate::workbench::{Factory, Workbench};
 
 /// How many steps are told of when a promise is broken.
 const TOLD: usize = 32;

@@ -4,15 +4,15 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Batch, Spares};
+use crate::engine::batch::{Batch, Spares};
+use crate::engine::batch_run::Running;
+use crate::engine::executor::Workbench;
 use crate::post::Post;
-use crate::running::Running;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::watched::Log;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
-use crate::workbench::Workbench;
 
 /// A worker without a thread, at the bench of a real one. It runs one item a step.
 pub(super) struct Station<I, W: Work<I>> {

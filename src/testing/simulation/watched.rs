@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::work::{Job, Work};

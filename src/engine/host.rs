@@ -8,7 +8,7 @@ use actix::clock::sleep;
 use actix::{Arbiter, System};
 use tokio::runtime::Handle;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
 use crate::util::panic::catch;
@@ -126,12 +126,12 @@ mod tests {
 
     use super::*;
     use crate::aggregator::Aggregator;
-    use crate::control::Intake;
+    use crate::engine::permit::Ticket;
+    use crate::engine::state::Intake;
     use crate::feed::Feeds;
     use crate::generator::Generator;
     use crate::protocol::{BatchSize, Protocol};
     use crate::tail::Tail;
-    use crate::ticket::Ticket;
     use crate::util::time_slice::Slice;
 
     fn control(host: &Host) -> Arc<Control> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::protocol::Ends;
 
 /// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its

@@ -1,6 +1,6 @@
 //! Whether an item is to go on.
 
-use crate::control::Control;
+use crate::engine::state::Control;
 
 /// Whoever waits for one item, and may leave.
 pub(crate) trait Waits: Sync {

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::control::Control;
+use crate::engine::state::Control;
 use crate::error::PipelineError;
 use crate::util::sync::thread_local;
 

@@ -10,9 +10,9 @@ use futures::task::AtomicWaker;
 use tokio::sync::watch;
 
 use crate::end::End;
+use crate::engine::host::Host;
+use crate::engine::reentrancy::unless_own;
 use crate::error::PipelineError;
-use crate::host::Host;
-use crate::own::unless_own;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Meter, Stats};
 use crate::util::log;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Message;
 
+use crate::engine::permit::Ticket;
 use crate::error::ItemError;
-use crate::ticket::Ticket;
 use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::Slice;
 

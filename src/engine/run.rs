@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use crate::engine::halt::Halt;
 use crate::error::{BoxError, ItemError, Stopped};
-use crate::halt::Halt;
 use crate::util::panic::discard_all;
 use crate::util::time_slice::Stretch;
 use crate::work::{Job, Work};

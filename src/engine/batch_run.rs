@@ -4,13 +4,13 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
-use crate::run::Run;
-use crate::ticket::Ticket;
+use crate::engine::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
+use crate::engine::executor::Workbench;
+use crate::engine::permit::Ticket;
+use crate::engine::run::Run;
 use crate::util::panic::discard_all;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
-use crate::workbench::Workbench;
 
 /// A batch from the moment a worker took it to the moment its outcomes are sent on.
 pub(crate) struct Running<I, O> {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::thread;
 
-use crate::batch::Chunk;
-use crate::control::{Control, Presence};
+use crate::engine::batch::Chunk;
+use crate::engine::state::{Control, Presence};
 
 /// Results that are dropped in place: some 100 us, where a result owns a string.
 const IN_PLACE: usize = 4096;

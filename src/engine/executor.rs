@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use crate::control::{Control, Presence};
+use crate::engine::halt::{Halt, Waits};
+use crate::engine::run::Run;
+use crate::engine::state::{Control, Presence};
 use crate::error::PipelineError;
-use crate::halt::{Halt, Waits};
 use crate::protocol::Phase;
-use crate::run::Run;
 use crate::stats::Meter;
 use crate::util::log;
 use crate::util::panic::{catch, discard};
