@@ -7,7 +7,8 @@ use futures::Stream;
 use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
-use crate::crew::{Threads, start_crew};
+use crate::backend::entrance;
+use crate::backend::threads::{Threads, start_crew};
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::executor::Factory;
 use crate::engine::host::{Host, watch};
@@ -17,7 +18,6 @@ use crate::error::{BoxError, ItemError, StartError};
 use crate::fan_in::FanIn;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::post::entrance;
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
 use crate::tail::Tail;
 use crate::upstream::runs_of;

@@ -6,11 +6,11 @@ use std::task::{self, Poll};
 use futures::{Stream, StreamExt};
 
 use crate::aggregator::Finish;
+use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed, Spares};
 use crate::engine::permit::Ticket;
 use crate::engine::state::Control;
 use crate::error::{ItemError, PipelineError};
-use crate::post::Post;
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Slice;

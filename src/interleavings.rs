@@ -19,13 +19,13 @@ use shuttle::thread;
 use tokio::sync::mpsc;
 
 use crate::aggregator::{Aggregator, Finish};
+use crate::backend::Post;
 use crate::engine::batch::{Batch, Outcomes, Spares};
 use crate::engine::batch_run::Running;
 use crate::engine::executor::{Factory, Workbench};
 use crate::engine::state::{Control, Intake, Presence};
 use crate::feed::{Feed, Feeds};
 use crate::generator::Generator;
-use crate::post::Post;
 use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::tail::Tail;
 use crate::util::time_slice::Slice;

@@ -185,9 +185,9 @@
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod aggregator;
+mod backend;
 mod blocking;
 mod burst;
-mod crew;
 mod end;
 mod engine;
 mod error;
@@ -200,7 +200,6 @@ pub mod guide;
 mod interleavings;
 mod merge;
 mod pool;
-mod post;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;

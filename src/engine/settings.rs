@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use crate::crew::Threads;
+use crate::backend::threads::Threads;
 use crate::error::StartError;
 use crate::protocol::{BatchSize, default_window};
 

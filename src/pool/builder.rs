@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::crew::{Threads, start_crew};
+use crate::backend::threads::{Threads, start_crew};
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::settings::{Checked, Settings};

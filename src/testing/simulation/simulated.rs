@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
 use crate::aggregator::Aggregator;
-use crate::crew::Threads;
+use crate::backend::threads::Threads;
 use crate::engine::batch::Spares;
 use crate::engine::executor::{Factory, Workbench};
 use crate::engine::settings::Checked;

@@ -4,10 +4,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backend::Post;
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::batch_run::Running;
 use crate::engine::executor::Workbench;
-use crate::post::Post;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::watched::Log;

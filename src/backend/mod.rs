@@ -1,5 +1,7 @@
 //! Where messages go.
 
+pub(crate) mod threads;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix::{Message, Recipient};
