@@ -184,56 +184,43 @@
 // Not in `Cargo.toml`: tests, benches and examples have loggers and wakers of their own.
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
 
-mod aggregator;
 mod backend;
-mod blocking;
-mod burst;
 mod end;
 mod engine;
 mod error;
-mod fan_in;
-mod fan_out;
-mod feed;
-mod generator;
 pub mod guide;
-#[cfg(all(test, shuttle))]
-mod interleavings;
-mod merge;
+mod pipeline;
 mod pool;
 #[cfg(feature = "primes")]
 pub mod primes;
 mod protocol;
 #[cfg(feature = "serde")]
 mod serialize;
-mod source;
 mod stats;
 mod stop;
-mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod upstream;
 mod util;
 #[cfg(feature = "web")]
 pub mod web;
 mod work;
-mod worker;
 
-pub use aggregator::Aggregator;
-pub use blocking::{Blocking, blocking, blocking_ahead};
 pub use end::End;
 pub use engine::batch::{Batch, Chunk, Outcomes};
 pub use engine::settings::MAX_WORKERS;
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
-pub use fan_in::FanIn;
-pub use fan_out::FanOut;
-pub use generator::Generator;
-pub use merge::{Merged, fan_in};
+pub use pipeline::aggregator::Aggregator;
+pub use pipeline::blocking::{Blocking, blocking, blocking_ahead};
+pub use pipeline::fan_in::FanIn;
+pub use pipeline::fan_out::FanOut;
+pub use pipeline::generator::Generator;
+pub use pipeline::merge::{Merged, fan_in};
+pub use pipeline::source::{FanOutExt, Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
+pub use pipeline::worker::Worker;
 pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
-pub use source::{FanOutExt, Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
-pub use worker::Worker;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

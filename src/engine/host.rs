@@ -125,13 +125,13 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::aggregator::Aggregator;
     use crate::engine::permit::Ticket;
     use crate::engine::state::Intake;
-    use crate::feed::Feeds;
-    use crate::generator::Generator;
+    use crate::pipeline::aggregator::Aggregator;
+    use crate::pipeline::feed::Feeds;
+    use crate::pipeline::generator::Generator;
+    use crate::pipeline::receiver::Tail;
     use crate::protocol::{BatchSize, Protocol};
-    use crate::tail::Tail;
     use crate::util::time_slice::Slice;
 
     fn control(host: &Host) -> Arc<Control> {

@@ -16,8 +16,8 @@ use super::link::{Link, guard};
 use super::permit::Permit;
 use crate::engine::state::Control;
 use crate::error::ItemError;
+use crate::pipeline::upstream::runs_of;
 use crate::stop::StopHandle;
-use crate::upstream::runs_of;
 
 /// How long a client may take nothing: what nginx gives it by default.
 const STALL: Duration = Duration::from_secs(60);

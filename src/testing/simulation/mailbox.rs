@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::aggregator::Finish;
 use crate::backend::Post;
 use crate::engine::batch::Outcomes;
+use crate::pipeline::aggregator::Finish;
 
 /// First in, first out, until it is closed; what comes then is dropped, as by a closed mailbox.
 pub(super) struct Mailbox<M>(Rc<RefCell<Option<VecDeque<M>>>>);

@@ -14,8 +14,8 @@ use futures::Stream;
 
 use crate::engine::settings::Settings;
 use crate::error::{BoxError, ItemError, StartError};
+use crate::pipeline::source::Source;
 use crate::protocol::{BatchSize, bytes_of};
-use crate::source::Source;
 use crate::stop::Stop;
 use crate::testing::Faults;
 use crate::work::Work;

@@ -8,9 +8,9 @@ use std::task::{self, Poll};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
-use crate::burst::Burst;
 use crate::engine::state::Control;
-use crate::feed::Feeds;
+use crate::pipeline::burst::Burst;
+use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
 

@@ -5,12 +5,12 @@ use std::task::{self, Poll};
 
 use futures::{Stream, StreamExt};
 
-use crate::aggregator::Finish;
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed, Spares};
 use crate::engine::permit::Ticket;
 use crate::engine::state::Control;
 use crate::error::{ItemError, PipelineError};
+use crate::pipeline::aggregator::Finish;
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Slice;

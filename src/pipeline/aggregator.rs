@@ -10,10 +10,10 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Messag
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
 
-use crate::burst::Burst;
 use crate::engine::batch::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
 use crate::engine::state::Control;
+use crate::pipeline::burst::Burst;
 use crate::protocol::Reorder;
 use crate::stats::Snapshot;
 use crate::util::time_slice::Slice;

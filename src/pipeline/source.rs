@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use crate::error::{BoxError, ItemError};
-use crate::fan_out::FanOut;
+use crate::pipeline::fan_out::FanOut;
 
 /// What can be fanned out: every [`IntoIterator`] and every [`Stream`].
 ///

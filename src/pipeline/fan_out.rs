@@ -6,7 +6,6 @@ use actix::{Actor, Addr};
 use futures::Stream;
 use tokio::sync::mpsc;
 
-use crate::aggregator::{Aggregator, Finish};
 use crate::backend::entrance;
 use crate::backend::threads::{Threads, start_crew};
 use crate::engine::batch::{Batch, Spares};
@@ -15,18 +14,19 @@ use crate::engine::host::{Host, watch};
 use crate::engine::settings::{Checked, Settings};
 use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, ItemError, StartError};
-use crate::fan_in::FanIn;
-use crate::feed::Feed;
-use crate::generator::Generator;
+use crate::pipeline::aggregator::{Aggregator, Finish};
+use crate::pipeline::fan_in::FanIn;
+use crate::pipeline::feed::Feed;
+use crate::pipeline::generator::Generator;
+use crate::pipeline::receiver::Tail;
+use crate::pipeline::upstream::runs_of;
+use crate::pipeline::worker::{Shared, Worker};
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
-use crate::tail::Tail;
-use crate::upstream::runs_of;
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::{SLICE, Slice};
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
-use crate::worker::{Shared, Worker};
 
 /// A source that is about to be fanned out: set what matters, then say what the workers do.
 ///

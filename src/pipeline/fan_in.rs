@@ -9,16 +9,16 @@ use actix::{Addr, Message, Recipient};
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 
-use crate::aggregator::Aggregator;
 use crate::engine::batch::Chunk;
 use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
-use crate::fan_out::FanOut;
-use crate::generator::Generator;
+use crate::pipeline::aggregator::Aggregator;
+use crate::pipeline::fan_out::FanOut;
+use crate::pipeline::generator::Generator;
+use crate::pipeline::receiver::Tail;
+use crate::pipeline::upstream;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
-use crate::tail::Tail;
-use crate::upstream;
 
 /// The results of a running pipeline, as one stream.
 ///

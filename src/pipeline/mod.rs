@@ -1,0 +1,16 @@
+//! The first front door: a source is fanned out to workers, and their results are fanned in to one stream.
+
+pub(crate) mod aggregator;
+pub(crate) mod blocking;
+pub(crate) mod burst;
+pub(crate) mod fan_in;
+pub(crate) mod fan_out;
+pub(crate) mod feed;
+pub(crate) mod generator;
+#[cfg(all(test, shuttle))]
+mod interleavings;
+pub(crate) mod merge;
+pub(crate) mod receiver;
+pub(crate) mod source;
+pub(crate) mod upstream;
+pub(crate) mod worker;
