@@ -1,26 +1,26 @@
 //! Everything that a pipeline or a pool decides, as plain state without threads, clocks or actors. `README.md` beside this
 //! file tells the protocol as a whole.
 
+mod admission;
 mod batch_size;
 mod ending;
-mod lane;
+mod fifo;
 mod ledger;
-mod line;
-mod reorder;
-mod service;
+mod reorder_buffer;
+mod service_time;
 
 use std::time::Duration;
 
+pub(crate) use admission::{Left, Line, Place};
 pub(crate) use batch_size::{BatchSize, bytes_of, default_window};
 pub(crate) use ending::Ending;
 pub(crate) use ledger::{Ends, Ledger};
-pub(crate) use line::{Left, Line, Place};
-pub(crate) use reorder::Reorder;
+pub(crate) use reorder_buffer::Reorder;
 
 use batch_size::Sizer;
 use ending::Outlet;
-use lane::Lane;
-use service::Service;
+use fifo::Lane;
+use service_time::Service;
 
 /// Whether items are still taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
