@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::open::Open;
-use crate::pool::reply::{Answered, Channel, Fed};
+use crate::pool::request::{Answered, Channel, Fed};
 use crate::protocol::Place;
 use crate::util::waker::CaughtWaker;
 

@@ -17,7 +17,7 @@ use crate::pool::error::SubmitError;
 use crate::pool::item::Submitted;
 use crate::pool::open::Open;
 use crate::pool::queue::Queue;
-use crate::pool::reply::Reply;
+use crate::pool::request::Reply;
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
 use crate::stats::Stats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::permit::Ticket;
 use crate::engine::state::Control;
 use crate::pool::error::SubmitError;
-use crate::pool::reply::Reply;
+use crate::pool::request::Reply;
 
 /// An item and whoever waits for its result.
 pub(super) struct Submitted<I, O> {

@@ -9,7 +9,7 @@ mod interleavings;
 mod item;
 mod open;
 mod queue;
-mod reply;
+mod request;
 mod submission;
 #[cfg(test)]
 mod swept;

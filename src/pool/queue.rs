@@ -2,14 +2,14 @@
 //!
 //! Locks are taken in this order: the line's, a channel's trail, the protocol's. Nothing of users runs under any of them:
 //! items, answers and wakers leave the line first. What is done under the line's lock takes no longer the more items are
-//! in the line, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/lane.rs`).
+//! in the line, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/fifo.rs`).
 
 use std::sync::{Arc, PoisonError};
 
 use crate::engine::state::{Control, Submits};
 use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
-use crate::pool::reply::{Channel, Fed, Reply};
+use crate::pool::request::{Channel, Fed, Reply};
 use crate::protocol::{Ends, Left, Line, Place};
 use crate::util::panic::discard;
 use crate::util::sync::{Condvar, Mutex, MutexGuard};

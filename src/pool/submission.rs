@@ -15,7 +15,7 @@ use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::item::stopped;
 use crate::pool::open::Open;
-use crate::pool::reply::Answer;
+use crate::pool::request::Answer;
 use crate::protocol::Place;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;

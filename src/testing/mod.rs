@@ -54,16 +54,16 @@
 //! not what goes wrong inside of one, as a data race in your work. What a stop does to a work that is in the middle of an
 //! item is shown by [`Faults::stop_at`].
 
-mod conserved;
+mod accounting;
 mod faults;
 mod gate;
-mod metered;
+mod paced;
 mod seeds;
 mod simulation;
 
-pub use conserved::{assert_balanced, assert_conserved};
+pub use accounting::{assert_balanced, assert_conserved};
 pub use faults::{Faults, Faulty};
 pub use gate::Gate;
-pub use metered::{Allowance, Metered, metered};
+pub use paced::{Allowance, Metered, metered};
 pub use seeds::for_each_seed;
 pub use simulation::{Consumer, Outcome, Simulated, Simulation, Step, When, simulate};

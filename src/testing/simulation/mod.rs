@@ -2,9 +2,9 @@
 
 mod mailbox;
 mod outcome;
-mod simulated;
-mod station;
-mod watched;
+mod probes;
+mod scheduler;
+mod worker;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
 
 pub use outcome::Outcome;
-pub use simulated::{Simulated, Step};
+pub use scheduler::{Simulated, Step};
 
 /// When something happens to a simulated pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

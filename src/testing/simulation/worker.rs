@@ -10,7 +10,7 @@ use crate::engine::batch_run::Running;
 use crate::engine::executor::Workbench;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
-use crate::testing::simulation::watched::Log;
+use crate::testing::simulation::probes::Log;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
 
