@@ -40,6 +40,7 @@ fn churn(mut round: impl AsyncFnMut(usize)) {
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn pipelines_leave_no_thread_and_no_memory_behind() {
     alone(|| {
         let census = Census::new();
@@ -83,6 +84,7 @@ fn pipelines_leave_no_thread_and_no_memory_behind() {
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn pools_leave_no_thread_and_no_memory_behind() {
     alone(|| {
         let census = Census::new();

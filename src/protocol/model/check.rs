@@ -114,6 +114,7 @@ fn sizes() -> Vec<Pipeline> {
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn no_order_of_steps_breaks_a_promise() {
     for model in sizes() {
         let told = format!("{model:?}");
@@ -141,52 +142,62 @@ fn assert_breaks(flaw: Flaw, promise: &'static str) {
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn credit_lost_on_a_panic_is_caught() {
     assert_breaks(Flaw::CreditLostOnPanic, ACCOUNTED);
     assert_breaks(Flaw::CreditLostOnPanic, UNSTUCK);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_stop_that_wakes_nobody_is_caught() {
     assert_breaks(Flaw::StopWithoutWake, UNSTUCK);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn credit_that_wakes_nobody_is_caught() {
     assert_breaks(Flaw::CreditWithoutWake, UNSTUCK);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_flag_that_is_read_after_an_item_begins_is_caught() {
     assert_breaks(Flaw::FlagReadAfterBegin, PROMPT);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_last_batch_that_is_lost_at_a_drain_is_caught() {
     assert_breaks(Flaw::LastBatchLost, COMPLETE);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_waker_that_is_registered_after_the_look_is_caught() {
     assert_breaks(Flaw::RegisteredAfterLook, UNSTUCK);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn credit_that_returns_before_the_consumer_takes_is_caught() {
     assert_breaks(Flaw::CreditBeforeTaken, BOUNDED);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn results_in_order_of_their_finish_are_caught() {
     assert_breaks(Flaw::OrderOfFinish, ORDERED);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_source_that_is_asked_after_a_stop_is_caught() {
     assert_breaks(Flaw::SourceAskedAfterStop, PROMPT);
 }
 
 #[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_part_that_is_not_counted_is_caught() {
     assert_breaks(Flaw::PartNotCounted, COMPLETE);
 }
