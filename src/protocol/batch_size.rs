@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::service_time::ServiceTime;
+
 /// The work that a batch should hold. Handing a batch over and back costs about 10 us of processor time, so this is
 /// where that cost falls below one per cent.
 const TARGET: Duration = Duration::from_millis(2);
@@ -23,28 +25,6 @@ const SURPRISE: u64 = 8;
 /// Batches kept for each worker while they grow to the target.
 const GROWING_DEPTH: usize = 2;
 
-/// The items over which the slow estimate looks back. One long item among so many keeps the batches small.
-const HORIZON: f64 = 512.0;
-
-/// What an item is taken to own elsewhere in memory, when its type has anything to drop.
-const HEAP_BYTES: usize = 128;
-
-/// The default window: as many items as fit into this many bytes, but at most [`DEFAULT_WINDOW_MAX`].
-const DEFAULT_WINDOW_BYTES: usize = 512 * 1024;
-const DEFAULT_WINDOW_MAX: usize = 65_536;
-const DEFAULT_WINDOW_MIN_PER_WORKER: usize = 16;
-
-/// The bytes to reckon with for a value of type `T`.
-pub(crate) fn bytes_of<T>() -> usize {
-    size_of::<T>() + if std::mem::needs_drop::<T>() { HEAP_BYTES } else { 0 }
-}
-
-/// The window for items or results of `bytes` each, where the user names none.
-pub(crate) fn default_window(bytes: usize, workers: usize) -> usize {
-    let least = workers.saturating_mul(DEFAULT_WINDOW_MIN_PER_WORKER);
-    (DEFAULT_WINDOW_BYTES / bytes.max(1)).min(DEFAULT_WINDOW_MAX).max(least)
-}
-
 /// The user's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSize {
@@ -64,89 +44,57 @@ impl BatchSize {
     }
 }
 
-/// Learns what an item costs and says how many items the next batch takes.
+/// Says how many items the next batch takes, from what items were measured to cost.
 ///
-/// The estimate is the larger of two means: one over the last few batches, which follows a rise at once, and one over
-/// the last [`HORIZON`] items, which remembers that long items occur among short ones. Neither knows of items that still
-/// run, and a long one is not measured before it ends: so what is handed out stays a fraction of what was measured.
+/// An item that still runs is in no measurement, however long it is: so what is handed out stays a fraction of what was
+/// measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,
     /// No batch holds more: a quarter of a worker's share of the window, and what fits into the cache.
     cap: usize,
     workers: usize,
-    /// Items measured so far.
-    measured: u64,
-    estimate: Option<Estimate>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Estimate {
-    recent: f64,
-    slow: f64,
 }
 
 impl Sizer {
     pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
         let share = window / workers.saturating_mul(DEPTH).max(1);
         let cache = BATCH_BYTES / item_bytes.max(1);
-        Self { choice, cap: share.min(cache).max(1), workers, measured: 0, estimate: None }
-    }
-
-    /// A batch of `items` kept its worker busy for `busy`.
-    pub(crate) fn observe(&mut self, items: usize, busy: Duration) {
-        if items == 0 {
-            return;
-        }
-        self.measured += items as u64;
-        let mean = busy.as_nanos() as f64 / items as f64;
-        let estimate = match self.estimate {
-            None => Estimate { recent: mean, slow: mean },
-            Some(Estimate { recent, slow }) => {
-                let weight = items as f64 / (items as f64 + HORIZON);
-                Estimate { recent: recent + (mean - recent) / 2.0, slow: slow + (mean - slow) * weight }
-            }
-        };
-        self.estimate = Some(estimate);
-    }
-
-    /// What an item is expected to cost, in nanoseconds, once one was measured.
-    pub(crate) fn item_nanos(&self) -> Option<f64> {
-        self.estimate.map(|Estimate { recent, slow }| recent.max(slow))
+        Self { choice, cap: share.min(cache).max(1), workers }
     }
 
     /// Items for the next batch, at least 1.
-    pub(crate) fn size(&self) -> usize {
-        match (self.choice, self.item_nanos()) {
+    pub(crate) fn size(&self, service: &ServiceTime) -> usize {
+        match (self.choice, service.planned_nanos()) {
             (BatchSize::Fixed(items), _) => items,
             (BatchSize::Adaptive, None) => 1,
             (BatchSize::Adaptive, Some(nanos)) => {
                 let target = (TARGET.as_nanos() as f64 / nanos.max(0.1)) as usize;
-                target.min(self.cap).min(self.reach() / GROWING_DEPTH).max(1)
+                target.min(self.cap).min(self.reach(service) / GROWING_DEPTH).max(1)
             }
         }
     }
 
     /// What was measured allows each worker so many items.
-    fn reach(&self) -> usize {
-        usize::try_from(self.measured / SURPRISE / self.workers as u64).unwrap_or(usize::MAX)
+    fn reach(&self, service: &ServiceTime) -> usize {
+        usize::try_from(service.measured() / SURPRISE / self.workers as u64).unwrap_or(usize::MAX)
     }
 
-    fn reach_in_batches(&self) -> usize {
+    fn reach_in_batches(&self, service: &ServiceTime) -> usize {
         match self.choice {
             BatchSize::Fixed(_) => DEPTH,
-            BatchSize::Adaptive => (self.reach() / self.size()).max(1),
+            BatchSize::Adaptive => (self.reach(service) / self.size(service)).max(1),
         }
     }
 
     /// Batches to keep queued and running for each worker: 1 to [`DEPTH`].
-    pub(crate) fn depth(&self) -> usize {
-        match self.item_nanos() {
+    pub(crate) fn depth(&self, service: &ServiceTime) -> usize {
+        match service.planned_nanos() {
             None => 1,
             Some(nanos) => {
-                let batch = nanos * self.size() as f64;
+                let batch = nanos * self.size(service) as f64;
                 let ahead = (AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
-                (1 + ahead).min(DEPTH).min(self.reach_in_batches())
+                (1 + ahead).min(DEPTH).min(self.reach_in_batches(service))
             }
         }
     }
@@ -163,12 +111,36 @@ mod tests {
 
     const WINDOW: usize = 65_536;
 
-    fn adaptive(workers: usize) -> Sizer {
-        Sizer::new(BatchSize::Adaptive, workers, WINDOW, 8)
+    /// A sizer, and what was measured for it.
+    struct Learning {
+        sizer: Sizer,
+        service: ServiceTime,
+    }
+
+    impl Learning {
+        fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
+            Self { sizer: Sizer::new(choice, workers, window, item_bytes), service: ServiceTime::default() }
+        }
+
+        fn observe(&mut self, items: usize, busy: Duration) {
+            self.service.observe(items, busy);
+        }
+
+        fn size(&self) -> usize {
+            self.sizer.size(&self.service)
+        }
+
+        fn depth(&self) -> usize {
+            self.sizer.depth(&self.service)
+        }
+    }
+
+    fn adaptive(workers: usize) -> Learning {
+        Learning::new(BatchSize::Adaptive, workers, WINDOW, 8)
     }
 
     /// Runs batches of items that cost `cost(index)` until `items` went through; returns the last size.
-    fn run(sizer: &mut Sizer, items: u64, cost: impl Fn(u64) -> Duration) -> usize {
+    fn run(sizer: &mut Learning, items: u64, cost: impl Fn(u64) -> Duration) -> usize {
         let mut index = 0;
         while index < items {
             let size = sizer.size() as u64;
@@ -217,10 +189,10 @@ mod tests {
 
     #[test]
     fn long_batches_are_not_queued_ahead_either() {
-        let mut sizer = Sizer::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+        let mut sizer = Learning::new(BatchSize::Fixed(100), 2, WINDOW, 8);
         sizer.observe(100, Duration::from_millis(100));
         assert_eq!((sizer.size(), sizer.depth()), (100, 1));
-        let mut sizer = Sizer::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+        let mut sizer = Learning::new(BatchSize::Fixed(100), 2, WINDOW, 8);
         sizer.observe(100, Duration::from_millis(1));
         assert_eq!((sizer.size(), sizer.depth()), (100, 4));
     }
@@ -245,31 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_is_the_larger_of_a_quick_mean_and_a_slow_one() {
-        let mut sizer = adaptive(1);
-        // Items and what each took; what one is expected to take then.
-        let history = [
-            (1, 100, 100.0),
-            (512, 300, 200.0),  // both are half-way
-            (1536, 600, 500.0), // the slow one went three quarters of the way
-            (512, 0, 250.0),    // the slow one lags
-            (1, 1000, 600.0),   // the quick one is half-way, the slow one has hardly moved
-        ];
-        for (items, nanos, expected) in history {
-            sizer.observe(items, Duration::from_nanos(nanos * items as u64));
-            assert_eq!(sizer.item_nanos(), Some(expected), "{items} items of {nanos} ns");
-        }
-    }
-
-    #[test]
     fn large_items_travel_in_smaller_batches() {
-        let mut sizer = Sizer::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
+        let mut sizer = Learning::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
         assert_eq!(run(&mut sizer, 1000, |_| Duration::from_nanos(5)), 4);
-        assert_eq!((bytes_of::<u64>(), bytes_of::<()>()), (8, 0));
-        assert_eq!(bytes_of::<Vec<u8>>(), size_of::<Vec<u8>>() + 128, "it owns something elsewhere");
-        assert_eq!(default_window(8, 2), 65_536);
-        assert_eq!(default_window(0, 2), 65_536);
-        assert_eq!(default_window(1024 * 1024, 2), 32);
     }
 
     proptest! {
@@ -279,7 +229,7 @@ mod tests {
             window in 1usize..1_000_000,
             history in prop::collection::vec((0usize..5000, any::<u64>()), 0..50),
         ) {
-            let mut sizer = Sizer::new(BatchSize::Adaptive, workers, window, 8);
+            let mut sizer = Learning::new(BatchSize::Adaptive, workers, window, 8);
             for (items, nanos) in history {
                 sizer.observe(items, Duration::from_nanos(nanos));
                 prop_assert!(sizer.size() >= 1);

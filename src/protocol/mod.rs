@@ -8,19 +8,21 @@ mod fifo;
 mod ledger;
 mod reorder_buffer;
 mod service_time;
+mod window;
 
 use std::time::Duration;
 
 pub(crate) use admission::{Left, Line, Place};
-pub(crate) use batch_size::{BatchSize, bytes_of, default_window};
+pub(crate) use batch_size::BatchSize;
 pub(crate) use ending::Ending;
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use reorder_buffer::Reorder;
+pub(crate) use window::{bytes_of, default_window};
 
 use batch_size::Sizer;
 use ending::Outlet;
 use fifo::Lane;
-use service_time::Service;
+use service_time::ServiceTime;
 
 /// Whether items are still taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +48,7 @@ pub(crate) struct Protocol {
     /// Batches queued or running.
     outstanding: usize,
     sizer: Sizer,
-    service: Service,
+    service: ServiceTime,
 }
 
 impl Protocol {
@@ -60,17 +62,19 @@ impl Protocol {
             ledger: Ledger::default(),
             outstanding: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
-            service: Service::default(),
+            service: ServiceTime::default(),
         }
     }
 
     /// How many items the source may be asked for now. 0 means: wait until a batch finishes or the consumer takes one.
     pub(crate) fn demand(&self) -> usize {
-        if self.phase != Phase::Running || self.outstanding >= self.workers.saturating_mul(self.sizer.depth()) {
+        if self.phase != Phase::Running
+            || self.outstanding >= self.workers.saturating_mul(self.sizer.depth(&self.service))
+        {
             return 0;
         }
         let credit = self.window - self.ledger.in_flight;
-        let size = self.sizer.size();
+        let size = self.sizer.size(&self.service);
         // A scrap of credit is worth a batch only when a worker would idle otherwise.
         if credit < size && self.outstanding >= self.workers { 0 } else { credit.min(size) }
     }
@@ -98,7 +102,6 @@ impl Protocol {
         debug_assert!(self.outstanding > 0, "a batch finished twice");
         self.outstanding -= 1;
         if let Some((items, busy)) = measured {
-            self.sizer.observe(items, busy);
             self.service.observe(items, busy);
         }
     }
@@ -137,7 +140,7 @@ impl Protocol {
     }
 
     pub(crate) fn batch_size(&self) -> usize {
-        self.sizer.size()
+        self.sizer.size(&self.service)
     }
 }
 

@@ -1,32 +1,57 @@
-//! How long items take, and what that makes of a wait.
+//! How long items take, as measured: what batches are sized by, and what a wait is expected to be.
 
 use std::time::Duration;
 
-/// The items over which the mean looks back, once so many were measured.
+/// The items over which the long means look back, once so many were measured.
 const HORIZON: u64 = 512;
 
-/// The mean time of an item: of all at first, then of about the last [`HORIZON`].
+/// What an item keeps a worker busy for, in three means of the same measurements.
+///
+/// None of them knows of items that still run, and a long one is not measured before it ends.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Service {
+pub(crate) struct ServiceTime {
+    /// Items measured so far.
     measured: u64,
-    nanos: f64,
+    /// Nanoseconds: of all items at first, then of about the last [`HORIZON`].
+    mean: f64,
+    /// Over the last few batches: it follows a rise at once.
+    recent: f64,
+    /// As the mean, but the first batch weighs as much as [`HORIZON`] items: a long item among the first is remembered as
+    /// long as one that comes later.
+    steady: f64,
 }
 
-impl Service {
+impl ServiceTime {
     /// `items` kept a worker busy for `busy`.
     pub(crate) fn observe(&mut self, items: usize, busy: Duration) {
         if items == 0 {
             return;
         }
-        let items = items as u64;
-        self.measured = self.measured.saturating_add(items);
-        let mean = busy.as_nanos() as f64 / items as f64;
-        let weight = items as f64 / self.measured.min(HORIZON.max(items)) as f64;
-        self.nanos += (mean - self.nanos) * weight;
+        let nanos = busy.as_nanos() as f64 / items as f64;
+        let weight = |before: u64| items as f64 / (items as f64 + before as f64);
+        if self.measured == 0 {
+            (self.mean, self.recent, self.steady) = (nanos, nanos, nanos);
+        } else {
+            self.mean += (nanos - self.mean) * weight(self.measured.min(HORIZON));
+            self.recent += (nanos - self.recent) / 2.0;
+            self.steady += (nanos - self.steady) * weight(HORIZON);
+        }
+        self.measured = self.measured.saturating_add(items as u64);
+    }
+
+    /// Items measured so far.
+    pub(crate) fn measured(&self) -> u64 {
+        self.measured
     }
 
     pub(crate) fn mean(&self) -> Option<Duration> {
-        (self.measured > 0).then(|| Duration::from_nanos(self.nanos.round() as u64))
+        (self.measured > 0).then(|| Duration::from_nanos(self.mean.round() as u64))
+    }
+
+    /// The nanoseconds to plan for an item with: the larger of a quick mean, which follows a rise at once, and a slow one,
+    /// which remembers that long items occur among short ones.
+    pub(crate) fn planned_nanos(&self) -> Option<f64> {
+        (self.measured > 0).then(|| self.recent.max(self.steady))
     }
 
     /// How long the next item waits for a worker when `ahead` items wait before it and `running` keep workers busy. Where
@@ -49,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_few_items_have_their_plain_mean() {
-        let mut service = Service::default();
+        let mut service = ServiceTime::default();
         assert_eq!((service.mean(), service.wait(5, 2, 2)), (None, None));
         service.observe(0, MILLI);
         assert_eq!(service.mean(), None);
@@ -59,8 +84,25 @@ mod tests {
     }
 
     #[test]
+    fn an_item_is_planned_with_the_larger_of_a_quick_mean_and_a_slow_one() {
+        let mut service = ServiceTime::default();
+        // Items and what each took; what one is expected to take then.
+        let history = [
+            (1, 100, 100.0),
+            (512, 300, 200.0),  // both are half-way
+            (1536, 600, 500.0), // the slow one went three quarters of the way
+            (512, 0, 250.0),    // the slow one lags
+            (1, 1000, 600.0),   // the quick one is half-way, the slow one has hardly moved
+        ];
+        for (items, nanos, expected) in history {
+            service.observe(items, Duration::from_nanos(nanos * items as u64));
+            assert_eq!(service.planned_nanos(), Some(expected), "{items} items of {nanos} ns");
+        }
+    }
+
+    #[test]
     fn what_was_long_ago_is_forgotten() {
-        let mut service = Service::default();
+        let mut service = ServiceTime::default();
         service.observe(10_000, 1_000_000 * MILLI);
         for _ in 0..10 * HORIZON {
             service.observe(1, MILLI);
@@ -70,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_as_long_as_the_line_over_the_workers() {
-        let mut service = Service::default();
+        let mut service = ServiceTime::default();
         service.observe(1, 10 * MILLI);
         assert_eq!(service.wait(0, 1, 2), Some(Duration::ZERO), "a worker is free");
         assert_eq!(service.wait(1, 1, 2), Some(10 * MILLI), "the free one has its item already");
