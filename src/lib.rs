@@ -174,12 +174,11 @@
 //!
 //! # Features
 //!
-//! - `primes`: the prime search, `actix_fan::primes`.
+//! None is on by default.
+//!
 //! - `web`: answers and submits for actix-web, `actix_fan::web`. It turns `serde` on.
 //! - `serde`: [`Stats`], [`WorkerStats`], [`End`] and the errors are `serde::Serialize`, each as its documentation says.
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
-//! - `cli` (default): the program `prime-fan` and what only it needs. `default-features = false` leaves pipelines and pools
-//!   alone.
 
 // Not in `Cargo.toml`: tests, benches and examples have loggers and wakers of their own.
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
@@ -191,8 +190,6 @@ mod error;
 pub mod guide;
 mod pipeline;
 mod pool;
-#[cfg(feature = "primes")]
-pub mod primes;
 mod protocol;
 #[cfg(feature = "serde")]
 mod serialize;

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::mem;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-const FIRST: [&str; 4] = ["from 1000000000000", "1000000000039", "1000000000061", "1000000000063"];
-const SECOND: [&str; 4] = ["from 2000000000000", "2000000000003", "2000000000123", "2000000000137"];
+const FIRST: [&str; 4] = ["from 1000000000", "1000000007", "1000000009", "1000000021"];
+const SECOND: [&str; 4] = ["from 2000000000", "2000000011", "2000000033", "2000000063"];
 const LAST: &str = "every worker is gone";
 
 struct App {

@@ -1,7 +1,7 @@
 //! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase they
 //! are, in order and without a word.
 
-#[cfg(all(unix, feature = "primes"))]
+#[cfg(unix)]
 mod example;
 mod restart;
 mod runtimes;

@@ -1,0 +1,85 @@
+//! An actix-web application: a pool that requests submit to, a stream of results, and an end in order.
+//!
+//!     cargo run --release --example web --features web
+//!
+//! listens on port 8080 until Ctrl-C or SIGTERM.
+//!
+//!     curl http://127.0.0.1:8080/is-prime/1000000007
+//!     curl -N http://127.0.0.1:8080/primes/1000000000000
+//!
+//! The first prints `true`; the second prints primes as lines of JSON until it is interrupted, or the server is: then
+//! the last line says `stopped`. `prime-fan/examples/page` is a larger one, with a page that shows it at work.
+
+use std::error::Error;
+use std::time::Duration;
+
+use actix_fan::web::{Refused, Streams, ndjson, refusals, submit_within};
+use actix_fan::{FanOutExt, Job, Pool, Stopped, pool, work_fn};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, Path, get};
+use actix_web::{App, HttpServer, Responder};
+
+/// Slow on purpose: seconds for a prime of 60 bits. It gives up when its client has.
+fn is_prime<O>(n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
+    for divisor in 2..=n.isqrt() {
+        if n.is_multiple_of(divisor) {
+            return Ok(false);
+        }
+        if divisor.is_multiple_of(4096) && job.is_stopped() {
+            return Err(Stopped);
+        }
+    }
+    Ok(n > 1)
+}
+
+/// A full pool is 503 with `Retry-After`, a late result 504.
+async fn check(checks: Data<Pool<u64, bool>>, n: Path<u64>) -> Result<String, Refused> {
+    let prime = submit_within(&checks, *n, Duration::from_secs(2)).await?;
+    Ok(format!("{prime}\n"))
+}
+
+/// A pipeline per request. It stops when its client goes.
+async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<impl Responder> {
+    let permit = streams.permit()?; // else 503, before any thread is started
+    let primes = (*from..).fan_out().ordered().with(|| {
+        work_fn(|n, job: &mut Job<'_, u64>| {
+            if is_prime(n, job)? {
+                job.emit(n);
+            }
+            Ok(())
+        })
+    });
+    Ok(ndjson(primes.map_err(ErrorInternalServerError)?).permit(permit))
+}
+
+#[actix::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Once per application: the closure of `HttpServer::new` runs once for each of its threads.
+    let checks = pool().with(|| {
+        work_fn(|n, job: &mut Job<'_, bool>| {
+            let prime = is_prime(n, job)?;
+            job.emit(prime);
+            Ok(())
+        })
+    })?;
+    let streams = Streams::new(10);
+
+    let data = (Data::new(checks.clone()), Data::new(streams.clone()));
+    HttpServer::new(move || {
+        App::new()
+            .app_data(data.0.clone())
+            .app_data(data.1.clone())
+            .wrap(from_fn(refusals)) // as JSON, for clients that prefer that
+            .route("/is-prime/{n}", get().to(check))
+            .route("/primes/{from}", get().to(primes))
+    })
+    .h1_allow_half_closed(false) // a client that is gone is noticed at once
+    .shutdown_signal(streams.on_signal(Duration::ZERO)) // the streams end first, each with its last line
+    .shutdown_timeout(5)
+    .bind(("127.0.0.1", 8080))?
+    .run()
+    .await?;
+    checks.drain().await?; // and the pool last
+    Ok(())
+}

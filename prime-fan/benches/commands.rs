@@ -1,0 +1,294 @@
+//! How does the program `prime-fan` compare with those that people use today?
+//!
+//!     cargo bench --bench commands               # 5 rounds, a minute or two
+//!     cargo bench --bench commands -- 15         # more of them
+//!     cargo bench --bench commands -- 15 filter  # for those tables whose heading has these words
+//!
+//! Whole processes are timed, from their start to their end, with their output thrown away. Programs take turns, and a
+//! ratio is taken within each round; what is printed is the median, with the least and the most beside it. A program
+//! that is not installed is left out, and said to be: `gp` (PARI), `openssl` and `primesieve` come as packages of those
+//! names, or `pari-gp`, in most distributions. Those that take a number in microseconds get fewer of them, and what is
+//! compared is the time a number.
+//!
+//! Targets are those of an idle machine with 2 cores. A miss is reported, it isn't a failure.
+
+mod support {
+    pub(crate) mod args;
+    pub(crate) mod median;
+}
+
+use std::env;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prime_fan::RandomIntegers;
+use tempfile::TempDir;
+
+use support::args::measuring;
+use support::median::Summary;
+
+const ROUNDS: usize = 5;
+
+/// The range that is sieved, as both programs write it.
+const START: &str = "1e15";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let numbers = Numbers::new(if measuring() { 1 } else { 1000 })?;
+    let far = ["1e15", "1e16", "1e18"].map(count_from);
+    for table in [filter(&numbers), print(), count()].into_iter().chain(far) {
+        if given().filter(|word| word.parse::<usize>().is_err()).all(|word| table.heading.contains(&word)) {
+            table.measure(if measuring() { rounds() } else { 1 })?;
+        }
+    }
+    Ok(())
+}
+
+fn rounds() -> usize {
+    given().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1)
+}
+
+/// The arguments that aren't cargo's.
+fn given() -> impl Iterator<Item = String> {
+    env::args().skip(1).filter(|argument| !argument.starts_with("--"))
+}
+
+/// Files of random 64-bit numbers.
+struct Numbers {
+    _folder: TempDir,
+    many: (PathBuf, u64),
+    /// For a program that takes a microsecond a number.
+    some: (PathBuf, u64),
+    /// For one that takes ten.
+    few: (PathBuf, u64),
+    /// What PARI is to do with `some`.
+    script: PathBuf,
+}
+
+impl Numbers {
+    fn new(divisor: u64) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let file = |name: &str, count: u64| -> Result<(PathBuf, u64)> {
+            let (path, count) = (folder.path().join(name), count / divisor);
+            let mut file = BufWriter::new(File::create(&path)?);
+            for number in RandomIntegers::new(0..=u64::MAX)?.seeded(1).take(usize::try_from(count)?) {
+                writeln!(file, "{number}")?;
+            }
+            file.into_inner()?;
+            Ok((path, count))
+        };
+        let (many, some, few) = (file("many", 10_000_000)?, file("some", 1_000_000)?, file("few", 100_000)?);
+        let script = folder.path().join("isprime.gp");
+        let test = format!("foreach(readvec(\"{}\"), n, if(isprime(n), print(n)))\nquit\n", some.0.display());
+        fs::write(&script, test)?;
+        Ok(Self { _folder: folder, many, some, few, script })
+    }
+}
+
+/// A program at work.
+struct Contender {
+    name: &'static str,
+    program: &'static str,
+    arguments: Vec<String>,
+    input: Option<PathBuf>,
+    /// What its time is divided by.
+    numbers: u64,
+}
+
+impl Contender {
+    fn new<const N: usize>(name: &'static str, program: &'static str, arguments: [&str; N], numbers: u64) -> Self {
+        Self { name, program, arguments: arguments.map(str::to_owned).to_vec(), input: None, numbers }
+    }
+
+    fn reading(self, input: &Path) -> Self {
+        Self { input: Some(input.to_owned()), ..self }
+    }
+
+    fn is_installed(&self) -> bool {
+        // `xargs` runs the program that it is given first.
+        let program = if self.program == "xargs" { &self.arguments[0] } else { self.program };
+        Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok()
+    }
+
+    /// Watching a process for its memory takes time from it.
+    fn run(&self, watched: bool) -> Result<Run> {
+        let input = match &self.input {
+            Some(path) => File::open(path)?.into(),
+            None => Stdio::null(),
+        };
+        let began = Instant::now();
+        let mut child = Command::new(self.program)
+            .args(&self.arguments)
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut peak_kib = 0;
+        let status = match watched {
+            false => child.wait()?,
+            // It only grows, so the last look tells it but for the last millisecond.
+            true => loop {
+                peak_kib = peak_of(child.id()).unwrap_or(peak_kib);
+                match child.try_wait()? {
+                    Some(status) => break status,
+                    None => thread::sleep(Duration::from_millis(1)),
+                }
+            },
+        };
+        let time = began.elapsed();
+        if status.code().is_none() {
+            return Err(format!("{} was killed", self.name).into());
+        }
+        Ok(Run { nanos: time.as_nanos() as f64 / self.numbers as f64, seconds: time.as_secs_f64(), peak_kib })
+    }
+}
+
+/// The most resident memory that a process had so far.
+fn peak_of(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+struct Run {
+    /// A number.
+    nanos: f64,
+    seconds: f64,
+    peak_kib: u64,
+}
+
+/// Programs that do the same. The first is ours.
+struct Table {
+    heading: &'static str,
+    contenders: Vec<Contender>,
+    /// The least that the second, the third and so on should take, as a multiple of our time.
+    targets: Vec<f64>,
+    /// The most memory that ours should take, in MiB.
+    memory: Option<u64>,
+}
+
+const OURS: &str = env!("CARGO_BIN_EXE_prime-fan");
+
+fn filter(numbers: &Numbers) -> Table {
+    let path = |path: &Path| path.display().to_string();
+    let Numbers { many: (many, all), some: (_, fewer), few: (few, fewest), script, .. } = numbers;
+    Table {
+        heading: "filter: which of random 64-bit numbers in a file are prime",
+        contenders: vec![
+            Contender::new("prime-fan, 2 workers", OURS, ["filter", "--workers", "2", &path(many)], *all),
+            Contender::new("prime-fan, 1 worker", OURS, ["filter", "--workers", "1", &path(many)], *all),
+            Contender::new("PARI's isprime", "gp", ["-q", "-f", "-s", "500M", &path(script)], *fewer),
+            Contender::new("xargs openssl prime", "xargs", ["openssl", "prime"], *fewest).reading(few),
+        ],
+        targets: vec![1.8, 10.0, 100.0],
+        memory: None,
+    }
+}
+
+fn print() -> Table {
+    let (range, length) = if measuring() { ("+1e8", 100_000_000) } else { ("+1e4", 10_000) };
+    Table {
+        heading: "range: the primes among 10^8 numbers from 10^15 on, printed",
+        contenders: vec![
+            Contender::new(
+                "prime-fan, 2 workers",
+                OURS,
+                ["range", &format!("{START}..{range}"), "--workers", "2"],
+                length,
+            ),
+            Contender::new("primesieve", "primesieve", [START, &format!("-d{length}"), "-p1", "-q"], length),
+        ],
+        targets: vec![1.0],
+        memory: Some(64),
+    }
+}
+
+fn count() -> Table {
+    let (end, length) = if measuring() { ("1e9", 1_000_000_000) } else { ("1e5", 100_000) };
+    Table {
+        heading: "count: how many primes there are below 10^9",
+        contenders: vec![
+            Contender::new(
+                "prime-fan, 2 workers",
+                OURS,
+                ["range", &format!("0..{end}"), "--count", "--workers", "2"],
+                length,
+            ),
+            Contender::new("primesieve, 2 threads", "primesieve", [end, "-c1", "-t2", "-q"], length),
+        ],
+        targets: vec![1.0 / 3.0],
+        memory: None,
+    }
+}
+
+/// Where the primes up to the root are many, and `primesieve` sorts them by the segments that they strike.
+fn count_from(start: &'static str) -> Table {
+    let (length, exact) = if measuring() { ("1e9", 1_000_000_000) } else { ("1e5", 100_000) };
+    Table {
+        heading: "count: how many primes there are among 10^9 numbers, far from 0",
+        contenders: vec![
+            Contender::new(
+                "prime-fan, 2 workers",
+                OURS,
+                ["range", &format!("{start}..+{length}"), "--count", "--workers", "2"],
+                exact,
+            ),
+            Contender::new("primesieve, 2 threads", "primesieve", [start, &format!("-d{length}"), "-t2", "-q"], exact),
+        ],
+        targets: vec![1.0 / 3.0],
+        memory: Some(128),
+    }
+}
+
+impl Table {
+    fn measure(&self, rounds: usize) -> Result<()> {
+        println!("{}", self.heading);
+        let mut runs: Vec<Vec<Run>> = self.contenders.iter().map(|_| Vec::new()).collect();
+        let installed: Vec<bool> = self.contenders.iter().map(Contender::is_installed).collect();
+        let mut memory = vec![0; self.contenders.len()];
+        for round in 0..=rounds {
+            for (who, contender) in self.contenders.iter().enumerate().filter(|&(who, _)| installed[who]) {
+                // The first round warms up.
+                let run = contender.run(round == 0)?;
+                if round == 0 {
+                    memory[who] = run.peak_kib / 1024;
+                } else {
+                    runs[who].push(run);
+                }
+            }
+        }
+        for ((contender, runs), memory) in self.contenders.iter().zip(&runs).zip(&memory) {
+            if runs.is_empty() {
+                println!("  {:24} left out: {} is not installed", contender.name, contender.program);
+                continue;
+            }
+            println!(
+                "  {:24} {:.2} ns a number  {:.3} s  {memory} MiB",
+                contender.name,
+                Summary::of(runs.iter().map(|run| run.nanos)),
+                Summary::of(runs.iter().map(|run| run.seconds)).median,
+            );
+        }
+        let ours = &runs[0];
+        for ((contender, runs), &target) in self.contenders.iter().zip(&runs).skip(1).zip(&self.targets) {
+            if runs.is_empty() {
+                continue;
+            }
+            let ratio = Summary::of(runs.iter().zip(ours).map(|(theirs, ours)| theirs.nanos / ours.nanos));
+            let verdict = if ratio.median >= target { "met" } else { "missed" };
+            println!("  {} / ours {ratio:.2}  target >= {target:.2}: {verdict}", contender.name);
+        }
+        if let Some(target) = self.memory {
+            let verdict = if memory[0] <= target { "met" } else { "missed" };
+            println!("  our memory {} MiB  target <= {target} MiB: {verdict}", memory[0]);
+        }
+        println!();
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! The two ways to find out whether a number is prime.
+
+use actix_fan::{Job, Stopped};
+use prime_fan::{is_prime, trial_division};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Finder {
+    /// Under a microsecond a number.
+    #[default]
+    Fast,
+    /// Up to seconds for one of 64 bits; it gives up when nobody waits for it any more.
+    Trial,
+}
+
+impl Finder {
+    /// How many items may be in flight for each worker: so few that a slow client fills the window within a second, which
+    /// is when the page shows backpressure, and enough to keep the workers busy for a quick one.
+    pub(crate) fn window(self) -> usize {
+        match self {
+            Self::Fast => 1024,
+            Self::Trial => 16,
+        }
+    }
+
+    pub(crate) fn is_prime<O>(self, n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
+        match self {
+            Self::Fast => Ok(is_prime(n)),
+            Self::Trial => trial_division(n, || job.is_stopped()).ok_or(Stopped),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Primes over HTTP: a pool that requests submit to, and pipelines that stream to whoever looks at them.
+//!
+//!     cargo run --release --example page -- --port 8080
+//!
+//! prints `listening on http://127.0.0.1:8080`; open that, or
+//!
+//!     curl -N 'http://127.0.0.1:8080/primes?bits=40&finder=trial'
+//!     curl -d '["97", 98, "99"]' http://127.0.0.1:8080/check
+//!     curl http://127.0.0.1:8080/stats
+//!     curl -X POST http://127.0.0.1:8080/searches/1/stop
+//!     curl -X POST http://127.0.0.1:8080/stop
+//!
+//! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and let what was submitted be done; a second one
+//! ends the process at once. `--help` tells the options.
+
+mod args;
+mod body;
+mod check;
+mod finder;
+mod newest;
+mod origin;
+mod page;
+mod pipelines;
+mod primes;
+mod signals;
+mod stats;
+
+use std::error::Error;
+use std::future::ready;
+use std::io::{self, Write};
+use std::process::{self, ExitCode};
+
+use actix_fan::web::Streams;
+use actix_web::middleware::from_fn;
+use actix_web::rt::{System, spawn, time};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post, resource};
+use actix_web::{App, HttpServer};
+
+use args::Args;
+use check::Checks;
+use origin::own_pages_only;
+use pipelines::Pipelines;
+use primes::Crew;
+use signals::Signals;
+
+/// At once: each has threads of its own.
+const MAX_STREAMS: usize = 4;
+
+/// Of wrong arguments.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = match args::parse() {
+        Ok(Some(args)) => args,
+        Ok(None) => return told(io::stdout().write_all(args::HELP.as_bytes()), ExitCode::SUCCESS),
+        Err(error) => {
+            return told(writeln!(io::stderr(), "error: {error}\nTry --help."), ExitCode::from(USAGE));
+        }
+    };
+    match System::new().block_on(serve(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => told(writeln!(io::stderr(), "error: {}", whole(&*error)), ExitCode::FAILURE),
+    }
+}
+
+/// An error with its causes.
+fn whole(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", whole(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
+/// Where a text can't be told, the exit code is.
+fn told(_: io::Result<()>, code: ExitCode) -> ExitCode {
+    code
+}
+
+async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
+    let Args { host, port, workers, shutdown_timeout } = args;
+    let signals = Signals::new()?;
+
+    // Once an application: the closure of `HttpServer::new` runs once for each of its threads.
+    let checks = check::start(workers)?;
+    let pipelines = Pipelines::default();
+    let streams = Streams::new(MAX_STREAMS);
+    let crew = Crew { workers };
+
+    let server = HttpServer::new({
+        let (checks, streams) = (checks.clone(), streams.clone());
+        move || App::new().configure(routes(crew, &checks, &pipelines, &streams))
+    })
+    // The workers need the cores more.
+    .workers(1)
+    // A client that is gone is noticed at once, by handlers too, instead of at the next write.
+    .h1_allow_half_closed(false)
+    .shutdown_signal(signalled(signals, streams))
+    // For requests that run, and clients that don't read their last line.
+    .shutdown_timeout(shutdown_timeout.as_secs())
+    .bind((host.as_str(), port))
+    .map_err(|error| {
+        format!("--host {host} --port {port}: {error}; try another address, another port, or 0 for any that is free")
+    })?;
+
+    for address in server.addrs() {
+        writeln!(io::stdout(), "listening on http://{address}").map_err(|error| format!("standard output: {error}"))?;
+    }
+    server.run().await?;
+    checks.shutdown(time::sleep(shutdown_timeout)).await?;
+    Ok(())
+}
+
+/// Waits for a signal and ends the streams, after which the server ends. Another one ends the process at once; without
+/// that, [`Streams::on_signal`] would do.
+async fn signalled(mut signals: Signals, streams: Streams) {
+    signals.next().await;
+    let open = streams.stats().open;
+    // If it can't be told, it is done all the same.
+    let _ = writeln!(io::stderr(), "ending, with {open} streams open; another signal ends the process at once");
+    spawn(async move {
+        let code = signals.next().await;
+        process::exit(code)
+    });
+    streams.shutdown(ready(())).await;
+}
+
+fn routes(
+    crew: Crew,
+    checks: &Checks,
+    pipelines: &Pipelines,
+    streams: &Streams,
+) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let (checks, pipelines, streams) =
+        (Data::new(checks.clone()), Data::new(pipelines.clone()), Data::new(streams.clone()));
+    move |app| {
+        app.app_data(Data::new(crew))
+            .app_data(checks)
+            .app_data(pipelines)
+            .app_data(streams)
+            .app_data(PayloadConfig::new(body::MAX_BYTES))
+            .configure(page::files)
+            // A resource answers another method with 405.
+            .service(resource("/check").wrap(from_fn(own_pages_only)).route(post().to(check::check)))
+            .service(resource("/primes").route(get().to(primes::primes)))
+            .service(resource("/stats").route(get().to(stats::stats)))
+            .service(
+                resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_one)),
+            )
+            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_all)))
+            .service(resource("/ping").route(get().to(async || "pong")));
+    }
+}

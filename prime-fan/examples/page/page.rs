@@ -1,0 +1,39 @@
+//! The page, which comes from here alone.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{ServiceConfig, get, resource};
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// The path, the type and the text of each file.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("static/page.html")),
+    ("/page.css", CSS, include_str!("static/page.css")),
+    ("/page.js", JS, include_str!("static/page.js")),
+    ("/dom.js", JS, include_str!("static/dom.js")),
+    ("/stream.js", JS, include_str!("static/stream.js")),
+    ("/figures.js", JS, include_str!("static/figures.js")),
+    ("/fan.js", JS, include_str!("static/fan.js")),
+    ("/list.js", JS, include_str!("static/list.js")),
+    ("/check.js", JS, include_str!("static/check.js")),
+];
+
+pub(crate) fn files(app: &mut ServiceConfig) {
+    for (path, kind, text) in FILES {
+        let answer = move || async move {
+            HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, kind))
+                .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+                .insert_header((CACHE_CONTROL, "no-cache"))
+                .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .body(text)
+        };
+        app.service(resource(path).route(get().to(answer)));
+    }
+}

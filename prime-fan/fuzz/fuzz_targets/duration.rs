@@ -1,0 +1,7 @@
+//! The time of `--timeout`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use prime_fan::checks::values;
+
+fuzz_target!(|text: &str| values::duration(text));

@@ -1,0 +1,12 @@
+//! A whole number such as that of `--number`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use prime_fan::checks::values;
+
+// The bounds are those in use, and some between.
+fuzz_target!(|text: &str| {
+    for (min, max) in [(0, u64::MAX), (1, u64::MAX), (1, 4096), (1, 64), (7, 7)] {
+        values::whole(text, min, max);
+    }
+});

@@ -1,0 +1,173 @@
+//! The options that all searches have.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_fan::MAX_WORKERS;
+use anstream::ColorChoice;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::cli::record::Format;
+use crate::parse::values::{duration, whole};
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Use N worker threads [default: one per processor]
+    #[arg(short = 't', long, visible_alias = "threads", value_name = "N", value_parser = whole::<usize>(1..=MAX_WORKERS as u64))]
+    workers: Option<usize>,
+
+    /// The format of the results
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+
+    /// Write results to FILE, which is created or replaced at the end; after an error it stays as it was
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Stop after a time such as 10s, 500ms or 2m: print the results up to then and exit with 124
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+
+    /// When to show progress
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    progress: ProgressWhen,
+
+    /// Print statistics to the standard error at the end
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    stats: Option<StatsForm>,
+
+    /// Write statistics to FILE at the end, whatever the end is, as a JSON object
+    #[arg(long, value_name = "FILE")]
+    stats_file: Option<PathBuf>,
+
+    /// Print only results and errors: no summary, no notes, no progress
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Log what the pipeline does, -vv in detail; RUST_LOG applies without -q and -v only
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+
+    /// When to colour messages
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    color: ColorWhen,
+}
+
+/// When to show how far a search is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWhen {
+    /// If the standard error is a terminal
+    #[default]
+    Auto,
+    /// Also without a terminal, as one line per second
+    Always,
+    Never,
+    /// Like auto, with a line for each worker
+    Workers,
+}
+
+/// The form of the numbers at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsForm {
+    Json,
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ColorWhen {
+    /// If they go to a terminal and NO_COLOR is not set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a search is run, whatever it searches.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workers: Option<usize>,
+    pub(crate) format: Format,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) progress: ProgressWhen,
+    pub(crate) stats: Option<StatsForm>,
+    pub(crate) stats_file: Option<PathBuf>,
+    pub(crate) quiet: bool,
+    /// Whether to sum it up at the end where nothing else is told.
+    pub(crate) summary: bool,
+    /// Where random numbers are searched.
+    pub(crate) seed: Option<Seed>,
+    /// What -q or -v says. None: the environment decides.
+    pub(crate) log_filter: Option<&'static str>,
+}
+
+/// What random numbers are drawn from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seed {
+    pub(crate) value: u64,
+    /// It was not given: the run can be repeated only if it is printed.
+    pub(crate) was_drawn: bool,
+}
+
+impl From<Common> for Settings {
+    fn from(common: Common) -> Self {
+        let Common { workers, format, output, timeout, progress, stats, stats_file, quiet, verbose, color: _ } = common;
+        let log_filter = match (quiet, verbose) {
+            (true, _) => Some("error"),
+            (_, 0) => None,
+            (_, 1) => Some("info"),
+            _ => Some("debug"),
+        };
+        Self {
+            workers,
+            format,
+            output,
+            timeout,
+            progress,
+            stats,
+            stats_file,
+            quiet,
+            summary: false,
+            seed: None,
+            log_filter,
+        }
+    }
+}
+
+/// What `--color` says, read ahead of everything else: it also holds for the message that the rest makes no sense.
+pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
+    let mut choice = ColorChoice::Auto;
+    let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    while let Some(argument) = arguments.next() {
+        let when = match argument.split_once('=') {
+            Some(("--color", when)) => when.to_owned(),
+            None if argument == "--color" => arguments.next().unwrap_or_default().into_owned(),
+            None if argument == "--" => break,
+            _ => continue,
+        };
+        choice = match ColorWhen::from_str(&when, false) {
+            Ok(ColorWhen::Always) => ColorChoice::Always,
+            Ok(ColorWhen::Never) => ColorChoice::Never,
+            Ok(ColorWhen::Auto) | Err(_) => ColorChoice::Auto,
+        };
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_chosen_wherever_the_option_stands() {
+        let choice = |line: &str| colours(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(choice("prime-fan --number 3"), ColorChoice::Auto);
+        assert_eq!(choice("prime-fan --color never"), ColorChoice::Never);
+        assert_eq!(choice("prime-fan filter --oops --color=always"), ColorChoice::Always);
+        assert_eq!(choice("prime-fan --color=always --color never"), ColorChoice::Never);
+        assert_eq!(choice("prime-fan --color"), ColorChoice::Auto);
+        assert_eq!(choice("prime-fan filter -- --color=always"), ColorChoice::Auto);
+    }
+}

@@ -1,0 +1,204 @@
+//! `prime-fan filter`.
+
+mod sift;
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
+
+use crate::cli::args::{self, Keep, OnBad, Settings};
+use crate::cli::exit::Failure;
+use crate::cli::output::Output;
+use crate::cli::patience;
+use crate::cli::record::{Format, Layout};
+use crate::cli::search::{Run, Search, workers};
+use crate::cli::shutdown::Ending;
+use crate::cli::stderr::{self, complain, say};
+use crate::cli::tally::{Nouns, Tally};
+use crate::parse::identity::Identity;
+use crate::parse::input::{Bad, Input, ReadError, Source};
+use crate::parse::slices::Slices;
+
+use sift::{Sift, Sifted};
+
+/// Slices of the input that may be in flight for each worker: two megabytes.
+const WINDOW: usize = 8;
+
+/// Puts out those of the numbers in files that are prime, or are not.
+pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+    let args::Filter { sources, keep, bad, count, location, ordered } = filter;
+    let layout = Layout { annotate: keep == Keep::All, location, ..Layout::plain(settings.format) };
+    let mut output = Output::to(settings, ending)?;
+    if !count {
+        output.write(layout.header().as_bytes())?;
+    }
+    let bytes = bytes(&sources);
+    let types = sources.contains(&Source::Stdin) && io::stdin().is_terminal();
+    if !settings.quiet {
+        name_hidden_files(&sources);
+    }
+    let workers = workers(settings);
+    // Messages are written as well.
+    let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
+    let inputs = sources.into_iter().map(move |source| {
+        let is_stdin = source == Source::Stdin;
+        let input = Input::open(source, &outputs)?;
+        Ok(if is_stdin { Input { bytes: Box::new(patience::Stdin), ..input } } else { input })
+    });
+    let slices = Slices::new(inputs, !count && layout.format != Format::Text);
+    // A file may be a pipe, and a read may wait for what comes through it.
+    let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;
+    let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
+    if ordered {
+        pool = pool.ordered();
+    }
+    let sifted = pool.with(move || Sift { keep, bad, layout, count })?;
+    let filtered = Filtered {
+        bytes,
+        types,
+        keep,
+        bad,
+        ordered,
+        count: count.then_some(layout),
+        stop: sifted.stop_handle(),
+        failure: None,
+        first_bad: None,
+        is_unread: false,
+    };
+    Run::new(filtered, sifted, output, settings, ending).finish().await
+}
+
+/// How much there is to read, if that is known.
+fn bytes(sources: &[Source]) -> Option<u64> {
+    let length = |source: &Source| match source {
+        Source::Stdin => None,
+        Source::Number(digits) => Some(digits.len() as u64),
+        Source::File(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len()),
+    };
+    sources.iter().map(length).sum()
+}
+
+/// A number is a number, whatever files there are. The user may have meant the file, and is told how to name it.
+fn name_hidden_files(sources: &[Source]) {
+    for source in sources {
+        if let Source::Number(number) = source
+            && Path::new(number).exists()
+        {
+            say(format_args!("{number} is tested as a number; to read the file of that name, write ./{number}"));
+        }
+    }
+}
+
+struct Filtered {
+    bytes: Option<u64>,
+    /// Whether the input is typed.
+    types: bool,
+    keep: Keep,
+    bad: OnBad,
+    ordered: bool,
+    /// How the number of those found is put out in place of them, if it is.
+    count: Option<Layout>,
+    stop: StopHandle,
+    /// Why the rest of the input is not looked at.
+    failure: Option<Failure>,
+    /// The first word of the input, if it was passed over.
+    first_bad: Option<Bad>,
+    /// An input could not be read, or not to its end.
+    is_unread: bool,
+}
+
+impl Filtered {
+    /// What stands before the place of the failure is put out, and nothing that stands behind it, so far as there is an
+    /// order.
+    fn fail(&mut self, failure: Failure) -> ControlFlow<()> {
+        self.failure.get_or_insert(failure);
+        if self.ordered {
+            return ControlFlow::Break(());
+        }
+        self.stop.drain();
+        ControlFlow::Continue(())
+    }
+}
+
+impl Search<Sifted> for Filtered {
+    fn nouns(&self) -> Nouns {
+        let found = match self.keep {
+            Keep::Primes => ["prime", "primes"],
+            Keep::Others => ["other", "others"],
+            Keep::All => ["number", "numbers"],
+        };
+        Nouns { found, items: ["slice", "slices"] }
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    fn types(&self) -> bool {
+        self.types
+    }
+
+    fn put(&mut self, sifted: Sifted, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
+        output.write(&sifted.lines)?;
+        tally.tested += sifted.tested;
+        tally.found += sifted.found;
+        tally.bad += sifted.bad;
+        tally.done += sifted.bytes;
+        if !sifted.complaints.is_empty() {
+            output.flush()?;
+            stderr::write(sifted.complaints);
+        }
+        match sifted.first_bad {
+            Some(bad) if self.bad == OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
+            Some(bad) => _ = self.first_bad.get_or_insert(bad),
+            None => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
+        match error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
+            // The other inputs are read nevertheless.
+            Some(error) => {
+                self.is_unread = true;
+                complain(error);
+            }
+            None => {
+                tally.failed += 1;
+                complain(&error);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    fn is_worth_keeping(&self) -> bool {
+        self.count.is_none() && !self.is_unread
+    }
+
+    fn conclude(&mut self, tally: &Tally, output: &mut Output) -> Result<(), Failure> {
+        if let (Some(layout), None) = (self.count, &self.failure) {
+            output.write(layout.count(tally.found).as_bytes())?;
+        }
+        output.flush()
+    }
+
+    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None if self.is_unread => Err(Failure::Unread),
+            None if tally.bad > 0 && self.bad == OnBad::Report => Err(Failure::Reported(tally.bad)),
+            None if tally.found > 0 => Ok(()),
+            None => match self.first_bad {
+                Some(first) if tally.tested == 0 => Err(Failure::AllBad { bad: tally.bad, first }),
+                _ => Err(Failure::NothingFound),
+            },
+        }
+    }
+}

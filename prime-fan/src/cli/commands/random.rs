@@ -1,0 +1,151 @@
+//! `prime-fan random`.
+
+use std::ops::ControlFlow;
+
+use crate::{Verdict, is_prime, trial_division};
+use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
+
+use crate::cli::args::{self, Finder, Settings};
+use crate::cli::exit::Failure;
+use crate::cli::output::Output;
+use crate::cli::record::{Layout, Record};
+use crate::cli::search::{Run, Search};
+use crate::cli::shutdown::Ending;
+use crate::cli::tally::{Nouns, Tally};
+
+/// Puts out the primes that are found until there are enough, the numbers end or a signal comes.
+pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+    let args::Search { numbers, count, tested, finder, ordered } = search;
+    let layout = Layout::plain(settings.format);
+    let mut output = Output::to(settings, ending)?;
+    output.write(layout.header().as_bytes())?;
+    let pool = Pool { finder, workers: settings.workers, ordered };
+    let primes = match tested {
+        Some(tested) => pool.start(numbers.take(tested)),
+        None => pool.start(numbers),
+    }?;
+    let hunt = Hunt { count, tested, layout, line: Vec::new() };
+    Run::new(hunt, primes, output, settings, ending).finish().await
+}
+
+/// How the numbers are tested.
+struct Pool {
+    finder: Finder,
+    workers: Option<usize>,
+    ordered: bool,
+}
+
+/// A prime, and its place among the numbers drawn.
+type Prime = (u64, u64);
+
+impl Pool {
+    fn start(self, numbers: impl Iterator<Item = u64> + 'static) -> Result<FanIn<Prime>, StartError> {
+        let mut pool = numbers.fan_out().thread_name("prime-finder");
+        if let Some(workers) = self.workers {
+            pool = pool.workers(workers);
+        }
+        if self.ordered {
+            pool = pool.ordered();
+        }
+        match self.finder {
+            Finder::Fast => pool.with(|| {
+                work_fn(|n, job: &mut Job<'_, Prime>| {
+                    if is_prime(n) {
+                        job.emit((n, job.index()));
+                    }
+                    Ok(())
+                })
+            }),
+            Finder::Trial => pool.with(|| {
+                work_fn(|n, job: &mut Job<'_, Prime>| {
+                    if trial_division(n, || job.is_stopped()).ok_or(Stopped)? {
+                        job.emit((n, job.index()));
+                    }
+                    Ok(())
+                })
+            }),
+        }
+    }
+}
+
+/// The search for so many primes.
+struct Hunt {
+    count: u64,
+    tested: Option<usize>,
+    layout: Layout,
+    line: Vec<u8>,
+}
+
+impl Search<Prime> for Hunt {
+    fn nouns(&self) -> Nouns {
+        Nouns { found: ["prime", "primes"], items: ["number", "numbers"] }
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.count)
+    }
+
+    fn observe(&mut self, stats: &Stats, tally: &mut Tally) {
+        tally.tested = stats.completed;
+    }
+
+    fn put(
+        &mut self,
+        (number, index): Prime,
+        tally: &mut Tally,
+        output: &mut Output,
+    ) -> Result<ControlFlow<()>, Failure> {
+        self.line.clear();
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(number).as_bytes();
+        self.layout.write(Record { number, twin: None, index, verdict: Verdict::Prime, place: None }, &mut self.line);
+        output.write(&self.line)?;
+        tally.found += 1;
+        tally.done = tally.found;
+        Ok(if tally.found == self.count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn note(&self, tally: &Tally) -> Option<String> {
+        let end = match self.tested {
+            Some(tested) => format!("gives up after {tested}"),
+            None => "--tested N gives up after N".to_owned(),
+        };
+        let Tally { tested, found, .. } = tally;
+        Some(format!("{tested} numbers tested, {found} of {} primes found so far; {end}, Ctrl-C stops", self.count))
+    }
+
+    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
+        let Tally { tested, found, .. } = *tally;
+        if found == self.count { Ok(()) } else { Err(Failure::Missing { tested, found, count: self.count }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::shutdown::Reason;
+
+    #[test]
+    fn an_interrupt_before_the_pipeline_started_is_not_lost() {
+        actix::System::new().block_on(async {
+            let ending = Ending::default();
+            ending.ask(Reason::Signal);
+            let pool = Pool { finder: Finder::Fast, workers: Some(1), ordered: false };
+            let mut primes = pool.start(2..).unwrap();
+            ending.attach(primes.stop_handle());
+            primes.finished().await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_number_that_was_given_up_does_not_count_as_tested() {
+        actix::System::new().block_on(async {
+            let pool = Pool { finder: Finder::Trial, workers: Some(2), ordered: false };
+            // Only the first can be decided in the time that a test has.
+            let mut primes = pool.start([7].into_iter().chain([18_446_744_073_709_551_557; 10])).unwrap();
+            assert_eq!(primes.next_chunk().await.unwrap().next().unwrap().unwrap(), (7, 0));
+            primes.stop_handle().now();
+            assert_eq!(primes.finished().await.unwrap().completed, 1);
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! How the program ends: the exit codes, and why.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actix_fan::{PipelineError, StartError};
+use anstream::AutoStream;
+use thiserror::Error;
+
+use crate::cli::shutdown::{Signal, TIME_IS_UP};
+use crate::cli::stderr;
+use crate::parse::input::{Bad, shown};
+
+const NOTHING_FOUND: u8 = 1;
+const USAGE: u8 = 2;
+// The numbers of sysexits.h.
+const SOFTWARE: u8 = 70;
+const SYSTEM: u8 = 71;
+const INPUT_OUTPUT: u8 = 74;
+
+/// Why the program ends without having done what it was asked to.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// Wrong arguments, or a text such as `--help` that was asked for.
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+    #[error("could not start {what}")]
+    System {
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("could not start the search")]
+    Start(#[from] StartError),
+    #[error("could not write to the standard output")]
+    Stdout(#[source] io::Error),
+    #[error("could not write to {}", shown(path))]
+    Output {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// It was told when it happened.
+    #[error("an input could not be read")]
+    Unread,
+    #[error("{0}{remedy}", remedy = if .0.is_encoded() { "" } else { "; --bad skip passes over it, --bad report goes on as well" })]
+    Bad(Bad),
+    #[error("none of the input's words ({bad}) is a number; the first: {first}")]
+    AllBad { bad: u64, first: Bad },
+    #[error("bad words in the input: {0}")]
+    Reported(u64),
+    #[error("the search ended too early")]
+    Pipeline(#[from] PipelineError),
+    #[error("the test of {0} of the numbers failed")]
+    Items(u64),
+    #[error("{tested} numbers tested, {found} of {count} primes found: raise --tested to search on")]
+    Missing { tested: u64, found: u64, count: u64 },
+    #[error("nothing was found")]
+    NothingFound,
+    #[error("stopped after {}, as --timeout said", humantime::format_duration(*.0))]
+    TimeIsUp(Duration),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// Whether the results nevertheless are all that there will be.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::NothingFound | Self::AllBad { .. } | Self::Reported(_) => true,
+            // What was finished until then is what was asked for.
+            Self::Interrupted | Self::TimeIsUp(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Why the run ended, as programs are told it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
+                "reader-closed"
+            }
+            Self::Interrupted => "signal",
+            Self::TimeIsUp(_) => "timeout",
+            failure if failure.is_complete() => "complete",
+            _ => "failed",
+        }
+    }
+
+    /// Says what has to be said and returns the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        let code = match &self {
+            Self::Arguments(error) => return print(error),
+            // The reader has seen enough, as `head` does.
+            Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            // The process ends by the signal itself, which says it.
+            Self::Interrupted => return Signal::INTERRUPT.code().into(),
+            // It is seen.
+            Self::NothingFound => return NOTHING_FOUND.into(),
+            Self::Unread => return INPUT_OUTPUT.into(),
+            Self::Missing { .. } | Self::AllBad { .. } => NOTHING_FOUND,
+            Self::Bad(_) | Self::Reported(_) => USAGE,
+            Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
+            Self::System { .. } | Self::Start(_) => SYSTEM,
+            Self::Stdout(_) | Self::Output { .. } => INPUT_OUTPUT,
+            Self::TimeIsUp(_) => TIME_IS_UP,
+        };
+        let mut line = stderr::complaint(&self);
+        if let Some(remedy) = self.remedy() {
+            line.insert_str(line.trim_end().len(), &format!("; {remedy}"));
+        }
+        stderr::write(line);
+        code.into()
+    }
+
+    /// What to do about it, where the error of the system leaves it open.
+    fn remedy(&self) -> Option<&'static str> {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+
+        let (Self::Stdout(error) | Self::Output { source: error, .. }) = self else { return None };
+        match error.kind() {
+            StorageFull | QuotaExceeded => Some("make room, or write elsewhere with --output"),
+            FileTooLarge => Some("raise the limit of `ulimit -f`, or look for less"),
+            _ => None,
+        }
+    }
+}
+
+/// Prints clap's message where it belongs: `--help` to the standard output, an error to the standard error.
+fn print(message: &clap::Error) -> ExitCode {
+    let text = message.render().ansi().to_string();
+    if message.use_stderr() {
+        stderr::write(stderr::in_our_voice(&text));
+    } else if let Err(error) = io::Write::write_all(&mut AutoStream::auto(io::stdout()), text.as_bytes()) {
+        return Failure::Stdout(error).report();
+    }
+    // clap's codes are 0 and 2.
+    ExitCode::from(message.exit_code() as u8)
+}

@@ -1,0 +1,105 @@
+//! The program `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
+
+mod args;
+mod attributes;
+mod commands;
+mod exit;
+mod output;
+mod patience;
+mod progress;
+mod record;
+mod screen;
+mod search;
+mod shutdown;
+mod statistics;
+mod stderr;
+mod summary;
+mod tally;
+mod terminal;
+
+use std::env;
+use std::process::ExitCode;
+
+use actix::System;
+use env_logger::{Env, Target, WriteStyle};
+use tokio::runtime;
+
+use crate::parse::input::Source;
+use args::{Cli, Command, Settings};
+use commands::{filter, packaging, random, range};
+use exit::Failure;
+use shutdown::Ending;
+use statistics::{End, Statistics};
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let ending = Ending::default();
+    let code = match with_statistics(run(&ending), &ending) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    };
+    // Whatever came of the run: a script around it is to stop as well.
+    if let Some(signal) = ending.signal() {
+        signal.end_process();
+    }
+    code
+}
+
+/// Writes the statistics, if there are to be any. That they can't be written is what a run that went well ends with.
+fn with_statistics(result: Result<(), Failure>, ending: &Ending) -> Result<(), Failure> {
+    match ending.take_statistics() {
+        Some(statistics) => {
+            let written = statistics.write(&End::of(&result));
+            result.and(written)
+        }
+        None => result,
+    }
+}
+
+fn run(ending: &Ending) -> Result<(), Failure> {
+    ending.on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
+    match Cli::parse(env::args_os().collect())? {
+        Command::Random(args) => {
+            let (search, settings) = args.into_search()?;
+            in_system("random", &settings, &[], ending)?.block_on(random::run(search, &settings, ending))
+        }
+        Command::Filter(args) => {
+            let (filter, settings) = args.into_filter();
+            in_system("filter", &settings, &filter.sources, ending)?.block_on(filter::run(filter, &settings, ending))
+        }
+        Command::Range(args) => {
+            let (range, settings) = args.into_range();
+            in_system("range", &settings, &[], ending)?.block_on(range::run(range, &settings, ending))
+        }
+        Command::Completions { shell } => packaging::completions(shell),
+        Command::Man { command } => packaging::man(command.as_deref()),
+    }
+}
+
+/// What a search needs around it: the log, the clock, and an event loop for its actors.
+fn in_system(
+    command: &'static str,
+    settings: &Settings,
+    sources: &[Source],
+    ending: &Ending,
+) -> Result<actix::SystemRunner, Failure> {
+    ending.measured_by(Statistics::new(command, settings, sources)?);
+    let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
+    let mut log = env_logger::Builder::new();
+    // What was typed beats what is set for every program.
+    match settings.log_filter {
+        Some(filter) => log.parse_filters(filter),
+        None => log.parse_env(Env::default().default_filter_or("warn")),
+    };
+    log.write_style(style).target(Target::Pipe(Box::new(stderr::Log))).init();
+    if let Some(time) = settings.timeout {
+        ending.after(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
+    }
+    // Left to itself, actix panics where the system refuses what an event loop needs.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::System { what: "the event loop", source })?;
+    Ok(System::with_tokio_rt(|| runtime))
+}

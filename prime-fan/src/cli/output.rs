@@ -1,0 +1,214 @@
+//! Where the results go: the standard output, a stream, or a file that appears at the end.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::cli::args::Settings;
+use crate::cli::attributes;
+use crate::cli::exit::Failure;
+use crate::cli::patience::{Ready, patiently};
+use crate::cli::screen::aside;
+use crate::cli::shutdown::Ending;
+use crate::cli::stderr::say;
+use crate::parse::identity::Identity;
+use crate::parse::input::shown;
+
+const BUFFER: usize = 64 * 1024;
+
+/// Takes lines. They stay in a buffer until it is full or [`flush`](Self::flush) is called.
+pub(crate) struct Output(BufWriter<Target>);
+
+enum Target {
+    Stdout {
+        stdout: Stdout,
+        is_terminal: bool,
+    },
+    /// Something that can't be replaced: a device, a named pipe.
+    Stream {
+        path: PathBuf,
+        file: File,
+    },
+    /// Becomes `path` when it is complete.
+    File {
+        path: PathBuf,
+        file: NamedTempFile,
+    },
+}
+
+/// The file that results go to, unless it is the standard output.
+fn file(settings: &Settings) -> Option<&Path> {
+    settings.output.as_deref().filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout")
+}
+
+/// The file that results will be in, if there is one by now.
+pub(crate) fn identity(settings: &Settings) -> Option<Identity> {
+    match file(settings) {
+        Some(path) => fs::metadata(path).ok().as_ref().and_then(Identity::of),
+        None => Identity::of_stream(io::stdout()),
+    }
+}
+
+impl Output {
+    pub(crate) fn to(settings: &Settings, ending: &Ending) -> Result<Self, Failure> {
+        let Some(path) = file(settings) else { return Ok(Self::stdout()) };
+        match Target::open(path, ending) {
+            Ok((target, lost)) => {
+                if !settings.quiet && !lost.is_empty() {
+                    let (path, lost) = (shown(path), lost.join(", "));
+                    say(format_args!(
+                        "{path} is replaced, which does not keep: {lost}; `> {path}` writes into it instead"
+                    ));
+                }
+                Ok(Self::new(target))
+            }
+            Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
+        }
+    }
+
+    pub(crate) fn stdout() -> Self {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        Self::new(Target::Stdout { stdout, is_terminal })
+    }
+
+    fn new(target: Target) -> Self {
+        Self(BufWriter::with_capacity(BUFFER, target))
+    }
+
+    /// The file that is written to from now on. None: there is none, or it is written to under its name at the end.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self.0.get_ref() {
+            Target::Stdout { stdout, .. } => Identity::of_stream(stdout),
+            Target::Stream { file, .. } => file.metadata().ok().as_ref().and_then(Identity::of),
+            Target::File { .. } => None,
+        }
+    }
+
+    pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        self.0.write_all(lines).map_err(|error| self.failure(error))
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.0.flush().map_err(|error| self.failure(error))
+    }
+
+    /// The results are complete.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        self.flush()?;
+        match self.0.into_parts().0 {
+            Target::Stdout { .. } | Target::Stream { .. } => Ok(()),
+            Target::File { path, file } => {
+                // Without this a crash of the system could leave the new name with an empty file behind it.
+                let synced = file.as_file().sync_all();
+                let replaced = synced.and_then(|()| file.persist(&path).map_err(|error| error.error));
+                replaced.map(drop).map_err(|source| Failure::Output { path, source })
+            }
+        }
+    }
+
+    /// They are not, and will not be. The path of the file that is left alone, if there is one.
+    pub(crate) fn abandon(self) -> Option<PathBuf> {
+        // What is still in the buffer goes nowhere: a file is removed, and of a stream everything that counts was flushed.
+        match self.0.into_parts().0 {
+            Target::Stdout { .. } | Target::Stream { .. } => None,
+            Target::File { path, .. } => Some(path),
+        }
+    }
+
+    fn failure(&self, source: io::Error) -> Failure {
+        match self.0.get_ref() {
+            Target::Stdout { .. } => Failure::Stdout(source),
+            Target::Stream { path, .. } | Target::File { path, .. } => Failure::Output { path: path.clone(), source },
+        }
+    }
+}
+
+impl Target {
+    /// And what can't be kept of the file that is there.
+    fn open(path: &Path, ending: &Ending) -> io::Result<(Self, Vec<&'static str>)> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // What the umask leaves of it.
+                return Ok((Self::beside(behind_link(path)?, 0o666, ending)?, Vec::new()));
+            }
+            Err(error) => return Err(error),
+        };
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        // What could not be written to is not replaced either.
+        let file = File::options().append(true).open(path)?;
+        if !metadata.is_file() || is_handle(path) {
+            return Ok((Self::Stream { path: path.to_owned(), file }, Vec::new()));
+        }
+        // A link stays one; what it leads to is replaced. Until the permissions are those of the old file, nobody else
+        // may open the new one.
+        let target = Self::beside(fs::canonicalize(path)?, 0o600, ending)?;
+        let lost = match &target {
+            Self::File { file: new, .. } => attributes::keep(&file, &file.metadata()?, new.as_file()),
+            Self::Stdout { .. } | Self::Stream { .. } => Vec::new(),
+        };
+        Ok((target, lost))
+    }
+
+    fn beside(path: PathBuf, mode: u32, ending: &Ending) -> io::Result<Self> {
+        let file = ending.owning(|| beside(&path, mode))?;
+        Ok(Self::File { path, file })
+    }
+}
+
+/// Whether the path stands for a file that is open already, which others write to as well.
+fn is_handle(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc")
+}
+
+/// Where a link leads that leads to nothing yet, maybe over other links; the path itself if it is none.
+fn behind_link(path: &Path) -> io::Result<PathBuf> {
+    match fs::read_link(path) {
+        Ok(target) => behind_link(&path.parent().unwrap_or(Path::new("")).join(target)),
+        Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(io::ErrorKind::IsADirectory.into()),
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
+/// A temporary file that can be renamed to `path`: in the same folder, with the permissions `mode` where there are any.
+#[cfg_attr(not(unix), expect(unused_variables))]
+fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(folder)?;
+    let mut builder = Builder::new();
+    builder.prefix(".prime-fan-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions({
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::Permissions::from_mode(mode)
+    });
+    // Nobody has heard of the name that is in the error.
+    builder.tempfile_in(folder).map_err(|error| error.kind().into())
+}
+
+impl Write for Target {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout { stdout, is_terminal: true } => {
+                aside(|| patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)))
+            }
+            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)),
+            Self::Stream { file, .. } => file.write(lines),
+            // Not through the temporary file, which would tell its name in an error.
+            Self::File { file, .. } => file.as_file_mut().write(lines),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
+            // They have no buffer.
+            Self::Stream { .. } | Self::File { .. } => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Bars on a terminal.
+
+use super::View;
+use super::human::{count, fit, percent};
+use crate::cli::stderr;
+use crate::cli::tally::Nouns;
+
+/// Cells of a bar.
+const CELLS: usize = 8;
+
+/// A terminal with fewer columns has room for numbers alone.
+const NARROW: usize = 60;
+
+/// Columns that are left free: what is typed, as ^C, stays on the line.
+const FREE: usize = 3;
+
+const SPINNER: [&str; 4] = ["| ", "/ ", "- ", "\\ "];
+
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    frames: usize,
+}
+
+impl Bars {
+    /// The lines to draw on a terminal of so many columns. `workers`: with one for each worker.
+    pub(super) fn lines(&mut self, view: &View<'_>, nouns: Nouns, workers: bool, columns: usize) -> Vec<String> {
+        self.frames += 1;
+        let head = match view.part {
+            // What counts then is how to leave.
+            Some(_) if view.draining && columns < NARROW => String::new(),
+            Some(part) => bar(part, columns),
+            None => SPINNER[self.frames % SPINNER.len()].to_owned(),
+        };
+        let mut lines = vec![line(&head, &view.facts, columns)];
+        if workers {
+            lines.extend(view.stats.workers.iter().zip(&view.busy).enumerate().map(|(index, (worker, &busy))| {
+                let facts = [(1, format!("worker {index}")), (0, format!(", {}", count(worker.items, nouns.items)))];
+                line(&bar(busy, columns), &facts, columns)
+            }));
+        }
+        if stderr::has_colours() {
+            lines.iter_mut().for_each(colour);
+        }
+        lines
+    }
+}
+
+/// A part from 0 to 1, drawn and in percent.
+fn bar(part: f64, columns: usize) -> String {
+    let percent = percent(part);
+    if columns < NARROW {
+        return format!("{percent:>5}  ");
+    }
+    let full = (part.clamp(0.0, 1.0) * CELLS as f64) as usize;
+    let tip = if full == CELLS { "" } else { ">" };
+    format!("[{:CELLS$}] {percent:>5}  ", "=".repeat(full) + tip)
+}
+
+/// Never longer than the terminal is wide: what wraps can't be drawn over.
+fn line(head: &str, facts: &[(u8, String)], columns: usize) -> String {
+    let room = columns.saturating_sub(FREE);
+    let text = fit(room.saturating_sub(head.len()), facts);
+    let line = if head.len() + text.len() <= room { format!("{head}{text}") } else { head.to_owned() };
+    if line.len() <= room { line } else { String::new() }
+}
+
+fn colour(line: &mut String) {
+    if let Some((cells, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+        *line = format!("[\x1b[36m{cells}\x1b[39m]{rest}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_between_facts_and_never_inside_of_one() {
+        let facts =
+            [(2, "12.3 M numbers/s".to_owned()), (0, ", 3.21 k found".to_owned()), (1, ", 2m 5s left".to_owned())];
+        let line = |columns| line(&bar(0.42, columns), &facts, columns);
+        assert_eq!(line(80), "[===>    ]  42 %  12.3 M numbers/s, 3.21 k found, 2m 5s left");
+        assert_eq!(line(62), "[===>    ]  42 %  12.3 M numbers/s, 2m 5s left");
+        assert_eq!(line(40), " 42 %  12.3 M numbers/s, 2m 5s left");
+        assert_eq!(line(30), " 42 %  12.3 M numbers/s");
+        assert_eq!(line(20), " 42 %  ");
+        assert_eq!(line(5), "");
+        assert_eq!(line(0), "");
+    }
+
+    #[test]
+    fn a_bar_is_full_when_all_is_done() {
+        assert_eq!(bar(0.0, 80), "[>       ]   0 %  ");
+        assert_eq!(bar(0.999, 80), "[=======>]  99 %  ");
+        assert_eq!(bar(1.0, 80), "[========] 100 %  ");
+    }
+}

@@ -1,0 +1,229 @@
+//! A search from its start to its end, whatever it searches: results are put out, progress is shown, and what ends it
+//! is turned into how the program ends.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
+
+use actix::clock::timeout;
+use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, PipelineError, Stats};
+use futures::FutureExt;
+
+use crate::cli::args::Settings;
+use crate::cli::exit::Failure;
+use crate::cli::output::Output;
+use crate::cli::progress::{Progress, TICK};
+use crate::cli::shutdown::{Ending, Reason};
+use crate::cli::stderr::{complain, say};
+use crate::cli::summary;
+use crate::cli::tally::{Nouns, Tally};
+use crate::parse::input::shown;
+
+/// What is done with the results.
+pub(crate) trait Search<T> {
+    fn nouns(&self) -> Nouns;
+
+    /// How much there is to do, in whatever unit, where that is known.
+    fn total(&self) -> Option<u64>;
+
+    /// Whether the user types the input, into whose lines nothing should be drawn.
+    fn types(&self) -> bool {
+        false
+    }
+
+    /// Puts a result out. Break: there are enough.
+    fn put(&mut self, result: T, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
+
+    /// An item has no result. Break: that ends the search.
+    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
+        tally.failed += 1;
+        complain(&error);
+        ControlFlow::Continue(())
+    }
+
+    /// Returns true if it is settled how the search ends, whatever else would end it.
+    fn is_settled(&self) -> bool {
+        false
+    }
+
+    /// Returns true if what was put out so far is worth a file when the search is cut short.
+    fn is_worth_keeping(&self) -> bool {
+        true
+    }
+
+    /// The pipeline's numbers, before the tally is shown or told.
+    fn observe(&mut self, _: &Stats, _: &mut Tally) {}
+
+    /// What a patient user is told while nothing is found, if anything.
+    fn note(&self, _: &Tally) -> Option<String> {
+        None
+    }
+
+    /// Called last, when the search ended of itself.
+    fn conclude(&mut self, _: &Tally, _: &mut Output) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// What is to be said of a search that ended of itself.
+    fn verdict(self, tally: &Tally) -> Result<(), Failure>;
+}
+
+/// A search that runs.
+pub(crate) struct Run<'a, T: Send + 'static, S> {
+    search: S,
+    results: FanIn<T>,
+    output: Output,
+    tally: Tally,
+    progress: Progress,
+    settings: &'a Settings,
+    ending: &'a Ending,
+}
+
+impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
+    pub(crate) fn new(
+        search: S,
+        results: FanIn<T>,
+        output: Output,
+        settings: &'a Settings,
+        ending: &'a Ending,
+    ) -> Self {
+        ending.attach(results.stop_handle());
+        let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
+        Self { search, results, output, tally: Tally::default(), progress, settings, ending }
+    }
+
+    /// Puts everything out and waits for the workers.
+    pub(crate) async fn finish(mut self) -> Result<(), Failure> {
+        let collected = self.collect().await;
+        self.results.stop_handle().now();
+        let ended = self.finished().await;
+        let stats = self.results.stats();
+        self.search.observe(&stats, &mut self.tally);
+        self.ending.note(self.search.nouns(), &self.tally);
+        let enough = match collected {
+            Ok(enough) => enough,
+            Err(failure) => return self.abandon(failure),
+        };
+        let cut_short = self.ending.asked().filter(|_| !enough && !self.search.is_settled());
+        if ended.is_ok()
+            && cut_short.is_none()
+            && let Err(failure) = self.search.conclude(&self.tally, &mut self.output)
+        {
+            return self.abandon(failure);
+        }
+        // A file that was there before is worth more than an empty one.
+        let is_worth_keeping = cut_short.is_none() || (self.tally.found > 0 && self.search.is_worth_keeping());
+        let Self { search, output, tally, mut progress, settings, ending, .. } = self;
+        let nouns = search.nouns();
+        let verdict = match cut_short {
+            _ if ended.is_err() => ended.map_err(Failure::from),
+            _ if tally.failed > 0 => Err(Failure::Items(tally.failed)),
+            Some((Reason::Signal, _)) => Err(Failure::Interrupted),
+            Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(settings.timeout.unwrap_or_default())),
+            None => search.verdict(&tally),
+        };
+        // One that failed before it began has nothing to sum up.
+        let was_begun = tally.tested + tally.bad > 0 || verdict.as_ref().err().is_none_or(Failure::is_complete);
+        // The results come first: all that follows writes to a terminal, which may be stuck or gone.
+        let (left, verdict) = match verdict {
+            Err(failure) if !(failure.is_complete() && is_worth_keeping) => (output.abandon(), Err(failure)),
+            verdict => {
+                ending.committing();
+                (None, output.commit().and(verdict))
+            }
+        };
+        ending.telling();
+        let was_shown = progress.clear();
+        summary::tell(settings, nouns, &tally, &stats, (was_shown && was_begun) || cut_short.is_some());
+        say_not_written(left);
+        verdict
+    }
+
+    /// Ends with results that could not be put out.
+    fn abandon(mut self, failure: Failure) -> Result<(), Failure> {
+        let left = self.output.abandon();
+        self.ending.telling();
+        self.progress.clear();
+        say_not_written(left);
+        Err(failure)
+    }
+
+    /// Waits for the workers. However long they take, the run is not stuck.
+    async fn finished(&mut self) -> Result<(), PipelineError> {
+        loop {
+            if let Ok(ended) = timeout(TICK, self.results.finished()).await {
+                return ended.map(drop);
+            }
+            self.ending.alive();
+        }
+    }
+
+    /// Puts results out until there are enough or no more. Whether there were enough.
+    async fn collect(&mut self) -> Result<bool, Failure> {
+        let mut enough = false;
+        while !enough && let Some(chunk) = self.next_chunk().await? {
+            enough = self.put(chunk)?;
+            self.show(false);
+        }
+        self.output.flush()?;
+        Ok(enough)
+    }
+
+    /// What was put out reaches its reader before this waits.
+    async fn next_chunk(&mut self) -> Result<Option<Chunk<T>>, Failure> {
+        if let Some(chunk) = self.results.next_chunk().now_or_never() {
+            return Ok(chunk);
+        }
+        self.output.flush()?;
+        loop {
+            match timeout(TICK, self.results.next_chunk()).await {
+                Ok(chunk) => return Ok(chunk),
+                Err(_) => self.show(true),
+            }
+        }
+    }
+
+    fn put(&mut self, chunk: Chunk<T>) -> Result<bool, Failure> {
+        for result in chunk {
+            let flow = match result {
+                Ok(result) => self.search.put(result, &mut self.tally, &mut self.output)?,
+                Err(error) => {
+                    // So that on a terminal the message stands behind the results before it.
+                    self.output.flush()?;
+                    self.search.failed(error, &mut self.tally)
+                }
+            };
+            if flow.is_break() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn show(&mut self, waiting: bool) {
+        self.ending.alive();
+        self.ending.note(self.search.nouns(), &self.tally);
+        let now = Instant::now();
+        if self.progress.is_due(now, waiting) {
+            let stats = self.results.stats();
+            self.search.observe(&stats, &mut self.tally);
+            let note = || self.search.note(&self.tally);
+            self.progress.show(now, &self.tally, &stats, self.ending.asked(), note);
+        }
+    }
+}
+
+/// Tells of the file that is left as it was, if there is one.
+fn say_not_written(path: Option<PathBuf>) {
+    if let Some(path) = path {
+        say(format_args!("{} was not written: the results are not complete", shown(&path)));
+    }
+}
+
+/// How many workers to start.
+pub(crate) fn workers(settings: &Settings) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
+    settings.workers.unwrap_or_else(processors)
+}

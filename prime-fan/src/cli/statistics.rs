@@ -1,0 +1,165 @@
+//! The statistics as a document: one per run, however the run ends.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use actix_fan::Stats;
+
+use crate::cli::args::{Settings, StatsForm};
+use crate::cli::exit::Failure;
+use crate::cli::output;
+use crate::cli::record;
+use crate::cli::stderr;
+use crate::cli::summary;
+use crate::cli::tally::{Nouns, Tally};
+use crate::parse::identity::Identity;
+use crate::parse::input::Source;
+
+/// Why a run ended, in a word, and what there is to say about it.
+pub(crate) struct End {
+    pub(crate) reason: &'static str,
+    pub(crate) message: Option<String>,
+}
+
+impl End {
+    pub(crate) fn because(reason: &'static str) -> Self {
+        Self { reason, message: None }
+    }
+
+    pub(crate) fn of(result: &Result<(), Failure>) -> Self {
+        let Err(failure) = result else { return Self::because("complete") };
+        match failure.reason() {
+            "failed" => Self { reason: "failed", message: Some(stderr::plain(failure)) },
+            reason => Self::because(reason),
+        }
+    }
+}
+
+/// What the document will say, as far as is known.
+pub(crate) struct Statistics {
+    /// Where it goes. None: to the standard error.
+    file: Option<(PathBuf, File)>,
+    command: &'static str,
+    seed: Option<u64>,
+    nouns: Nouns,
+    tally: Tally,
+    stats: Stats,
+}
+
+impl Statistics {
+    /// What `settings` ask for, if they do. The file is created at once: that it can't be is no news for the end.
+    /// `sources` are what will be read.
+    pub(crate) fn new(command: &'static str, settings: &Settings, sources: &[Source]) -> Result<Option<Self>, Failure> {
+        let file = match &settings.stats_file {
+            Some(path) => {
+                let others =
+                    || output::identity(settings).into_iter().chain(sources.iter().filter_map(Source::identity));
+                let file = create(path, others).map_err(|source| Failure::Output { path: path.clone(), source })?;
+                Some((path.clone(), file))
+            }
+            None if settings.stats == Some(StatsForm::Json) => None,
+            None => return Ok(None),
+        };
+        let seed = settings.seed.map(|seed| seed.value);
+        let nouns = Nouns { found: ["prime", "primes"], items: ["item", "items"] };
+        Ok(Some(Self { file, command, seed, nouns, tally: Tally::default(), stats: Stats::default() }))
+    }
+
+    pub(crate) fn note(&mut self, nouns: Nouns, tally: &Tally) {
+        (self.nouns, self.tally) = (nouns, *tally);
+    }
+
+    pub(crate) fn note_stats(&mut self, stats: Stats) {
+        self.stats = stats;
+    }
+
+    /// Writes the document, a line.
+    pub(crate) fn write(self, end: &End) -> Result<(), Failure> {
+        let document = self.document(end);
+        match self.file {
+            Some((path, mut file)) => {
+                file.write_all(document.as_bytes()).map_err(|source| Failure::Output { path, source })
+            }
+            None => {
+                stderr::write(document);
+                Ok(())
+            }
+        }
+    }
+
+    fn document(&self, end: &End) -> String {
+        let Self { command, nouns, tally, stats, .. } = self;
+        let seed = self.seed.map_or("null".to_owned(), |seed| seed.to_string());
+        let message = end.message.as_deref().map_or("null".to_owned(), quoted);
+        format!(
+            "{{\"version\":\"{}\",\"command\":\"{command}\",\"seed\":{seed},\
+             \"end\":{{\"reason\":\"{}\",\"message\":{message}}},{}}}\n",
+            env!("CARGO_PKG_VERSION"),
+            end.reason,
+            summary::json(*nouns, tally, stats),
+        )
+    }
+}
+
+/// Creates a file, or empties it, unless it is one of `others`, which would be lost by that.
+fn create<I: Iterator<Item = Identity>>(path: &Path, others: impl FnOnce() -> I) -> io::Result<File> {
+    let was_there = path.exists();
+    let file = File::options().write(true).create(true).truncate(false).open(path)?;
+    // It is there now, so that it is recognised under whatever name another option has for it.
+    let metadata = file.metadata()?;
+    if let Some(identity) = Identity::of(&metadata)
+        && others().any(|other| other == identity)
+    {
+        if !was_there {
+            // If it can't be removed, an empty file is left.
+            let _ = fs::remove_file(path);
+        }
+        return Err(io::Error::other("it is also an input or the output; name another file with --stats-file"));
+    }
+    if metadata.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// As a string of JSON.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", record::json(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn parsed(end: &End) -> Value {
+        let nouns = Nouns { found: ["prime", "primes"], items: ["segment", "segments"] };
+        let tally = Tally { tested: 6, found: 1, ..Tally::default() };
+        let statistics =
+            Statistics { file: None, command: "random", seed: Some(u64::MAX), nouns, tally, stats: Stats::default() };
+        serde_json::from_str(&statistics.document(end)).unwrap()
+    }
+
+    /// These names are documented: programs count on them.
+    #[test]
+    fn the_fields_are_those_that_are_documented() {
+        let document = parsed(&End::because("complete"));
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            names(&document),
+            "bad command elapsed_seconds end found items numbers_per_second seed tested version workers"
+        );
+        assert_eq!(names(&document["end"]), "message reason");
+        assert_eq!(names(&document["items"]), "completed failed skipped taken unit");
+        assert_eq!((&document["seed"], &document["end"]["message"]), (&Value::from(u64::MAX), &Value::Null));
+    }
+
+    #[test]
+    fn a_message_is_escaped() {
+        let message = "could not write to a \"b\\c\"\n\u{1}é".to_owned();
+        let document = parsed(&End { reason: "failed", message: Some(message.clone()) });
+        assert_eq!(document["end"]["message"], Value::from(message));
+    }
+}

@@ -1,0 +1,125 @@
+//! The standard error, and the one voice of all that is said there.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+
+use anstream::AutoStream;
+use anstream::adapter::strip_str;
+use clap::builder::styling::{AnsiColor, Style, Styles};
+
+use crate::cli::screen::aside;
+use crate::cli::terminal;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Whether what is written there may have colours.
+pub(crate) fn has_colours() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
+}
+
+/// What a line begins with.
+pub(crate) const PREFIX: &str = "prime-fan: ";
+
+/// Writes a line.
+pub(crate) fn say(text: impl Display) {
+    write(format_args!("{PREFIX}{text}\n"));
+}
+
+/// Writes a line that nothing depends on, unless it would have to wait.
+pub(crate) fn hint(text: impl Display) {
+    if terminal::takes() {
+        say(text);
+    }
+}
+
+/// Tells an error with its causes.
+pub(crate) fn complain(error: &dyn Error) {
+    write(complaint(error));
+}
+
+/// An error with its causes.
+pub(crate) fn plain(error: &dyn Error) -> String {
+    strip_str(&complaint(error)).to_string().trim_end().trim_start_matches(PREFIX).to_owned()
+}
+
+/// A line about an error with its causes.
+pub(crate) fn complaint(error: &dyn Error) -> String {
+    let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line += &format!(": {}", words(error));
+        cause = error.source();
+    }
+    line + "\n"
+}
+
+/// An error of the operating system in its own words without its number. The standard library has words of its own for
+/// those that it made up, "entity not found" for one.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let shared = error.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref);
+    let Some(error) = error.downcast_ref::<io::Error>().or(shared) else { return error.to_string() };
+    let text = error.to_string();
+    match (error.raw_os_error(), error.kind()) {
+        (Some(code), _) => text.trim_end_matches(&format!(" (os error {code})")).to_owned(),
+        (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
+        (None, io::ErrorKind::IsADirectory) => "Is a directory".to_owned(),
+        // The program's own reason.
+        (None, _) if error.get_ref().is_some() => text,
+        (None, _) => {
+            let mut text = text.chars();
+            text.next().map(|first| first.to_uppercase().chain(text).collect()).unwrap_or_default()
+        }
+    }
+}
+
+/// What clap says of wrong arguments begins like every other message.
+pub(crate) fn in_our_voice(text: &str) -> String {
+    let theirs = Styles::styled().get_error().to_owned();
+    text.replacen(&format!("{theirs}error:{theirs:#}"), &format!("{ERROR}prime-fan:{ERROR:#}"), 1)
+}
+
+/// Writes lines as they are, without colours where there are to be none.
+pub(crate) fn write(lines: impl Display) {
+    let lines = lines.to_string();
+    let plain = if has_colours() { lines } else { strip_str(&lines).to_string() };
+    // One write, so that nothing comes between. If it fails there is nobody left to tell.
+    let _ = aside(|| io::stderr().write_all(plain.as_bytes()));
+}
+
+/// Where the log goes.
+pub(crate) struct Log;
+
+impl Write for Log {
+    /// The logger writes a whole line at a time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        aside(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_same_words_whether_the_system_or_the_library_made_it() {
+        let words = |error: io::Error| words(&error);
+        assert_eq!(words(io::ErrorKind::NotFound.into()), "No such file or directory");
+        assert_eq!(words(io::ErrorKind::PermissionDenied.into()), "Permission denied");
+        assert_eq!(words(io::ErrorKind::WriteZero.into()), "Write zero");
+        // What follows a colon in the program's own messages begins with a small letter.
+        assert_eq!(words(io::Error::other("no luck")), "no luck");
+        #[cfg(unix)]
+        for (code, kind) in [(2, io::ErrorKind::NotFound), (13, io::ErrorKind::PermissionDenied)] {
+            assert_eq!(words(io::Error::from_raw_os_error(code)), words(kind.into()));
+        }
+        let shared = Arc::new(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(super::words(&shared), "No such file or directory");
+    }
+}

@@ -1,0 +1,166 @@
+//! What is told about a search at its end.
+
+use actix_fan::{Stats, WorkerStats};
+
+use crate::cli::args::{Seed, Settings, StatsForm};
+use crate::cli::progress::human::{self, count, fit};
+use crate::cli::stderr::{PREFIX, say, write};
+use crate::cli::tally::{Nouns, Tally};
+use crate::cli::terminal;
+
+const NUMBERS: [&str; 2] = ["number", "numbers"];
+
+/// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
+pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
+    match settings.stats {
+        // It is written when all else is over.
+        Some(StatsForm::Json) => {}
+        Some(StatsForm::Text) => {
+            let seed = settings.seed.map_or(String::new(), |seed| format!("seed       {}\n", seed.value));
+            write(text(nouns, tally, stats) + &seed);
+        }
+        None if settings.summary || (in_any_case && !settings.quiet) => {
+            let columns = terminal::columns().map_or(usize::MAX, |columns| columns.saturating_sub(PREFIX.len()));
+            say(summary(nouns, tally, stats, columns));
+            if let Some(Seed { value, was_drawn: true }) = settings.seed {
+                say(format_args!("--seed {value} draws the same numbers again"));
+            }
+        }
+        None => {}
+    }
+}
+
+fn rate(tally: &Tally, stats: &Stats) -> f64 {
+    tally.tested as f64 / stats.elapsed.as_secs_f64().max(1e-9)
+}
+
+/// What part of its time a worker had work.
+fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
+    (worker.busy.as_secs_f64() / stats.elapsed.as_secs_f64().max(1e-9)).min(1.0)
+}
+
+/// One sentence, on one line of the terminal.
+fn summary(nouns: Nouns, tally: &Tally, stats: &Stats, columns: usize) -> String {
+    let workers = count(stats.workers.len() as u64, ["worker", "workers"]);
+    let mut parts = vec![
+        (3, format!("{} tested", count(tally.tested, NUMBERS))),
+        (0, format!(" by {workers}")),
+        (2, format!(" in {:.3} s", stats.elapsed.as_secs_f64())),
+    ];
+    if tally.tested > 0 {
+        parts.push((1, format!(" ({})", human::rate(rate(tally, stats)))));
+    }
+    parts.push((5, format!(", {} found", count(tally.found, nouns.found))));
+    if tally.bad > 0 {
+        parts.push((4, format!(", {} bad", tally.bad)));
+    }
+    fit(columns, &parts)
+}
+
+fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+    let Stats { taken, completed, failed, skipped, .. } = stats;
+    let mut text = format!(
+        "tested     {}\nfound      {}\nbad        {}\nelapsed    {:.3} s\nrate       {:.0} numbers/s\n",
+        count(tally.tested, NUMBERS),
+        count(tally.found, nouns.found),
+        tally.bad,
+        stats.elapsed.as_secs_f64(),
+        rate(tally, stats),
+    );
+    let taken = count(*taken, nouns.items);
+    text += &format!("taken      {taken}: {completed} completed, {failed} failed, {skipped} skipped\n");
+    for (index, worker) in stats.workers.iter().enumerate() {
+        let WorkerStats { items, batches, rebuilt, .. } = worker;
+        text += &format!(
+            "worker {index:<3} busy {:.1} %, {} in {}, rebuilt {}\n",
+            100.0 * busy(worker, stats),
+            count(*items, nouns.items),
+            count(*batches, ["batch", "batches"]),
+            count(*rebuilt, ["time", "times"]),
+        );
+    }
+    text
+}
+
+/// Fields of an object. Nothing in them needs to be escaped.
+pub(crate) fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+    let workers: Vec<String> = stats
+        .workers
+        .iter()
+        .map(|worker| {
+            let WorkerStats { items, batches, rebuilt, .. } = worker;
+            format!(
+                "{{\"busy_seconds\":{:.6},\"busy\":{:.4},\"items\":{items},\"batches\":{batches},\"rebuilt\":{rebuilt}}}",
+                worker.busy.as_secs_f64(),
+                busy(worker, stats),
+            )
+        })
+        .collect();
+    let Tally { tested, found, bad, .. } = tally;
+    let Stats { taken, completed, failed, skipped, .. } = stats;
+    format!(
+        "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
+         \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
+         \"skipped\":{skipped}}},\"workers\":[{}]",
+        stats.elapsed.as_secs_f64(),
+        rate(tally, stats),
+        nouns.items[1],
+        workers.join(","),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOUNS: Nouns = Nouns { found: ["prime", "primes"], items: NUMBERS };
+
+    fn stats() -> Stats {
+        let mut stats = Stats::default();
+        let mut worker = WorkerStats::default();
+        (worker.busy, worker.items, worker.batches) = (Duration::from_millis(750), 6, 2);
+        (stats.taken, stats.completed, stats.elapsed) = (7, 6, Duration::from_millis(1500));
+        (stats.skipped, stats.workers) = (1, vec![worker]);
+        stats
+    }
+
+    #[test]
+    fn the_summary_is_sound_for_one_and_for_none() {
+        assert_eq!(
+            summary(NOUNS, &Tally::default(), &Stats::default(), 100),
+            "0 numbers tested by 0 workers in 0.000 s, 0 primes found"
+        );
+        let tally = Tally { tested: 6, found: 1, bad: 2, ..Tally::default() };
+        assert_eq!(
+            summary(NOUNS, &tally, &stats(), 100),
+            "6 numbers tested by 1 worker in 1.500 s (4.0 numbers/s), 1 prime found, 2 bad"
+        );
+    }
+
+    #[test]
+    fn the_summary_of_a_large_search_has_room_on_one_line() {
+        let tally = Tally { tested: 6_000_000_000, found: 172_000_000, ..Tally::default() };
+        let summary = |columns: usize| summary(NOUNS, &tally, &stats(), columns - PREFIX.len());
+        assert_eq!(summary(80), "6000000000 numbers tested in 1.500 s, 172000000 primes found");
+        assert_eq!(summary(40), "172000000 primes found");
+    }
+
+    #[test]
+    fn both_forms_tell_the_same_numbers() {
+        let tally = Tally { tested: 6, found: 1, ..Tally::default() };
+        assert_eq!(
+            text(NOUNS, &tally, &stats()),
+            "tested     6 numbers\nfound      1 prime\nbad        0\nelapsed    1.500 s\nrate       4 numbers/s\n\
+             taken      7 numbers: 6 completed, 0 failed, 1 skipped\n\
+             worker 0   busy 50.0 %, 6 numbers in 2 batches, rebuilt 0 times\n"
+        );
+        assert_eq!(
+            json(NOUNS, &tally, &stats()),
+            "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
+             \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
+             \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
+        );
+    }
+}

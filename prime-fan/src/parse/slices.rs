@@ -1,0 +1,332 @@
+//! Files in slices, each of which ends between two words: what the workers parse.
+
+use std::io;
+use std::iter;
+use std::mem;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use memchr::memchr_iter;
+
+use super::buffers::{Buffer, Buffers, KEPT, READ};
+use super::grammar::NumberError;
+use super::input::{BYTE_ORDER_MARK, Input, ReadError};
+use super::numbers::{Number, take};
+
+/// A piece of a file.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    buffer: Buffer,
+    range: Range<usize>,
+    /// None: the standard input.
+    pub(crate) file: Option<Arc<Path>>,
+    /// The line in which it begins, from 1.
+    line: u64,
+    /// The place of its first word among all words of the input, from 0, if they are counted.
+    pub(crate) index: u64,
+}
+
+impl Slice {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer.bytes[self.range.clone()]
+    }
+
+    /// Its words, each with what it is.
+    #[inline]
+    pub(crate) fn words(&self) -> impl Iterator<Item = Word<'_>> {
+        let bytes = self.bytes();
+        let mut at = 0;
+        iter::from_fn(move || {
+            at += bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+            let (length, number) = take(&bytes[at..]);
+            let word = Word { at, text: &bytes[at..at + length], number };
+            at += length;
+            Some(word)
+        })
+    }
+
+    /// The lines of its bytes.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        Lines { bytes: self.bytes(), at: 0, line: self.line }
+    }
+}
+
+/// Tells the lines of bytes that are asked for in their order, so that each line's end is counted once.
+pub(crate) struct Lines<'a> {
+    bytes: &'a [u8],
+    /// Up to here they are counted.
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the byte at `index`, which is not before the one that was asked for last.
+    pub(crate) fn of(&mut self, index: usize) -> u64 {
+        self.line += memchr_iter(b'\n', &self.bytes[self.at..index]).count() as u64;
+        self.at = index;
+        self.line
+    }
+}
+
+/// What stands between white space.
+pub(crate) struct Word<'a> {
+    /// Where it begins in its slice.
+    pub(crate) at: usize,
+    pub(crate) text: &'a [u8],
+    pub(crate) number: Result<Number, NumberError>,
+}
+
+/// The slices of inputs, one input after the other. An input that can't be read, or not to its end, is an error in its
+/// place; the next one follows.
+///
+/// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more. A word of
+/// which more was read than a number may have is given without its end, which may never come; that is passed over.
+pub(crate) struct Slices<I> {
+    inputs: I,
+    current: Option<Reading>,
+    buffers: Buffers,
+    /// What was read and not given yet, and room for more.
+    buffer: Buffer,
+    kept: usize,
+    /// Whether words are counted.
+    counting: bool,
+    words: u64,
+}
+
+struct Reading {
+    input: Input,
+    line: u64,
+    /// Nothing was given yet.
+    is_new: bool,
+    /// What comes next is the rest of a word that was given already.
+    is_inside_word: bool,
+}
+
+impl<I> Slices<I> {
+    pub(crate) fn new(inputs: I, counting: bool) -> Self {
+        let buffers = Buffers::default();
+        let buffer = buffers.take();
+        Self { inputs, current: None, buffers, buffer, kept: 0, counting, words: 0 }
+    }
+
+    /// Reads on until there is a slice; None at the end of the file.
+    fn slice(&mut self, reading: &mut Reading) -> io::Result<Option<Slice>> {
+        loop {
+            let room = &mut self.buffer.bytes[self.kept..self.kept + READ];
+            let read = match reading.input.bytes.read(room) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let mut start = 0;
+            if reading.is_inside_word && read > 0 {
+                // Nothing is kept of such a word.
+                match room[..read].iter().position(u8::is_ascii_whitespace) {
+                    Some(end) => start = end,
+                    None => continue,
+                }
+                reading.is_inside_word = false;
+            }
+            let end = self.kept + read;
+            let mut cut = match room[..read].iter().rposition(u8::is_ascii_whitespace) {
+                Some(last) => self.kept + last + 1,
+                None if read == 0 => end,
+                None => 0,
+            };
+            // It is refused whatever follows.
+            if end - cut >= KEPT {
+                cut = end;
+                reading.is_inside_word = true;
+            }
+            self.kept = end - cut;
+            if cut > 0 {
+                let mut next = self.buffers.take();
+                next.bytes[..self.kept].copy_from_slice(&self.buffer.bytes[cut..end]);
+                let buffer = mem::replace(&mut self.buffer, next);
+                return Ok(Some(self.give(reading, buffer, start..cut)));
+            }
+            if read == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A range of a buffer as a slice.
+    fn give(&mut self, reading: &mut Reading, buffer: Buffer, mut range: Range<usize>) -> Slice {
+        if mem::take(&mut reading.is_new) && buffer.bytes[range.clone()].starts_with(BYTE_ORDER_MARK) {
+            range.start += BYTE_ORDER_MARK.len();
+        }
+        let slice = Slice { buffer, range, file: reading.input.file.clone(), line: reading.line, index: self.words };
+        reading.line += memchr_iter(b'\n', slice.bytes()).count() as u64;
+        if self.counting {
+            self.words += words(slice.bytes());
+        }
+        slice
+    }
+}
+
+impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
+    type Item = Result<Slice, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut reading = match self.current.take() {
+                Some(reading) => reading,
+                None => match self.inputs.next()? {
+                    Ok(input) => Reading { input, line: 1, is_new: true, is_inside_word: false },
+                    Err(error) => return Some(Err(error)),
+                },
+            };
+            match self.slice(&mut reading) {
+                Ok(Some(slice)) => {
+                    self.current = Some(reading);
+                    return Some(Ok(slice));
+                }
+                Ok(None) => {}
+                Err(source) => {
+                    // What was read last may be half a word, which is another number.
+                    self.kept = 0;
+                    return Some(Err(ReadError::new(reading.input.file, source)));
+                }
+            }
+        }
+    }
+}
+
+/// How many words begin in `bytes`, which begin between two words.
+fn words(bytes: &[u8]) -> u64 {
+    let space = |byte: &u8| byte.is_ascii_whitespace();
+    let begin = bytes.windows(2).filter(|pair| space(&pair[0]) & !space(&pair[1])).count();
+    begin as u64 + u64::from(bytes.first().is_some_and(|byte| !space(byte)))
+}
+
+#[cfg(test)]
+impl Slice {
+    /// A slice of a file by that name, from its 7th line and 100th word on.
+    pub(crate) fn for_test(bytes: &[u8], file: &str) -> Self {
+        let buffer = Buffers::default().holding(bytes);
+        Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use proptest::prelude::*;
+
+    use super::super::grammar::LONGEST;
+    use super::*;
+    use crate::checks::words::Parts;
+
+    fn slices(parts: &[&str]) -> Vec<Slice> {
+        let bytes = Parts(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        let input = Input { file: None, bytes: Box::new(bytes) };
+        Slices::new([Ok(input)].into_iter(), true).map(Result::unwrap).collect()
+    }
+
+    fn texts(parts: &[&str]) -> Vec<String> {
+        slices(parts).into_iter().map(|slice| String::from_utf8(slice.bytes().to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_has_arrived_does_not_wait_for_more() {
+        assert_eq!(texts(&["7\n", "11\n", "13"]), ["7\n", "11\n", "13"]);
+        assert_eq!(texts(&["7\n1", "1\n13", "\n"]), ["7\n", "11\n", "13\n"]);
+        assert_eq!(texts(&["7 ", "11 1", "3"]), ["7 ", "11 ", "13"]);
+        assert!(texts(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_slice_knows_its_line_and_its_first_words_index() {
+        let places: Vec<_> = slices(&["1 2\n3\r\n", "4\n5", "6\n\n", "7"]).iter().map(|s| (s.line, s.index)).collect();
+        assert_eq!(places, [(1, 0), (3, 3), (4, 4), (6, 5)]);
+    }
+
+    #[test]
+    fn a_mark_at_the_start_is_no_part_of_the_first_word() {
+        assert_eq!(texts(&["\u{feff}7\n\u{feff}"]), ["7\n", "\u{feff}"]);
+        assert_eq!(texts(&["\u{feff}", "7\n"]), ["7\n"]);
+    }
+
+    #[test]
+    fn a_word_without_an_end_is_cut_short_and_too_long() {
+        let long = "1".repeat(READ);
+        let parts = vec![long.as_str(); 20];
+        let texts = texts(&[&parts[..], &["1 2\n"]].concat());
+        assert_eq!(texts, [long.as_str(), " 2\n"]);
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_is_given_before_its_end_has_come() {
+        let endless = Endless { first: b"7 ", read: Arc::default() };
+        let read = endless.read.clone();
+        let input = Input { file: None, bytes: Box::new(endless) };
+        let mut slices = Slices::new([Ok(input)].into_iter(), true).map(Result::unwrap);
+        let slice = slices.next().unwrap();
+        let words: Vec<_> = slice.words().map(|word| word.number).collect();
+        assert_eq!(words, [Ok(Number::Small(7)), Err(NumberError::TooLong)]);
+        assert_eq!(read.load(Relaxed), 1);
+    }
+
+    /// Gives a word without an end.
+    struct Endless {
+        first: &'static [u8],
+        /// How often it was read from.
+        read: Arc<AtomicUsize>,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.read.fetch_add(1, Relaxed);
+            room.fill(b'1');
+            room[..self.first.len()].copy_from_slice(mem::take(&mut self.first));
+            Ok(room.len())
+        }
+    }
+
+    #[test]
+    fn an_input_that_fails_is_an_error_in_its_place_and_takes_nothing_of_the_others_along() {
+        let input = |bytes: Box<dyn Read + Send>| Ok(Input { file: None, bytes });
+        let parts = |parts: &[&str]| Parts(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        let failing = parts(&["2 3\n5"]).chain(Failing);
+        let missing = Err(ReadError::new(None, io::ErrorKind::NotFound.into()));
+        let inputs = [missing, input(Box::new(failing)), input(Box::new(parts(&["7 11"])))];
+        let slices: Vec<_> = Slices::new(inputs.into_iter(), true)
+            .map(|slice| slice.ok().map(|slice| (String::from_utf8(slice.bytes().to_vec()).unwrap(), slice.index)))
+            .collect();
+        let slice = |text: &str, index| Some((text.to_owned(), index));
+        assert_eq!(slices, [None, slice("2 3\n", 0), None, slice("7 ", 2), slice("11", 3)]);
+    }
+
+    struct Failing;
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::InvalidData.into())
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_stays_so_after_a_mark() {
+        let text = format!("\u{feff}{}", "0".repeat(LONGEST + 5));
+        assert!(texts(&[&text, "\n7"])[0].trim_end().len() > LONGEST);
+    }
+
+    proptest! {
+        #[test]
+        fn slices_are_the_input_and_end_between_words(
+            parts in prop::collection::vec("[ \n\r0-9x]{1,8}", 0..20),
+        ) {
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let whole = parts.concat();
+            let texts = texts(&parts);
+            prop_assert_eq!(texts.concat(), whole.clone());
+            let split: Vec<&str> = texts.iter().flat_map(|text| text.split_ascii_whitespace()).collect();
+            prop_assert_eq!(split, whole.split_ascii_whitespace().collect::<Vec<_>>());
+            prop_assert_eq!(words(whole.as_bytes()), whole.split_ascii_whitespace().count() as u64);
+        }
+    }
+}
