@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use actix::Message;
 
 use crate::end::End;
+use crate::protocol::Ledger;
 
 /// Where every item is, and what the workers did, at one instant.
 ///
-/// `taken = completed + failed + skipped + in_flight` holds in every `Stats`. Items move by the batch that they travel
+/// `taken = completed + failed + skipped + in_flight` holds in every `Stats`: see [`accounted`](Self::accounted). Items move by the batch that they travel
 /// in: they leave `in_flight` when the consumer has taken the last result of their batch.
 ///
 /// With the feature `serde` it is `Serialize`: an object with these fields under their names, but `mean_service_seconds`
@@ -49,6 +50,15 @@ pub struct Stats {
     pub elapsed: Duration,
     /// One entry a worker.
     pub workers: Vec<WorkerStats>,
+}
+
+impl Stats {
+    /// The items that are accounted for: `completed + failed + skipped + in_flight`. It equals [`taken`](Self::taken) at
+    /// every instant, which a test or a monitor may check.
+    pub fn accounted(&self) -> u64 {
+        let Self { taken, completed, failed, skipped, in_flight, .. } = *self;
+        Ledger { taken, completed, failed, skipped, in_flight }.accounted()
+    }
 }
 
 /// What one worker did.

@@ -102,11 +102,7 @@ impl Round {
 }
 
 pub(crate) fn balanced(stats: &Stats) -> Result<(), String> {
-    if stats.taken == stats.completed + stats.failed + stats.skipped + stats.in_flight as u64 {
-        Ok(())
-    } else {
-        Err(format!("the numbers don't add up: {stats:?}"))
-    }
+    if stats.taken == stats.accounted() { Ok(()) } else { Err(format!("the numbers don't add up: {stats:?}")) }
 }
 
 /// Fails with the message unless the condition holds.

@@ -203,7 +203,7 @@ fn run(case: Case) {
 
     let ledger = control.protocol().ledger();
     assert_eq!(ledger.in_flight, 0, "{ledger:?}");
-    assert_eq!(ledger.taken, ledger.completed + ledger.failed + ledger.skipped, "{ledger:?}");
+    assert_eq!(ledger.taken, ledger.accounted(), "{ledger:?}");
     assert!(!ordered || results.is_sorted(), "{results:?}");
     // Each worker may have looked just before the stop.
     assert!(begun_after_stop.load(SeqCst) <= WORKERS);

@@ -11,7 +11,7 @@ pub(crate) struct Ends {
     pub(crate) skipped: usize,
 }
 
-/// Counts of items. `taken = completed + failed + skipped + in_flight` holds after every call.
+/// Counts of items. `taken` equals [`accounted`](Self::accounted) after every call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     pub(crate) taken: u64,
@@ -28,6 +28,11 @@ impl Ledger {
         self.taken += items as u64;
         self.in_flight += items;
         first
+    }
+
+    /// The items that are somewhere: ended in one way or another, or in flight.
+    pub(crate) fn accounted(&self) -> u64 {
+        self.completed + self.failed + self.skipped + self.in_flight as u64
     }
 
     /// Ends items that were in flight.
@@ -52,7 +57,7 @@ mod tests {
         assert_eq!(ledger.take(2), 3);
         assert_eq!((ledger.taken, ledger.in_flight), (5, 5));
         ledger.settle(Ends { completed: 1, failed: 1, skipped: 1 });
-        assert_eq!(ledger.in_flight, 2);
+        assert_eq!((ledger.in_flight, ledger.accounted()), (2, 5));
         ledger.settle(Ends { completed: 2, ..Ends::default() });
         assert_eq!(ledger, Ledger { taken: 5, completed: 3, failed: 1, skipped: 1, in_flight: 0 });
     }

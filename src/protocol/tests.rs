@@ -168,7 +168,7 @@ proptest! {
             let ledger = world.protocol.ledger();
             prop_assert_eq!(ledger.in_flight, world.on_their_way());
             prop_assert!(ledger.in_flight <= window);
-            prop_assert_eq!(ledger.taken, ledger.completed + ledger.in_flight as u64);
+            prop_assert_eq!((ledger.taken, ledger.failed, ledger.skipped), (ledger.accounted(), 0, 0));
             prop_assert!(!stopped || (world.protocol.demand() == 0 && ledger.taken == before));
             let end = world.protocol.end();
             prop_assert!(ended.is_none() || ended == end, "an end changed: {:?}, {:?}", ended, end);

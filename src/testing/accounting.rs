@@ -2,13 +2,11 @@
 
 use crate::stats::Stats;
 
-/// Panics unless every item taken is accounted for: `taken = completed + failed + skipped + in_flight`, which holds at
-/// every instant.
+/// Panics unless every item taken is [accounted for](Stats::accounted), which holds at every instant.
 #[track_caller]
 pub fn assert_balanced(stats: &Stats) {
-    let Stats { taken, completed, failed, skipped, in_flight, .. } = stats;
-    let accounted = completed + failed + skipped + *in_flight as u64;
-    assert_eq!(*taken, accounted, "{taken} items were taken and {accounted} are accounted for: {stats:?}");
+    let (taken, accounted) = (stats.taken, stats.accounted());
+    assert_eq!(taken, accounted, "{taken} items were taken and {accounted} are accounted for: {stats:?}");
 }
 
 /// Panics unless every item taken has ended exactly once: balanced, and nothing in flight. So it is once the stream has

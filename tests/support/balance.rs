@@ -3,7 +3,7 @@
 use actix_fan::Stats;
 
 pub(crate) fn assert_balanced(stats: &Stats) {
-    assert_eq!(stats.taken, stats.completed + stats.failed + stats.skipped + stats.in_flight as u64, "{stats:?}");
+    assert_eq!(stats.taken, stats.accounted(), "{stats:?}");
 }
 
 /// Balanced, and nothing is in flight.

@@ -54,8 +54,7 @@ impl Model for Pipeline {
 impl Pipeline {
     fn is_accounted_for(&self, state: &State) -> bool {
         let ledger = state.protocol.0.ledger();
-        let ended = ledger.completed + ledger.failed + ledger.skipped;
-        ledger.taken == ended + ledger.in_flight as u64
+        ledger.taken == ledger.accounted()
             && (ledger.in_flight == state.on_their_way() || self.flaw == Some(Flaw::CreditBeforeTaken))
     }
 

@@ -385,8 +385,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     fn check(&mut self) {
         let stats = self.control.stats();
-        let accounted = stats.completed + stats.failed + stats.skipped + stats.in_flight as u64;
-        self.expect(stats.taken == accounted, || format!("not every item is accounted for: {stats:?}"));
+        self.expect(stats.taken == stats.accounted(), || format!("not every item is accounted for: {stats:?}"));
         let window = self.control.protocol().window();
         self.expect(stats.in_flight <= window, || {
             format!("{} items are in flight, and the window is {window}", stats.in_flight)
