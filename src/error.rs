@@ -6,6 +6,7 @@ use std::mem;
 
 use thiserror::Error;
 
+use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::util::panic::discard;
 
 /// Any error of a user's work.
@@ -19,7 +20,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 #[non_exhaustive]
 pub enum StartError {
     /// The number of workers, as in [`FanOut::workers`](crate::FanOut::workers), was 0 or more than [`MAX_WORKERS`](crate::MAX_WORKERS).
-    #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = crate::MAX_WORKERS)]
+    #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = MAX_WORKERS)]
     Workers(usize),
     /// The window, as in [`FanOut::window`](crate::FanOut::window), was 0.
     #[error("window is 0: at least 1 item must be allowed in flight")]
@@ -33,7 +34,7 @@ pub enum StartError {
         window: usize,
     },
     /// The stack size, as in [`FanOut::stack_size`](crate::FanOut::stack_size), was out of its range.
-    #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = crate::engine::settings::MIN_STACK, max = crate::engine::settings::MAX_STACK)]
+    #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = MIN_STACK, max = MAX_STACK)]
     StackSize(usize),
     /// The name for the threads holds a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]

@@ -16,6 +16,7 @@ use std::thread::{Builder, JoinHandle};
 
 use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 
+use crate::engine::settings::Threads;
 use crate::engine::state::{Control, Presence};
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
@@ -24,16 +25,6 @@ use crate::util::panic::{catch, discard};
 /// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer leave
 /// less room that others may take first.
 const AHEAD: usize = 8;
-
-/// The threads of a pipeline's or a pool's workers.
-#[derive(Clone, Debug)]
-pub(crate) struct Threads {
-    pub(crate) workers: usize,
-    /// They are named `name-0` and so on.
-    pub(crate) name: String,
-    /// In bytes, where it isn't the default.
-    pub(crate) stack_size: Option<usize>,
-}
 
 impl Threads {
     /// A thread of this name, with a stack of the workers' size.

@@ -3,18 +3,19 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use crate::backend::threads::Threads;
 use crate::error::StartError;
+use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::protocol::{BatchSize, default_window};
 
-/// The most workers that a pool may have.
-pub const MAX_WORKERS: usize = 4096;
-
-/// The smallest stack of a worker, in bytes: room for a panic to be reported, and some for the work.
-pub(crate) const MIN_STACK: usize = 64 * 1024;
-
-/// The largest stack that can be asked for, in bytes. Long before that the operating system refuses.
-pub(crate) const MAX_STACK: usize = isize::MAX as usize / 2;
+/// The threads of a pipeline's or a pool's workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Threads {
+    pub(crate) workers: usize,
+    /// They are named `name-0` and so on.
+    pub(crate) name: String,
+    /// In bytes, where it isn't the default.
+    pub(crate) stack_size: Option<usize>,
+}
 
 /// As the builders were told; what they were not told has a default.
 #[derive(Debug)]
@@ -41,9 +42,7 @@ impl Settings {
 
     /// `item_bytes` is what an item in flight takes, for the default window.
     pub(crate) fn check(&self, item_bytes: usize) -> Result<Checked, StartError> {
-        let workers = self
-            .workers
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS));
+        let workers = self.workers.unwrap_or_else(default_workers);
         if !(1..=MAX_WORKERS).contains(&workers) {
             return Err(StartError::Workers(workers));
         }
@@ -70,4 +69,9 @@ impl Settings {
         let threads = Threads { workers, name: self.thread_name.clone(), stack_size: self.stack_size };
         Ok(Checked { window, batch, threads })
     }
+}
+
+/// One worker per core that the process may use.
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }

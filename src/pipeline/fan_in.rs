@@ -13,7 +13,6 @@ use crate::engine::batch::Chunk;
 use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Aggregator;
-use crate::pipeline::fan_out::FanOut;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::receiver::Tail;
 use crate::pipeline::upstream;
@@ -27,7 +26,7 @@ use crate::stop::StopHandle;
 ///
 /// # Ordering
 ///
-/// Results come as they are finished, or in source order with [`FanOut::ordered`]. The results of one item stay together.
+/// Results come as they are finished, or in source order with [`FanOut::ordered`](crate::FanOut::ordered). The results of one item stay together.
 ///
 /// # Backpressure
 ///
@@ -220,32 +219,6 @@ impl<T: Send + 'static> FanIn<T> {
             }
         }
         self.finished().await
-    }
-
-    /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
-    /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
-    /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the earlier
-    /// ones a moment later, when their stream is dropped, and what is in flight in them is lost.
-    /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
-    /// `finished` and [`StopHandle::workers_gone`] wait for the workers of this stage and of all earlier ones.
-    ///
-    /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
-    /// All of this holds for a stream that is made from this one by adapters and then fanned out, if they pass
-    /// [`size_hint`](Stream::size_hint) on, as most do; behind others the earlier stage is stopped when its stream is dropped.
-    ///
-    /// ```
-    /// use actix_fan::FanOutExt;
-    /// use futures::StreamExt;
-    ///
-    /// # actix::System::new().block_on(async {
-    /// let halves = (0..10u32).fan_out().ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2))?;
-    /// let squares = halves.fan_out().ordered().map(|n| n * n)?;
-    /// assert_eq!(squares.map(Result::unwrap).collect::<Vec<_>>().await, [0, 1, 4, 9, 16]);
-    /// # Ok::<(), actix_fan::StartError>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn fan_out(self) -> FanOut<Self> {
-        FanOut::new(self)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The builder: how a source is fanned out, and the start of the actors.
+//! How a source is fanned out: where that begins, the builder, and the start of the actors.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use futures::Stream;
 use tokio::sync::mpsc;
 
 use crate::backend::entrance;
-use crate::backend::threads::{Threads, start_crew};
+use crate::backend::threads::start_crew;
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::executor::Factory;
 use crate::engine::host::{Host, watch};
-use crate::engine::settings::{Checked, Settings};
+use crate::engine::settings::{Checked, Settings, Threads};
 use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::aggregator::{Aggregator, Finish};
@@ -19,6 +19,7 @@ use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::receiver::Tail;
+use crate::pipeline::source::{Source, TrySource};
 use crate::pipeline::upstream::runs_of;
 use crate::pipeline::worker::{Shared, Worker};
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
@@ -27,6 +28,91 @@ use crate::util::panic::Guarded;
 use crate::util::time_slice::{SLICE, Slice};
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
+
+/// Starts a fan-out from any source.
+pub trait FanOutExt {
+    /// Fans the items of an iterator or a stream out: see [`FanOut`], which says over how many workers and so on.
+    ///
+    /// The source is polled on the arbiter where the pipeline is started, and need not be `Send`. An iterator that may
+    /// block (a file, standard input, a slow computation) belongs into [`blocking`](crate::blocking()), which runs it on a
+    /// thread of its own. An endless source is fine.
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::{StreamExt, stream};
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let from_an_iterator = (1..=10u32).fan_out().map(|n| n * n)?;
+    /// let from_a_stream = stream::iter(1..=10u32).fan_out().map(|n| n * n)?;
+    /// assert_eq!(from_an_iterator.count().await + from_a_stream.count().await, 20);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    fn fan_out<K>(self) -> FanOut<<Self as Source<K>>::Stream>
+    where
+        Self: Source<K> + Sized,
+    {
+        FanOut::new(self.into_source())
+    }
+
+    /// Fans the good items of a stream of results out. An error takes its item's place: it goes past the work to the
+    /// consumer, as an [`ItemError`], in order if that was asked for.
+    ///
+    /// The [`FanIn`] of an earlier stage does this by itself; here is the same for a stream made from one,
+    /// and for any stream of results.
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::{StreamExt, stream};
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let words = stream::iter(["1", "x", "3"].map(str::parse::<u32>));
+    /// let mut squares = words.try_fan_out().ordered().map(|n| n * n)?;
+    /// assert_eq!(squares.next().await.unwrap()?, 1);
+    /// assert_eq!(squares.next().await.unwrap().unwrap_err().to_string(), "the source failed at item 1");
+    /// assert_eq!(squares.next().await.unwrap()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    fn try_fan_out<I, E>(self) -> FanOut<TrySource<Self>>
+    where
+        Self: Stream<Item = Result<I, E>> + Sized + 'static,
+        E: Into<BoxError>,
+    {
+        FanOut::new(TrySource::new(self))
+    }
+}
+
+impl<T> FanOutExt for T {}
+
+impl<T: Send + 'static> FanIn<T> {
+    /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
+    /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
+    /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the earlier
+    /// ones a moment later, when their stream is dropped, and what is in flight in them is lost.
+    /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
+    /// `finished` and [`StopHandle::workers_gone`](crate::StopHandle::workers_gone) wait for the workers of this stage and
+    /// of all earlier ones.
+    ///
+    /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
+    /// All of this holds for a stream that is made from this one by adapters and then fanned out, if they pass
+    /// [`size_hint`](Stream::size_hint) on, as most do; behind others the earlier stage is stopped when its stream is dropped.
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let halves = (0..10u32).fan_out().ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2))?;
+    /// let squares = halves.fan_out().ordered().map(|n| n * n)?;
+    /// assert_eq!(squares.map(Result::unwrap).collect::<Vec<_>>().await, [0, 1, 4, 9, 16]);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fan_out(self) -> FanOut<Self> {
+        FanOut::new(self)
+    }
+}
 
 /// A source that is about to be fanned out: set what matters, then say what the workers do.
 ///

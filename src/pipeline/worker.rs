@@ -101,10 +101,11 @@ mod tests {
     use actix::{Addr, Context, System};
 
     use super::*;
-    use crate::backend::threads::{Threads, start_crew};
+    use crate::backend::threads::start_crew;
     use crate::backend::{Post, entrance};
     use crate::engine::batch::Batch;
     use crate::engine::permit::Ticket;
+    use crate::engine::settings::Threads;
     use crate::engine::state::{Control, Intake};
     use crate::protocol::{BatchSize, Phase, Protocol};
     use crate::util::clock::{self, CLOCK};

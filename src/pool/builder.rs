@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::backend::threads::{Threads, start_crew};
+use crate::backend::threads::start_crew;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::settings::{Checked, Settings};
+use crate::engine::settings::{Checked, Settings, Threads};
 use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;

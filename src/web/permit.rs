@@ -1,13 +1,14 @@
-//! A permit for one stream, and what all of them share.
+//! A permit for one stream, and what all of them share: limit, phase, counts and the pipelines that are open.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
-use super::streams::StreamsStats;
 use crate::engine::state::Control;
 use crate::protocol;
 use crate::util::waker::caught;
@@ -110,6 +111,32 @@ impl Phase {
             Self::Draining => Some(protocol::Phase::Draining),
             Self::Stopped => Some(protocol::Phase::Stopped),
         }
+    }
+}
+
+/// Numbers about the streams of an application: [`Streams::stats`](super::Streams::stats). It is `Serialize`: an object with these fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamsStats {
+    /// Permits that are out: streams that are open, and those whose threads have not all left their last item.
+    pub open: usize,
+    /// Most permits at a time.
+    pub limit: usize,
+    /// How many times a permit was refused, because all were out or at the end.
+    pub refused: u64,
+    /// How many streams were ended because their clients took nothing for too long.
+    pub stalled: u64,
+}
+
+impl Serialize for StreamsStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { open, limit, refused, stalled } = self;
+        let mut stats = serializer.serialize_struct("StreamsStats", 4)?;
+        stats.serialize_field("open", open)?;
+        stats.serialize_field("limit", limit)?;
+        stats.serialize_field("refused", refused)?;
+        stats.serialize_field("stalled", stalled)?;
+        stats.end()
     }
 }
 

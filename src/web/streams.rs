@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use futures::future::{Either, select};
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
 
-use super::permit::{Permit, Phase, Shared};
+use super::permit::{Permit, Phase, Shared, StreamsStats};
 use super::refused::Refused;
 use super::signals::Signals;
 use crate::util::log;
@@ -74,32 +72,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub struct Streams {
     shared: Arc<Shared>,
     retry_after: Duration,
-}
-
-/// Numbers about the streams of an application: [`Streams::stats`]. It is `Serialize`: an object with these fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StreamsStats {
-    /// Permits that are out: streams that are open, and those whose threads have not all left their last item.
-    pub open: usize,
-    /// Most permits at a time.
-    pub limit: usize,
-    /// How many times a permit was refused, because all were out or at the end.
-    pub refused: u64,
-    /// How many streams were ended because their clients took nothing for too long.
-    pub stalled: u64,
-}
-
-impl Serialize for StreamsStats {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { open, limit, refused, stalled } = self;
-        let mut stats = serializer.serialize_struct("StreamsStats", 4)?;
-        stats.serialize_field("open", open)?;
-        stats.serialize_field("limit", limit)?;
-        stats.serialize_field("refused", refused)?;
-        stats.serialize_field("stalled", stalled)?;
-        stats.end()
-    }
 }
 
 impl Streams {

@@ -14,10 +14,9 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
-use crate::backend::threads::Threads;
 use crate::engine::batch::Spares;
 use crate::engine::executor::{Factory, Workbench};
-use crate::engine::settings::Checked;
+use crate::engine::settings::{Checked, Threads};
 use crate::engine::state::{Control, Intake, Presence};
 use crate::error::ItemError;
 use crate::pipeline::aggregator::Aggregator;
