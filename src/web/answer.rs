@@ -48,6 +48,41 @@ impl Settings {
     }
 }
 
+/// The setters that all formats have. `$telling` is where the format keeps how much it tells.
+macro_rules! setters {
+    (telling: $($telling:ident).+) => {
+        /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
+        /// stream end with the others: see [`Streams`](super::Streams).
+        pub fn permit(mut self, permit: super::Permit) -> Self {
+            self.settings.permit = Some(permit);
+            self
+        }
+
+        /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`,
+        /// `flatten`, `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines
+        /// are found by themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
+        pub fn of(mut self, run: &crate::StopHandle) -> Self {
+            self.settings.add(run);
+            self
+        }
+
+        /// Ends the stream when its client takes nothing for so long while there is something to write. The default is
+        /// 60 s; zero turns it off. See [Slow clients](super#slow-clients).
+        pub fn stall_timeout(mut self, period: std::time::Duration) -> Self {
+            self.settings.stall = period;
+            self
+        }
+
+        /// Tells the client the messages of panics and the errors of the work as well.
+        pub fn with_causes(mut self) -> Self {
+            self.$($telling).+.causes = true;
+            self
+        }
+    };
+}
+
+pub(super) use setters;
+
 /// The answer. Nobody on the way to the client is to keep it or to hold it back.
 pub(super) fn respond<S, F, T>(
     results: S,

@@ -9,12 +9,10 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures::Stream;
 use serde::Serialize;
 
-use super::answer::{Settings, respond};
+use super::answer::{Settings, respond, setters};
 use super::messages::{Messages, event, is_one_line};
-use super::permit::Permit;
 use super::write::{self, WriteJson};
 use crate::error::ItemError;
-use crate::stop::StopHandle;
 
 /// Proxies and browsers give a quiet connection half a minute or more.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -168,33 +166,7 @@ impl<S, W> Events<S, W> {
         self
     }
 
-    /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
-    /// stream end with the others: see [`Streams`](super::Streams).
-    pub fn permit(mut self, permit: Permit) -> Self {
-        self.settings.permit = Some(permit);
-        self
-    }
-
-    /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`, `flatten`,
-    /// `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines are found by
-    /// themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
-    pub fn of(mut self, run: &StopHandle) -> Self {
-        self.settings.add(run);
-        self
-    }
-
-    /// Ends the stream when its client takes nothing for so long while there is something to write. The default is 60 s;
-    /// zero turns it off. See [Slow clients](super#slow-clients).
-    pub fn stall_timeout(mut self, period: Duration) -> Self {
-        self.settings.stall = period;
-        self
-    }
-
-    /// Tells the client the messages of panics and the errors of the work as well.
-    pub fn with_causes(mut self) -> Self {
-        self.messages.telling.causes = true;
-        self
-    }
+    setters!(telling: messages.telling);
 }
 
 impl<S, T, W> Responder for Events<S, W>
