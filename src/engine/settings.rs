@@ -75,3 +75,43 @@ impl Settings {
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
+
+/// The setters of the workers' threads, for a builder whose field `settings` is [`Settings`]. Their texts are the same for all
+/// builders but for the default name, which is `THREAD_NAME` then, and what else there is to say about `workers`.
+macro_rules! thread_setters {
+    (thread_name: $name:literal $(, workers: $advice:literal)?) => {
+        const THREAD_NAME: &str = $name;
+
+        /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
+        ///
+        /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's
+        /// processor quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work faster.
+        $(#[doc = $advice])?
+        pub fn workers(mut self, workers: usize) -> Self {
+            self.settings.workers = Some(workers);
+            self
+        }
+
+        #[doc = concat!(
+            "Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `", $name, "`."
+        )]
+        /// While the workers start there are a few more threads of these names, and `name-start`.
+        pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+            self.settings.thread_name = name.into();
+            self
+        }
+
+        /// The stack of each worker's thread, in bytes: at least 65,536.
+        ///
+        /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
+        /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
+        /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
+        /// work gets.
+        pub fn stack_size(mut self, bytes: usize) -> Self {
+            self.settings.stack_size = Some(bytes);
+            self
+        }
+    };
+}
+
+pub(crate) use thread_setters;

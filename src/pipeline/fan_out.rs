@@ -11,7 +11,7 @@ use crate::backend::threads::start_crew;
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::executor::Factory;
 use crate::engine::host::{Host, watch};
-use crate::engine::settings::{Checked, Settings, Threads};
+use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
 use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::aggregator::{Aggregator, Finish};
@@ -134,17 +134,10 @@ pub struct FanOut<S> {
 
 impl<S> FanOut<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self { source, settings: Settings::new(BatchSize::Adaptive, "fan-worker"), ordered: false }
+        Self { source, settings: Settings::new(BatchSize::Adaptive, Self::THREAD_NAME), ordered: false }
     }
 
-    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
-    ///
-    /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's processor
-    /// quota and the process's affinity. More of them don't make CPU-bound work faster.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.settings.workers = Some(workers);
-        self
-    }
+    thread_setters!(thread_name: "fan-worker");
 
     /// The most items in flight: queued, running, or finished and not yet taken by the consumer. At least 1.
     ///
@@ -178,24 +171,6 @@ impl<S> FanOut<S> {
     /// as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
-        self
-    }
-
-    /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `fan-worker`.
-    /// While the workers start there are a few more threads of these names, and `name-start`.
-    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.thread_name = name.into();
-        self
-    }
-
-    /// The stack of each worker's thread, in bytes: at least 65,536.
-    ///
-    /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
-    /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
-    /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
-    /// work gets.
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.settings.stack_size = Some(bytes);
         self
     }
 }

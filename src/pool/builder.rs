@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::threads::start_crew;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::settings::{Checked, Settings, Threads};
+use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
 use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;
@@ -22,7 +22,7 @@ const SUBMISSION_BYTES: usize = 256;
 
 /// Starts to build a [`Pool`]: see there.
 pub fn pool() -> PoolBuilder {
-    PoolBuilder { settings: Settings::new(BatchSize::Fixed(1), "pool-worker") }
+    PoolBuilder { settings: Settings::new(BatchSize::Fixed(1), PoolBuilder::THREAD_NAME) }
 }
 
 /// A [`Pool`] about to be started: set what matters, then say what the workers do.
@@ -41,15 +41,7 @@ pub struct PoolBuilder {
 }
 
 impl PoolBuilder {
-    /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
-    ///
-    /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's processor
-    /// quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work faster; one fewer leaves
-    /// a core to the arbiters.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.settings.workers = Some(workers);
-        self
-    }
+    thread_setters!(thread_name: "pool-worker", workers: "One fewer leaves a core to the arbiters.");
 
     /// The most items in flight: queued, running, or finished and not yet taken from a [`PoolStream`](crate::PoolStream).
     /// At least 1.
@@ -60,23 +52,6 @@ impl PoolBuilder {
     /// worker.
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
-        self
-    }
-
-    /// Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `pool-worker`.
-    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.thread_name = name.into();
-        self
-    }
-
-    /// The stack of each worker's thread, in bytes: at least 65,536.
-    ///
-    /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
-    /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
-    /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
-    /// work gets.
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.settings.stack_size = Some(bytes);
         self
     }
 
