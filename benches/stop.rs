@@ -4,7 +4,7 @@
 //!
 //! Three questions, each of a pipeline with default settings and 2 workers in full swing:
 //!
-//! - *Stop at once*: from `now()` until `workers_gone()` returns, when every thread of the pool has ended. 1,000,000 items
+//! - *Stop at once*: from `now()` until `workers_stopped()` returns, when every thread of the pool has ended. 1,000,000 items
 //!   of 10 us are on offer.
 //! - *Drain*: from `drain()` until the consumer has seen the end of the stream. An item that runs is waited for, whatever
 //!   it costs, so the longest item is taken off: what is left is what had been queued ahead, and the hand-over.
@@ -95,7 +95,7 @@ async fn stop_at_once(steps: u64) -> Duration {
     let stop = results.stop_handle();
     let called = Instant::now();
     stop.now();
-    stop.workers_gone().await;
+    stop.workers_stopped().await;
     called.elapsed()
 }
 

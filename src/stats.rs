@@ -1,7 +1,6 @@
 //! Numbers about a running or finished pipeline or pool.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::Message;
 
@@ -83,54 +82,4 @@ pub struct Snapshot;
 
 impl Message for Snapshot {
     type Result = Stats;
-}
-
-/// A worker's own counters. Only its thread writes them, so plain loads and stores do; a reader may see one batch's
-/// counters half updated, which no invariant rests on.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    busy: AtomicU64,
-    items: AtomicU64,
-    batches: AtomicU64,
-    rebuilt: AtomicU64,
-    /// Nanoseconds from the pipeline's start to that of the running batch, plus 1; 0 when idle.
-    since: AtomicU64,
-}
-
-impl Meter {
-    pub(crate) fn begin(&self, start: Instant, now: Instant) {
-        self.since.store(nanos(now - start) + 1, Relaxed);
-    }
-
-    pub(crate) fn end(&self, busy: Duration, items: usize) {
-        add(&self.busy, nanos(busy));
-        add(&self.items, items as u64);
-        add(&self.batches, 1);
-        self.since.store(0, Relaxed);
-    }
-
-    pub(crate) fn rebuilt(&self) {
-        add(&self.rebuilt, 1);
-    }
-
-    pub(crate) fn read(&self, start: Instant, now: Instant) -> WorkerStats {
-        let running = match self.since.load(Relaxed) {
-            0 => 0,
-            since => nanos(now - start).saturating_sub(since - 1),
-        };
-        WorkerStats {
-            busy: Duration::from_nanos(self.busy.load(Relaxed) + running),
-            items: self.items.load(Relaxed),
-            batches: self.batches.load(Relaxed),
-            rebuilt: self.rebuilt.load(Relaxed),
-        }
-    }
-}
-
-fn add(counter: &AtomicU64, more: u64) {
-    counter.store(counter.load(Relaxed) + more, Relaxed);
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,12 +1,11 @@
 //! Cancellation.
 
 use std::fmt;
-use std::sync::Arc;
 
 use actix::Message;
 
 use crate::end::End;
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::stats::Stats;
@@ -53,36 +52,36 @@ impl From<Stop> for Phase {
 /// Stops a pipeline or a pool from any thread, and tells how it is doing. Cheap to clone; it keeps neither running.
 #[derive(Clone)]
 pub struct StopHandle {
-    control: Arc<Control>,
+    run: Run,
 }
 
 impl StopHandle {
-    pub(crate) fn new(control: Arc<Control>) -> Self {
-        Self { control }
+    pub(crate) fn new(run: Run) -> Self {
+        Self { run }
     }
 
     #[cfg(feature = "web")]
-    pub(crate) fn control(&self) -> &Arc<Control> {
-        &self.control
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// What the message does.
     #[cfg(feature = "testing")]
     pub(crate) fn stop(&self, stop: Stop) {
-        self.control.advance(stop.into());
+        self.run.advance(stop.into());
     }
 
     /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it. That goes for the earlier
     /// stages of a chain and for the pipelines of a merged stream too, polled or not: see
     /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
     pub fn now(&self) {
-        self.control.advance(Phase::Stopped);
+        self.run.advance(Phase::Stopped);
     }
 
     /// [`Stop::Drain`]. In a chain of stages it belongs to the first: later ones then end by themselves, while a drain of
     /// a later one drops the stream of the earlier one.
     pub fn drain(&self) {
-        self.control.advance(Phase::Draining);
+        self.run.advance(Phase::Draining);
     }
 
     /// Returns true if what has not begun is skipped: after [`Stop::Now`], a dropped stream, or a [`PipelineError`] other
@@ -90,23 +89,23 @@ impl StopHandle {
     ///
     /// [`PipelineError`]: crate::PipelineError
     pub fn is_stopped(&self) -> bool {
-        self.control.is_stopped()
+        self.run.state.is_stopped()
     }
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {
-        self.control.stats()
+        self.run.stats()
     }
 
     /// How it ended; `None` while it goes on. The same as [`Stats::end`], for those who need no numbers.
     pub fn end(&self) -> Option<End> {
-        self.control.end()
+        self.run.state.end()
     }
 
     /// Why the pipeline or the pool ended without being asked to, as soon as that is known: what still runs may not have
     /// returned by then.
     pub fn error(&self) -> Option<&PipelineError> {
-        self.control.error()
+        self.run.state.error()
     }
 
     /// Waits until the pipeline or the pool has [ended](End) and every worker's thread has dropped its work; returns the
@@ -136,7 +135,7 @@ impl StopHandle {
     /// As [`error`](Self::error); [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for
     /// itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
-        self.control.ended().await
+        self.run.finished().await
     }
 
     /// Waits until every worker's thread has left its last item and dropped its `Work`; in a chain or a merged stream, the
@@ -147,8 +146,8 @@ impl StopHandle {
     ///
     /// Returns true once they have, which is always the case where none of those threads waits. On one of them it returns
     /// false at once, since it would wait for itself.
-    pub async fn workers_gone(&self) -> bool {
-        self.control.workers_gone().await.is_ok()
+    pub async fn workers_stopped(&self) -> bool {
+        self.run.workers_stopped().await.is_ok()
     }
 }
 

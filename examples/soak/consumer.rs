@@ -224,7 +224,7 @@ impl Consumer {
                 if dropped {
                     exact = false;
                     drop(stream);
-                    tail.workers_gone().await;
+                    tail.workers_stopped().await;
                     let settled = eventually(|| tail.stats().in_flight == 0).await;
                     ensure(settled, || format!("in flight after a drop: {:?}", tail.stats()))?;
                     Ok(tail.stats())

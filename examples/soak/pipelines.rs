@@ -131,7 +131,7 @@ fn came(end: &End, source: Source, stages: &[&Fates], taken: u64, receipts: &Rec
 
 /// Waits until a stage whose stream went elsewhere is at rest; returns what it took.
 async fn gone(round: &Round, stage: &StopHandle) -> Result<u64, String> {
-    stage.workers_gone().await;
+    stage.workers_stopped().await;
     let settled = eventually(|| stage.stats().in_flight == 0).await;
     let stats = stage.stats();
     ensure(settled, || format!("in flight for good: {stats:?}"))?;

@@ -242,7 +242,7 @@ async fn finish(round: &Round, shared: Arc<Shared>, ending: Ending, fates: &Fate
     let error = if ending == Ending::Drop {
         round.stopped("pool dropped");
         drop(pool);
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
         None
     } else {
         let error = pool.drain().await.err();

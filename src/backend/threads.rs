@@ -16,8 +16,8 @@ use std::thread::{Builder, JoinHandle};
 
 use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 
+use crate::engine::intake::{Run, WorkerGuard};
 use crate::engine::settings::Threads;
-use crate::engine::state::{Control, Presence};
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
@@ -55,9 +55,9 @@ impl Threads {
 pub(crate) fn start_crew<A, S>(
     system: &System,
     threads: Threads,
-    control: &Arc<Control>,
+    run: &Run,
     shared: Arc<S>,
-    hire: impl Fn(usize, Arc<S>, Presence) -> A + Send + Sync + 'static,
+    hire: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
     ready: impl FnOnce(Addr<A>) + Send + 'static,
 ) -> Result<(), StartError>
 where
@@ -67,7 +67,7 @@ where
     let reserve = |worker| Reserved::start(threads.worker(worker)).map_err(|error| threads.refused(worker, error));
     let reserved: Vec<Reserved> = (0..threads.workers).map(reserve).collect::<Result<_, _>>()?;
     let starter = threads.builder(format!("{}-start", threads.name));
-    let (system, control, its) = (system.clone(), Arc::clone(control), threads.clone());
+    let (system, run, its) = (system.clone(), run.clone(), threads.clone());
     let start = move || {
         System::set_current(system);
         let mut reserved = VecDeque::from(reserved);
@@ -76,7 +76,7 @@ where
             reserved.pop_front().expect("each worker has a place").join();
             Ok(())
         };
-        man(&its, &control, shared, hire, room, ready);
+        man(&its, &run, shared, hire, room, ready);
     };
     starter.spawn(start).map(drop).map_err(|error| threads.refused(threads.workers - 1, error))
 }
@@ -84,9 +84,9 @@ where
 /// Starts the threads as soon as there is `room` for each.
 fn man<A, S>(
     threads: &Threads,
-    control: &Arc<Control>,
+    run: &Run,
     shared: Arc<S>,
-    hire: impl Fn(usize, Arc<S>, Presence) -> A + Send + Sync + 'static,
+    hire: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
     mut room: impl FnMut(usize) -> Result<(), String>,
     ready: impl FnOnce(Addr<A>),
 ) where
@@ -108,18 +108,18 @@ fn man<A, S>(
     // Each thread takes its share along, since actix lets go of this closure only after the last worker has ended. The
     // shares of threads that were never started are dropped with the closure: nobody waits for those workers.
     let shares =
-        Mutex::new((0..workers).map(|_| (Arc::clone(&shared), Presence(Arc::clone(control)))).collect::<Vec<_>>());
+        Mutex::new((0..workers).map(|_| (Arc::clone(&shared), WorkerGuard::of_worker(run))).collect::<Vec<_>>());
     drop(shared);
     let factory = move || {
         let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (shared, presence) = share.expect("a thread builds one worker");
-        hire(ids.fetch_add(1, Relaxed), shared, presence)
+        let (shared, guard) = share.expect("a thread builds one worker");
+        hire(ids.fetch_add(1, Relaxed), shared, guard)
     };
     match catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)) {
         Ok(crew) => ready(crew),
         Err(panic) => {
             let message = refused.unwrap_or(panic);
-            control.fail(PipelineError::WorkerThread { worker: started, workers, message }, Phase::Stopped);
+            run.fail(PipelineError::WorkerThread { worker: started, workers, message }, Phase::Stopped);
             discard(ready);
         }
     }
@@ -155,10 +155,11 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::engine::state::Intake;
+    use crate::engine::intake::Core;
+    use crate::pipeline::intake::SourceIntake;
     use crate::protocol::{BatchSize, Protocol};
 
-    struct Idler(#[allow(dead_code, reason = "it is there to be dropped")] Presence);
+    struct Idler(#[allow(dead_code, reason = "it is there to be dropped")] WorkerGuard);
     impl Actor for Idler {
         type Context = SyncContext<Self>;
     }
@@ -166,19 +167,20 @@ mod tests {
     #[test]
     fn a_thread_that_is_refused_late_ends_the_pipeline_and_nobody_waits_for_the_others() {
         let threads = Threads { workers: 5, name: "late".into(), stack_size: None };
-        let control = Arc::new(Control::new(Protocol::new(5, 5, BatchSize::Fixed(1), 8), 5, Intake::source()));
+        let core = Core::new(Protocol::new(5, 5, BatchSize::Fixed(1), 8), 5, None);
+        let run = SourceIntake::new(core, Vec::new()).run();
         let shared = Arc::new(());
         let weak = Arc::downgrade(&shared);
         actix::System::new().block_on(async {
             let room = |worker| if worker < 2 { Ok(()) } else { Err("no room".to_owned()) };
             let ready = |_| panic!("it isn't ready");
-            man(&threads, &control, shared, |_, _, presence| Idler(presence), room, ready);
-            control.workers_gone().await.unwrap();
+            man(&threads, &run, shared, |_, _, guard| Idler(guard), room, ready);
+            run.workers_stopped().await.unwrap();
         });
         let error = PipelineError::WorkerThread { worker: 2, workers: 5, message: "no room".into() };
-        assert_eq!(control.error(), Some(&error));
+        assert_eq!(run.state.error(), Some(&error));
         assert_eq!(error.to_string(), "worker thread 2 of 5 could not be started: no room");
         assert!(weak.upgrade().is_none());
-        assert!(control.workers_gone().now_or_never().is_some());
+        assert!(run.workers_stopped().now_or_never().is_some());
     }
 }

@@ -40,7 +40,7 @@ impl<I, O: 'static> Running<I, O> {
         {
             run.pass(passed.pop_front().expect("it was just seen").1);
         }
-        if inputs.len() == 0 || bench.control().is_stopped() || slice.is_spent() || !bench.build() {
+        if inputs.len() == 0 || bench.owner().state.is_stopped() || slice.is_spent() || !bench.build() {
             return false;
         }
         let until_passed = passed.front().map_or(inputs.len(), |(before, _)| before - run.begun);

@@ -1,11 +1,10 @@
 //! Results that will not be taken: where they are dropped. A few are dropped in place; many would keep the thread from
 //! everything else, and that may be an arbiter's.
 
-use std::sync::Arc;
 use std::thread;
 
 use crate::engine::batch::Chunk;
-use crate::engine::state::{Control, Presence};
+use crate::engine::intake::{Run, WorkerGuard};
 
 /// Results that are dropped in place: some 100 us, where a result owns a string.
 const IN_PLACE: usize = 4096;
@@ -38,12 +37,12 @@ impl Allowance {
 
 /// Drops `rest` on a thread of its own, which counts as one of the pipeline's until that is done. Where the operating system
 /// refuses the thread, it is dropped in place.
-pub(crate) fn elsewhere<T: Send + 'static>(rest: T, control: &Arc<Control>) {
+pub(crate) fn elsewhere<T: Send + 'static>(rest: T, run: &Run) {
     // In this order: what waits for the last thread then finds everything dropped.
     struct Rest<T> {
         _results: T,
-        _presence: Presence,
+        _guard: WorkerGuard,
     }
-    let rest = Rest { _results: rest, _presence: Control::enter(control) };
+    let rest = Rest { _results: rest, _guard: WorkerGuard::of_another_thread(run) };
     let _ = thread::Builder::new().name("fan-discard".to_owned()).spawn(move || drop(rest));
 }

@@ -5,11 +5,10 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::engine::halt::{Halt, Waits};
+use crate::engine::intake::{self, WorkerGuard};
 use crate::engine::run::Run;
-use crate::engine::state::{Control, Presence};
 use crate::error::PipelineError;
 use crate::protocol::Phase;
-use crate::stats::Meter;
 use crate::util::log;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Stretch;
@@ -35,29 +34,26 @@ impl<W> Drop for Factory<W> {
 
 /// What a worker has on its thread.
 pub(crate) struct Workbench<W> {
-    // Dropped before `presence`, which says that nothing of the user's is left on this thread: the last worker's share
+    // Dropped before `guard`, which says that nothing of the user's is left on this thread: the last worker's share
     // is the last of the factory.
     work: Option<Box<W>>,
     factory: Arc<Factory<W>>,
     id: usize,
-    presence: Presence,
+    guard: WorkerGuard,
 }
 
 impl<W> Workbench<W> {
-    pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, presence: Presence) -> Self {
-        Self { work: None, factory, id, presence }
+    pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, guard: WorkerGuard) -> Self {
+        Self { work: None, factory, id, guard }
     }
 
     pub(crate) fn id(&self) -> usize {
         self.id
     }
 
-    pub(crate) fn control(&self) -> &Arc<Control> {
-        &self.presence.0
-    }
-
-    pub(crate) fn meter(&self) -> &Meter {
-        self.control().meter(self.id)
+    /// The run that it works for.
+    pub(crate) fn owner(&self) -> &intake::Run {
+        self.guard.run()
     }
 
     /// Has the factory build a `Work` where there is none. False: it can't, and everything has ended with an error.
@@ -73,7 +69,7 @@ impl<W> Workbench<W> {
                 }
                 Err(message) if attempt == FACTORY_ATTEMPTS => {
                     let error = PipelineError::WorkerFactory { attempts: attempt, message };
-                    self.control().fail(error, Phase::Stopped);
+                    self.owner().fail(error, Phase::Stopped);
                     return false;
                 }
                 Err(message) => log::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
@@ -95,11 +91,11 @@ impl<W> Workbench<W> {
         W: Work<I>,
     {
         let work = self.work.as_mut().expect("it was built");
-        let halt = Halt::new(&self.presence.0, own);
+        let halt = Halt::new(&self.guard.run().state, own);
         if let Err(message) = catch(|| run.steps(stretch, inputs, &mut **work, halt)) {
             log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
             run.panicked(message);
-            self.meter().rebuilt();
+            self.owner().metrics.rebuilt(self.id);
             self.clear();
         }
     }

@@ -1,16 +1,15 @@
 //! The credit of a batch, carried in it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::protocol::Ends;
 
 /// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its
 /// items, returns their credit and wakes the generator.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    control: Arc<Control>,
+    run: Run,
     items: usize,
     completed: usize,
     failed: usize,
@@ -20,22 +19,22 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// Hands `items` out; also returns the index of the first.
-    pub(crate) fn hand_out(control: &Arc<Control>, items: usize) -> (u64, Self) {
-        let first = control.protocol().hand_out(items);
-        (first, Self::new(control, items))
+    pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, Self) {
+        let first = run.state.protocol().hand_out(items);
+        (first, Self::new(run, items))
     }
 
     /// For items that were handed out under the protocol's lock.
-    pub(crate) fn new(control: &Arc<Control>, items: usize) -> Self {
-        Self { control: Arc::clone(control), items, completed: 0, failed: 0, measured: None, outstanding: true }
+    pub(crate) fn new(run: &Run, items: usize) -> Self {
+        Self { run: run.clone(), items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
 
     /// Cuts the last `items` off into a ticket of their own, for a batch that will be queued again.
     pub(crate) fn split_off(&mut self, items: usize) -> Self {
         debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
         self.items -= items;
-        self.control.protocol().split();
-        Self::new(&self.control, items)
+        self.run.state.protocol().split();
+        Self::new(&self.run, items)
     }
 
     /// Tells how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
@@ -56,12 +55,12 @@ impl Ticket {
 
     /// Whether what has not begun is skipped.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.control.is_stopped()
+        self.run.state.is_stopped()
     }
 
     /// Returns true if no result will be taken any more.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.control.is_abandoned()
+        self.run.state.is_abandoned()
     }
 
     pub(crate) fn items(&self) -> usize {
@@ -71,7 +70,7 @@ impl Ticket {
     /// The batch is neither queued nor running any more; its credit stays with it.
     pub(crate) fn finish(&mut self) {
         if std::mem::take(&mut self.outstanding) {
-            self.control.finish(self.measured);
+            self.run.complete_batch(self.measured);
         }
     }
 }
@@ -80,13 +79,13 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
-        if ends.skipped > 0 && self.measured.is_none() && !self.control.is_stopped() {
+        if ends.skipped > 0 && self.measured.is_none() && !self.run.state.is_stopped() {
             // Nobody asked for that, so the workers' queue is gone, and most likely the arbiter that served it. The generator
             // would feed the void with the rest of the source.
-            self.control.lose("the worker pool");
+            self.run.lose("the worker pool");
         }
         // In this order: whoever waits for the last batch to finish then finds its items ended.
-        self.control.settle(ends);
+        self.run.release(ends);
         self.finish();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{self, Poll};
 
 use actix::fut::ActorFuture;
@@ -12,7 +11,7 @@ use tokio::sync::mpsc::error::SendError;
 
 use crate::engine::batch::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::pipeline::burst::Burst;
 use crate::protocol::Reorder;
 use crate::stats::Snapshot;
@@ -25,7 +24,7 @@ use crate::util::waker::CaughtWaker;
 /// It takes [`Outcomes`] from the workers and [`Snapshot`] from anyone; its address is
 /// [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is bounded by the window.
 pub struct Aggregator<T> {
-    control: Arc<Control>,
+    run: Run,
     // Dropped before `stream`, so that nothing is in flight here when the consumer sees the end.
     order: Option<Order<T>>,
     /// Never holds more than the window, since what it holds keeps its credit.
@@ -52,9 +51,9 @@ impl Message for Finish {
 
 impl<T: Send + 'static> Aggregator<T> {
     /// `slice` is how long it may pass on in one go what it held back for order.
-    pub(crate) fn new(control: &Arc<Control>, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
+    pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
         let order = ordered.then(|| Order { waiting: Reorder::new(), releasing: false, finished: false });
-        Self { control: Arc::clone(control), order, stream, slice, burst: Burst::default() }
+        Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
     }
 
     /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
@@ -95,7 +94,7 @@ impl<T: Send + 'static> Aggregator<T> {
             && !Allowance::new().covers(&chunk)
             && !self.slice.is_endless()
         {
-            discard::elsewhere(chunk, &self.control);
+            discard::elsewhere(chunk, &self.run);
         }
     }
 }
@@ -109,7 +108,7 @@ impl<T> fmt::Debug for Aggregator<T> {
 impl<T> Drop for Aggregator<T> {
     fn drop(&mut self) {
         // Before the stream ends. Unless everything was seen through, the workers would go on for a stream that gets nothing.
-        self.control.lose("the aggregator");
+        self.run.lose("the aggregator");
     }
 }
 
@@ -145,7 +144,7 @@ impl<T: Send + 'static> Handler<Snapshot> for Aggregator<T> {
 
     fn handle(&mut self, _: Snapshot, ctx: &mut Self::Context) -> Self::Result {
         self.burst.count(ctx);
-        MessageResult(self.control.stats())
+        MessageResult(self.run.stats())
     }
 }
 

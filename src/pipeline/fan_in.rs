@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::{Addr, Message, Recipient};
@@ -66,7 +65,7 @@ impl<T: Send + 'static> FanIn<T> {
 
     /// A handle that stops the pipeline from anywhere.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(Arc::clone(self.tail.control()))
+        StopHandle::new(self.tail.run().clone())
     }
 
     /// The pipeline's numbers at this instant.
@@ -105,9 +104,9 @@ impl<T: Send + 'static> FanIn<T> {
     /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the thread
     /// of one of its workers, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
-        let control = Arc::clone(self.tail.control());
-        unless_own(&control, self.tail.dry()).await?;
-        control.ended().await
+        let run = self.tail.run().clone();
+        unless_own(run.id(), self.tail.dry()).await?;
+        run.finished().await
     }
 
     /// Delivers every result to an actor as a message, and waits for each to be handled before it sends the next: the
@@ -212,7 +211,7 @@ impl<T: Send + 'static> FanIn<T> {
     {
         while let Some(result) = self.next().await {
             if recipient.send(message(result)).await.is_err() {
-                self.tail.control().fail_to_deliver(PipelineError::RecipientGone);
+                self.tail.run().fail_to_deliver(PipelineError::RecipientGone);
                 // Complete, stopped or not: the recipient didn't get everything.
                 let _ = self.finished().await;
                 return Err(PipelineError::RecipientGone);
@@ -231,7 +230,7 @@ impl<T: Send + 'static> Stream for FanIn<T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        upstream::answer(self.tail.control());
+        upstream::answer(self.tail.run());
         self.tail.size_hint()
     }
 }

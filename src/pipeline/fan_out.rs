@@ -10,16 +10,18 @@ use crate::backend::entrance;
 use crate::backend::threads::start_crew;
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::executor::Factory;
-use crate::engine::host::{Host, watch};
+use crate::engine::host::Host;
+use crate::engine::intake::Core;
 use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
-use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::aggregator::{Aggregator, Finish};
 use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
+use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Tail;
 use crate::pipeline::source::{Source, TrySource};
+use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
 use crate::pipeline::worker::{Shared, Worker};
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
@@ -91,7 +93,7 @@ impl<T: Send + 'static> FanIn<T> {
     /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the earlier
     /// ones a moment later, when their stream is dropped, and what is in flight in them is lost.
     /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
-    /// `finished` and [`StopHandle::workers_gone`](crate::StopHandle::workers_gone) wait for the workers of this stage and
+    /// `finished` and [`StopHandle::workers_stopped`](crate::StopHandle::workers_stopped) wait for the workers of this stage and
     /// of all earlier ones.
     ///
     /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
@@ -244,10 +246,10 @@ where
         let Threads { workers, .. } = threads;
         let host = Host::of_actors()?;
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let control = Control::new(protocol, workers, Intake::source()).on(&host).consuming(upstream);
-        let control = Arc::new(control);
+        let intake = SourceIntake::new(Core::new(protocol, workers, Some(host.clone())), upstream);
+        let run = intake.run();
         let (chunks, stream) = mpsc::unbounded_channel();
-        let aggregator = Aggregator::new(&control, chunks, self.ordered, Slice::new(SLICE)).start();
+        let aggregator = Aggregator::new(&run, chunks, self.ordered, Slice::new(SLICE)).start();
         let inputs = Arc::new(Spares::new(workers));
         let shared = Shared {
             factory: Factory::new(factory.into_inner()),
@@ -259,18 +261,19 @@ where
         };
         let (pool, opening) = entrance::<Batch<I>>();
         let ready = move |crew: Addr<Worker<I, W>>| opening.open(crew.recipient());
-        if let Err(error) = start_crew(host.system(), threads, &control, Arc::new(shared), Worker::new, ready) {
-            control.advance(Phase::Stopped);
+        if let Err(error) = start_crew(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
+            run.advance(Phase::Stopped);
             aggregator.do_send(Finish);
             return Err(error);
         }
-        watch(&control, &host);
+        watch(&run, &host);
         log::info!(
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let feed = Feed::new(source.into_inner(), pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
-        let generator = Generator::new(&control, feed).start();
-        Ok(FanIn::new(generator, aggregator, Tail::new(control, stream, Slice::new(SLICE))))
+        let feed =
+            Feed::new(&intake, source.into_inner(), pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
+        let generator = Generator::new(&run, feed).start();
+        Ok(FanIn::new(generator, aggregator, Tail::new(run, stream, Slice::new(SLICE))))
     }
 }

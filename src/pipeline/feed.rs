@@ -7,10 +7,12 @@ use futures::{Stream, StreamExt};
 
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed, Spares};
+use crate::engine::intake::{Intake, Run};
 use crate::engine::permit::Ticket;
-use crate::engine::state::Control;
+use crate::engine::state::State;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Finish;
+use crate::pipeline::intake::SourceIntake;
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Slice;
@@ -19,11 +21,13 @@ use crate::util::waker::CaughtWaker;
 /// A feed whose types are forgotten.
 pub(crate) trait Feeds {
     /// Ready once every batch has finished and no more will be handed out.
-    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()>;
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()>;
 }
 
 /// The source, and where its items and its end are told.
 pub(crate) struct Feed<S, I, P, A> {
+    intake: Arc<SourceIntake>,
+    run: Run,
     source: Option<S>,
     pool: P,
     aggregator: A,
@@ -34,8 +38,16 @@ pub(crate) struct Feed<S, I, P, A> {
 
 impl<S, I, P, A> Feed<S, I, P, A> {
     /// `slice` is how long the source may be asked in one go.
-    pub(crate) fn new(source: S, pool: P, aggregator: A, inputs: Arc<Spares<I>>, slice: Slice) -> Self {
-        Self { source: Some(source), pool, aggregator, inputs, slice, waker: CaughtWaker::default() }
+    pub(crate) fn new(
+        intake: &Arc<SourceIntake>,
+        source: S,
+        pool: P,
+        aggregator: A,
+        inputs: Arc<Spares<I>>,
+        slice: Slice,
+    ) -> Self {
+        let (intake, run) = (Arc::clone(intake), intake.run());
+        Self { intake, run, source: Some(source), pool, aggregator, inputs, slice, waker: CaughtWaker::default() }
     }
 }
 
@@ -63,27 +75,30 @@ where
     P: Post<Batch<I>>,
     A: Post<Finish>,
 {
-    fn poll(&mut self, control: &Arc<Control>, cx: &mut task::Context<'_>) -> Poll<()> {
-        control.register(&mut self.waker, cx);
-        if control.is_running() && self.waker.is_yielding(cx) {
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Self { intake, run, .. } = self;
+        let state = &intake.core().state;
+        // Before anything is looked at: what changes after the look then wakes this task.
+        intake.register(&mut self.waker, cx);
+        if state.is_running() && self.waker.is_yielding(cx) {
             return Poll::Pending;
         }
         while let Some(source) = &mut self.source {
-            if !control.is_running() {
+            if !state.is_running() {
                 discard(self.source.take());
                 break;
             }
-            let demand = control.protocol().demand();
+            let demand = state.protocol().demand();
             if demand == 0 {
                 self.slice.end();
                 return Poll::Pending;
             }
             let mut inputs = self.inputs.get();
             let mut passed = Passed::new();
-            let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, control, cx));
+            let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, state, cx));
             let items = inputs.len() + passed.len();
             if items > 0 {
-                let (first, ticket) = Ticket::hand_out(control, items);
+                let (first, ticket) = Ticket::hand_out(run, items);
                 // A closed pool drops the batch, which counts its items as skipped.
                 self.pool.post(Batch { first, inputs: inputs.into(), passed, ticket });
             } else {
@@ -99,13 +114,13 @@ where
                     self.waker.yield_now(cx);
                     return Poll::Pending;
                 }
-                Ok(Pulled::Ended) => control.source_ended(),
-                Ok(Pulled::Lost(error)) => control.fail(error, Phase::Draining),
-                Err(message) => control.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
+                Ok(Pulled::Ended) => run.source_ended(),
+                Ok(Pulled::Lost(error)) => run.fail(error, Phase::Draining),
+                Err(message) => run.fail(PipelineError::SourcePanicked { message }, Phase::Draining),
             }
         }
-        if control.protocol().is_finished() {
-            control.complete();
+        if state.protocol().is_finished() {
+            intake.set_complete();
             self.aggregator.post(Finish);
             Poll::Ready(())
         } else {
@@ -121,7 +136,7 @@ fn pull<S, I>(
     inputs: &mut Vec<I>,
     passed: &mut Passed,
     slice: &mut Slice,
-    control: &Control,
+    state: &State,
     cx: &mut task::Context<'_>,
 ) -> Pulled
 where
@@ -136,7 +151,7 @@ where
         let mut steps = 1 + stretch.steps;
         left -= steps;
         while steps > 0 {
-            if !control.is_running() {
+            if !state.is_running() {
                 return Pulled::Stopped;
             }
             steps -= 1;
@@ -166,14 +181,13 @@ mod tests {
     use futures::stream;
 
     use super::*;
-    use crate::engine::state::Intake;
     use crate::protocol::{BatchSize, Protocol};
     use crate::util::clock::Clock;
     use crate::util::time_slice::SLICE;
 
     #[test]
     fn a_source_that_turns_slow_is_not_asked_again_in_the_same_turn() {
-        let control = Control::new(Protocol::new(1, 1000, BatchSize::Fixed(1000), 8), 1, Intake::source());
+        let state = State::new(Protocol::new(1, 1000, BatchSize::Fixed(1000), 8));
         for quick in 0..300 {
             let clock = Clock::at(Instant::now());
             let slow = std::cell::Cell::new(0);
@@ -191,7 +205,7 @@ mod tests {
             let (mut inputs, mut slice) = (Vec::new(), Slice::on(clock, SLICE));
             let mut cx = task::Context::from_waker(Waker::noop());
             while slow.get() == 0 {
-                let pulled = pull(&mut source, 1000, &mut inputs, &mut Passed::new(), &mut slice, &control, &mut cx);
+                let pulled = pull(&mut source, 1000, &mut inputs, &mut Passed::new(), &mut slice, &state, &mut cx);
                 assert!(matches!(pulled, Pulled::Spent));
             }
             assert_eq!(slow.get(), 1, "after {quick} quick items");

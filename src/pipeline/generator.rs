@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{self, Poll};
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::pipeline::burst::Burst;
 use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
@@ -23,19 +22,19 @@ use crate::stop::Stop;
 /// It runs on the arbiter where the pipeline was started, and so does the source: it is asked for items in slices of
 /// about 100 us, between which the arbiter's other tasks get their turn.
 pub struct Generator {
-    control: Arc<Control>,
+    run: Run,
     feed: Box<dyn Feeds>,
     burst: Burst,
 }
 
 impl Generator {
-    pub(crate) fn new(control: &Arc<Control>, feed: impl Feeds + 'static) -> Self {
-        Self { control: Arc::clone(control), feed: Box::new(feed), burst: Burst::default() }
+    pub(crate) fn new(run: &Run, feed: impl Feeds + 'static) -> Self {
+        Self { run: run.clone(), feed: Box::new(feed), burst: Burst::default() }
     }
 
     /// Ready once every batch has finished and no more will be handed out.
     pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        self.feed.poll(&self.control, cx)
+        self.feed.poll(cx)
     }
 }
 
@@ -56,7 +55,7 @@ impl Actor for Generator {
 impl Drop for Generator {
     fn drop(&mut self) {
         // Unless it is complete, the workers would run the whole queue though nobody is left to take the outcomes.
-        self.control.lose("the generator");
+        self.run.lose("the generator");
     }
 }
 
@@ -65,7 +64,7 @@ impl Handler<Stop> for Generator {
 
     fn handle(&mut self, stop: Stop, ctx: &mut Self::Context) {
         self.burst.count(ctx);
-        self.control.advance(stop.into());
+        self.run.advance(stop.into());
     }
 }
 
@@ -74,7 +73,7 @@ impl Handler<Snapshot> for Generator {
 
     fn handle(&mut self, _: Snapshot, ctx: &mut Self::Context) -> Self::Result {
         self.burst.count(ctx);
-        let stats: Stats = self.control.stats();
+        let stats: Stats = self.run.stats();
         MessageResult(stats)
     }
 }

@@ -2,7 +2,7 @@
 //! real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
 //!
 //! `.ci/interleavings` runs this. Shuttle takes every atomic for sequentially consistent, and can't interrupt what futures and
-//! tokio do inside of a waker or a channel; `Control::over` looks at the protocol inside of one, and is left out.
+//! tokio do inside of a waker or a channel; `Run::wait` looks at the protocol inside of one, and is left out.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -22,10 +22,11 @@ use crate::backend::Post;
 use crate::engine::batch::{Batch, Outcomes, Spares};
 use crate::engine::batch_run::Running;
 use crate::engine::executor::{Factory, Workbench};
-use crate::engine::state::{Control, Intake, Presence};
+use crate::engine::intake::{Core, WorkerGuard};
 use crate::pipeline::aggregator::{Aggregator, Finish};
 use crate::pipeline::feed::{Feed, Feeds};
 use crate::pipeline::generator::Generator;
+use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Tail;
 use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::util::time_slice::Slice;
@@ -103,7 +104,8 @@ const PLAIN: Case = Case {
 fn run(case: Case) {
     let Case { items, hangs, window, ordered, act, batch, gives_back, panics, registers_late } = case;
     let protocol = Protocol::new(WORKERS, window, BatchSize::Fixed(batch), 8);
-    let control = Arc::new(Control::new(protocol, WORKERS, Intake::source()));
+    let intake = SourceIntake::new(Core::new(protocol, WORKERS, None), Vec::new());
+    let run = intake.run();
     let unending = || Slice::new(Duration::MAX);
     let (to_workers, queue) = channel();
     let (to_aggregator, mail) = channel();
@@ -129,12 +131,12 @@ fn run(case: Case) {
     let queue = Arc::new(Mutex::new(queue));
     let workers: Vec<_> = (0..WORKERS)
         .map(|id| {
-            let (queue, factory, control) = (Arc::clone(&queue), Arc::clone(&factory), Arc::clone(&control));
+            let (queue, factory, run) = (Arc::clone(&queue), Arc::clone(&factory), run.clone());
             let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
             let to_aggregator = Mailbox(to_aggregator.clone());
             let to_workers = Mailbox(to_workers.clone());
             thread::spawn(move || {
-                let mut bench = Workbench::new(id, factory, Presence(control));
+                let mut bench = Workbench::new(id, factory, WorkerGuard::of_worker(&run));
                 bench.build();
                 while let Some(batch) = next(&queue) {
                     let mut running = Running::begin(batch, outputs.get());
@@ -150,28 +152,28 @@ fn run(case: Case) {
     drop(factory);
 
     let generator = {
-        let control = Arc::clone(&control);
+        let (intake, run) = (Arc::clone(&intake), run.clone());
         let (to_aggregator, closing) = (Mailbox(to_aggregator), Mailbox(to_workers.clone()));
         thread::spawn(move || {
             let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
             let source = stream::iter(0..items).map(Ok).chain(rest);
-            let mut feed = Feed::new(source, Mailbox(to_workers), to_aggregator, inputs, unending());
+            let mut feed = Feed::new(&intake, source, Mailbox(to_workers), to_aggregator, inputs, unending());
             if registers_late {
                 let mut nobody = Context::from_waker(Waker::noop());
                 block_on(poll_fn(|cx| {
-                    let polled = feed.poll(&control, &mut nobody);
-                    control.register(&mut CaughtWaker::default(), cx);
+                    let polled = feed.poll(&mut nobody);
+                    intake.register(&mut CaughtWaker::default(), cx);
                     polled
                 }));
             } else {
-                let mut generator = Generator::new(&control, feed);
+                let mut generator = Generator::new(&run, feed);
                 block_on(poll_fn(|cx| generator.poll(cx)));
             }
             (0..WORKERS).for_each(|_| closing.post(None::<Batch<u64>>));
         })
     };
     let aggregator = {
-        let mut aggregator = Aggregator::new(&control, chunks, ordered, unending());
+        let mut aggregator = Aggregator::new(&run, chunks, ordered, unending());
         thread::spawn(move || {
             while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
                 assert!(aggregator.accept(outcomes), "its slice is never spent");
@@ -179,18 +181,18 @@ fn run(case: Case) {
         })
     };
     let stopper = {
-        let (control, stopped) = (Arc::clone(&control), Arc::clone(&stopped));
+        let (run, stopped) = (run.clone(), Arc::clone(&stopped));
         thread::spawn(move || match act {
             Act::Stop => {
-                control.advance(Phase::Stopped);
+                run.advance(Phase::Stopped);
                 stopped.store(true, SeqCst);
             }
-            Act::Drain => control.advance(Phase::Draining),
+            Act::Drain => run.advance(Phase::Draining),
             Act::Nothing | Act::DropTheStream => {}
         })
     };
 
-    let mut tail = Tail::new(Arc::clone(&control), stream, unending());
+    let mut tail = Tail::new(run.clone(), stream, unending());
     let mut results = Vec::new();
     while act != Act::DropTheStream || results.is_empty() {
         match block_on(poll_fn(|cx| tail.poll_next(cx))) {
@@ -201,7 +203,7 @@ fn run(case: Case) {
     drop(tail);
     workers.into_iter().chain([generator, aggregator, stopper]).for_each(|thread| thread.join().unwrap());
 
-    let ledger = control.protocol().ledger();
+    let ledger = run.state.protocol().ledger();
     assert_eq!(ledger.in_flight, 0, "{ledger:?}");
     assert_eq!(ledger.taken, ledger.accounted(), "{ledger:?}");
     assert!(!ordered || results.is_sorted(), "{results:?}");

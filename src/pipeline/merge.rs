@@ -9,11 +9,12 @@ use std::vec::IntoIter;
 use futures::stream::{FusedStream, SelectAll};
 use futures::{Stream, StreamExt};
 
+use crate::engine::intake::{Core, Run};
 use crate::engine::permit::Ticket;
-use crate::engine::state::{Control, Intake};
 use crate::error::PipelineError;
+use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::upstream::{self, runs_of};
-use crate::protocol::{BatchSize, Protocol};
+use crate::protocol::Protocol;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::util::panic::{discard, discard_all};
@@ -33,7 +34,7 @@ const TURN: usize = 32;
 ///
 /// [`now`](StopHandle::now) of its [`stop_handle`](Merged::stop_handle) ends the stream and stops the pipelines that it is
 /// made of: they are stopped when the call returns, whether the stream is polled or not, and
-/// [`workers_gone`](StopHandle::workers_gone) waits for their workers. Dropping the stream drops them, which stops them as
+/// [`workers_stopped`](StopHandle::workers_stopped) waits for their workers. Dropping the stream drops them, which stops them as
 /// well. [`drain`](StopHandle::drain) first yields the items taken from them already, but what is in flight in a pipeline
 /// is lost: to keep that, drain the pipelines instead.
 ///
@@ -68,9 +69,10 @@ where
         Contained { stream: Some(Box::pin(stream)), slice: Slice::new(SLICE) }
     });
     let streams = streams.collect();
-    let protocol = Protocol::new(1, usize::MAX, BatchSize::Fixed(TURN), 0);
+    let intake = SourceIntake::new(Core::new(Protocol::without_workers(), 0, None), runs);
     Merged {
-        control: Arc::new(Control::new(protocol, 0, Intake::source()).consuming(runs)),
+        run: intake.run(),
+        intake,
         streams,
         turn: None,
         emitted: 0,
@@ -82,7 +84,8 @@ where
 /// What [`fan_in`] returns.
 #[must_use = "dropping the stream stops the streams it is made from"]
 pub struct Merged<S: Stream> {
-    control: Arc<Control>,
+    intake: Arc<SourceIntake>,
+    run: Run,
     streams: SelectAll<Contained<S>>,
     turn: Option<Turn<S::Item>>,
     emitted: u64,
@@ -165,13 +168,13 @@ impl<T> Drop for Turn<T> {
 impl<S: Stream> Merged<S> {
     /// A handle that ends the stream from anywhere.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(Arc::clone(&self.control))
+        StopHandle::new(self.run.clone())
     }
 
     /// The stream's numbers at this instant: an item is what one of the streams yielded, be it a failure, and it has
     /// completed when its turn is over. There are no workers.
     pub fn stats(&self) -> Stats {
-        self.control.stats()
+        self.run.stats()
     }
 
     /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the final
@@ -187,14 +190,14 @@ impl<S: Stream> Merged<S> {
         while let Some(item) = self.next().await {
             discard(item);
         }
-        self.control.ended().await
+        self.run.finished().await
     }
 
     fn end(&mut self) -> Poll<Option<S::Item>> {
         self.streams.clear();
         self.turn = None;
-        self.control.stop_clock();
-        self.control.end_seen();
+        self.run.tracker.stop_clock();
+        self.run.end_seen();
         Poll::Ready(None)
     }
 }
@@ -204,11 +207,11 @@ impl<S: Stream> Stream for Merged<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = &mut *self;
-        if this.waker.is_yielding(cx) && !this.control.is_stopped() {
+        if this.waker.is_yielding(cx) && !this.run.state.is_stopped() {
             return Poll::Pending;
         }
         loop {
-            if this.control.is_stopped() {
+            if this.run.state.is_stopped() {
                 return this.end();
             }
             if let Some(turn) = &mut this.turn {
@@ -222,22 +225,22 @@ impl<S: Stream> Stream for Merged<S> {
                 }
                 if item.is_some() {
                     this.emitted += 1;
-                    this.control.set_emitted(this.emitted);
+                    this.run.metrics.set_emitted(this.emitted);
                     return Poll::Ready(item);
                 }
             }
-            this.control.register(&mut this.waker, cx);
-            if !this.control.is_running() {
+            this.intake.register(&mut this.waker, cx);
+            if !this.run.state.is_running() {
                 return this.end();
             }
             match this.streams.poll_next_unpin(&mut this.waker.context(cx)) {
                 Poll::Ready(Some(items)) => {
-                    let (_, mut ticket) = Ticket::hand_out(&this.control, items.len());
+                    let (_, mut ticket) = Ticket::hand_out(&this.run, items.len());
                     ticket.record_completed();
                     this.turn = Some(Turn { items: items.into_iter(), _ticket: ticket });
                 }
                 Poll::Ready(None) => {
-                    this.control.source_ended();
+                    this.run.source_ended();
                     return this.end();
                 }
                 Poll::Pending => {
@@ -249,7 +252,7 @@ impl<S: Stream> Stream for Merged<S> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        if upstream::answer(&self.control) {
+        if upstream::answer(&self.run) {
             // The streams of this one need not be asked, their runs are known here.
             return (0, None);
         }
@@ -260,7 +263,7 @@ impl<S: Stream> Stream for Merged<S> {
                 (least.saturating_add(low), most.zip(high).and_then(|(a, b)| a.checked_add(b)))
             },
         );
-        if self.control.is_running() || self.streams.is_empty() {
+        if self.run.state.is_running() || self.streams.is_empty() {
             (least.saturating_add(taken), most.and_then(|most| most.checked_add(taken)))
         } else {
             (0, Some(taken))
@@ -271,8 +274,8 @@ impl<S: Stream> Stream for Merged<S> {
 impl<S: Stream> Drop for Merged<S> {
     fn drop(&mut self) {
         // The streams are dropped as well, if they are not only borrowed: nothing is to be stopped by force.
-        self.control.abandoned();
-        self.control.stop_clock();
+        self.run.abandon();
+        self.run.tracker.stop_clock();
     }
 }
 

@@ -7,10 +7,12 @@ pub(crate) mod fan_in;
 pub(crate) mod fan_out;
 pub(crate) mod feed;
 pub(crate) mod generator;
+pub(crate) mod intake;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 pub(crate) mod merge;
 pub(crate) mod receiver;
 pub(crate) mod source;
+pub(crate) mod system_watch;
 pub(crate) mod upstream;
 pub(crate) mod worker;

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine::batch::Chunk;
 use crate::engine::discard::{self, Allowance};
-use crate::engine::state::Control;
+use crate::engine::intake::{Run, WorkerGuard};
 use crate::error::ItemError;
 use crate::stats::Stats;
 use crate::util::time_slice::{Slice, Stretch};
@@ -18,13 +17,13 @@ use crate::util::waker::CaughtWaker;
 
 /// The consumer's end. Dropping it stops the pipeline at once.
 pub(crate) struct Tail<T: Send + 'static> {
-    control: Arc<Control>,
+    run: Run,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
     /// Results of `current` that may be taken without a look at anything but the time, and how many there were at first.
-    run: Stretch,
+    stretch: Stretch,
     granted: usize,
-    /// Results taken, those of the run not counted.
+    /// Results taken, those of the stretch not counted.
     emitted: u64,
     slice: Slice,
     state: State,
@@ -41,12 +40,12 @@ enum State {
 
 impl<T: Send + 'static> Tail<T> {
     /// `slice` is for how long results may be taken in one go.
-    pub(crate) fn new(control: Arc<Control>, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
+    pub(crate) fn new(run: Run, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
         Self {
-            control,
+            run,
             chunks,
             current: None,
-            run: Stretch::of(0),
+            stretch: Stretch::of(0),
             granted: 0,
             emitted: 0,
             slice,
@@ -55,23 +54,23 @@ impl<T: Send + 'static> Tail<T> {
         }
     }
 
-    pub(crate) fn control(&self) -> &Arc<Control> {
-        &self.control
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.control.set_emitted(self.emitted());
-        self.control.stats()
+        self.run.metrics.set_emitted(self.emitted());
+        self.run.stats()
     }
 
     /// The next result.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        if self.run.steps > 0
-            && !self.run.is_over()
+        if self.stretch.steps > 0
+            && !self.stretch.is_over()
             && let Some(value) = self.current.as_mut().and_then(Chunk::next_value)
         {
-            self.run.steps -= 1;
+            self.stretch.steps -= 1;
             return Poll::Ready(Some(Ok(value)));
         }
         self.poll_result(cx)
@@ -81,7 +80,7 @@ impl<T: Send + 'static> Tail<T> {
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
         match self.state {
             State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
-            State::Ended if self.control.error().is_some() => (1, Some(1)),
+            State::Ended if self.run.state.error().is_some() => (1, Some(1)),
             State::Ended | State::Told => (0, Some(0)),
         }
     }
@@ -90,7 +89,7 @@ impl<T: Send + 'static> Tail<T> {
     pub(crate) async fn next_chunk(&mut self) -> Option<Chunk<T>> {
         let chunk = poll_fn(|cx| self.poll_chunk(cx)).await?;
         self.emitted += chunk.values_left() as u64;
-        self.control.set_emitted(self.emitted);
+        self.run.metrics.set_emitted(self.emitted);
         Some(chunk)
     }
 
@@ -119,21 +118,21 @@ impl<T: Send + 'static> Tail<T> {
     }
 
     fn emitted(&self) -> u64 {
-        self.emitted + (self.granted - self.run.steps) as u64
+        self.emitted + (self.granted - self.stretch.steps) as u64
     }
 
-    /// Ends the run, and counts what was taken in it for others to see.
-    fn end_run(&mut self) {
+    /// Ends the stretch, and counts what was taken in it for others to see.
+    fn end_stretch(&mut self) {
         self.emitted = self.emitted();
-        (self.run, self.granted) = (Stretch::of(0), 0);
-        self.control.set_emitted(self.emitted);
+        (self.stretch, self.granted) = (Stretch::of(0), 0);
+        self.run.metrics.set_emitted(self.emitted);
     }
 
     /// The next result, with everything that has to be looked at now and then. Kept out of line, for the sake of the
     /// results between.
     #[inline(never)]
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        self.end_run();
+        self.end_stretch();
         while self.current.is_none() {
             match self.poll_chunk(cx) {
                 Poll::Ready(Some(chunk)) => self.current = Some(chunk),
@@ -156,18 +155,18 @@ impl<T: Send + 'static> Tail<T> {
         let chunk = self.current.as_mut()?;
         let result = chunk.next();
         self.emitted += u64::from(matches!(result, Some(Ok(_))));
-        self.control.set_emitted(self.emitted);
+        self.run.metrics.set_emitted(self.emitted);
         if chunk.is_spent() {
             self.current = None;
         } else {
-            self.run = self.slice.grant(chunk.run());
-            self.granted = self.run.steps;
+            self.stretch = self.slice.grant(chunk.run());
+            self.granted = self.stretch.steps;
         }
         result
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
-        self.end_run();
+        self.end_stretch();
         if let Some(chunk) = self.current.take() {
             return Poll::Ready(Some(chunk));
         }
@@ -177,8 +176,8 @@ impl<T: Send + 'static> Tail<T> {
         let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
         if chunk.is_none() {
             // Unless the generator saw everything through: the aggregator says so too, when it is dropped as a whole.
-            self.control.lose("the aggregator");
-            self.control.end_seen();
+            self.run.lose("the aggregator");
+            self.run.end_seen();
             self.state = State::Ended;
         }
         Poll::Ready(chunk)
@@ -190,26 +189,26 @@ impl<T: Send + 'static> Tail<T> {
             return None;
         }
         self.state = State::Told;
-        let error = self.control.error()?;
-        Some(Err(ItemError::lost(self.control.stats().taken, error.clone())))
+        let error = self.run.state.error()?;
+        Some(Err(ItemError::lost(self.run.stats().taken, error.clone())))
     }
 }
 
 impl<T: Send + 'static> Drop for Tail<T> {
     fn drop(&mut self) {
-        self.end_run();
+        self.end_stretch();
         // Before the stop, at which another thread may find that everything has ended: this one still has results to drop.
-        let _presence = Control::enter(&self.control);
+        let _guard = WorkerGuard::of_another_thread(&self.run);
         if self.state == State::Open {
-            self.control.abandoned();
-            self.control.stop_upstream();
+            self.run.abandon();
+            self.run.stop_upstream();
         }
         self.chunks.close();
         let mut allowance = Allowance::new();
         while let Some(chunk) = self.current.take().or_else(|| self.chunks.try_recv().ok()) {
             if !allowance.covers(&chunk) && !self.slice.is_endless() {
                 let (_, none) = unbounded_channel();
-                discard::elsewhere((chunk, mem::replace(&mut self.chunks, none)), &self.control);
+                discard::elsewhere((chunk, mem::replace(&mut self.chunks, none)), &self.run);
                 return;
             }
         }
@@ -250,7 +249,7 @@ mod tests {
             let slow = Slow(drops, goes_on);
             let results = [slow].fan_out().workers(1).map(|slow| slow).unwrap();
             let stop = results.stop_handle();
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             let dropping = thread::spawn(move || drop(results));
             is_dropping.recv().unwrap();
             assert!(stop.finished().now_or_never().is_none(), "a result is there yet");

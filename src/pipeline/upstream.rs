@@ -13,22 +13,21 @@
 
 use std::cell::RefCell;
 use std::mem;
-use std::sync::Arc;
 
 use futures::Stream;
 
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::util::panic::catch;
 use crate::util::sync::thread_local;
 
 thread_local! {
     /// Those who answered; `None` while nobody asks.
     #[allow(clippy::missing_const_for_thread_local, reason = "shuttle's macro knows no const block")]
-    static HEARD: RefCell<Option<Vec<Arc<Control>>>> = RefCell::new(None);
+    static HEARD: RefCell<Option<Vec<Run>>> = RefCell::new(None);
 }
 
 /// The runs that `stream` is made of, as far as they can be reached; the nearest only, since those know theirs.
-pub(crate) fn runs_of<S: Stream>(stream: &S) -> Vec<Arc<Control>> {
+pub(crate) fn runs_of<S: Stream>(stream: &S) -> Vec<Run> {
     // A size hint, which may be a user's, may make another stream.
     // Where a thread is about to end there is no place to listen at, and the stream's runs stop when it is dropped.
     let Ok(outer) = HEARD.try_with(|heard| heard.replace(Some(Vec::new()))) else { return Vec::new() };
@@ -38,11 +37,11 @@ pub(crate) fn runs_of<S: Stream>(stream: &S) -> Vec<Arc<Control>> {
 }
 
 /// Answers, if that is what the size hint of a run's stream was asked for. Returns true if it was.
-pub(crate) fn answer(control: &Arc<Control>) -> bool {
+pub(crate) fn answer(run: &Run) -> bool {
     let listened = HEARD.try_with(|heard| {
         let mut heard = heard.borrow_mut();
         if let Some(runs) = &mut *heard {
-            runs.push(Arc::clone(control));
+            runs.push(run.clone());
         }
         heard.is_some()
     });

@@ -9,8 +9,8 @@ use actix::{Actor, Handler, Recipient, SyncContext};
 use crate::engine::batch::{Batch, Outcomes, Spares};
 use crate::engine::batch_run::Running;
 use crate::engine::executor::{Factory, Workbench};
-use crate::engine::reentrancy::{self, Serving};
-use crate::engine::state::Presence;
+use crate::engine::intake::WorkerGuard;
+use crate::engine::reentrancy::{self, Entered};
 use crate::util::time_slice::Slice;
 use crate::work::Work;
 
@@ -23,7 +23,7 @@ pub struct Worker<I, W: Work<I>> {
     // Dropped last: then nothing of the user's is left on this thread.
     bench: Workbench<W>,
     // After that: the `Drop` of a work may wait for its own pipeline, too.
-    _serving: Serving,
+    _entered: Entered,
 }
 
 /// What the workers of a pipeline have in common.
@@ -38,10 +38,10 @@ pub(crate) struct Shared<I, W: Work<I>> {
 }
 
 impl<I, W: Work<I>> Worker<I, W> {
-    pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, presence: Presence) -> Self {
-        let serving = reentrancy::serve(&presence.0);
-        let bench = Workbench::new(id, Arc::clone(&shared.factory), presence);
-        Self { shared, bench, _serving: serving }
+    pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, guard: WorkerGuard) -> Self {
+        let entered = reentrancy::enter(guard.run().id());
+        let bench = Workbench::new(id, Arc::clone(&shared.factory), guard);
+        Self { shared, bench, _entered: entered }
     }
 }
 
@@ -59,7 +59,7 @@ where
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        if !self.bench.control().is_stopped() {
+        if !self.bench.owner().state.is_stopped() {
             self.bench.build();
         }
     }
@@ -78,7 +78,7 @@ where
 
     fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
         let began = Instant::now();
-        self.bench.meter().begin(self.bench.control().started(), began);
+        self.bench.owner().metrics.batch_began(self.bench.id(), began);
 
         let mut running = Running::begin(batch, self.shared.outputs.get());
         let mut slice = Slice::new(self.shared.overrun);
@@ -87,7 +87,7 @@ where
         rest.into_iter().flatten().for_each(|part| ctx.address().do_send(part));
 
         let busy = began.elapsed();
-        self.bench.meter().end(busy, running.begun());
+        self.bench.owner().metrics.batch_ended(self.bench.id(), busy, running.begun());
         // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
         self.shared.aggregator.do_send(running.end(busy, &self.shared.outputs));
     }
@@ -104,9 +104,10 @@ mod tests {
     use crate::backend::threads::start_crew;
     use crate::backend::{Post, entrance};
     use crate::engine::batch::Batch;
+    use crate::engine::intake::Core;
     use crate::engine::permit::Ticket;
     use crate::engine::settings::Threads;
-    use crate::engine::state::{Control, Intake};
+    use crate::pipeline::intake::SourceIntake;
     use crate::protocol::{BatchSize, Phase, Protocol};
     use crate::util::clock::{self, CLOCK};
     use crate::work::{Job, work_fn};
@@ -152,7 +153,7 @@ mod tests {
         thread::spawn(move || {
             System::new().block_on(async move {
                 let protocol = Protocol::new(2, ITEMS as usize, BatchSize::Fixed(ITEMS as usize), 8);
-                let control = Arc::new(Control::new(protocol, 2, Intake::source()));
+                let run = SourceIntake::new(Core::new(protocol, 2, None), Vec::new()).run();
                 let work = move || {
                     let meet = meet.clone();
                     work_fn(move |n: u64, job: &mut Job<'_, u64>| {
@@ -176,17 +177,17 @@ mod tests {
                 let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
                 let (pool, opening) = entrance();
                 let ready = move |crew: Addr<Worker<_, _>>| opening.open(crew.recipient());
-                start_crew(&System::current(), threads, &control, Arc::new(shared), Worker::new, ready).unwrap();
-                let (first, ticket) = Ticket::hand_out(&control, ITEMS as usize);
+                start_crew(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
+                let (first, ticket) = Ticket::hand_out(&run, ITEMS as usize);
                 let inputs = (0..ITEMS).collect::<Vec<_>>().into();
                 pool.post(Batch { first, inputs, passed: Default::default(), ticket });
-                control.advance(Phase::Draining);
+                run.advance(Phase::Draining);
                 // What is given back goes to the pool again.
-                while !control.protocol().is_finished() {
+                while !run.state.protocol().is_finished() {
                     tokio::task::yield_now().await;
                 }
                 drop(pool);
-                control.over().await.unwrap();
+                run.wait().await.unwrap();
             });
         });
         outcomes

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::backend::threads::start_crew;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
+use crate::engine::intake::{Core, Run};
 use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
-use crate::engine::state::{Control, Intake};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
@@ -97,27 +97,26 @@ impl PoolBuilder {
         let Threads { workers, .. } = threads;
         let host = Host::of_thread()?;
 
-        let queue = Arc::new(Queue::new());
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let intake = Intake::Line(Arc::clone(&queue) as _);
-        let control = Arc::new(Control::new(protocol, workers, intake).on(&host));
+        let queue = Queue::new(Core::new(protocol, workers, Some(host.clone())));
+        let run = queue.run();
         // From here on, every way out of this function ends the workers that were started.
-        let pool = Pool::new(&control, &queue);
+        let pool = Pool::new(&queue);
 
         let factory = factory.into_inner();
         let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
-        let hire = |id, shared: Arc<Shared<I, W>>, presence| Worker::new(id, &shared, presence);
+        let hire = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
         // No message is ever sent to them, so nobody needs their address.
-        start_crew(host.system(), threads, &control, Arc::new(shared), hire, drop)?;
+        start_crew(host.system(), threads, &run, Arc::new(shared), hire, drop)?;
 
-        let keeper = Keeper(control);
+        let keeper = Keeper(run);
         let keeping = async move {
             let keeper = keeper;
             // The arbiter's thread is no worker's, so neither is an error.
-            let _ = keeper.0.workers_gone().await;
-            if !keeper.0.is_running() {
+            let _ = keeper.0.workers_stopped().await;
+            if !keeper.0.state.is_running() {
                 // Who takes items out of the line, on whatever thread, may not be done with them.
-                let _ = keeper.0.over().await;
+                let _ = keeper.0.wait().await;
             }
         };
         if !host.system().arbiter().spawn(keeping) {
@@ -129,7 +128,7 @@ impl PoolBuilder {
 }
 
 /// Lives on the System's first arbiter, so that the pool ends with the System.
-struct Keeper(Arc<Control>);
+struct Keeper(Run);
 
 impl Drop for Keeper {
     fn drop(&mut self) {

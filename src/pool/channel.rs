@@ -65,11 +65,11 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
 
     fn start_send(mut self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
         let this = &mut *self;
-        if reentrancy::is_own(&this.pool.control) {
+        if reentrancy::is_own(this.pool.run.id()) {
             return Err(SubmitError::OwnPool(item));
         }
         let Some(fed) = &this.fed else { return Err(SubmitError::Closed(item)) };
-        let (place, queued) = this.pool.queue.feed(item, fed, &this.pool.control)?;
+        let (place, queued) = this.pool.queue.feed(item, fed)?;
         this.waiting = (!queued).then_some(place);
         Ok(())
     }
@@ -119,7 +119,7 @@ impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
         };
         let answer = answered.take();
         if answer.is_ok() {
-            this.pool.control.add_emitted();
+            this.pool.run.metrics.add_emitted();
         }
         Poll::Ready(Some(answer))
     }

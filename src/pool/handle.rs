@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
+use crate::engine::intake::Run;
 use crate::engine::reentrancy::{self, unless_own};
-use crate::engine::state::Control;
 use crate::error::PipelineError;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
@@ -110,8 +110,8 @@ pub struct Pool<I: Send + 'static, O: Send + 'static> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
-    pub(super) fn new(control: &Arc<Control>, queue: &Arc<Queue<I, O>>) -> Self {
-        Self { open: Arc::new(Open { control: Arc::clone(control), queue: Arc::clone(queue) }) }
+    pub(super) fn new(queue: &Arc<Queue<I, O>>) -> Self {
+        Self { open: Arc::new(Open { run: queue.run(), queue: Arc::clone(queue) }) }
     }
 
     /// Submits an item: it takes its place in the line at once, and the future waits for credit and then for the result.
@@ -122,11 +122,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// Any [`SubmitError`] but `Full`.
     pub fn submit(&self, item: I) -> Submission<I, O> {
-        if reentrancy::is_own(self.control()) {
+        if reentrancy::is_own(self.run().id()) {
             return Submission::refused(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue().join(Submitted { item, reply: Reply::One(reply) }, self.control()) {
+        match self.queue().join(Submitted { item, reply: Reply::One(reply) }) {
             Ok((place, _)) => Submission::pending(&self.open, place, answer),
             Err(error) => Submission::refused(error),
         }
@@ -139,11 +139,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// [`SubmitError::Full`] if others hold all credit or wait for it, and whatever else refuses the item. The future has
     /// the other errors.
     pub fn try_submit(&self, item: I) -> Result<Submission<I, O>, SubmitError<I>> {
-        if reentrancy::is_own(self.control()) {
+        if reentrancy::is_own(self.run().id()) {
             return Err(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        let place = self.queue().try_join(Submitted { item, reply: Reply::One(reply) }, self.control())?;
+        let place = self.queue().try_join(Submitted { item, reply: Reply::One(reply) })?;
         Ok(Submission::pending(&self.open, place, answer))
     }
 
@@ -180,12 +180,12 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
 
     /// Takes no more items. Those that wait for credit come back, those that have it run.
     pub fn close(&self) {
-        self.control().advance(Phase::Draining);
+        self.run().advance(Phase::Draining);
     }
 
     /// Begins no more items: all that have not begun come back, and what runs can see it. In effect when this returns.
     pub fn stop(&self) {
-        self.control().advance(Phase::Stopped);
+        self.run().advance(Phase::Stopped);
     }
 
     /// Closes the pool and waits until the work on its last item has ended and every worker's thread has dropped its work;
@@ -201,10 +201,10 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// [`close`](Self::close) the pool, and this has not done it.
     pub async fn drain(&self) -> Result<Stats, PipelineError> {
         // Before anything has happened.
-        unless_own(self.control(), ready(())).await?;
+        unless_own(self.run().id(), ready(())).await?;
         self.close();
-        self.control().over().await?;
-        match self.control().error() {
+        self.run().wait().await?;
+        match self.run().state.error() {
             Some(error) => Err(error.clone()),
             None => Ok(self.stats()),
         }
@@ -233,13 +233,13 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// # }).unwrap();
     /// ```
     pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Result<Vec<I>, PipelineError> {
-        unless_own(self.control(), ready(())).await?;
+        unless_own(self.run().id(), ready(())).await?;
         self.close();
-        match select(pin!(self.control().over()), pin!(deadline)).await {
+        match select(pin!(self.run().wait()), pin!(deadline)).await {
             Either::Left((over, _)) => over.map(|()| Vec::new()),
             Either::Right(_) => {
                 // It is closed, so nothing more is queued before the stop.
-                let left = self.queue().clear(self.control());
+                let left = self.queue().clear();
                 self.stop();
                 Ok(left)
             }
@@ -248,32 +248,32 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
 
     /// Returns true if the pool takes no more items.
     pub fn is_closed(&self) -> bool {
-        !self.control().is_running()
+        !self.run().state.is_running()
     }
 
     /// A handle that stops or drains the pool and has its numbers, and doesn't keep it open.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(Arc::clone(self.control()))
+        StopHandle::new(self.run().clone())
     }
 
     /// The pool's numbers at this instant.
     pub fn stats(&self) -> Stats {
-        self.control().stats()
+        self.run().stats()
     }
 
     /// The most items in flight.
     pub fn window(&self) -> usize {
-        self.control().protocol().window()
+        self.run().state.protocol().window()
     }
 
     /// How long an item submitted now would wait until its work begins, by what is before it and what an item has taken
     /// lately ([`Stats::mean_service`]): for a `Retry-After`. `None` before the first item was measured.
     pub fn expected_wait(&self) -> Option<Duration> {
-        self.control().expected_wait()
+        self.run().expected_wait()
     }
 
-    fn control(&self) -> &Arc<Control> {
-        &self.open.control
+    fn run(&self) -> &Run {
+        &self.open.run
     }
 
     fn queue(&self) -> &Queue<I, O> {

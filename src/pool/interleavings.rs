@@ -8,7 +8,7 @@ use shuttle::future::block_on;
 use shuttle::thread;
 
 use crate::engine::executor::Factory;
-use crate::engine::state::{Control, Intake, Presence, Submits};
+use crate::engine::intake::{Core, WorkerGuard};
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
 use crate::pool::{Pool, SubmitError};
@@ -43,22 +43,21 @@ enum End {
 }
 
 fn run(workers: usize, window: usize, threads: &[Does]) {
-    let queue = Arc::new(Queue::<u64, u64>::new());
-    let line: Arc<dyn Submits> = queue.clone();
     let protocol = Protocol::new(workers, window, BatchSize::Fixed(1), 8);
-    let control = Arc::new(Control::new(protocol, workers, Intake::Line(line)));
+    let queue = Queue::<u64, u64>::new(Core::new(protocol, workers, None));
+    let run = queue.run();
     let double = Arc::new(|n: u64| 2 * n);
     let factory = Factory::new(move || Single(Map(Arc::clone(&double))));
     let shared = Arc::new(Shared { factory, queue: Arc::clone(&queue) });
     let crew: Vec<_> = (0..workers)
         .map(|id| {
-            let (shared, control) = (Arc::clone(&shared), Arc::clone(&control));
-            thread::spawn(move || Worker::new(id, &shared, Presence(control)).serve())
+            let (shared, run) = (Arc::clone(&shared), run.clone());
+            thread::spawn(move || Worker::new(id, &shared, WorkerGuard::of_worker(&run)).serve())
         })
         .collect();
     drop(shared);
 
-    let pool = Pool::new(&control, &queue);
+    let pool = Pool::new(&queue);
     let callers: Vec<_> = threads
         .iter()
         .map(|does| {
@@ -70,7 +69,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     let ends: Vec<End> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
     crew.into_iter().for_each(|worker| worker.join().unwrap());
 
-    let stats = control.stats();
+    let stats = run.stats();
     let count = |end| ends.iter().filter(|other| **other == end).count() as u64;
     assert_eq!((stats.taken, stats.failed), (stats.accounted(), 0), "{stats:?}");
     assert_eq!((stats.in_flight, stats.queued, stats.waiting), (0, 0, 0), "{stats:?}");

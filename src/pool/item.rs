@@ -1,9 +1,8 @@
 //! An item on its way through a pool.
 
-use std::sync::Arc;
-
+use crate::engine::intake::Run;
 use crate::engine::permit::Ticket;
-use crate::engine::state::Control;
+use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::request::Reply;
 
@@ -22,36 +21,36 @@ pub(super) struct Accepted<I, O> {
 
 impl<I, O> Submitted<I, O> {
     /// Sends the item back, without ever having had credit.
-    pub(super) fn refuse(self, control: &Control) {
-        let answer = Err(refusal(self.item, control));
+    pub(super) fn refuse(self, state: &State) {
+        let answer = Err(refusal(self.item, state));
         self.reply.send(answer, None);
     }
 }
 
 impl<I, O> Accepted<I, O> {
-    pub(super) fn new(control: &Arc<Control>, index: u64, submitted: Submitted<I, O>) -> Self {
-        Self { submitted, index, ticket: Ticket::new(control, 1) }
+    pub(super) fn new(run: &Run, index: u64, submitted: Submitted<I, O>) -> Self {
+        Self { submitted, index, ticket: Ticket::new(run, 1) }
     }
 
     /// Ends the item unbegun, because everything was stopped.
-    pub(super) fn stop(mut self, control: &Control, hand_back: impl FnOnce(I) -> Option<I>) {
+    pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
         let Submitted { item, reply } = self.submitted;
         self.ticket.cancel();
-        reply.send(Err(stopped(hand_back(item), control)), Some(self.ticket));
+        reply.send(Err(stopped(hand_back(item), state)), Some(self.ticket));
     }
 }
 
 /// Why an item isn't taken in.
-pub(super) fn refusal<I>(item: I, control: &Control) -> SubmitError<I> {
-    match control.error() {
+pub(super) fn refusal<I>(item: I, state: &State) -> SubmitError<I> {
+    match state.error() {
         Some(error) => SubmitError::Lost { item: Some(item), error: error.clone() },
         None => SubmitError::Closed(item),
     }
 }
 
 /// Why an item that was taken in has no result.
-pub(super) fn stopped<I>(item: Option<I>, control: &Control) -> SubmitError<I> {
-    match control.error() {
+pub(super) fn stopped<I>(item: Option<I>, state: &State) -> SubmitError<I> {
+    match state.error() {
         Some(error) => SubmitError::Lost { item, error: error.clone() },
         None => SubmitError::Stopped { item },
     }

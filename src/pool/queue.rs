@@ -4,9 +4,10 @@
 //! items, answers and wakers leave the line first. What is done under the line's lock takes no longer the more items are
 //! in the line, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/fifo.rs`).
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
-use crate::engine::state::{Control, Submits};
+use crate::engine::intake::{Core, Intake, Run};
+use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::request::{Channel, Fed, Reply};
@@ -21,6 +22,9 @@ const PORTION: usize = 128;
 /// becomes of it: a worker runs it, a submit that is dropped takes it back, a stop answers it. So nothing runs twice, and
 /// nothing runs that was taken back.
 pub(super) struct Queue<I, O> {
+    core: Core,
+    /// Itself, for the permits that it hands out.
+    this: Weak<Self>,
     inner: Mutex<Inner<I, O>>,
     called: Condvar,
 }
@@ -41,37 +45,47 @@ impl<I, O> Inner<I, O> {
     }
 }
 
-impl<I: Send, O: Send> Queue<I, O> {
-    pub(super) fn new() -> Self {
-        Self { inner: Mutex::new(Inner { line: Line::new(), idle: 0 }), called: Condvar::new() }
+impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
+    pub(super) fn new(core: Core) -> Arc<Self> {
+        core.state.protocol().answers_each();
+        Arc::new_cyclic(|this| Self {
+            core,
+            this: Weak::clone(this),
+            inner: Mutex::new(Inner { line: Line::new(), idle: 0 }),
+            called: Condvar::new(),
+        })
+    }
+
+    /// The pool's run.
+    pub(super) fn run(&self) -> Run {
+        Run::new(self.this.upgrade().expect("it is called through a reference that keeps it"))
+    }
+
+    fn state(&self) -> &State {
+        &self.core.state
+    }
+
+    fn accept(&self, index: u64, submitted: Submitted<I, O>) -> Accepted<I, O> {
+        Accepted::new(&self.run(), index, submitted)
     }
 
     /// Takes a place in the line. Whether that has credit is told as well.
-    pub(super) fn join(
-        &self,
-        submitted: Submitted<I, O>,
-        control: &Arc<Control>,
-    ) -> Result<(Place, bool), SubmitError<I>> {
+    pub(super) fn join(&self, submitted: Submitted<I, O>) -> Result<(Place, bool), SubmitError<I>> {
         let mut inner = self.lock();
-        if !control.is_running() {
-            return Err(refusal(submitted.item, control));
+        if !self.state().is_running() {
+            return Err(refusal(submitted.item, self.state()));
         }
-        let admit = |index, submitted| Accepted::new(control, index, submitted);
-        let (place, queued) = inner.line.join(submitted, &mut control.protocol(), admit);
+        let accept = |index, submitted| self.accept(index, submitted);
+        let (place, queued) = inner.line.join(submitted, &mut self.state().protocol(), accept);
         self.call(inner, usize::from(queued));
         Ok((place, queued))
     }
 
     /// Takes a place in the line for an item that was fed into a channel, as [`join`](Self::join) does for a submitted one.
-    pub(super) fn feed(
-        &self,
-        item: I,
-        fed: &Fed<I, O>,
-        control: &Arc<Control>,
-    ) -> Result<(Place, bool), SubmitError<I>> {
+    pub(super) fn feed(&self, item: I, fed: &Fed<I, O>) -> Result<(Place, bool), SubmitError<I>> {
         let mut inner = self.lock();
-        if !control.is_running() {
-            return Err(refusal(item, control));
+        if !self.state().is_running() {
+            return Err(refusal(item, self.state()));
         }
         // Held until the item is in the line: a stream that goes meanwhile finds it there, or was seen to be gone.
         let mut trail = fed.channel.trail();
@@ -79,8 +93,8 @@ impl<I: Send, O: Send> Queue<I, O> {
             return Err(SubmitError::Closed(item));
         }
         let reply = Reply::Many { fed: fed.clone(), before: trail.last };
-        let admit = |index, submitted| Accepted::new(control, index, submitted);
-        let (place, queued) = inner.line.join(Submitted { item, reply }, &mut control.protocol(), admit);
+        let accept = |index, submitted| self.accept(index, submitted);
+        let (place, queued) = inner.line.join(Submitted { item, reply }, &mut self.state().protocol(), accept);
         trail.add(place);
         drop(trail);
         self.call(inner, usize::from(queued));
@@ -88,28 +102,28 @@ impl<I: Send, O: Send> Queue<I, O> {
     }
 
     /// Takes a place in the line, if there is credit.
-    pub(super) fn try_join(&self, submitted: Submitted<I, O>, control: &Arc<Control>) -> Result<Place, SubmitError<I>> {
+    pub(super) fn try_join(&self, submitted: Submitted<I, O>) -> Result<Place, SubmitError<I>> {
         let mut inner = self.lock();
-        let admit = |index, submitted| Accepted::new(control, index, submitted);
-        let joined = inner.line.try_join(submitted, &mut control.protocol(), admit);
+        let accept = |index, submitted| self.accept(index, submitted);
+        let joined = inner.line.try_join(submitted, &mut self.state().protocol(), accept);
         match joined {
             Ok(place) => {
                 self.call(inner, 1);
                 Ok(place)
             }
-            Err(refused) if control.is_running() => Err(SubmitError::Full(refused.item)),
-            Err(refused) => Err(refusal(refused.item, control)),
+            Err(refused) if self.state().is_running() => Err(SubmitError::Full(refused.item)),
+            Err(refused) => Err(refusal(refused.item, self.state())),
         }
     }
 
     /// The next item to begin; waits for one. `None`: none will come any more.
-    pub(super) fn next(&self, control: &Control) -> Option<Accepted<I, O>> {
+    pub(super) fn next(&self) -> Option<Accepted<I, O>> {
         let mut inner = self.lock();
         loop {
             if let Some(accepted) = inner.line.pop() {
                 return Some(accepted);
             }
-            if !control.is_running() {
+            if !self.state().is_running() {
                 return None;
             }
             // At once, without looking a while longer for an item that may come soon: where other threads want the
@@ -170,11 +184,11 @@ impl<I: Send, O: Send> Queue<I, O> {
     }
 
     /// Takes everything out that has credit and has not begun, and tells those who wait for it that it was stopped.
-    pub(super) fn clear(&self, control: &Control) -> Vec<I> {
+    pub(super) fn clear(&self) -> Vec<I> {
         let queued = self.lock().line.take_queued();
         let mut items = Vec::new();
         for accepted in queued {
-            accepted.stop(control, |item| {
+            accepted.stop(self.state(), |item| {
                 items.push(item);
                 None
             });
@@ -198,29 +212,37 @@ impl<I: Send, O: Send> Queue<I, O> {
     }
 }
 
-impl<I: Send, O: Send> Submits for Queue<I, O> {
-    fn advanced(&self, control: &Arc<Control>) {
+impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn phase_changed(&self) {
         let mut inner = self.lock();
         let refused = inner.line.take_waiting();
-        let stopped = control.is_stopped().then(|| inner.line.take_queued());
+        let stopped = self.state().is_stopped().then(|| inner.line.take_queued());
         inner.idle = 0;
         drop(inner);
         self.called.notify_all();
-        refused.for_each(|submitted| submitted.refuse(control));
-        stopped.into_iter().flatten().for_each(|accepted| accepted.stop(control, Some));
+        refused.for_each(|submitted| submitted.refuse(self.state()));
+        stopped.into_iter().flatten().for_each(|accepted| accepted.stop(self.state(), Some));
     }
 
-    fn settle(&self, ends: Ends, control: &Arc<Control>) {
+    fn batch_completed(&self) {
+        // Submits wait for permits, which `release` hands on, and workers for items.
+    }
+
+    fn release(&self, ends: Ends) {
         let mut sinks: Vec<Arc<Channel>> = Vec::new();
         let mut inner = self.lock();
         let admitted = {
-            let mut protocol = control.protocol();
+            let mut protocol = self.state().protocol();
             protocol.settle(ends);
             inner.line.admit(&mut protocol, |index, submitted| {
                 if let Reply::Many { fed, .. } = &submitted.reply {
                     sinks.push(Arc::clone(&fed.channel));
                 }
-                Accepted::new(control, index, submitted)
+                self.accept(index, submitted)
             })
         };
         self.call(inner, admitted);
@@ -230,6 +252,10 @@ impl<I: Send, O: Send> Submits for Queue<I, O> {
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {
         let inner = self.lock();
         look(inner.line.queued(), inner.line.waiting());
+    }
+
+    fn is_complete(&self) -> bool {
+        self.state().protocol().is_finished()
     }
 }
 

@@ -79,8 +79,8 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
         let answer = match Pin::new(answer).poll(&mut waker.context(cx)) {
             Poll::Ready(Ok(answer)) => answer,
             // Whoever had the item is gone without a word.
-            Poll::Ready(Err(_)) => Err(stopped(None, &pool.control)),
-            Poll::Pending if reentrancy::is_own(&pool.control) => match pool.queue.take_back(*place) {
+            Poll::Ready(Err(_)) => Err(stopped(None, &pool.run.state)),
+            Poll::Pending if reentrancy::is_own(pool.run.id()) => match pool.queue.take_back(*place) {
                 // It was submitted elsewhere, but this worker may be the one that is to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,
@@ -88,7 +88,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
             Poll::Pending => return Poll::Pending,
         };
         if answer.is_ok() {
-            pool.control.add_emitted();
+            pool.run.metrics.add_emitted();
         }
         self.state = State::Done;
         Poll::Ready(answer)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use proptest::prelude::*;
 
-use crate::engine::state::{Control, Intake, Submits};
+use crate::engine::intake::Core;
 use crate::pool::channel::{PoolSink, PoolStream};
 use crate::pool::item::{Accepted, Submitted};
 use crate::pool::queue::Queue;
@@ -65,7 +65,6 @@ struct Channel {
 
 /// A pool whose workers are played by the steps.
 struct World {
-    control: Arc<Control>,
     queue: Arc<Queue<Item, ()>>,
     pool: Pool<Item, ()>,
     channels: Vec<Channel>,
@@ -76,18 +75,16 @@ struct World {
 
 impl World {
     fn new(window: usize) -> Self {
-        let queue = Arc::new(Queue::new());
-        let line: Arc<dyn Submits> = queue.clone();
         let protocol = Protocol::new(1, window, BatchSize::Fixed(1), 8);
-        let control = Arc::new(Control::new(protocol, 1, Intake::Line(line)));
-        let pool = Pool::new(&control, &queue);
+        let queue = Queue::new(Core::new(protocol, 1, None));
+        let pool = Pool::new(&queue);
         let channels = (0..CHANNELS).map(|channel| {
             let (sink, stream) = pool.channel();
             Channel { sink, stream: Some(stream), item: Arc::new(channel) }
         });
         let channels = channels.collect();
         let submitted = Arc::new(CHANNELS);
-        Self { control, queue, pool, channels, submitted, submissions: Vec::new(), running: Vec::new() }
+        Self { queue, pool, channels, submitted, submissions: Vec::new(), running: Vec::new() }
     }
 
     fn step(&mut self, step: Step) {
@@ -114,13 +111,13 @@ impl World {
                 }
             }
             Step::Leave(channel) => self.leave(channel),
-            Step::Begin if self.pool.stats().queued > 0 => self.running.extend(self.queue.next(&self.control)),
+            Step::Begin if self.pool.stats().queued > 0 => self.running.extend(self.queue.next()),
             Step::End(which) if !self.running.is_empty() => {
                 let which = which % self.running.len();
                 end(self.running.swap_remove(which));
             }
             Step::Close => self.pool.close(),
-            Step::Clear if self.pool.is_closed() => drop(self.queue.clear(&self.control)),
+            Step::Clear if self.pool.is_closed() => drop(self.queue.clear()),
             Step::Stop => self.pool.stop(),
             Step::GiveUp(_) | Step::Begin | Step::End(_) | Step::Clear => {}
         }

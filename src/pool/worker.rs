@@ -8,9 +8,9 @@ use std::time::Instant;
 use actix::{Actor, SyncContext};
 
 use crate::engine::executor::{Factory, Workbench};
+use crate::engine::intake::WorkerGuard;
 use crate::engine::reentrancy;
 use crate::engine::run::Run;
-use crate::engine::state::Presence;
 use crate::error::BoxError;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::item::{Accepted, Submitted, stopped};
@@ -43,12 +43,12 @@ pub(super) struct Shared<I, W: Work<I>> {
 }
 
 impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
-    pub(super) fn new(id: usize, shared: &Shared<I, W>, presence: Presence) -> Self {
+    pub(super) fn new(id: usize, shared: &Shared<I, W>, guard: WorkerGuard) -> Self {
         let shift = Shift {
             queue: Arc::clone(&shared.queue),
             inputs: VecDeque::with_capacity(1),
             outputs: Vec::with_capacity(1),
-            bench: Workbench::new(id, Arc::clone(&shared.factory), presence),
+            bench: Workbench::new(id, Arc::clone(&shared.factory), guard),
         };
         Self { shift: Some(Box::new(shift)) }
     }
@@ -63,11 +63,11 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
 
 impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
     fn serve(mut self) {
-        let _serving = reentrancy::serve(self.bench.control());
-        if !self.bench.control().is_stopped() {
+        let _entered = reentrancy::enter(self.bench.owner().id());
+        if !self.bench.owner().state.is_stopped() {
             self.bench.build();
         }
-        while let Some(accepted) = self.queue.next(self.bench.control()) {
+        while let Some(accepted) = self.queue.next() {
             self.run(accepted);
         }
         self.bench.clear();
@@ -77,7 +77,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
         let Accepted { submitted: Submitted { item, reply }, index, mut ticket } = accepted;
         let Self { inputs, outputs, bench, .. } = self;
         let began = Instant::now();
-        bench.meter().begin(bench.control().started(), began);
+        bench.owner().metrics.batch_began(bench.id(), began);
 
         let mut run = Run::new(index, mem::take(outputs));
         inputs.push_back(item);
@@ -86,13 +86,13 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
         }
 
         let busy = began.elapsed();
-        bench.meter().end(busy, run.begun);
+        bench.owner().metrics.batch_ended(bench.id(), busy, run.begun);
         ticket.record(run.begun - run.failed - run.given_up, run.failed, run.begun, busy);
         let answer = match (inputs.pop_front(), run.failures.pop_front(), run.outputs.pop()) {
-            (Some(item), ..) => Err(stopped(Some(item), bench.control())),
+            (Some(item), ..) => Err(stopped(Some(item), &bench.owner().state)),
             (None, Some((_, error)), _) => Err(SubmitError::Failed(error)),
             (None, None, Some(output)) => Ok(output),
-            (None, None, None) => Err(stopped(None, bench.control())),
+            (None, None, None) => Err(stopped(None, &bench.owner().state)),
         };
         *outputs = run.outputs;
         reply.send(answer, Some(ticket));

@@ -66,6 +66,12 @@ impl Protocol {
         }
     }
 
+    /// Of a run that only passes items on: it counts them and knows how it ends. No window bounds what it takes, since it
+    /// takes no more than was asked for.
+    pub(crate) fn without_workers() -> Self {
+        Self::new(1, usize::MAX, BatchSize::Fixed(1), 0)
+    }
+
     /// How many items the source may be asked for now. 0 means: wait until a batch finishes or the consumer takes one.
     pub(crate) fn demand(&self) -> usize {
         if self.phase != Phase::Running

@@ -1,7 +1,6 @@
 //! A streamed answer: its settings, its head, and the body with its guard.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -14,7 +13,7 @@ use tokio::sync::oneshot;
 use super::body::{Body, Format};
 use super::link::{Link, guard};
 use super::permit::Permit;
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::error::ItemError;
 use crate::pipeline::upstream::runs_of;
 use crate::stop::StopHandle;
@@ -31,7 +30,7 @@ pub(super) struct Settings {
     pub(super) permit: Option<Permit>,
     /// The last line is written.
     pub(super) end: bool,
-    runs: Vec<Arc<Control>>,
+    runs: Vec<Run>,
 }
 
 impl Settings {
@@ -42,8 +41,8 @@ impl Settings {
 
     /// They are made of this, too.
     pub(super) fn add(&mut self, run: &StopHandle) {
-        if !self.runs.iter().any(|known| Arc::ptr_eq(known, run.control())) {
-            self.runs.push(Arc::clone(run.control()));
+        if !self.runs.iter().any(|known| known.id() == run.run().id()) {
+            self.runs.push(run.run().clone());
         }
     }
 }

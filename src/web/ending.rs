@@ -1,8 +1,6 @@
 //! How a streamed answer ended, which its last line tells.
 
-use std::sync::Arc;
-
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::error::PipelineError;
 use crate::protocol;
 
@@ -24,21 +22,21 @@ pub(super) enum Ending {
 impl Ending {
     /// How the pipelines that a stream is made of ended, when it has just yielded `None`: the worst of them. It must be
     /// asked before the stream is dropped, which stops those that go on.
-    pub(super) fn of(runs: &[Arc<Control>]) -> Self {
+    pub(super) fn of(runs: &[Run]) -> Self {
         runs.iter().map(|run| Self::of_one(run)).max_by_key(Self::rank).unwrap_or(Self::Complete)
     }
 
-    fn of_one(run: &Control) -> Self {
-        if let Some(error) = run.error() {
+    fn of_one(run: &Run) -> Self {
+        if let Some(error) = run.state.error() {
             return Self::Failed(error.clone());
         }
-        let seen = run.protocol().seen();
+        let seen = run.state.protocol().seen();
         match seen {
             Some(protocol::Ending::Complete) => Self::Complete,
             Some(protocol::Ending::Drained) => Self::Drained,
             Some(protocol::Ending::Stopped) => Self::Stopped,
             // An adapter such as `take` had what it wanted.
-            None if run.is_running() => Self::Complete,
+            None if run.state.is_running() => Self::Complete,
             // `take_until`, say: the run was stopped, and what it still had is not among the results.
             None => Self::Stopped,
         }

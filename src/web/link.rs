@@ -9,7 +9,6 @@ use std::fmt;
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::failure::short;
 use super::permit::{Permit, Phase};
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::util::log;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;
@@ -38,7 +37,7 @@ pub(super) struct Link<S> {
     /// Taken out while they are polled; `None` after their end.
     results: Cell<Option<Pin<Box<S>>>>,
     /// What they are made of, as far as it is known.
-    pub(super) runs: Vec<Arc<Control>>,
+    pub(super) runs: Vec<Run>,
     cut: Cell<Option<Cut>>,
     /// Since when the connection has had something to write, without asking for more.
     blocked: Cell<Option<Instant>>,
@@ -47,7 +46,7 @@ pub(super) struct Link<S> {
 }
 
 impl<S> Link<S> {
-    pub(super) fn new(results: S, runs: Vec<Arc<Control>>) -> Self {
+    pub(super) fn new(results: S, runs: Vec<Run>) -> Self {
         Self {
             results: Cell::new(Some(Box::pin(results))),
             runs,
@@ -170,7 +169,7 @@ pub(super) async fn guard<S: 'static>(
     if permit.is_some() {
         for run in &link.runs {
             // An error is that this is one of those threads, which it is not.
-            let _ = run.workers_gone().await;
+            let _ = run.workers_stopped().await;
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::protocol;
 use crate::util::waker::caught;
 
@@ -27,7 +27,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Open {
     last: u64,
-    runs: HashMap<u64, Vec<Arc<Control>>>,
+    runs: HashMap<u64, Vec<Run>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ impl Shared {
             onward
         });
         if let Some(of_runs) = phase.of_runs().filter(|_| moved) {
-            let runs: Vec<_> = self.open().runs.values().flatten().map(Arc::clone).collect();
+            let runs: Vec<_> = self.open().runs.values().flatten().cloned().collect();
             runs.iter().for_each(|run| run.advance(of_runs));
         }
     }
@@ -150,7 +150,7 @@ pub struct Permit {
 
 impl Permit {
     /// The stream that it is for is made of these. They end with the others from now on.
-    pub(super) fn register(&mut self, runs: &[Arc<Control>]) {
+    pub(super) fn register(&mut self, runs: &[Run]) {
         let id = {
             let mut open = self.shared.open();
             open.last += 1;

@@ -196,7 +196,7 @@ fn an_owner_that_fails_takes_its_pipeline_along_and_may_start_another() {
         for _ in 0..10 {
             handled.reached(handled.get() + 20).await;
             let old = owner.send(Fail).await.unwrap().unwrap();
-            old.workers_gone().await;
+            old.workers_stopped().await;
             assert!(old.is_stopped());
             handled.reached(handled.get() + 20).await;
         }

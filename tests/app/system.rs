@@ -225,7 +225,7 @@ fn with_an_actor_that_results_are_delivered_to() {
         });
         system.run().unwrap();
         all_ended(&threads);
-        block_on(stop.workers_gone());
+        block_on(stop.workers_stopped());
         assert_eq!(stop.stats().emitted, 1);
         assert_settled(&stop.stats());
     });

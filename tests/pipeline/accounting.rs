@@ -160,7 +160,7 @@ fn results_left_in_a_dropped_stream_count_as_completed() {
         let handle = results.stop_handle();
         results.next().await;
         drop(results);
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
         crate::support::settle().await;
         let stats = handle.stats();
         assert_settled(&stats);
@@ -178,7 +178,7 @@ fn a_worker_that_waits_is_not_busy() {
         // It may still be busy with handing the result over; after the end it can't be.
         let stop = results.stop_handle();
         stop.now();
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         let busy = |stats: Stats| stats.workers[0].busy;
         let before = busy(stop.stats());
         thread::yield_now();

@@ -39,7 +39,7 @@ fn waiting_for_an_end_can_be_done_on_any_thread() {
     fn sent<F: Future<Output: Send> + Send>(_: F) {}
     fn waits(stop: &StopHandle, results: &mut FanIn<u64>, merged: &mut Merged<FanIn<u64>>) {
         sent(stop.finished());
-        sent(stop.workers_gone());
+        sent(stop.workers_stopped());
         sent(results.finished());
         sent(merged.finished());
     }

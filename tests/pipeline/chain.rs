@@ -53,7 +53,7 @@ fn stopping_the_last_stage_stops_the_first() {
         second.next().await.unwrap().unwrap();
         second.stop_handle().now();
         second.finished().await.unwrap();
-        first_stop.workers_gone().await;
+        first_stop.workers_stopped().await;
         settle().await;
         assert!(first_stop.is_stopped());
         assert_settled(&first_stop.stats());
@@ -96,11 +96,11 @@ fn a_stop_or_a_drop_at_the_end_is_in_effect_at_the_head_when_it_returns_and_is_w
                 };
                 assert!(first_stop.is_stopped());
                 settle().await;
-                assert!(stop.workers_gone().now_or_never().is_none(), "two items run");
+                assert!(stop.workers_stopped().now_or_never().is_none(), "two items run");
                 assert!(stop.finished().now_or_never().is_none());
                 gate.open();
-                stop.workers_gone().await;
-                assert!(first_stop.workers_gone().now_or_never().is_some());
+                stop.workers_stopped().await;
+                assert!(first_stop.workers_stopped().now_or_never().is_some());
                 stop.finished().await.unwrap();
                 assert_eq!(gate.arrivals(), 2, "no further item began");
                 drop(kept);

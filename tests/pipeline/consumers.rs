@@ -24,7 +24,7 @@ fn endless(census: &Census) -> (FanIn<Citizen>, Count) {
 }
 
 async fn assert_over(stop: &StopHandle, census: &Census) {
-    stop.workers_gone().await;
+    stop.workers_stopped().await;
     settle().await;
     assert!(stop.is_stopped());
     let stats = stop.stats();
@@ -125,7 +125,7 @@ fn a_chunk_may_outlive_its_stream_and_keeps_its_items_in_flight_until_then() {
         let chunk = results.next_chunk().await.unwrap();
         let stop = results.stop_handle();
         drop(results);
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         settle().await;
         assert_eq!((stop.stats().in_flight, census.living()), (4, 4));
         drop(chunk);

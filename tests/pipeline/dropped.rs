@@ -49,7 +49,7 @@ fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
             let stop = results.stop_handle();
             drop(results);
             gate.open();
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             assert_eq!((census.born(), census.living()), (10_000, 0));
             assert_eq!(*threads.lock().unwrap(), BTreeSet::from(["worker-0".to_owned()]));
             assert_settled(&stop.stats());
@@ -84,7 +84,7 @@ fn many_results_that_wait_in_a_dropped_stream_are_dropped_by_a_thread_of_their_o
             threads.lock().unwrap().clear();
             let here = thread::current().name().unwrap().to_owned();
             drop(stream);
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             assert_eq!(census.living(), 0);
             let threads = threads.lock().unwrap();
             assert!(threads.contains(dropped_by.unwrap_or(&here)), "{threads:?}");

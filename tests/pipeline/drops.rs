@@ -22,7 +22,7 @@ fn counted(census: &Census) -> Counted {
 async fn dropped<T: Send + 'static>(results: FanIn<T>) -> Stats {
     let stop = results.stop_handle();
     drop(results);
-    stop.workers_gone().await;
+    stop.workers_stopped().await;
     settle().await;
     assert_settled(&stop.stats());
     stop.stats()
@@ -173,7 +173,7 @@ fn results_held_back_for_order_are_dropped_one_by_one() {
         let stop = results.stop_handle();
         drop(results);
         gate.open();
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         settle().await;
         assert_settled(&stop.stats());
         assert_eq!((stop.stats().completed, census.born(), census.living()), (8, 8, 0));
@@ -239,7 +239,7 @@ fn a_panic_in_the_drop_of_an_item_a_result_or_a_work_is_contained() {
         std::mem::forget(results.next().await);
         std::mem::forget(results.next().await);
         drop(results);
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         settle().await;
         assert_settled(&stop.stats());
     });

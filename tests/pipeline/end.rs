@@ -238,7 +238,7 @@ fn a_system_that_stops_stops_the_workers_of_a_pipeline_that_nobody_polls() {
     system.stop();
     thread.join().unwrap();
     assert!(stop.is_stopped());
-    block_on(stop.workers_gone());
+    block_on(stop.workers_stopped());
     drop(results);
     assert_settled(&stop.stats());
 }
@@ -361,8 +361,8 @@ fn nothing_is_in_flight_when_finished_returns_after_a_system_stop() {
     block_on(gate.arrived(1));
     head.open();
     let early = futures::FutureExt::now_or_never(results.finished()).is_some();
-    let workers_gone = results.stop_handle();
-    block_on(workers_gone.workers_gone());
+    let workers_stopped = results.stop_handle();
+    block_on(workers_stopped.workers_stopped());
     let early = early || futures::FutureExt::now_or_never(results.finished()).is_some();
     let in_flight = results.stats().in_flight;
     gate.open();

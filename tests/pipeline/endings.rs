@@ -62,7 +62,7 @@ fn one_whose_source_ended_is_complete_once_its_consumer_saw_the_end() {
                 assert_eq!(results.stats().end, None);
                 results.next().await.unwrap().unwrap();
             }
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             assert_eq!(stop.end(), None, "it might fail to deliver the end");
             assert!(stop.finished().now_or_never().is_none());
             assert!(results.next().await.is_none());
@@ -140,7 +140,7 @@ fn a_stop_counts_unless_everything_was_delivered() {
                 results.next().await.unwrap().unwrap();
             }
             ended.reached(1).await;
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             settle().await;
             stop.now();
             let expected = if untaken == 0 { End::Complete } else { End::Stopped };
@@ -284,7 +284,7 @@ fn a_recipient_that_is_gone_is_a_failure_even_when_all_work_was_done() {
             let results = (0..items).fan_out().workers(1).batch(1).map(|n| n).unwrap();
             let stop = results.stop_handle();
             if items == 3 {
-                stop.workers_gone().await;
+                stop.workers_stopped().await;
                 settle().await;
             }
             let error = results.deliver_with(Few(1).start().recipient(), Found).await.unwrap_err();
@@ -423,7 +423,7 @@ fn an_adapter_that_took_what_it_wanted_ends_by_itself() {
     }
     run(async {
         let first = dying();
-        first.stop_handle().workers_gone().await;
+        first.stop_handle().workers_stopped().await;
         let mut next = first.take(3).try_fan_out().workers(1).map(|n| n).unwrap();
         assert_eq!(next.finished().await.unwrap().end, Some(End::Complete));
     });

@@ -93,7 +93,7 @@ fn a_source_whose_drop_panics_has_ended_stopped_or_drained_all_the_same() {
                     _ => drop(std::mem::replace(&mut results, start(0, false, std::iter::empty()))),
                 }
                 assert_settled(&results.finished().await.unwrap());
-                stop.workers_gone().await;
+                stop.workers_stopped().await;
                 settle().await;
                 assert_settled(&stop.stats());
                 // A thread that waits for room sees the end by itself.

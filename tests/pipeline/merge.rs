@@ -85,7 +85,7 @@ fn stop_stops_the_pipelines_it_is_made_from() {
         assert!(merged.next().await.is_none());
         for handle in handles {
             assert!(handle.is_stopped());
-            handle.workers_gone().await;
+            handle.workers_stopped().await;
         }
         assert_settled(&merged.stats());
     });
@@ -137,11 +137,11 @@ fn a_stop_is_in_effect_when_it_returns_polled_or_not_and_however_deep_the_pipeli
                 stop.now();
                 assert!(handles.iter().all(StopHandle::is_stopped));
                 settle().await;
-                assert!(stop.workers_gone().now_or_never().is_none(), "two items run");
+                assert!(stop.workers_stopped().now_or_never().is_none(), "two items run");
                 assert!(stop.finished().now_or_never().is_none());
                 gate.open();
-                stop.workers_gone().await;
-                assert!(handles.iter().all(|handle| handle.workers_gone().now_or_never().is_some()));
+                stop.workers_stopped().await;
+                assert!(handles.iter().all(|handle| handle.workers_stopped().now_or_never().is_some()));
                 assert_eq!(stop.finished().await.unwrap().end, Some(End::Stopped));
                 assert_eq!(gate.arrivals(), 2, "no further item began");
                 assert!(merged.next().await.is_none());

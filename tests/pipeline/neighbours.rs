@@ -49,7 +49,7 @@ fn a_pipeline_that_fails_stops_or_is_dropped_leaves_its_neighbours_alone() {
             let (_, items, answers) = join!(fate, items, join_all((0..1000).map(|n| pool.submit(n))));
             assert_eq!(items, (0..3000).collect::<Vec<_>>());
             assert!((1..).zip(answers).all(|(n, answer)| answer.unwrap() == n));
-            befallen_stop.workers_gone().await;
+            befallen_stop.workers_stopped().await;
             assert_settled(&neighbour.finished().await.unwrap());
             assert_settled(&pool.drain().await.unwrap());
         });

@@ -183,7 +183,7 @@ fn dropping_the_stream_in_any_phase_leaves_nothing_behind() {
                 let (stop, begun, born) = (results.stop_handle(), gate.arrivals(), census.born());
                 drop(results);
                 gate.open();
-                stop.workers_gone().await;
+                stop.workers_stopped().await;
                 settle().await;
                 let stats = stop.stats();
                 assert_settled(&stats);

@@ -86,7 +86,7 @@ fn stop_wakes_a_generator_waiting_for_credit() {
             done.reached(4).await;
             settle().await;
             results.generator().send(stop).await.unwrap();
-            results.stop_handle().workers_gone().await;
+            results.stop_handle().workers_stopped().await;
             assert_eq!(results.by_ref().count().await, 4, "what was finished arrives");
             assert_settled(&results.finished().await.unwrap());
         });
@@ -230,7 +230,7 @@ fn dropping_the_stream_stops_the_workers() {
         drop(results);
         assert!(stop.is_stopped());
         gate.open();
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         settle().await;
         assert_eq!(begun.get(), 2);
         assert_settled(&stop.stats());
@@ -245,7 +245,7 @@ fn taking_some_ends_an_endless_pipeline() {
         let stop = results.stop_handle();
         let squares: Vec<u64> = results.take(4).map(Result::unwrap).collect().await;
         assert_eq!(squares, [0, 1, 4, 9]);
-        stop.workers_gone().await;
+        stop.workers_stopped().await;
         assert!(stop.is_stopped());
     });
 }
@@ -264,7 +264,7 @@ fn the_stream_ends_within_the_poll_after_the_last_running_item() {
         settle().await;
         assert!(matches!(results.poll_next_unpin(&mut cx), Poll::Pending), "one item still runs");
         gate.open();
-        results.stop_handle().workers_gone().await;
+        results.stop_handle().workers_stopped().await;
         settle().await;
         assert!(matches!(results.poll_next_unpin(&mut cx), Poll::Ready(Some(Ok(())))));
         assert!(matches!(results.poll_next_unpin(&mut cx), Poll::Ready(None)));

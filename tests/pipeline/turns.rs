@@ -87,7 +87,7 @@ fn a_chunk_that_is_ready_does_not_keep_its_consumer_from_yielding() {
         let count = done.clone();
         let results = (0..300u64).fan_out().workers(1).batch(300).map(move |_| count.add()).unwrap();
         done.reached(300).await;
-        results.stop_handle().workers_gone().await;
+        results.stop_handle().workers_stopped().await;
         settle().await;
         let yields = yields(results, 300);
         assert!(yields >= 10, "{yields} yields in 300 long steps");

@@ -45,11 +45,11 @@ fn those_who_wait_for_the_workers_beside_it_are_woken() {
         gate.arrived(1).await;
         let stop = results.stop_handle();
         let waker = panicking_waker(&woken);
-        let mut before = pin!(stop.workers_gone());
+        let mut before = pin!(stop.workers_stopped());
         assert!(before.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         let neighbours = [0; 3].map(|_| {
             let stop = stop.clone();
-            actix::spawn(async move { stop.workers_gone().await })
+            actix::spawn(async move { stop.workers_stopped().await })
         });
         settle().await;
         drop(results);

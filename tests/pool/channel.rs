@@ -207,7 +207,7 @@ fn a_pair_keeps_the_pool_open_and_its_end_closes_it() {
         drop(sink);
         assert!(results.next().await.is_none());
         drop(results);
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
         assert_eq!(Arc::strong_count(&item), 1);
     });
 }
@@ -237,7 +237,7 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
         dropping.arrived(1).await;
         pool.close();
         work.open();
-        pool.stop_handle().workers_gone().await;
+        pool.stop_handle().workers_stopped().await;
         settle().await;
         dropping.open();
         let stats = pool.drain().await.expect("nobody stopped the System");

@@ -241,7 +241,7 @@ fn the_last_clone_to_be_dropped_closes_the_pool_and_what_is_awaited_completes() 
         let results: Vec<u64> = join_all(submissions).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, [0, 10, 20, 30]);
         assert_eq!(last.await.unwrap(), 40, "even one that waited for credit");
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
         let stats = handle.stats();
         assert_settled(&stats);
         assert_eq!(stats.completed, 5);
@@ -254,7 +254,7 @@ fn a_pool_that_nobody_ever_used_ends_with_its_last_clone() {
         let pool: Pool<u64, u64> = pool().workers(3).map(|n| n).unwrap();
         let handle = pool.stop_handle();
         drop(pool);
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
     });
 }
 
@@ -266,7 +266,7 @@ fn dropping_everything_at_once_leaves_no_thread_behind() {
         drop(held);
         drop(submissions);
         gate.open();
-        handle.workers_gone().await;
+        handle.workers_stopped().await;
         let stats = handle.stats();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, stats.taken - 1));

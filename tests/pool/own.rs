@@ -128,7 +128,7 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
         |own, _| refused(actix::System::new().block_on(own.drain())),
         |own, _| refused(block_on(own.shutdown(pending()))),
         |own, _| refused(block_on(own.shutdown(ready(())))),
-        |own, _| (!block_on(own.stop_handle().workers_gone())).then_some(8),
+        |own, _| (!block_on(own.stop_handle().workers_stopped())).then_some(8),
     ];
     for form in forms {
         for workers in [1, 3] {
@@ -154,7 +154,7 @@ fn a_wait_for_the_end_that_begins_elsewhere_is_refused_where_a_worker_goes_on_wi
         });
         let waiting = waiting.unwrap();
         let stop = waiting.stop_handle();
-        let mut gone = Box::pin(async move { stop.workers_gone().await });
+        let mut gone = Box::pin(async move { stop.workers_stopped().await });
         assert!(futures::poll!(&mut gone).is_pending());
         hand_over.send(gone as _).unwrap();
         assert!(!waiting.submit(()).await.unwrap());
@@ -177,13 +177,13 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pipeline() {
                 std::mem::forget(own);
                 error == PipelineError::OwnWorker
             }
-            _ => !block_on(inner.lock().unwrap().recv().unwrap().workers_gone()),
+            _ => !block_on(inner.lock().unwrap().recv().unwrap().workers_stopped()),
         });
         let refused = refused.unwrap();
         let stop = refused.stop_handle();
         handles.send(stop.clone()).unwrap();
         hand_over.send(refused).unwrap();
-        assert!(stop.workers_gone().await);
+        assert!(stop.workers_stopped().await);
         assert_eq!(stop.stats().in_flight, 2, "their results are in the stream that was forgotten");
     });
 }

@@ -77,7 +77,7 @@ fn pipelines_leave_no_thread_and_no_memory_behind() {
                 _ => assert_settled(&results.finished().await.unwrap()),
             }
             drop(results);
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
         });
         assert_eq!(census.living(), 0);
     });
@@ -122,7 +122,7 @@ fn pools_leave_no_thread_and_no_memory_behind() {
                 }
             }
             drop(pool);
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             assert_settled(&stop.stats());
         });
         assert_eq!(census.living(), 0);

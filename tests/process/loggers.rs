@@ -97,8 +97,8 @@ fn what_is_dropped_while_a_panic_unwinds_does_not_end_the_process() {
                 quiet_panic("the owner's");
             }));
             assert!(unwound.is_err());
-            pipeline.workers_gone().await;
-            queue.workers_gone().await;
+            pipeline.workers_stopped().await;
+            queue.workers_stopped().await;
             assert!(pipeline.is_stopped());
             assert_settled(&queue.stats());
         });
@@ -124,8 +124,8 @@ fn a_system_that_stops_is_the_only_error_there_is() {
             })
             .join()
             .unwrap();
-            pipeline.workers_gone().await;
-            queue.workers_gone().await;
+            pipeline.workers_stopped().await;
+            queue.workers_stopped().await;
             assert!(pipeline.is_stopped() && queue.is_stopped());
         });
     });

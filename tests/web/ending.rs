@@ -87,7 +87,7 @@ fn a_stream_that_an_adapter_cuts_off_because_of_a_stop_is_not_complete() {
             // The second tick never comes, so that only the adapter can see the stop.
             let ticks = stream::iter([()]).chain(stream::pending());
             let paced = ticks.zip(results).map(|(_, n)| n);
-            Box::pin(paced.take_until(async move { stop.workers_gone().await }))
+            Box::pin(paced.take_until(async move { stop.workers_stopped().await }))
         });
         for path in ["/lines", "/events"] {
             assert_eq!(last(server, path, &started, StopHandle::now).await["end"], "stopped");

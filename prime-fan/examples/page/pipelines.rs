@@ -49,7 +49,7 @@ impl Pipelines {
         };
         let pipelines = self.clone();
         spawn(async move {
-            stop.workers_gone().await;
+            stop.workers_stopped().await;
             if let Some(pipeline) = pipelines.known().pipelines.iter_mut().find(|pipeline| pipeline.id == id) {
                 pipeline.ended = Some(Instant::now());
             }
@@ -91,7 +91,7 @@ pub(crate) async fn stop_one(crew: Data<Crew>, pipelines: Data<Pipelines>, id: P
     let pipeline = pipelines.known().pipelines.iter().find(|pipeline| pipeline.id == *id).cloned();
     let pipeline = pipeline.ok_or_else(|| ErrorNotFound(format!("no search {id} runs\n")))?;
     pipeline.stop.now();
-    pipeline.stop.workers_gone().await;
+    pipeline.stop.workers_stopped().await;
     Ok(Json(Running::new(&pipeline, &crew)))
 }
 
@@ -104,6 +104,6 @@ struct StoppedAll {
 /// `POST /stop` stops all, whoever started them, and answers when they have ended.
 pub(crate) async fn stop_all(pipelines: Data<Pipelines>) -> impl Responder {
     let stopped = pipelines.stop();
-    join_all(stopped.iter().map(|pipeline| pipeline.stop.workers_gone())).await;
+    join_all(stopped.iter().map(|pipeline| pipeline.stop.workers_stopped())).await;
     Json(StoppedAll { stopped: stopped.len() })
 }

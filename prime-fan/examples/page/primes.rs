@@ -94,7 +94,7 @@ pub(crate) async fn primes(
 
     // A stop ends what waits for its turn as well.
     let gone = stop.clone();
-    let primes = paced(primes, pace).take_until(async move { gone.workers_gone().await });
+    let primes = paced(primes, pace).take_until(async move { gone.workers_stopped().await });
     let opening = format!(r#"{{"id":{id}}}"#);
     if let Some(most) = newest {
         let found = Newest::new(Box::pin(primes), most);

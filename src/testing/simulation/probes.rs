@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use crate::engine::state::Control;
+use crate::engine::intake::Run;
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::work::{Job, Work};
@@ -15,7 +15,7 @@ use crate::work::{Job, Work};
 pub(super) struct WatchedSource<S> {
     pub(super) source: S,
     pub(super) log: Log,
-    pub(super) control: Arc<Control>,
+    pub(super) run: Run,
 }
 
 impl<S: Stream + Unpin> Stream for WatchedSource<S> {
@@ -23,7 +23,7 @@ impl<S: Stream + Unpin> Stream for WatchedSource<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         // A panic here would be taken for one of the source.
-        if !self.control.is_running() {
+        if !self.run.state.is_running() {
             self.log.entries().asked_after_stop = true;
         }
         Pin::new(&mut self.source).poll_next(cx)

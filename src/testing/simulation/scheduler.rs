@@ -16,12 +16,13 @@ use tokio::task::unconstrained;
 
 use crate::engine::batch::Spares;
 use crate::engine::executor::{Factory, Workbench};
+use crate::engine::intake::{Core, Run, WorkerGuard};
 use crate::engine::settings::{Checked, Threads};
-use crate::engine::state::{Control, Intake, Presence};
 use crate::error::ItemError;
 use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
+use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Tail;
 use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::stats::Stats;
@@ -61,7 +62,7 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     draws: Draws,
     consumer: Consumer,
     acts: Vec<(When, Act)>,
-    control: Arc<Control>,
+    run: Run,
     clock: Duration,
     generator: Option<Generator>,
     generator_is_called: Arc<Called>,
@@ -118,15 +119,16 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let Plan { seed, consumer, acts, faults, cost, limit } = plan;
         let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
         let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let control = Arc::new(Control::new(protocol, workers, Intake::source()));
-        let handle = StopHandle::new(Arc::clone(&control));
+        let intake = SourceIntake::new(Core::new(protocol, workers, None), Vec::new());
+        let run = intake.run();
+        let handle = StopHandle::new(run.clone());
         let log = Log::default();
         let unending = || Slice::new(Duration::MAX);
 
         let (queue, mail) = (Mailbox::new(), Mailbox::new());
         let inputs = Arc::new(Spares::new(workers));
-        let source = WatchedSource { source, log: log.clone(), control: Arc::clone(&control) };
-        let feed = Feed::new(source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
+        let source = WatchedSource { source, log: log.clone(), run: run.clone() };
+        let feed = Feed::new(&intake, source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
 
         let faults = faults.apart();
         faults.arm(handle.clone());
@@ -140,8 +142,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
         let factory = Factory::new(work);
-        let stations = (0..workers)
-            .map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), Presence(Arc::clone(&control)))));
+        let stations =
+            (0..workers).map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), WorkerGuard::of_worker(&run))));
 
         let (chunks, stream) = mpsc::unbounded_channel();
         let mut simulated = Self {
@@ -150,7 +152,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             consumer,
             acts,
             clock: Duration::ZERO,
-            generator: Some(Generator::new(&control, feed)),
+            generator: Some(Generator::new(&run, feed)),
             generator_is_called: Called::new(),
             stations: stations.collect(),
             hall: Hall {
@@ -163,10 +165,10 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
                 cost: cost.unwrap_or_else(|| drawn_cost(seed)),
                 log,
             },
-            aggregator: Some(Aggregator::new(&control, chunks, ordered, unending())),
-            tail: Some(Tail::new(Arc::clone(&control), stream, unending())),
+            aggregator: Some(Aggregator::new(&run, chunks, ordered, unending())),
+            tail: Some(Tail::new(run.clone(), stream, unending())),
             tail_is_called: Called::new(),
-            control,
+            run,
             results: Vec::new(),
             steps: 0,
             lately: VecDeque::new(),
@@ -222,7 +224,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         Outcome {
             stats,
             results: mem::take(&mut self.results),
-            error: self.control.error().cloned(),
+            error: self.run.state.error().cloned(),
             begun: mem::take(&mut self.hall.log.entries().begun),
             most_in_flight: self.most_in_flight,
             steps: self.steps,
@@ -233,7 +235,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     /// The numbers at this instant, by the simulation's clock.
     pub fn stats(&self) -> Stats {
-        let stats = self.tail.as_ref().map_or_else(|| self.control.stats(), Tail::stats);
+        let stats = self.tail.as_ref().map_or_else(|| self.run.stats(), Tail::stats);
         Stats { elapsed: self.clock, ..stats }
     }
 
@@ -244,7 +246,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     /// Stops the pipeline between two steps.
     pub fn stop(&mut self, stop: Stop) {
-        self.control.advance(stop.into());
+        self.run.advance(stop.into());
     }
 
     /// Drops the stream between two steps.
@@ -383,9 +385,9 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     fn check(&mut self) {
-        let stats = self.control.stats();
+        let stats = self.run.stats();
         self.expect(stats.taken == stats.accounted(), || format!("not every item is accounted for: {stats:?}"));
-        let window = self.control.protocol().window();
+        let window = self.run.state.protocol().window();
         self.expect(stats.in_flight <= window, || {
             format!("{} items are in flight, and the window is {window}", stats.in_flight)
         });
@@ -413,7 +415,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     fn phase(&self) -> Phase {
-        match (self.control.is_stopped(), self.control.is_running()) {
+        match (self.run.state.is_stopped(), self.run.state.is_running()) {
             (true, _) => Phase::Stopped,
             (_, true) => Phase::Running,
             _ => Phase::Draining,

@@ -73,7 +73,7 @@ impl<I, W: Work<I>> Station<I, W> {
     pub(super) fn step(&mut self, now: Duration, hall: &Hall<I, W>) {
         let Some(bench) = &mut self.bench else { return };
         if !mem::replace(&mut self.has_started, true) {
-            if !bench.control().is_stopped() {
+            if !bench.owner().state.is_stopped() {
                 bench.build();
             }
             return;
@@ -100,7 +100,7 @@ impl<I, W: Work<I>> Station<I, W> {
         }
         let rest = running.give_back(hall.workers, &hall.inputs);
         rest.into_iter().flatten().for_each(|part| hall.queue.post(part));
-        bench.meter().end(self.busy, running.begun());
+        bench.owner().metrics.batch_ended(bench.id(), self.busy, running.begun());
         let outcomes = running.end(self.busy, &hall.outputs);
         hall.aggregator.post(Mail::Outcomes(outcomes));
     }

@@ -1,0 +1,327 @@
+//! A run, as everything that belongs to it holds it, and what its front door adds to it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::engine::host::Host;
+use crate::engine::metrics::Metrics;
+use crate::engine::reentrancy::{self, unless_own};
+use crate::engine::state::State;
+use crate::engine::tracker::Tracker;
+use crate::error::PipelineError;
+use crate::protocol::{Ending, Ends, Phase, Protocol};
+use crate::stats::Stats;
+use crate::util::log;
+
+/// What every run has, whichever front door its items come in by.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) state: State,
+    pub(crate) tracker: Tracker,
+    pub(crate) metrics: Metrics,
+    /// `None` where no actors are at work, as in a simulation.
+    host: Option<Host>,
+}
+
+impl Core {
+    pub(crate) fn new(protocol: Protocol, workers: usize, host: Option<Host>) -> Self {
+        Self { state: State::new(protocol), tracker: Tracker::new(workers), metrics: Metrics::new(workers), host }
+    }
+}
+
+/// The admitting side of a run: the generator of a pipeline, the queue of a pool. It owns the run, and is told when permits
+/// are released, batches are wanted, or the run ends.
+pub(crate) trait Intake: Send + Sync {
+    fn core(&self) -> &Core;
+
+    /// The runs whose results are this one's items, as far as they are known.
+    fn upstream(&self) -> &[Run] {
+        &[]
+    }
+
+    /// The phase has changed: rejects requests that can no longer be served, and wakes what waits.
+    fn phase_changed(&self);
+
+    /// A batch is neither queued nor running any more, so another one may be wanted.
+    fn batch_completed(&self);
+
+    /// Ends items, and hands their permits to requests that wait for them before anything can see the permits free.
+    fn release(&self, ends: Ends);
+
+    /// Calls `look` with the number of items that have a permit and have not begun, and of those that wait for one, at an
+    /// instant at which neither can change.
+    fn look(&self, look: &mut dyn FnMut(usize, usize));
+
+    /// Returns true if everything was seen through, so that no end of anything else is an error any more.
+    fn is_complete(&self) -> bool;
+}
+
+/// A pipeline's or a pool's run. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Run(Arc<dyn Intake>);
+
+impl Deref for Run {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.0.core()
+    }
+}
+
+impl Run {
+    pub(crate) fn new(intake: Arc<impl Intake + 'static>) -> Self {
+        Self(intake)
+    }
+
+    /// The same run, without keeping it.
+    pub(crate) fn downgrade(&self) -> WeakRun {
+        WeakRun(Arc::downgrade(&self.0))
+    }
+
+    /// Tells this run from every other one that exists.
+    pub(crate) fn id(&self) -> reentrancy::RunId {
+        reentrancy::RunId::of(&self.0)
+    }
+
+    /// Moves on to `phase`, if that is onward.
+    pub(crate) fn advance(&self, phase: Phase) {
+        let changed = self.state.change_phase(|protocol| protocol.advance(phase));
+        self.tell(changed);
+        if changed == Some(Phase::Stopped) {
+            self.stop_upstream();
+        }
+    }
+
+    /// Stops the runs that this one consumes, here and now. Their streams will be dropped, which stops them too, but by a
+    /// task on an arbiter that may be busy, or by a consumer that polls no more.
+    pub(crate) fn stop_upstream(&self) {
+        self.0.upstream().iter().for_each(|run| run.advance(Phase::Stopped));
+    }
+
+    /// The consumer left, having seen the end or not.
+    pub(crate) fn abandon(&self) {
+        self.state.abandon();
+        self.tell(self.state.change_phase(Protocol::abandoned));
+    }
+
+    /// No more items come. Where they are the results of other runs, this one ended as the worst of them did: a part that was
+    /// cut short leaves the whole incomplete.
+    pub(crate) fn source_ended(&self) {
+        let mut ending = Ending::Complete;
+        for run in self.0.upstream() {
+            // Where its end wasn't seen, an adapter such as `take` had what it wanted of it, and ended by itself.
+            let Some(seen) = run.state.protocol().seen() else { continue };
+            if let Some(error) = run.state.error() {
+                return self.fail(error.clone(), Phase::Draining);
+            }
+            ending = ending.max(seen);
+        }
+        self.tell(self.state.change_phase(|protocol| protocol.source_ended(ending)));
+    }
+
+    /// The consumer saw the end of the stream.
+    pub(crate) fn end_seen(&self) {
+        self.state.protocol().end_seen();
+        self.tracker.notify();
+    }
+
+    /// Ends the run with an error, unless it has ended already or was stopped: then the error is of no consequence.
+    pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
+        // Once everything was seen through, what waits for the consumer can't be lost.
+        if !self.0.is_complete() {
+            self.fail_with(error, phase);
+        }
+    }
+
+    /// Ends the run with an error because this part of it ended too early: with its System, or alone.
+    pub(crate) fn lose(&self, actor: &'static str) {
+        // Parts end with every run; whether the System runs is asked only where it matters.
+        if self.0.is_complete() || self.state.is_stopped() {
+            return;
+        }
+        // When a System ends, its arbiters close before they drop the actors on them.
+        let error = match &self.host {
+            Some(host) if host.is_running() => PipelineError::ActorLost { actor },
+            _ => PipelineError::SystemStopped,
+        };
+        self.fail(error, Phase::Stopped);
+    }
+
+    /// Ends the run, of which all work may have ended, because results can't be delivered.
+    pub(crate) fn fail_to_deliver(&self, error: PipelineError) {
+        self.fail_with(error, Phase::Stopped);
+    }
+
+    fn fail_with(&self, error: PipelineError, phase: Phase) {
+        let changed = self.state.fail(&error, phase);
+        self.tell(changed);
+        if changed.is_some() {
+            log::warn!("{error}");
+        }
+        if phase == Phase::Stopped {
+            self.stop_upstream();
+        }
+    }
+
+    /// Tells everything that waits for it of a change of the phase.
+    fn tell(&self, changed: Option<Phase>) {
+        match changed {
+            None => return,
+            Some(Phase::Running) => {}
+            Some(Phase::Draining) => log::info!("fan-out draining: no more items are taken"),
+            Some(Phase::Stopped) => log::info!("fan-out stopped: what has not begun is skipped"),
+        }
+        self.0.phase_changed();
+        self.tracker.notify();
+    }
+
+    /// A batch is neither queued nor running any more.
+    pub(crate) fn complete_batch(&self, measured: Option<(usize, Duration)>) {
+        let finished = {
+            let mut protocol = self.state.protocol();
+            protocol.finish(measured);
+            protocol.is_finished()
+        };
+        if finished {
+            self.tracker.notify();
+        }
+        self.0.batch_completed();
+    }
+
+    /// The items of a batch have ended.
+    pub(crate) fn release(&self, ends: Ends) {
+        self.0.release(ends);
+    }
+
+    /// The numbers at this instant.
+    pub(crate) fn stats(&self) -> Stats {
+        let now = Instant::now();
+        let mut stats = Stats::default();
+        self.look(&mut |protocol, queued, waiting| {
+            let ledger = protocol.ledger();
+            stats = Stats {
+                taken: ledger.taken,
+                completed: ledger.completed,
+                failed: ledger.failed,
+                skipped: ledger.skipped,
+                in_flight: ledger.in_flight,
+                queued,
+                waiting,
+                batch_size: protocol.batch_size(),
+                mean_service: protocol.mean_service(),
+                end: self.state.end_of(protocol),
+                ..Stats::default()
+            };
+        });
+        // Outside of the locks, which workers wait for.
+        self.metrics.read(&mut stats, now, self.tracker.ended());
+        stats
+    }
+
+    /// How long an item submitted now waits until it begins.
+    pub(crate) fn expected_wait(&self) -> Option<Duration> {
+        let mut wait = None;
+        self.look(&mut |protocol, queued, waiting| wait = protocol.expected_wait(queued, waiting));
+        wait
+    }
+
+    /// Looks at the protocol and at how many items are queued and how many wait, all at one instant.
+    fn look(&self, look: &mut dyn FnMut(&Protocol, usize, usize)) {
+        self.0.look(&mut |queued, waiting| look(&self.state.protocol(), queued, waiting));
+    }
+
+    /// Waits until every worker's thread is done with everything of the user's, those upstream included.
+    pub(crate) async fn workers_stopped(&self) -> Result<(), PipelineError> {
+        for run in self.with_upstream() {
+            run.wait_for(|_| true).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
+    /// stops.
+    pub(crate) async fn wait(&self) -> Result<(), PipelineError> {
+        self.wait_for(Protocol::is_finished).await
+    }
+
+    /// Waits for the end, for the workers, and for those upstream, whose streams are dropped by then unless they are only
+    /// borrowed; such a one that goes on isn't waited for. Then it returns the final numbers, or why there is no such end.
+    pub(crate) async fn finished(&self) -> Result<Stats, PipelineError> {
+        self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await?;
+        for run in self.with_upstream().skip(1).filter(|run| !run.state.is_running()) {
+            run.wait().await?;
+        }
+        match self.state.error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.stats()),
+        }
+    }
+
+    /// This run and those upstream, however far away, the nearest first.
+    fn with_upstream(&self) -> impl Iterator<Item = &Self> {
+        let mut next = vec![self];
+        std::iter::from_fn(move || {
+            let run = next.pop()?;
+            next.extend(run.0.upstream());
+            Some(run)
+        })
+    }
+
+    /// Waits for the workers and for `condition`. On one of the workers' threads that is an error.
+    async fn wait_for(&self, condition: impl Fn(&Protocol) -> bool) -> Result<(), PipelineError> {
+        unless_own(self.id(), self.tracker.wait_until(|| condition(&self.state.protocol()))).await
+    }
+}
+
+/// A run that may be gone.
+pub(crate) struct WeakRun(Weak<dyn Intake>);
+
+impl WeakRun {
+    pub(crate) fn upgrade(&self) -> Option<Run> {
+        self.0.upgrade().map(Run)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Run").field(&self.state).finish()
+    }
+}
+
+/// Held by a worker actor, of which each thread of a run has exactly one, and dropped after the user's `Work`; and by a
+/// thread that drops results.
+#[derive(Debug)]
+pub(crate) struct WorkerGuard {
+    run: Run,
+}
+
+impl WorkerGuard {
+    /// Of a worker that the run was made with.
+    pub(crate) fn of_worker(run: &Run) -> Self {
+        Self { run: run.clone() }
+    }
+
+    /// Of one more thread that holds something of the user's.
+    pub(crate) fn of_another_thread(run: &Run) -> Self {
+        run.tracker.enter();
+        Self { run: run.clone() }
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+}
+
+impl Drop for WorkerGuard {
+    fn drop(&mut self) {
+        if self.run.tracker.leave() {
+            let Stats { taken, completed, failed, skipped, in_flight, elapsed, .. } = self.run.stats();
+            log::info!(
+                "fan-out ended after {elapsed:.3?}: {taken} items taken, {completed} completed, {failed} failed, \
+                 {skipped} skipped, {in_flight} waiting for the consumer"
+            );
+        }
+    }
+}

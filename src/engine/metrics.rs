@@ -1,0 +1,102 @@
+//! What is measured of a run: the time of its workers, and the results that were taken.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::stats::{Stats, WorkerStats};
+
+/// The counters of a run that nothing is decided by. What decides is in the protocol.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    started: Instant,
+    workers: Box<[WorkerMetrics]>,
+    /// Results taken. The one consumer of a pipeline stores its count, those of a pool add to it.
+    emitted: AtomicU64,
+}
+
+impl Metrics {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            started: Instant::now(),
+            workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            emitted: AtomicU64::new(0),
+        }
+    }
+
+    /// A batch begins on the worker of this number.
+    pub(crate) fn batch_began(&self, worker: usize, now: Instant) {
+        self.workers[worker].batch_began(now - self.started);
+    }
+
+    /// It has ended, after `busy`, in which `items` began.
+    pub(crate) fn batch_ended(&self, worker: usize, busy: Duration, items: usize) {
+        self.workers[worker].batch_ended(busy, items);
+    }
+
+    /// The `Work` of the worker was lost to a panic.
+    pub(crate) fn rebuilt(&self, worker: usize) {
+        add(&self.workers[worker].rebuilt, 1);
+    }
+
+    #[inline]
+    pub(crate) fn set_emitted(&self, emitted: u64) {
+        self.emitted.store(emitted, Relaxed);
+    }
+
+    pub(crate) fn add_emitted(&self) {
+        self.emitted.fetch_add(1, Relaxed);
+    }
+
+    /// Fills in what is measured here: `now`, or when the run had `ended`.
+    pub(crate) fn read(&self, stats: &mut Stats, now: Instant, ended: Option<Instant>) {
+        stats.emitted = self.emitted.load(Relaxed);
+        stats.elapsed = ended.unwrap_or(now) - self.started;
+        stats.workers = self.workers.iter().map(|worker| worker.read(now - self.started)).collect();
+    }
+}
+
+/// A worker's own counters. Only its thread writes them, so plain loads and stores do; a reader may see the counters of a
+/// batch half updated, which no invariant rests on.
+#[derive(Debug, Default)]
+struct WorkerMetrics {
+    busy: AtomicU64,
+    items: AtomicU64,
+    batches: AtomicU64,
+    rebuilt: AtomicU64,
+    /// Nanoseconds from the run's start to that of the running batch, plus 1; 0 when idle.
+    since: AtomicU64,
+}
+
+impl WorkerMetrics {
+    fn batch_began(&self, since_start: Duration) {
+        self.since.store(nanos(since_start) + 1, Relaxed);
+    }
+
+    fn batch_ended(&self, busy: Duration, items: usize) {
+        add(&self.busy, nanos(busy));
+        add(&self.items, items as u64);
+        add(&self.batches, 1);
+        self.since.store(0, Relaxed);
+    }
+
+    fn read(&self, since_start: Duration) -> WorkerStats {
+        let running = match self.since.load(Relaxed) {
+            0 => 0,
+            since => nanos(since_start).saturating_sub(since - 1),
+        };
+        WorkerStats {
+            busy: Duration::from_nanos(self.busy.load(Relaxed) + running),
+            items: self.items.load(Relaxed),
+            batches: self.batches.load(Relaxed),
+            rebuilt: self.rebuilt.load(Relaxed),
+        }
+    }
+}
+
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed) + more, Relaxed);
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

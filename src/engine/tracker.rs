@@ -1,0 +1,65 @@
+//! Which threads still hold something of the user's, and who waits for the last of them to let go.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::util::waker::caught;
+
+/// Counts the threads of a run: its workers, and threads that drop results.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    alive: watch::Sender<usize>,
+    ended: OnceLock<Instant>,
+}
+
+impl Tracker {
+    /// Of a run whose `workers` are about to start, and are counted already.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { alive: watch::Sender::new(workers), ended: OnceLock::new() }
+    }
+
+    /// Counts one more thread.
+    pub(crate) fn enter(&self) {
+        self.alive.send_modify(|alive| *alive += 1);
+    }
+
+    /// Counts a thread that holds nothing of the user's any more. Returns true if it was the last, the first time that there
+    /// is a last one: a thread that came after the end doesn't end the run again.
+    pub(crate) fn leave(&self) -> bool {
+        let mut last = false;
+        self.alive.send_modify(|alive| {
+            *alive -= 1;
+            last = *alive == 0 && self.ended.get().is_none();
+            if last {
+                // Under the lock of `alive`: tasks that wait for the last thread then read a time that stands still.
+                self.stop_clock();
+            }
+        });
+        last
+    }
+
+    /// The run's time stands still from now on.
+    pub(crate) fn stop_clock(&self) {
+        self.ended.get_or_init(Instant::now);
+    }
+
+    /// When the last thread left; `None` before.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.ended.get().copied()
+    }
+
+    /// Has the tasks in [`wait_until`](Self::wait_until) look at their condition again.
+    pub(crate) fn notify(&self) {
+        self.alive.send_modify(|_| ());
+    }
+
+    /// Waits until no thread is left and `condition` holds, which is looked at whenever a thread leaves and after each
+    /// [`notify`](Self::notify).
+    pub(crate) async fn wait_until(&self, condition: impl Fn() -> bool) {
+        let mut alive = self.alive.subscribe();
+        // The sender lives in `self`, so the channel can't close while this waits.
+        let _ = caught(alive.wait_for(|alive| *alive == 0 && condition())).await;
+    }
+}

@@ -1,0 +1,75 @@
+//! The admitting side of a pipeline: what its generator waits for.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use futures::task::AtomicWaker;
+
+use crate::engine::intake::{Core, Intake, Run};
+use crate::protocol::Ends;
+use crate::util::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::util::waker::CaughtWaker;
+
+/// Items are pulled out of a source while there are permits for them. One task does so: the generator's, or that of the
+/// consumer of a merged stream.
+pub(crate) struct SourceIntake {
+    core: Core,
+    /// The runs whose results the source yields, as far as they are known.
+    upstream: Vec<Run>,
+    /// The task that pulls.
+    puller: AtomicWaker,
+    /// Every batch has finished and no more will be handed out, so the stream's end is the end of the pipeline.
+    complete: AtomicBool,
+}
+
+impl SourceIntake {
+    pub(crate) fn new(core: Core, upstream: Vec<Run>) -> Arc<Self> {
+        Arc::new(Self { core, upstream, puller: AtomicWaker::new(), complete: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn run(self: &Arc<Self>) -> Run {
+        Run::new(Arc::clone(self))
+    }
+
+    /// Has the task of `cx` woken when there may be permits, demand or an end. To be called before these are looked at: then
+    /// no change can slip between the look and the wait.
+    pub(crate) fn register(&self, waker: &mut CaughtWaker, cx: &Context<'_>) {
+        waker.register(&self.puller, cx);
+    }
+
+    /// The generator has seen every batch finish and hands out no more.
+    pub(crate) fn set_complete(&self) {
+        self.complete.store(true, SeqCst);
+    }
+}
+
+impl Intake for SourceIntake {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn upstream(&self) -> &[Run] {
+        &self.upstream
+    }
+
+    fn phase_changed(&self) {
+        self.puller.wake();
+    }
+
+    fn batch_completed(&self) {
+        self.puller.wake();
+    }
+
+    fn release(&self, ends: Ends) {
+        self.core.state.protocol().settle(ends);
+        self.puller.wake();
+    }
+
+    fn look(&self, look: &mut dyn FnMut(usize, usize)) {
+        look(0, 0);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete.load(SeqCst)
+    }
+}
