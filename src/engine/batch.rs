@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Message;
 
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::error::ItemError;
 use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::Slice;
@@ -19,7 +19,7 @@ pub struct Batch<I> {
     pub(crate) first: u64,
     pub(crate) inputs: Inputs<I>,
     pub(crate) passed: Passed,
-    pub(crate) ticket: Ticket,
+    pub(crate) permit: Permit,
 }
 
 /// Failures that stood in the source, each with the number of good items before it in its batch. They take their place
@@ -59,8 +59,8 @@ impl<I> Batch<I> {
         let stay = self.passed.partition_point(|(before, _)| *before <= at);
         let mut passed = self.passed.split_off(stay);
         passed.iter_mut().for_each(|(before, _)| *before -= at);
-        let ticket = self.ticket.split_off(inputs.len() + passed.len());
-        Self { first: self.first + (at + stay) as u64, inputs, passed, ticket }
+        let permit = self.permit.split_off(inputs.len() + passed.len());
+        Self { first: self.first + (at + stay) as u64, inputs, passed, permit }
     }
 }
 
@@ -135,7 +135,7 @@ pub struct Chunk<T> {
     /// Values that are gone already.
     taken: usize,
     spares: Arc<Spares<T>>,
-    pub(crate) ticket: Ticket,
+    pub(crate) permit: Permit,
 }
 
 impl<T> Chunk<T> {
@@ -143,10 +143,10 @@ impl<T> Chunk<T> {
         mut values: Vec<T>,
         failures: VecDeque<(usize, ItemError)>,
         spares: Arc<Spares<T>>,
-        ticket: Ticket,
+        permit: Permit,
     ) -> Self {
         values.reverse();
-        Self { values, failures, taken: 0, spares, ticket }
+        Self { values, failures, taken: 0, spares, permit }
     }
 
     /// Whether no result is left.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::batch::{Batch, Chunk, Inputs, Outcomes, Passed, Spares};
 use crate::engine::executor::Workbench;
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::engine::run::Run;
 use crate::util::panic::discard_all;
 use crate::util::time_slice::Slice;
@@ -16,15 +16,15 @@ use crate::work::Work;
 pub(crate) struct Running<I, O> {
     inputs: Inputs<I>,
     passed: Passed,
-    ticket: Ticket,
+    permit: Permit,
     first: u64,
     run: Run<O>,
 }
 
 impl<I, O: 'static> Running<I, O> {
     /// Its results go into `outputs`.
-    pub(crate) fn begin(Batch { first, inputs, passed, ticket }: Batch<I>, outputs: Vec<O>) -> Self {
-        Self { inputs, passed, ticket, first, run: Run::new(first, outputs) }
+    pub(crate) fn begin(Batch { first, inputs, passed, permit }: Batch<I>, outputs: Vec<O>) -> Self {
+        Self { inputs, passed, permit, first, run: Run::new(first, outputs) }
     }
 
     /// Runs as many items as `slice` grants, at least one. False, without having run any: the batch has ended, the
@@ -58,14 +58,14 @@ impl<I, O: 'static> Running<I, O> {
         parts: usize,
         spares: &Spares<I>,
     ) -> Option<impl Iterator<Item = Batch<I>> + use<I, O>> {
-        if self.inputs.len() == 0 || self.ticket.is_stopped() {
+        if self.inputs.len() == 0 || self.permit.is_stopped() {
             spares.put(mem::take(&mut self.inputs).into_spare());
             return None;
         }
         let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
         passed.iter_mut().for_each(|(before, _)| *before -= self.run.begun);
-        let ticket = self.ticket.split_off(inputs.len() + passed.len());
-        Some(Batch { first: self.run.index(), inputs, passed, ticket }.split(parts))
+        let permit = self.permit.split_off(inputs.len() + passed.len());
+        Some(Batch { first: self.run.index(), inputs, passed, permit }.split(parts))
     }
 
     /// Items of which the work began.
@@ -76,15 +76,15 @@ impl<I, O: 'static> Running<I, O> {
     /// Its outcomes, after it kept the worker busy for `busy`. What has not begun is skipped. Results that no consumer will
     /// take are dropped here: elsewhere that would keep an arbiter.
     pub(crate) fn end(self, busy: Duration, outputs: &Arc<Spares<O>>) -> Outcomes<O> {
-        let Self { mut ticket, first, mut run, .. } = self;
-        ticket.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
-        if ticket.is_abandoned() {
+        let Self { mut permit, first, mut run, .. } = self;
+        permit.record(run.begun - run.failed - run.given_up, run.failed + run.passed, run.begun, busy);
+        if permit.is_abandoned() {
             discard_all(run.outputs.drain(..));
             discard_all(run.failures.drain(..));
             outputs.put(mem::take(&mut run.outputs));
         }
-        let items = ticket.items();
-        let chunk = Chunk::new(run.outputs, run.failures, Arc::clone(outputs), ticket);
+        let items = permit.items();
+        let chunk = Chunk::new(run.outputs, run.failures, Arc::clone(outputs), permit);
         Outcomes { first, items, chunk }
     }
 }

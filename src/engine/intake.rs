@@ -181,7 +181,7 @@ impl Run {
     pub(crate) fn complete_batch(&self, measured: Option<(usize, Duration)>) {
         let finished = {
             let mut protocol = self.state.protocol();
-            protocol.finish(measured);
+            protocol.complete(measured);
             protocol.is_finished()
         };
         if finished {

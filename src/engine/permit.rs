@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::engine::intake::Run;
 use crate::protocol::Ends;
 
-/// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its ticket ends its
+/// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its permit ends its
 /// items, returns their credit and wakes the generator.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct Permit {
     run: Run,
     items: usize,
     completed: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Ticket {
     outstanding: bool,
 }
 
-impl Ticket {
+impl Permit {
     /// Hands `items` out; also returns the index of the first.
     pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, Self) {
         let first = run.state.protocol().hand_out(items);
@@ -29,7 +29,7 @@ impl Ticket {
         Self { run: run.clone(), items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
 
-    /// Cuts the last `items` off into a ticket of their own, for a batch that will be queued again.
+    /// Cuts the last `items` off into a permit of their own, for a batch that will be queued again.
     pub(crate) fn split_off(&mut self, items: usize) -> Self {
         debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
         self.items -= items;
@@ -68,14 +68,14 @@ impl Ticket {
     }
 
     /// The batch is neither queued nor running any more; its credit stays with it.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn complete(&mut self) {
         if std::mem::take(&mut self.outstanding) {
             self.run.complete_batch(self.measured);
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Permit {
     fn drop(&mut self) {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
@@ -86,6 +86,6 @@ impl Drop for Ticket {
         }
         // In this order: whoever waits for the last batch to finish then finds its items ended.
         self.run.release(ends);
-        self.finish();
+        self.complete();
     }
 }

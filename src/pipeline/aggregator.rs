@@ -58,7 +58,7 @@ impl<T: Send + 'static> Aggregator<T> {
 
     /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
     pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
-        chunk.ticket.finish();
+        chunk.permit.complete();
         match &mut self.order {
             None => {
                 self.emit(chunk);
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Aggregator<T> {
         if chunk.is_spent() {
             return;
         }
-        // Without a consumer the chunk is dropped, which settles its ticket.
+        // Without a consumer the chunk is dropped, which releases its permit.
         if let Err(SendError(chunk)) = self.stream.send(chunk)
             && !Allowance::new().covers(&chunk)
             && !self.slice.is_endless()

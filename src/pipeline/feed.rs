@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed, Spares};
 use crate::engine::intake::{Intake, Run};
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Finish;
@@ -98,9 +98,9 @@ where
             let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, state, cx));
             let items = inputs.len() + passed.len();
             if items > 0 {
-                let (first, ticket) = Ticket::hand_out(run, items);
+                let (first, permit) = Permit::hand_out(run, items);
                 // A closed pool drops the batch, which counts its items as skipped.
-                self.pool.post(Batch { first, inputs: inputs.into(), passed, ticket });
+                self.pool.post(Batch { first, inputs: inputs.into(), passed, permit });
             } else {
                 self.inputs.put(inputs);
             }

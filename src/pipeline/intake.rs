@@ -61,7 +61,7 @@ impl Intake for SourceIntake {
     }
 
     fn release(&self, ends: Ends) {
-        self.core.state.protocol().settle(ends);
+        self.core.state.protocol().release(ends);
         self.puller.wake();
     }
 

@@ -10,7 +10,7 @@ use futures::stream::{FusedStream, SelectAll};
 use futures::{Stream, StreamExt};
 
 use crate::engine::intake::{Core, Run};
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::error::PipelineError;
 use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::upstream::{self, runs_of};
@@ -156,7 +156,7 @@ impl<S> Drop for Contained<S> {
 struct Turn<T> {
     items: IntoIter<T>,
     /// Ends them in the accounting when it is dropped.
-    _ticket: Ticket,
+    _permit: Permit,
 }
 
 impl<T> Drop for Turn<T> {
@@ -235,9 +235,9 @@ impl<S: Stream> Stream for Merged<S> {
             }
             match this.streams.poll_next_unpin(&mut this.waker.context(cx)) {
                 Poll::Ready(Some(items)) => {
-                    let (_, mut ticket) = Ticket::hand_out(&this.run, items.len());
-                    ticket.record_completed();
-                    this.turn = Some(Turn { items: items.into_iter(), _ticket: ticket });
+                    let (_, mut permit) = Permit::hand_out(&this.run, items.len());
+                    permit.record_completed();
+                    this.turn = Some(Turn { items: items.into_iter(), _permit: permit });
                 }
                 Poll::Ready(None) => {
                     this.run.source_ended();

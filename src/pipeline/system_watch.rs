@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::engine::intake::Core;
-    use crate::engine::permit::Ticket;
+    use crate::engine::permit::Permit;
     use crate::pipeline::aggregator::Aggregator;
     use crate::pipeline::feed::Feeds;
     use crate::pipeline::generator::Generator;
@@ -129,7 +129,7 @@ mod tests {
             block_on(tail.dry());
         };
         assert_eq!(error_of(stream), lost("the aggregator"));
-        let batch = |run: &Run| drop(Ticket::hand_out(run, 3));
+        let batch = |run: &Run| drop(Permit::hand_out(run, 3));
         assert_eq!(error_of(batch), lost("the worker pool"));
     }
 }

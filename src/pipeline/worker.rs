@@ -88,7 +88,7 @@ where
 
         let busy = began.elapsed();
         self.bench.owner().metrics.batch_ended(self.bench.id(), busy, running.begun());
-        // If the aggregator is gone, the outcomes are dropped here, which settles their ticket.
+        // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
         self.shared.aggregator.do_send(running.end(busy, &self.shared.outputs));
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use crate::backend::{Post, entrance};
     use crate::engine::batch::Batch;
     use crate::engine::intake::Core;
-    use crate::engine::permit::Ticket;
+    use crate::engine::permit::Permit;
     use crate::engine::settings::Threads;
     use crate::pipeline::intake::SourceIntake;
     use crate::protocol::{BatchSize, Phase, Protocol};
@@ -127,7 +127,7 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, mut outcomes: Outcomes<u64>, _: &mut Self::Context) {
-            outcomes.chunk.ticket.finish();
+            outcomes.chunk.permit.complete();
             let _ = self.0.send(outcomes.chunk.map(Result::unwrap).collect());
         }
     }
@@ -178,9 +178,9 @@ mod tests {
                 let (pool, opening) = entrance();
                 let ready = move |crew: Addr<Worker<_, _>>| opening.open(crew.recipient());
                 start_crew(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
-                let (first, ticket) = Ticket::hand_out(&run, ITEMS as usize);
+                let (first, permit) = Permit::hand_out(&run, ITEMS as usize);
                 let inputs = (0..ITEMS).collect::<Vec<_>>().into();
-                pool.post(Batch { first, inputs, passed: Default::default(), ticket });
+                pool.post(Batch { first, inputs, passed: Default::default(), permit });
                 run.advance(Phase::Draining);
                 // What is given back goes to the pool again.
                 while !run.state.protocol().is_finished() {

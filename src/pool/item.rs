@@ -1,7 +1,7 @@
 //! An item on its way through a pool.
 
 use crate::engine::intake::Run;
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::request::Reply;
@@ -16,7 +16,7 @@ pub(super) struct Submitted<I, O> {
 pub(super) struct Accepted<I, O> {
     pub(super) submitted: Submitted<I, O>,
     pub(super) index: u64,
-    pub(super) ticket: Ticket,
+    pub(super) permit: Permit,
 }
 
 impl<I, O> Submitted<I, O> {
@@ -29,14 +29,14 @@ impl<I, O> Submitted<I, O> {
 
 impl<I, O> Accepted<I, O> {
     pub(super) fn new(run: &Run, index: u64, submitted: Submitted<I, O>) -> Self {
-        Self { submitted, index, ticket: Ticket::new(run, 1) }
+        Self { submitted, index, permit: Permit::new(run, 1) }
     }
 
     /// Ends the item unbegun, because everything was stopped.
     pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
         let Submitted { item, reply } = self.submitted;
-        self.ticket.cancel();
-        reply.send(Err(stopped(hand_back(item), state)), Some(self.ticket));
+        self.permit.cancel();
+        reply.send(Err(stopped(hand_back(item), state)), Some(self.permit));
     }
 }
 

@@ -139,8 +139,8 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let left = self.lock().line.leave(place)?;
         let submitted = match left {
             Left::Waiting(submitted) => submitted,
-            Left::Queued(Accepted { submitted, mut ticket, .. }) => {
-                ticket.cancel();
+            Left::Queued(Accepted { submitted, mut permit, .. }) => {
+                permit.cancel();
                 submitted
             }
         };
@@ -152,9 +152,9 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     pub(super) fn sweep(&self, channel: &Channel) {
         for leaving in self.take_out(channel).into_iter().rev() {
             match leaving {
-                Left::Queued(Accepted { submitted, mut ticket, .. }) => {
-                    ticket.cancel();
-                    drop(ticket);
+                Left::Queued(Accepted { submitted, mut permit, .. }) => {
+                    permit.cancel();
+                    drop(permit);
                     discard(submitted.item);
                 }
                 Left::Waiting(Submitted { item, reply }) => {
@@ -237,7 +237,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
         let mut inner = self.lock();
         let admitted = {
             let mut protocol = self.state().protocol();
-            protocol.settle(ends);
+            protocol.release(ends);
             inner.line.admit(&mut protocol, |index, submitted| {
                 if let Reply::Many { fed, .. } = &submitted.reply {
                     sinks.push(Arc::clone(&fed.channel));

@@ -6,7 +6,7 @@ use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::halt::Waits;
-use crate::engine::permit::Ticket;
+use crate::engine::permit::Permit;
 use crate::pool::error::SubmitError;
 use crate::protocol::Place;
 use crate::util::panic::discard;
@@ -70,13 +70,13 @@ impl<I, O> Clone for Fed<I, O> {
 pub(super) struct Answered<I, O> {
     /// `None` once it was taken.
     answer: Option<Answer<I, O>>,
-    ticket: Option<Ticket>,
+    permit: Option<Permit>,
 }
 
 impl<I, O> Answered<I, O> {
     /// The answer, whose credit is free before it can be seen.
     pub(super) fn take(mut self) -> Answer<I, O> {
-        drop(self.ticket.take());
+        drop(self.permit.take());
         self.answer.take().expect("only this takes it, once")
     }
 }
@@ -91,18 +91,18 @@ impl<I, O> Drop for Answered<I, O> {
 
 impl<I, O> Reply<I, O> {
     /// Answers, which ends the item. The credit is free before the answer can be seen, or goes with it to the stream.
-    pub(super) fn send(self, answer: Answer<I, O>, ticket: Option<Ticket>) {
+    pub(super) fn send(self, answer: Answer<I, O>, permit: Option<Permit>) {
         match self {
             Self::One(reply) => {
-                drop(ticket);
+                drop(permit);
                 // Whoever waited is gone: nobody else wants it.
                 if let Err(answer) = reply.send(answer) {
                     discard(answer);
                 }
             }
             Self::Many { fed: Fed { answers, channel }, .. } => {
-                let mut answered = Answered { answer: Some(answer), ticket };
-                answered.ticket.iter_mut().for_each(Ticket::finish);
+                let mut answered = Answered { answer: Some(answer), permit };
+                answered.permit.iter_mut().for_each(Permit::complete);
                 // The stream is gone, and with it whoever wanted the answer.
                 let _ = answers.send(answered);
                 channel.turn.wake();

@@ -147,10 +147,10 @@ impl World {
 }
 
 fn end(accepted: Accepted<Item, ()>) {
-    let Accepted { submitted: Submitted { item, reply }, mut ticket, .. } = accepted;
+    let Accepted { submitted: Submitted { item, reply }, mut permit, .. } = accepted;
     drop(item);
-    ticket.record(1, 0, 1, Duration::ZERO);
-    reply.send(Ok(()), Some(ticket));
+    permit.record(1, 0, 1, Duration::ZERO);
+    reply.send(Ok(()), Some(permit));
 }
 
 proptest! {

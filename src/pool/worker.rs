@@ -74,7 +74,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
     }
 
     fn run(&mut self, accepted: Accepted<I, W::Output>) {
-        let Accepted { submitted: Submitted { item, reply }, index, mut ticket } = accepted;
+        let Accepted { submitted: Submitted { item, reply }, index, mut permit } = accepted;
         let Self { inputs, outputs, bench, .. } = self;
         let began = Instant::now();
         bench.owner().metrics.batch_began(bench.id(), began);
@@ -87,7 +87,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
 
         let busy = began.elapsed();
         bench.owner().metrics.batch_ended(bench.id(), busy, run.begun);
-        ticket.record(run.begun - run.failed - run.given_up, run.failed, run.begun, busy);
+        permit.record(run.begun - run.failed - run.given_up, run.failed, run.begun, busy);
         let answer = match (inputs.pop_front(), run.failures.pop_front(), run.outputs.pop()) {
             (Some(item), ..) => Err(stopped(Some(item), &bench.owner().state)),
             (None, Some((_, error)), _) => Err(SubmitError::Failed(error)),
@@ -95,7 +95,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
             (None, None, None) => Err(stopped(None, &bench.owner().state)),
         };
         *outputs = run.outputs;
-        reply.send(answer, Some(ticket));
+        reply.send(answer, Some(permit));
     }
 }
 

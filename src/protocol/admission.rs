@@ -165,8 +165,8 @@ mod tests {
 
         assert_eq!(line.pop(), Some('a'));
         for _ in 0..2 {
-            protocol.finish(None);
-            protocol.settle(Ends { completed: 1, ..Ends::default() });
+            protocol.complete(None);
+            protocol.release(Ends { completed: 1, ..Ends::default() });
         }
         assert_eq!(
             line.try_join('e', &mut protocol, |_, who| who),
@@ -218,8 +218,8 @@ mod tests {
                 }
                 Step::End(which) if !self.running.is_empty() => {
                     self.running.swap_remove(which % self.running.len());
-                    self.protocol.finish(Some((1, Duration::from_micros(1))));
-                    self.settle(Ends { completed: 1, ..Ends::default() });
+                    self.protocol.complete(Some((1, Duration::from_micros(1))));
+                    self.release(Ends { completed: 1, ..Ends::default() });
                 }
                 Step::Leave(which) if !self.come.is_empty() => {
                     let (place, who) = self.come[which % self.come.len()];
@@ -257,12 +257,12 @@ mod tests {
         }
 
         fn skip(&mut self) {
-            self.protocol.finish(None);
-            self.settle(Ends { skipped: 1, ..Ends::default() });
+            self.protocol.complete(None);
+            self.release(Ends { skipped: 1, ..Ends::default() });
         }
 
-        fn settle(&mut self, ends: Ends) {
-            self.protocol.settle(ends);
+        fn release(&mut self, ends: Ends) {
+            self.protocol.release(ends);
             self.line.admit(&mut self.protocol, |index, who| (index, who));
         }
 

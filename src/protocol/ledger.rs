@@ -36,7 +36,7 @@ impl Ledger {
     }
 
     /// Ends items that were in flight.
-    pub(crate) fn settle(&mut self, ends: Ends) {
+    pub(crate) fn release(&mut self, ends: Ends) {
         let items = ends.completed + ends.failed + ends.skipped;
         debug_assert!(items <= self.in_flight, "an item ended twice");
         self.in_flight -= items;
@@ -56,9 +56,9 @@ mod tests {
         assert_eq!(ledger.take(3), 0);
         assert_eq!(ledger.take(2), 3);
         assert_eq!((ledger.taken, ledger.in_flight), (5, 5));
-        ledger.settle(Ends { completed: 1, failed: 1, skipped: 1 });
+        ledger.release(Ends { completed: 1, failed: 1, skipped: 1 });
         assert_eq!((ledger.in_flight, ledger.accounted()), (2, 5));
-        ledger.settle(Ends { completed: 2, ..Ends::default() });
+        ledger.release(Ends { completed: 2, ..Ends::default() });
         assert_eq!(ledger, Ledger { taken: 5, completed: 3, failed: 1, skipped: 1, in_flight: 0 });
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Phase {
     Stopped,
 }
 
-/// The state that whoever takes items in, the workers' tickets and the consumer share.
+/// The state that whoever takes items in, the workers' permits and the consumer share.
 #[derive(Clone, Debug)]
 pub(crate) struct Protocol {
     workers: usize,
@@ -104,7 +104,7 @@ impl Protocol {
     }
 
     /// A batch is neither queued nor running any more. `measured` tells how many of its items ran, and for how long.
-    pub(crate) fn finish(&mut self, measured: Option<(usize, Duration)>) {
+    pub(crate) fn complete(&mut self, measured: Option<(usize, Duration)>) {
         debug_assert!(self.outstanding > 0, "a batch finished twice");
         self.outstanding -= 1;
         if let Some((items, busy)) = measured {
@@ -113,8 +113,8 @@ impl Protocol {
     }
 
     /// The consumer took a finished batch, or the batch was given up: its credit is free again.
-    pub(crate) fn settle(&mut self, ends: Ends) {
-        self.ledger.settle(ends);
+    pub(crate) fn release(&mut self, ends: Ends) {
+        self.ledger.release(ends);
     }
 
     /// Nothing will be handed out any more, and nothing is queued or running.

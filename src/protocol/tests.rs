@@ -46,11 +46,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn a_scrap_of_credit_is_worth_a_batch_only_to_an_idle_worker() {
     let mut protocol = Protocol::new(1, 10, BatchSize::Fixed(4), 8);
     protocol.hand_out(4);
-    protocol.finish(Some((4, Duration::from_nanos(4))));
+    protocol.complete(Some((4, Duration::from_nanos(4))));
     assert_eq!(protocol.demand(), 4);
     protocol.hand_out(4);
     assert_eq!(protocol.demand(), 0, "two items of credit, and the worker has a batch");
-    protocol.finish(Some((4, Duration::from_nanos(4))));
+    protocol.complete(Some((4, Duration::from_nanos(4))));
     assert_eq!(protocol.demand(), 2, "the worker would idle");
 }
 
@@ -58,7 +58,7 @@ fn a_scrap_of_credit_is_worth_a_batch_only_to_an_idle_worker() {
 fn credit_for_exactly_a_batch_is_no_scrap() {
     let mut protocol = Protocol::new(1, 12, BatchSize::Fixed(4), 8);
     protocol.hand_out(4);
-    protocol.finish(Some((4, Duration::from_nanos(4))));
+    protocol.complete(Some((4, Duration::from_nanos(4))));
     protocol.hand_out(4);
     assert_eq!(protocol.demand(), 4, "so much is left, and the worker has a batch");
 }
@@ -80,8 +80,8 @@ fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
     assert_eq!((protocol.mean_service(), protocol.expected_wait(0, 0), protocol.batch_size()), (None, None, 1));
     for _ in 0..64 {
         protocol.hand_out(1);
-        protocol.finish(Some((1, 10 * MICRO)));
-        protocol.settle(Ends { completed: 1, ..Ends::default() });
+        protocol.complete(Some((1, 10 * MICRO)));
+        protocol.release(Ends { completed: 1, ..Ends::default() });
     }
     assert_eq!(protocol.mean_service(), Some(10 * MICRO));
     assert_eq!(protocol.batch_size(), 2, "an eighth of what was measured, for two workers that grow");
@@ -91,7 +91,7 @@ fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
     assert_eq!(protocol.expected_wait(4, 3), Some(40 * MICRO), "the eighth in turn, for two workers");
     assert_eq!(protocol.expected_wait(4, 0), Some(25 * MICRO));
     // One that runs leaves a worker free.
-    (0..5).for_each(|_| protocol.finish(None));
+    (0..5).for_each(|_| protocol.complete(None));
     assert_eq!(protocol.expected_wait(0, 0), Some(Duration::ZERO));
     assert_eq!(protocol.expected_wait(0, 1), Some(10 * MICRO));
 }
@@ -116,7 +116,7 @@ impl World {
             }
             Step::Finish(which, nanos) if !self.handed_out.is_empty() => {
                 let items = self.handed_out.swap_remove(which % self.handed_out.len());
-                self.protocol.finish(Some((items, Duration::from_nanos(nanos * items as u64))));
+                self.protocol.complete(Some((items, Duration::from_nanos(nanos * items as u64))));
                 self.finished.push(items);
             }
             Step::Split(which) if !self.handed_out.is_empty() => {
@@ -130,7 +130,7 @@ impl World {
             }
             Step::Take(which) if !self.finished.is_empty() => {
                 let items = self.finished.swap_remove(which % self.finished.len());
-                self.protocol.settle(Ends { completed: items, ..Ends::default() });
+                self.protocol.release(Ends { completed: items, ..Ends::default() });
             }
             Step::Drain => _ = self.protocol.advance(Phase::Draining),
             Step::Stop => _ = self.protocol.advance(Phase::Stopped),

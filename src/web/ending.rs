@@ -23,7 +23,7 @@ impl Ending {
     /// How the pipelines that a stream is made of ended, when it has just yielded `None`: the worst of them. It must be
     /// asked before the stream is dropped, which stops those that go on.
     pub(super) fn of(runs: &[Run]) -> Self {
-        runs.iter().map(|run| Self::of_one(run)).max_by_key(Self::rank).unwrap_or(Self::Complete)
+        runs.iter().map(Self::of_one).max_by_key(Self::rank).unwrap_or(Self::Complete)
     }
 
     fn of_one(run: &Run) -> Self {

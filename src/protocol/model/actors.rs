@@ -156,13 +156,13 @@ impl Pipeline {
             Action::Consume => {
                 let chunk = state.chunks.remove(0);
                 state.delivered.extend(chunk.results());
-                self.settle(state, &chunk);
+                self.release(state, &chunk);
             }
             Action::Leave => {
                 state.consumer = Consumer::Left;
                 self.advance(state, Phase::Stopped);
                 for chunk in std::mem::take(&mut state.chunks) {
-                    self.settle(state, &chunk);
+                    self.release(state, &chunk);
                 }
             }
             Action::Stop => self.advance(state, Phase::Stopped),
@@ -170,8 +170,8 @@ impl Pipeline {
             Action::Vanish => {
                 for Batch { items, .. } in std::mem::take(&mut state.queue) {
                     self.advance(state, Phase::Stopped);
-                    state.protocol.0.finish(None);
-                    state.protocol.0.settle(Ends { skipped: items, ..Ends::default() });
+                    state.protocol.0.complete(None);
+                    state.protocol.0.release(Ends { skipped: items, ..Ends::default() });
                     self.wake(state);
                 }
             }
@@ -268,10 +268,10 @@ impl Pipeline {
         let Worker::At { batch, failed, ran, .. } = std::mem::replace(&mut state.workers[id], Worker::Idle) else {
             return;
         };
-        let outcomes = Outcomes { batch, ran, failed, settled: false };
+        let outcomes = Outcomes { batch, ran, failed, released: false };
         if state.aggregator_is_gone {
             self.finish(state);
-            self.settle(state, &outcomes);
+            self.release(state, &outcomes);
         } else {
             state.mailbox.push(Mail::Outcomes(outcomes));
         }
@@ -288,18 +288,18 @@ impl Pipeline {
                 });
                 for outcomes in lost {
                     self.finish(state);
-                    self.settle(state, &outcomes);
+                    self.release(state, &outcomes);
                 }
                 for outcomes in std::mem::take(&mut state.held) {
-                    self.settle(state, &outcomes);
+                    self.release(state, &outcomes);
                 }
                 return;
             }
         };
         self.finish(state);
         if self.flaw == Some(Flaw::CreditBeforeTaken) {
-            self.settle(state, &outcomes);
-            outcomes.settled = true;
+            self.release(state, &outcomes);
+            outcomes.released = true;
         }
         if !self.ordered || self.flaw == Some(Flaw::OrderOfFinish) {
             return self.emit(state, outcomes);
@@ -318,21 +318,21 @@ impl Pipeline {
         if has_results && state.consumer == Consumer::Reading {
             state.chunks.push(outcomes);
         } else {
-            self.settle(state, &outcomes);
+            self.release(state, &outcomes);
         }
     }
 
     fn finish(&self, state: &mut State) {
         // A part that wasn't counted ends all the same.
         if self.flaw != Some(Flaw::PartNotCounted) || state.protocol.0.outstanding > 0 {
-            state.protocol.0.finish(None);
+            state.protocol.0.complete(None);
         }
         self.wake(state);
     }
 
-    fn settle(&self, state: &mut State, outcomes: &Outcomes) {
-        if !outcomes.settled {
-            state.protocol.0.settle(outcomes.ends());
+    fn release(&self, state: &mut State, outcomes: &Outcomes) {
+        if !outcomes.released {
+            state.protocol.0.release(outcomes.ends());
             if self.flaw != Some(Flaw::CreditWithoutWake) {
                 self.wake(state);
             }

@@ -32,7 +32,7 @@ struct Pipeline {
 /// What may be wrong with an implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
-    /// A panic takes the batch's ticket with it.
+    /// A panic takes the batch's permit with it.
     CreditLostOnPanic,
     /// A stop doesn't wake the generator.
     StopWithoutWake,

@@ -132,7 +132,7 @@ pub(super) struct Outcomes {
     pub(super) ran: usize,
     pub(super) failed: u64,
     /// Its credit went back too early.
-    pub(super) settled: bool,
+    pub(super) released: bool,
 }
 
 impl Outcomes {
