@@ -52,7 +52,7 @@ impl Threads {
 /// # Errors
 ///
 /// [`StartError::Thread`], where there is no place for so many threads and one more. Nothing was started then.
-pub(crate) fn start_crew<A, S>(
+pub(crate) fn start_workers<A, S>(
     system: &System,
     threads: Threads,
     run: &Run,

@@ -13,7 +13,7 @@ use crate::engine::batch::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
 use crate::engine::intake::Run;
 use crate::pipeline::burst::Burst;
-use crate::protocol::Reorder;
+use crate::protocol::ReorderBuffer;
 use crate::stats::Snapshot;
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
@@ -35,7 +35,7 @@ pub struct Aggregator<T> {
 
 /// What is held back.
 struct Order<T> {
-    waiting: Reorder<Chunk<T>>,
+    waiting: ReorderBuffer<Chunk<T>>,
     /// More is due than one turn could pass on: a future goes on with it.
     releasing: bool,
     /// The end waits for that.
@@ -52,7 +52,7 @@ impl Message for Finish {
 impl<T: Send + 'static> Aggregator<T> {
     /// `slice` is how long it may pass on in one go what it held back for order.
     pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
-        let order = ordered.then(|| Order { waiting: Reorder::new(), releasing: false, finished: false });
+        let order = ordered.then(|| Order { waiting: ReorderBuffer::new(), releasing: false, finished: false });
         Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
     }
 

@@ -13,7 +13,7 @@ use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::generator::Generator;
-use crate::pipeline::receiver::Tail;
+use crate::pipeline::receiver::Receiver;
 use crate::pipeline::upstream;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
@@ -53,24 +53,24 @@ use crate::stop::StopHandle;
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.
-    tail: Tail<T>,
+    receiver: Receiver<T>,
     generator: Addr<Generator>,
     aggregator: Addr<Aggregator<T>>,
 }
 
 impl<T: Send + 'static> FanIn<T> {
-    pub(crate) fn new(generator: Addr<Generator>, aggregator: Addr<Aggregator<T>>, tail: Tail<T>) -> Self {
-        Self { generator, aggregator, tail }
+    pub(crate) fn new(generator: Addr<Generator>, aggregator: Addr<Aggregator<T>>, receiver: Receiver<T>) -> Self {
+        Self { generator, aggregator, receiver }
     }
 
     /// A handle that stops the pipeline from anywhere.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(self.tail.run().clone())
+        StopHandle::new(self.receiver.run().clone())
     }
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {
-        self.tail.stats()
+        self.receiver.stats()
     }
 
     /// The actor at the head of the pipeline, which takes [`Stop`](crate::Stop) and [`Snapshot`](crate::Snapshot).
@@ -78,7 +78,7 @@ impl<T: Send + 'static> FanIn<T> {
         &self.generator
     }
 
-    /// The actor at its tail, which takes [`Snapshot`](crate::Snapshot).
+    /// The actor at its end, which takes [`Snapshot`](crate::Snapshot).
     pub fn aggregator(&self) -> &Addr<Aggregator<T>> {
         &self.aggregator
     }
@@ -89,7 +89,7 @@ impl<T: Send + 'static> FanIn<T> {
     ///
     /// Cancel safe: a chunk is lost only when it was returned.
     pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
-        self.tail.next_chunk().await
+        self.receiver.next_chunk().await
     }
 
     /// Waits until the pipeline has ended and every worker's thread has dropped its work, in all stages of a chain; returns
@@ -104,8 +104,8 @@ impl<T: Send + 'static> FanIn<T> {
     /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the thread
     /// of one of its workers, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
-        let run = self.tail.run().clone();
-        unless_own(run.id(), self.tail.dry()).await?;
+        let run = self.receiver.run().clone();
+        unless_own(run.id(), self.receiver.dry()).await?;
         run.finished().await
     }
 
@@ -211,7 +211,7 @@ impl<T: Send + 'static> FanIn<T> {
     {
         while let Some(result) = self.next().await {
             if recipient.send(message(result)).await.is_err() {
-                self.tail.run().fail_to_deliver(PipelineError::RecipientGone);
+                self.receiver.run().fail_to_deliver(PipelineError::RecipientGone);
                 // Complete, stopped or not: the recipient didn't get everything.
                 let _ = self.finished().await;
                 return Err(PipelineError::RecipientGone);
@@ -226,18 +226,18 @@ impl<T: Send + 'static> Stream for FanIn<T> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().tail.poll_next(cx)
+        self.get_mut().receiver.poll_next(cx)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        upstream::answer(self.tail.run());
-        self.tail.size_hint()
+        upstream::answer(self.receiver.run());
+        self.receiver.size_hint()
     }
 }
 
 impl<T: Send + 'static> FusedStream for FanIn<T> {
     fn is_terminated(&self) -> bool {
-        self.tail.size_hint().1 == Some(0)
+        self.receiver.size_hint().1 == Some(0)
     }
 }
 
@@ -246,6 +246,6 @@ impl<T: Send + 'static> Unpin for FanIn<T> {}
 
 impl<T: Send + 'static> fmt::Debug for FanIn<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FanIn").field("tail", &self.tail).finish_non_exhaustive()
+        f.debug_struct("FanIn").field("receiver", &self.receiver).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use futures::Stream;
 use tokio::sync::mpsc;
 
 use crate::backend::entrance;
-use crate::backend::threads::start_crew;
+use crate::backend::threads::start_workers;
 use crate::engine::batch::{Batch, Spares};
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
@@ -19,7 +19,7 @@ use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::SourceIntake;
-use crate::pipeline::receiver::Tail;
+use crate::pipeline::receiver::Receiver;
 use crate::pipeline::source::{Source, TrySource};
 use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
@@ -261,7 +261,7 @@ where
         };
         let (pool, opening) = entrance::<Batch<I>>();
         let ready = move |crew: Addr<Worker<I, W>>| opening.open(crew.recipient());
-        if let Err(error) = start_crew(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
+        if let Err(error) = start_workers(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
             run.advance(Phase::Stopped);
             aggregator.do_send(Finish);
             return Err(error);
@@ -274,6 +274,6 @@ where
         let feed =
             Feed::new(&intake, source.into_inner(), pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
         let generator = Generator::new(&run, feed).start();
-        Ok(FanIn::new(generator, aggregator, Tail::new(run, stream, Slice::new(SLICE))))
+        Ok(FanIn::new(generator, aggregator, Receiver::new(run, stream, Slice::new(SLICE))))
     }
 }

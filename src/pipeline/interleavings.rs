@@ -27,7 +27,7 @@ use crate::pipeline::aggregator::{Aggregator, Finish};
 use crate::pipeline::feed::{Feed, Feeds};
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::SourceIntake;
-use crate::pipeline::receiver::Tail;
+use crate::pipeline::receiver::Receiver;
 use crate::protocol::{BatchSize, Phase, Protocol};
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
@@ -192,15 +192,15 @@ fn run(case: Case) {
         })
     };
 
-    let mut tail = Tail::new(run.clone(), stream, unending());
+    let mut receiver = Receiver::new(run.clone(), stream, unending());
     let mut results = Vec::new();
     while act != Act::DropTheStream || results.is_empty() {
-        match block_on(poll_fn(|cx| tail.poll_next(cx))) {
+        match block_on(poll_fn(|cx| receiver.poll_next(cx))) {
             Some(result) => results.push(result.unwrap_or_else(|error| error.index())),
             None => break,
         }
     }
-    drop(tail);
+    drop(receiver);
     workers.into_iter().chain([generator, aggregator, stopper]).for_each(|thread| thread.join().unwrap());
 
     let ledger = run.state.protocol().ledger();

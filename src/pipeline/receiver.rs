@@ -1,4 +1,4 @@
-//! The tail of the pipeline: the chunks that the aggregator passes on, taken apart into results.
+//! The consumer's end of a pipeline: the chunks that the aggregator passes on, taken apart into results.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use crate::util::time_slice::{Slice, Stretch};
 use crate::util::waker::CaughtWaker;
 
 /// The consumer's end. Dropping it stops the pipeline at once.
-pub(crate) struct Tail<T: Send + 'static> {
+pub(crate) struct Receiver<T: Send + 'static> {
     run: Run,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
@@ -38,7 +38,7 @@ enum State {
     Told,
 }
 
-impl<T: Send + 'static> Tail<T> {
+impl<T: Send + 'static> Receiver<T> {
     /// `slice` is for how long results may be taken in one go.
     pub(crate) fn new(run: Run, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
         Self {
@@ -194,7 +194,7 @@ impl<T: Send + 'static> Tail<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Tail<T> {
+impl<T: Send + 'static> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.end_stretch();
         // Before the stop, at which another thread may find that everything has ended: this one still has results to drop.
@@ -215,9 +215,9 @@ impl<T: Send + 'static> Drop for Tail<T> {
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for Tail<T> {
+impl<T: Send + 'static> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tail").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
+        f.debug_struct("Receiver").field("state", &self.state).field("emitted", &self.emitted).finish_non_exhaustive()
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
     use crate::pipeline::feed::Feeds;
     use crate::pipeline::generator::Generator;
     use crate::pipeline::intake::SourceIntake;
-    use crate::pipeline::receiver::Tail;
+    use crate::pipeline::receiver::Receiver;
     use crate::protocol::{BatchSize, Protocol};
     use crate::util::time_slice::Slice;
 
@@ -125,8 +125,8 @@ mod tests {
             |run: &Run| drop(Aggregator::<u8>::new(run, unbounded_channel().0, false, Slice::new(Duration::MAX)));
         assert_eq!(error_of(aggregator), lost("the aggregator"));
         let stream = |run: &Run| {
-            let mut tail = Tail::<u8>::new(run.clone(), unbounded_channel().1, Slice::new(Duration::MAX));
-            block_on(tail.dry());
+            let mut receiver = Receiver::<u8>::new(run.clone(), unbounded_channel().1, Slice::new(Duration::MAX));
+            block_on(receiver.dry());
         };
         assert_eq!(error_of(stream), lost("the aggregator"));
         let batch = |run: &Run| drop(Permit::hand_out(run, 3));

@@ -101,7 +101,7 @@ mod tests {
     use actix::{Addr, Context, System};
 
     use super::*;
-    use crate::backend::threads::start_crew;
+    use crate::backend::threads::start_workers;
     use crate::backend::{Post, entrance};
     use crate::engine::batch::Batch;
     use crate::engine::intake::Core;
@@ -177,7 +177,7 @@ mod tests {
                 let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
                 let (pool, opening) = entrance();
                 let ready = move |crew: Addr<Worker<_, _>>| opening.open(crew.recipient());
-                start_crew(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
+                start_workers(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
                 let (first, permit) = Permit::hand_out(&run, ITEMS as usize);
                 let inputs = (0..ITEMS).collect::<Vec<_>>().into();
                 pool.post(Batch { first, inputs, passed: Default::default(), permit });

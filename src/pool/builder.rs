@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::threads::start_crew;
+use crate::backend::threads::start_workers;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::intake::{Core, Run};
@@ -107,7 +107,7 @@ impl PoolBuilder {
         let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
         let hire = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
         // No message is ever sent to them, so nobody needs their address.
-        start_crew(host.system(), threads, &run, Arc::new(shared), hire, drop)?;
+        start_workers(host.system(), threads, &run, Arc::new(shared), hire, drop)?;
 
         let keeper = Keeper(run);
         let keeping = async move {
@@ -115,7 +115,7 @@ impl PoolBuilder {
             // The arbiter's thread is no worker's, so neither is an error.
             let _ = keeper.0.workers_stopped().await;
             if !keeper.0.state.is_running() {
-                // Who takes items out of the line, on whatever thread, may not be done with them.
+                // Who takes items out of the admission queue, on whatever thread, may not be done with them.
                 let _ = keeper.0.wait().await;
             }
         };

@@ -13,7 +13,7 @@ use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::open::Open;
 use crate::pool::request::{Answered, Channel, Fed};
-use crate::protocol::Place;
+use crate::protocol::Position;
 use crate::util::waker::CaughtWaker;
 
 pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
@@ -38,16 +38,16 @@ pub struct PoolSink<I: Send + 'static, O: Send + 'static> {
     /// `None` once it was closed.
     fed: Option<Fed<I, O>>,
     /// The item that waits for credit.
-    waiting: Option<Place>,
+    waiting: Option<Position>,
     waker: CaughtWaker,
 }
 
 impl<I: Send + 'static, O: Send + 'static> PoolSink<I, O> {
     /// Waits until the last item has credit.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let (Some(place), Some(fed)) = (self.waiting, &self.fed) {
+        if let (Some(position), Some(fed)) = (self.waiting, &self.fed) {
             self.waker.register(&fed.channel.turn, cx);
-            if self.pool.queue.is_waiting(place) {
+            if self.pool.queue.is_waiting(position) {
                 return Poll::Pending;
             }
             self.waiting = None;
@@ -69,8 +69,8 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
             return Err(SubmitError::OwnPool(item));
         }
         let Some(fed) = &this.fed else { return Err(SubmitError::Closed(item)) };
-        let (place, queued) = this.pool.queue.feed(item, fed)?;
-        this.waiting = (!queued).then_some(place);
+        let (position, queued) = this.pool.queue.feed(item, fed)?;
+        this.waiting = (!queued).then_some(position);
         Ok(())
     }
 

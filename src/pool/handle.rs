@@ -114,7 +114,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         Self { open: Arc::new(Open { run: queue.run(), queue: Arc::clone(queue) }) }
     }
 
-    /// Submits an item: it takes its place in the line at once, and the future waits for credit and then for the result.
+    /// Submits an item: it takes its place in the admission queue at once, and the future waits for credit and then for the result.
     ///
     /// Await it or keep it: dropping the future gives the item up.
     ///
@@ -127,7 +127,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
         let (reply, answer) = oneshot::channel();
         match self.queue().join(Submitted { item, reply: Reply::One(reply) }) {
-            Ok((place, _)) => Submission::pending(&self.open, place, answer),
+            Ok((position, _)) => Submission::pending(&self.open, position, answer),
             Err(error) => Submission::refused(error),
         }
     }
@@ -143,8 +143,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             return Err(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        let place = self.queue().try_join(Submitted { item, reply: Reply::One(reply) })?;
-        Ok(Submission::pending(&self.open, place, answer))
+        let position = self.queue().try_join(Submitted { item, reply: Reply::One(reply) })?;
+        Ok(Submission::pending(&self.open, position, answer))
     }
 
     /// Submits an item and blocks this thread until its result is there: for threads that run no async tasks.

@@ -1,8 +1,8 @@
-//! The line in front of the workers, behind its lock.
+//! The admission queue in front of the workers, behind its lock.
 //!
-//! Locks are taken in this order: the line's, a channel's trail, the protocol's. Nothing of users runs under any of them:
-//! items, answers and wakers leave the line first. What is done under the line's lock takes no longer the more items are
-//! in the line, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/fifo.rs`).
+//! Locks are taken in this order: the admission queue's, a channel's trail, the protocol's. Nothing of users runs under any of them:
+//! items, answers and wakers leave the admission queue first. What is done under the admission queue's lock takes no longer the more items are
+//! in the admission queue, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/fifo.rs`).
 
 use std::sync::{Arc, PoisonError, Weak};
 
@@ -11,14 +11,14 @@ use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::item::{Accepted, Submitted, refusal};
 use crate::pool::request::{Channel, Fed, Reply};
-use crate::protocol::{Ends, Left, Line, Place};
+use crate::protocol::{AdmissionQueue, Ends, Left, Position};
 use crate::util::panic::discard;
 use crate::util::sync::{Condvar, Mutex, MutexGuard};
 
 /// Items of a channel that leave under one hold of the lock: some 10 us.
 const PORTION: usize = 128;
 
-/// Where items stand in line and workers fetch them. Whoever takes an item out of the line, by this lock, decides what
+/// Where items stand in line and workers fetch them. Whoever takes an item out of the admission queue, by this lock, decides what
 /// becomes of it: a worker runs it, a submit that is dropped takes it back, a stop answers it. So nothing runs twice, and
 /// nothing runs that was taken back.
 pub(super) struct Queue<I, O> {
@@ -30,7 +30,7 @@ pub(super) struct Queue<I, O> {
 }
 
 struct Inner<I, O> {
-    line: Line<Submitted<I, O>, Accepted<I, O>>,
+    admission: AdmissionQueue<Submitted<I, O>, Accepted<I, O>>,
     /// Workers asleep that nobody has called yet. It may be too high after a spurious wake-up, which costs a call in
     /// vain, but never too low.
     idle: usize,
@@ -51,7 +51,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Arc::new_cyclic(|this| Self {
             core,
             this: Weak::clone(this),
-            inner: Mutex::new(Inner { line: Line::new(), idle: 0 }),
+            inner: Mutex::new(Inner { admission: AdmissionQueue::new(), idle: 0 }),
             called: Condvar::new(),
         })
     }
@@ -69,47 +69,47 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Accepted::new(&self.run(), index, submitted)
     }
 
-    /// Takes a place in the line. Whether that has credit is told as well.
-    pub(super) fn join(&self, submitted: Submitted<I, O>) -> Result<(Place, bool), SubmitError<I>> {
+    /// Takes a place in the admission queue. Whether that has credit is told as well.
+    pub(super) fn join(&self, submitted: Submitted<I, O>) -> Result<(Position, bool), SubmitError<I>> {
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(submitted.item, self.state()));
         }
         let accept = |index, submitted| self.accept(index, submitted);
-        let (place, queued) = inner.line.join(submitted, &mut self.state().protocol(), accept);
+        let (position, queued) = inner.admission.join(submitted, &mut self.state().protocol(), accept);
         self.call(inner, usize::from(queued));
-        Ok((place, queued))
+        Ok((position, queued))
     }
 
-    /// Takes a place in the line for an item that was fed into a channel, as [`join`](Self::join) does for a submitted one.
-    pub(super) fn feed(&self, item: I, fed: &Fed<I, O>) -> Result<(Place, bool), SubmitError<I>> {
+    /// Takes a place in the admission queue for an item that was fed into a channel, as [`join`](Self::join) does for a submitted one.
+    pub(super) fn feed(&self, item: I, fed: &Fed<I, O>) -> Result<(Position, bool), SubmitError<I>> {
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(item, self.state()));
         }
-        // Held until the item is in the line: a stream that goes meanwhile finds it there, or was seen to be gone.
+        // Held until the item is in the admission queue: a stream that goes meanwhile finds it there, or was seen to be gone.
         let mut trail = fed.channel.trail();
         if fed.answers.is_closed() {
             return Err(SubmitError::Closed(item));
         }
         let reply = Reply::Many { fed: fed.clone(), before: trail.last };
         let accept = |index, submitted| self.accept(index, submitted);
-        let (place, queued) = inner.line.join(Submitted { item, reply }, &mut self.state().protocol(), accept);
-        trail.add(place);
+        let (position, queued) = inner.admission.join(Submitted { item, reply }, &mut self.state().protocol(), accept);
+        trail.add(position);
         drop(trail);
         self.call(inner, usize::from(queued));
-        Ok((place, queued))
+        Ok((position, queued))
     }
 
-    /// Takes a place in the line, if there is credit.
-    pub(super) fn try_join(&self, submitted: Submitted<I, O>) -> Result<Place, SubmitError<I>> {
+    /// Takes a place in the admission queue, if there is credit.
+    pub(super) fn try_join(&self, submitted: Submitted<I, O>) -> Result<Position, SubmitError<I>> {
         let mut inner = self.lock();
         let accept = |index, submitted| self.accept(index, submitted);
-        let joined = inner.line.try_join(submitted, &mut self.state().protocol(), accept);
+        let joined = inner.admission.try_join(submitted, &mut self.state().protocol(), accept);
         match joined {
-            Ok(place) => {
+            Ok(position) => {
                 self.call(inner, 1);
-                Ok(place)
+                Ok(position)
             }
             Err(refused) if self.state().is_running() => Err(SubmitError::Full(refused.item)),
             Err(refused) => Err(refusal(refused.item, self.state())),
@@ -120,7 +120,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     pub(super) fn next(&self) -> Option<Accepted<I, O>> {
         let mut inner = self.lock();
         loop {
-            if let Some(accepted) = inner.line.pop() {
+            if let Some(accepted) = inner.admission.pop() {
                 return Some(accepted);
             }
             if !self.state().is_running() {
@@ -135,8 +135,8 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     }
 
     /// Takes an item back. `None`: it has begun, or is done.
-    pub(super) fn take_back(&self, place: Place) -> Option<I> {
-        let left = self.lock().line.leave(place)?;
+    pub(super) fn take_back(&self, position: Position) -> Option<I> {
+        let left = self.lock().admission.leave(position)?;
         let submitted = match left {
             Left::Waiting(submitted) => submitted,
             Left::Queued(Accepted { submitted, mut permit, .. }) => {
@@ -147,7 +147,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Some(submitted.item)
     }
 
-    /// Drops what was fed into a channel whose stream is gone. This costs what the channel has in the line, whatever others
+    /// Drops what was fed into a channel whose stream is gone. This costs what the channel has in the admission queue, whatever others
     /// have there.
     pub(super) fn sweep(&self, channel: &Channel) {
         for leaving in self.take_out(channel).into_iter().rev() {
@@ -165,7 +165,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         }
     }
 
-    /// Takes what was fed into a channel out of the line, the last of it first. Nothing more comes by then.
+    /// Takes what was fed into a channel out of the admission queue, the last of it first. Nothing more comes by then.
     fn take_out(&self, channel: &Channel) -> Vec<Left<Submitted<I, O>, Accepted<I, O>>> {
         let trail = *channel.trail();
         // The last one may have been sent back while it waited for credit, and the one before it be there still. Apart
@@ -173,9 +173,9 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let mut from = [trail.last, trail.before];
         let mut left = Vec::new();
         loop {
-            let line = &mut self.lock().line;
+            let line = &mut self.lock().admission;
             for _ in 0..PORTION {
-                let next = from.into_iter().flatten().find_map(|place| line.leave(place));
+                let next = from.into_iter().flatten().find_map(|position| line.leave(position));
                 let Some(leaving) = next else { return left };
                 from = [before(&leaving), None];
                 left.push(leaving);
@@ -185,7 +185,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 
     /// Takes everything out that has credit and has not begun, and tells those who wait for it that it was stopped.
     pub(super) fn clear(&self) -> Vec<I> {
-        let queued = self.lock().line.take_queued();
+        let queued = self.lock().admission.take_queued();
         let mut items = Vec::new();
         for accepted in queued {
             accepted.stop(self.state(), |item| {
@@ -196,8 +196,8 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         items
     }
 
-    pub(super) fn is_waiting(&self, place: Place) -> bool {
-        self.lock().line.is_waiting(place)
+    pub(super) fn is_waiting(&self, position: Position) -> bool {
+        self.lock().admission.is_waiting(position)
     }
 
     /// Wakes workers for so many items that just came.
@@ -219,8 +219,8 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
 
     fn phase_changed(&self) {
         let mut inner = self.lock();
-        let refused = inner.line.take_waiting();
-        let stopped = self.state().is_stopped().then(|| inner.line.take_queued());
+        let refused = inner.admission.take_waiting();
+        let stopped = self.state().is_stopped().then(|| inner.admission.take_queued());
         inner.idle = 0;
         drop(inner);
         self.called.notify_all();
@@ -238,7 +238,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
         let admitted = {
             let mut protocol = self.state().protocol();
             protocol.release(ends);
-            inner.line.admit(&mut protocol, |index, submitted| {
+            inner.admission.admit(&mut protocol, |index, submitted| {
                 if let Reply::Many { fed, .. } = &submitted.reply {
                     sinks.push(Arc::clone(&fed.channel));
                 }
@@ -251,7 +251,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {
         let inner = self.lock();
-        look(inner.line.queued(), inner.line.waiting());
+        look(inner.admission.queued(), inner.admission.waiting());
     }
 
     fn is_complete(&self) -> bool {
@@ -260,7 +260,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
 }
 
 /// The place of what was fed into the same channel before this.
-fn before<I, O>(leaving: &Left<Submitted<I, O>, Accepted<I, O>>) -> Option<Place> {
+fn before<I, O>(leaving: &Left<Submitted<I, O>, Accepted<I, O>>) -> Option<Position> {
     let (Left::Waiting(submitted) | Left::Queued(Accepted { submitted, .. })) = leaving;
     match submitted.reply {
         Reply::One(_) => None,

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::halt::Waits;
 use crate::engine::permit::Permit;
 use crate::pool::error::SubmitError;
-use crate::protocol::Place;
+use crate::protocol::Position;
 use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
 
@@ -22,7 +22,7 @@ pub(super) enum Reply<I, O> {
     Many {
         fed: Fed<I, O>,
         /// The place of the item that was fed before this one.
-        before: Option<Place>,
+        before: Option<Position>,
     },
 }
 
@@ -41,16 +41,16 @@ pub(super) struct Channel {
     trail: Mutex<Trail>,
 }
 
-/// Where the channel's items are in the line: each knows the one before it, and these are the last two.
+/// Where the channel's items are in the admission queue: each knows the one before it, and these are the last two.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Trail {
-    pub(super) last: Option<Place>,
-    pub(super) before: Option<Place>,
+    pub(super) last: Option<Position>,
+    pub(super) before: Option<Position>,
 }
 
 impl Trail {
-    pub(super) fn add(&mut self, place: Place) {
-        *self = Self { last: Some(place), before: self.last };
+    pub(super) fn add(&mut self, position: Position) {
+        *self = Self { last: Some(position), before: self.last };
     }
 }
 

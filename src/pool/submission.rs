@@ -16,7 +16,7 @@ use crate::pool::error::SubmitError;
 use crate::pool::item::stopped;
 use crate::pool::open::Open;
 use crate::pool::request::Answer;
-use crate::protocol::Place;
+use crate::protocol::Position;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;
 
@@ -28,7 +28,7 @@ use crate::util::waker::CaughtWaker;
 ///
 /// # Cancellation
 ///
-/// Dropping it gives the item up. One that has not begun is taken out of the line and dropped here and now: its credit is
+/// Dropping it gives the item up. One that has not begun is taken out of the admission queue and dropped here and now: its credit is
 /// free and its place is gone when the drop returns, and its work never runs. For one that runs,
 /// [`Job::is_stopped`](crate::Job::is_stopped) turns true, and nobody else's; its credit returns when its work does.
 #[must_use = "dropping a submission gives its item up"]
@@ -37,14 +37,14 @@ pub struct Submission<I: Send + 'static, O: Send + 'static> {
 }
 
 enum State<I: Send + 'static, O: Send + 'static> {
-    Pending { pool: Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>, waker: CaughtWaker },
+    Pending { pool: Arc<Open<I, O>>, position: Position, answer: oneshot::Receiver<Answer<I, O>>, waker: CaughtWaker },
     Refused(SubmitError<I>),
     Done,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
-    pub(super) fn pending(pool: &Arc<Open<I, O>>, place: Place, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
-        Self { state: State::Pending { pool: Arc::clone(pool), place, answer, waker: CaughtWaker::default() } }
+    pub(super) fn pending(pool: &Arc<Open<I, O>>, position: Position, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
+        Self { state: State::Pending { pool: Arc::clone(pool), position, answer, waker: CaughtWaker::default() } }
     }
 
     pub(super) fn refused(error: SubmitError<I>) -> Self {
@@ -70,7 +70,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
     type Output = Result<O, SubmitError<I>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let State::Pending { pool, place, answer, waker } = &mut self.state else {
+        let State::Pending { pool, position, answer, waker } = &mut self.state else {
             return match mem::replace(&mut self.state, State::Done) {
                 State::Refused(error) => Poll::Ready(Err(error)),
                 _ => panic!("a submission was polled after it was done"),
@@ -80,7 +80,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
             Poll::Ready(Ok(answer)) => answer,
             // Whoever had the item is gone without a word.
             Poll::Ready(Err(_)) => Err(stopped(None, &pool.run.state)),
-            Poll::Pending if reentrancy::is_own(pool.run.id()) => match pool.queue.take_back(*place) {
+            Poll::Pending if reentrancy::is_own(pool.run.id()) => match pool.queue.take_back(*position) {
                 // It was submitted elsewhere, but this worker may be the one that is to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,
@@ -102,10 +102,10 @@ impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
         // What is dropped with it may panic, be it the item or the result, and whoever gave it up is not to blame.
         match mem::replace(&mut self.state, State::Done) {
-            State::Pending { pool, place, mut answer, .. } => {
+            State::Pending { pool, position, mut answer, .. } => {
                 // In this order: a worker that fetches the item in between sees that nobody waits for it.
                 answer.close();
-                discard(pool.queue.take_back(place));
+                discard(pool.queue.take_back(position));
                 discard(answer);
             }
             State::Refused(error) => discard(error),

@@ -1,105 +1,107 @@
-//! The line in front of a pool: who waits for credit, who has it and waits for a worker.
+//! The admission queue in front of a pool: requests that wait for a permit, and requests that have one and wait for a worker.
 
-use super::{Lane, Protocol};
+use super::{Fifo, Protocol};
 
-/// Two lanes of one line. Whoever comes joins the queue if there is credit and nobody waits for it, and waits otherwise;
-/// credit that is set free goes to whoever has waited longest. So items begin in the order in which they came.
+/// Two FIFOs under one numbering. A request gets a permit at once if there is one and no other request waits for it, and
+/// waits otherwise; a permit that is released goes to the request that has waited longest. So items begin in the order in
+/// which they came.
 ///
-/// `W` is what waits, and `Q` what it becomes when it gets credit.
+/// `W` is a request that waits, and `Q` what it becomes when it gets its permit.
 #[derive(Debug)]
-pub(crate) struct Line<W, Q> {
+pub(crate) struct AdmissionQueue<W, Q> {
     next: u64,
-    waiting: Lane<W>,
-    queued: Lane<Q>,
+    waiting: Fifo<W>,
+    queued: Fifo<Q>,
 }
 
-/// Where somebody stands, until it is their turn.
+/// The position of a request in the queue, by which it can leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u64);
+pub(crate) struct Position(u64);
 
-/// Who left the line.
+/// A request that left the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Left<W, Q> {
-    /// Without credit.
+    /// Without a permit.
     Waiting(W),
-    /// With credit, which is to be given back.
+    /// With a permit, which is to be released.
     Queued(Q),
 }
 
-impl<W, Q> Line<W, Q> {
+impl<W, Q> AdmissionQueue<W, Q> {
     pub(crate) fn new() -> Self {
-        Self { next: 0, waiting: Lane::new(), queued: Lane::new() }
+        Self { next: 0, waiting: Fifo::new(), queued: Fifo::new() }
     }
 
-    /// Queues the newcomer, whom `admit` gives the credit and the index that it was taken in with; or has it wait.
+    /// Adds a request: with a permit, which `admit` gives it together with its index, or waiting. Returns its position, and
+    /// true if it has a permit.
     pub(crate) fn join(
         &mut self,
-        newcomer: W,
+        request: W,
         protocol: &mut Protocol,
         admit: impl FnOnce(u64, W) -> Q,
-    ) -> (Place, bool) {
-        match self.try_join(newcomer, protocol, admit) {
-            Ok(place) => (place, true),
-            Err(newcomer) => {
-                let place = self.place();
-                self.waiting.push(place, newcomer);
-                (Place(place), false)
+    ) -> (Position, bool) {
+        match self.try_join(request, protocol, admit) {
+            Ok(position) => (position, true),
+            Err(request) => {
+                let position = self.next_position();
+                self.waiting.push(position, request);
+                (Position(position), false)
             }
         }
     }
 
-    /// Queues the newcomer, unless it would have to wait.
+    /// Adds a request if there is a permit for it, and gives it back otherwise.
     pub(crate) fn try_join(
         &mut self,
-        newcomer: W,
+        request: W,
         protocol: &mut Protocol,
         admit: impl FnOnce(u64, W) -> Q,
-    ) -> Result<Place, W> {
+    ) -> Result<Position, W> {
         if self.waiting.len() > 0 {
-            return Err(newcomer);
+            return Err(request);
         }
-        let Some(index) = protocol.admit() else { return Err(newcomer) };
-        let place = self.place();
-        self.queued.push(place, admit(index, newcomer));
-        Ok(Place(place))
+        let Some(index) = protocol.admit() else { return Err(request) };
+        let position = self.next_position();
+        self.queued.push(position, admit(index, request));
+        Ok(Position(position))
     }
 
-    /// Queues those who waited longest, as many as there is credit for. How many.
+    /// Gives permits to the requests that have waited longest, as far as there are permits; returns how many got one.
     pub(crate) fn admit(&mut self, protocol: &mut Protocol, mut admit: impl FnMut(u64, W) -> Q) -> usize {
         let mut admitted = 0;
         while self.waiting.len() > 0
             && let Some(index) = protocol.admit()
-            && let Some((place, waiting)) = self.waiting.pop()
+            && let Some((position, waiting)) = self.waiting.pop()
         {
-            self.queued.push(place, admit(index, waiting));
+            self.queued.push(position, admit(index, waiting));
             admitted += 1;
         }
         admitted
     }
 
-    /// The next to begin.
+    /// Takes the request out that is next to begin.
     pub(crate) fn pop(&mut self) -> Option<Q> {
         self.queued.pop().map(|(_, queued)| queued)
     }
 
-    /// Takes somebody out, unless their turn has come.
-    pub(crate) fn leave(&mut self, Place(place): Place) -> Option<Left<W, Q>> {
-        match self.queued.remove(place) {
+    /// Takes a request out, unless it has begun.
+    pub(crate) fn leave(&mut self, Position(position): Position) -> Option<Left<W, Q>> {
+        match self.queued.remove(position) {
             Some(queued) => Some(Left::Queued(queued)),
-            None => self.waiting.remove(place).map(Left::Waiting),
+            None => self.waiting.remove(position).map(Left::Waiting),
         }
     }
 
-    pub(crate) fn is_waiting(&self, Place(place): Place) -> bool {
-        self.waiting.contains(place)
+    pub(crate) fn is_waiting(&self, Position(position): Position) -> bool {
+        self.waiting.contains(position)
     }
 
-    /// Takes everybody out who waits, in order.
+    /// Takes every waiting request out, in order.
     pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = W> + use<W, Q> {
         self.waiting.take()
     }
 
-    /// Takes everybody out who is queued, in order.
+    /// Takes every request out that has a permit, in order.
     pub(crate) fn take_queued(&mut self) -> impl Iterator<Item = Q> + use<W, Q> {
         self.queued.take()
     }
@@ -112,7 +114,7 @@ impl<W, Q> Line<W, Q> {
         self.queued.len()
     }
 
-    fn place(&mut self) -> u64 {
+    fn next_position(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
@@ -158,31 +160,33 @@ mod tests {
     #[test]
     fn credit_goes_to_who_waits_and_not_to_who_comes() {
         let mut protocol = Protocol::new(1, 2, BatchSize::Fixed(1), 8);
-        let mut line = Line::new();
-        let join = |line: &mut Line<char, char>, protocol: &mut Protocol, who| line.join(who, protocol, |_, who| who).1;
-        let queued = "abcd".chars().map(|who| join(&mut line, &mut protocol, who)).collect::<Vec<_>>();
+        let mut queue = AdmissionQueue::new();
+        let join = |queue: &mut AdmissionQueue<char, char>, protocol: &mut Protocol, who| {
+            queue.join(who, protocol, |_, who| who).1
+        };
+        let queued = "abcd".chars().map(|who| join(&mut queue, &mut protocol, who)).collect::<Vec<_>>();
         assert_eq!(queued, [true, true, false, false]);
 
-        assert_eq!(line.pop(), Some('a'));
+        assert_eq!(queue.pop(), Some('a'));
         for _ in 0..2 {
             protocol.complete(None);
             protocol.release(Ends { completed: 1, ..Ends::default() });
         }
         assert_eq!(
-            line.try_join('e', &mut protocol, |_, who| who),
+            queue.try_join('e', &mut protocol, |_, who| who),
             Err('e'),
             "others wait for the credit that is free"
         );
-        assert_eq!(line.admit(&mut protocol, |_, who| who), 2);
-        assert_eq!((line.waiting(), line.take_queued().collect::<String>()), (0, "bcd".to_owned()));
-        assert_eq!((line.queued(), line.pop()), (0, None));
+        assert_eq!(queue.admit(&mut protocol, |_, who| who), 2);
+        assert_eq!((queue.waiting(), queue.take_queued().collect::<String>()), (0, "bcd".to_owned()));
+        assert_eq!((queue.queued(), queue.pop()), (0, None));
     }
 
     /// A pool without threads: whoever comes is a number, and the queue holds it with its index.
     struct World {
         protocol: Protocol,
-        line: Line<u64, (u64, u64)>,
-        come: Vec<(Place, u64)>,
+        queue: AdmissionQueue<u64, (u64, u64)>,
+        come: Vec<(Position, u64)>,
         begun: Vec<u64>,
         running: Vec<u64>,
         gone: BTreeSet<u64>,
@@ -195,23 +199,23 @@ mod tests {
             match step {
                 Step::Join if self.is_running() => {
                     let who = self.come.len() as u64;
-                    let (place, queued) = self.line.join(who, &mut self.protocol, |index, who| (index, who));
-                    assert_eq!(queued, !self.line.is_waiting(place));
-                    self.come.push((place, who));
+                    let (position, queued) = self.queue.join(who, &mut self.protocol, |index, who| (index, who));
+                    assert_eq!(queued, !self.queue.is_waiting(position));
+                    self.come.push((position, who));
                 }
                 Step::TryJoin => {
                     let who = self.come.len() as u64;
                     let free = self.is_running() && self.protocol.ledger().in_flight < self.protocol.window();
-                    match self.line.try_join(who, &mut self.protocol, |index, who| (index, who)) {
-                        Ok(place) => {
+                    match self.queue.try_join(who, &mut self.protocol, |index, who| (index, who)) {
+                        Ok(position) => {
                             assert!(free);
-                            self.come.push((place, who));
+                            self.come.push((position, who));
                         }
                         Err(back) => assert_eq!((back, free), (who, false)),
                     }
                 }
                 Step::Begin => {
-                    if let Some((_, who)) = self.line.pop() {
+                    if let Some((_, who)) = self.queue.pop() {
                         self.begun.push(who);
                         self.running.push(who);
                     }
@@ -222,8 +226,8 @@ mod tests {
                     self.release(Ends { completed: 1, ..Ends::default() });
                 }
                 Step::Leave(which) if !self.come.is_empty() => {
-                    let (place, who) = self.come[which % self.come.len()];
-                    match self.line.leave(place) {
+                    let (position, who) = self.come[which % self.come.len()];
+                    match self.queue.leave(position) {
                         Some(Left::Waiting(waiting)) => {
                             assert_eq!(waiting, who);
                             self.gone.insert(who);
@@ -241,13 +245,13 @@ mod tests {
                 Step::Drain => {
                     self.closed = true;
                     self.protocol.advance(Phase::Draining);
-                    self.refused.extend(self.line.take_waiting());
+                    self.refused.extend(self.queue.take_waiting());
                 }
                 Step::Stop => {
                     self.closed = true;
                     self.protocol.advance(Phase::Stopped);
-                    self.refused.extend(self.line.take_waiting());
-                    for (_, who) in self.line.take_queued() {
+                    self.refused.extend(self.queue.take_waiting());
+                    for (_, who) in self.queue.take_queued() {
                         self.refused.insert(who);
                         self.skip();
                     }
@@ -263,7 +267,7 @@ mod tests {
 
         fn release(&mut self, ends: Ends) {
             self.protocol.release(ends);
-            self.line.admit(&mut self.protocol, |index, who| (index, who));
+            self.queue.admit(&mut self.protocol, |index, who| (index, who));
         }
 
         fn is_running(&self) -> bool {
@@ -284,7 +288,7 @@ mod tests {
         ) {
             let mut world = World {
                 protocol: Protocol::new(workers, window, BatchSize::Fixed(1), 8),
-                line: Line::new(),
+                queue: AdmissionQueue::new(),
                 come: Vec::new(),
                 begun: Vec::new(),
                 running: Vec::new(),
@@ -295,13 +299,13 @@ mod tests {
             for step in steps {
                 world.step(step);
                 let ledger = world.protocol.ledger();
-                prop_assert_eq!(ledger.in_flight, world.line.queued() + world.running.len());
+                prop_assert_eq!(ledger.in_flight, world.queue.queued() + world.running.len());
                 prop_assert!(ledger.in_flight <= window);
                 prop_assert_eq!((ledger.taken, ledger.failed), (ledger.accounted(), 0));
                 // Credit is not free while somebody waits for it.
-                prop_assert!(world.line.waiting() == 0 || ledger.in_flight == window);
+                prop_assert!(world.queue.waiting() == 0 || ledger.in_flight == window);
                 // Nobody is lost, and nobody is in two places.
-                let placed = world.line.waiting() + world.line.queued();
+                let placed = world.queue.waiting() + world.queue.queued();
                 let out = world.begun.len() + world.gone.len() + world.refused.len();
                 prop_assert_eq!(placed + out, world.come.len());
             }

@@ -12,16 +12,16 @@ mod window;
 
 use std::time::Duration;
 
-pub(crate) use admission::{Left, Line, Place};
+pub(crate) use admission::{AdmissionQueue, Left, Position};
 pub(crate) use batch_size::BatchSize;
 pub(crate) use ending::Ending;
 pub(crate) use ledger::{Ends, Ledger};
-pub(crate) use reorder_buffer::Reorder;
+pub(crate) use reorder_buffer::ReorderBuffer;
 pub(crate) use window::{bytes_of, default_window};
 
 use batch_size::Sizer;
 use ending::Outlet;
-use fifo::Lane;
+use fifo::Fifo;
 use service_time::ServiceTime;
 
 /// Whether items are still taken in.

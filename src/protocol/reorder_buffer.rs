@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 /// A range is known by its first index and its length, so a batch may be split on its way without a new numbering.
 /// Nothing here is bounded: the window is, and what waits here is inside it.
 #[derive(Debug)]
-pub(crate) struct Reorder<V> {
+pub(crate) struct ReorderBuffer<V> {
     next: u64,
     waiting: BTreeMap<u64, (usize, V)>,
 }
 
-impl<V> Reorder<V> {
+impl<V> ReorderBuffer<V> {
     pub(crate) fn new() -> Self {
         Self { next: 0, waiting: BTreeMap::new() }
     }
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_gap_holds_back_what_follows() {
-        let mut order = Reorder::new();
+        let mut order = ReorderBuffer::new();
         order.insert(2, 1, 'c');
         assert_eq!(order.pop(), None);
         order.insert(0, 2, 'a');
@@ -66,7 +66,7 @@ mod tests {
             }
             let mut arrivals = ranges.clone();
             arrivals.sort_by_key(|(first, _)| (first ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let mut order = Reorder::new();
+            let mut order = ReorderBuffer::new();
             let mut released = Vec::new();
             for (first, length) in arrivals {
                 order.insert(first, length, (first, length));

@@ -36,7 +36,7 @@ where
     ndjson_with(results, write::json)
 }
 
-/// As [`ndjson`], with a function that writes a value: one line of JSON, without its end. Line breaks in it, which JSON
+/// As [`ndjson`], with a function that writes a value: one line of JSON, without its end. AdmissionQueue breaks in it, which JSON
 /// has between its words only, become spaces.
 ///
 /// ```

@@ -23,7 +23,7 @@ use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::SourceIntake;
-use crate::pipeline::receiver::Tail;
+use crate::pipeline::receiver::Receiver;
 use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::stats::Stats;
 use crate::stop::{Stop, StopHandle};
@@ -69,7 +69,7 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     stations: Vec<Station<I, Watched<W>>>,
     hall: Hall<I, Watched<W>>,
     aggregator: Option<Aggregator<W::Output>>,
-    tail: Option<Tail<W::Output>>,
+    receiver: Option<Receiver<W::Output>>,
     tail_is_called: Arc<Called>,
     results: Vec<Result<W::Output, ItemError>>,
     steps: u64,
@@ -166,7 +166,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
                 log,
             },
             aggregator: Some(Aggregator::new(&run, chunks, ordered, unending())),
-            tail: Some(Tail::new(run.clone(), stream, unending())),
+            receiver: Some(Receiver::new(run.clone(), stream, unending())),
             tail_is_called: Called::new(),
             run,
             results: Vec::new(),
@@ -235,7 +235,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     /// The numbers at this instant, by the simulation's clock.
     pub fn stats(&self) -> Stats {
-        let stats = self.tail.as_ref().map_or_else(|| self.run.stats(), Tail::stats);
+        let stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
         Stats { elapsed: self.clock, ..stats }
     }
 
@@ -251,14 +251,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     /// Drops the stream between two steps.
     pub fn drop_stream(&mut self) {
-        self.tail = None;
+        self.receiver = None;
     }
 
     /// Whether nothing is left of the pipeline.
     pub fn has_ended(&self) -> bool {
         self.generator.is_none()
             && self.aggregator.is_none()
-            && self.tail.is_none()
+            && self.receiver.is_none()
             && self.stations.iter().all(Station::has_left)
     }
 
@@ -284,7 +284,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             Consumer::Slow => able.is_empty(),
             Consumer::Stalls(after) => (self.results.len() as u64) < after,
         };
-        if may_consume && self.tail.is_some() && self.tail_is_called.get() {
+        if may_consume && self.receiver.is_some() && self.tail_is_called.get() {
             able.push(Step::Consume);
         }
         if able.is_empty() { Step::Idle } else { able[self.draws.below(able.len())] }
@@ -317,10 +317,10 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     fn consume(&mut self) {
         self.tail_is_called.set(false);
         let waker = Waker::from(Arc::clone(&self.tail_is_called));
-        let Some(tail) = &mut self.tail else { return };
-        match poll_freely(&waker, |cx| tail.poll_next(cx)) {
+        let Some(receiver) = &mut self.receiver else { return };
+        match poll_freely(&waker, |cx| receiver.poll_next(cx)) {
             Poll::Pending => {}
-            Poll::Ready(None) => self.tail = None,
+            Poll::Ready(None) => self.receiver = None,
             Poll::Ready(Some(result)) => {
                 self.results.push(result);
                 self.tail_is_called.set(true);
@@ -334,7 +334,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             return;
         }
         let stalled = matches!(self.consumer, Consumer::Stalls(after) if self.results.len() as u64 >= after);
-        let left = stalled && self.tail.take().is_some();
+        let left = stalled && self.receiver.take().is_some();
         self.expect(left, || {
             "nobody can move any more, and it has not ended (a source that waits for a timer or another thread can't be \
              simulated)"
@@ -346,7 +346,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         if let Consumer::Leaves(after) = self.consumer
             && self.results.len() as u64 >= after
         {
-            self.tail = None;
+            self.receiver = None;
         }
     }
 
