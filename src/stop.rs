@@ -28,6 +28,7 @@ use crate::stats::Stats;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stop {
     /// The source is not polled again and no worker begins another item. The stream ends as soon as the items that are
     /// running return.

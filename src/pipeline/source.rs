@@ -9,12 +9,13 @@ use crate::error::{BoxError, ItemError};
 
 /// What can be fanned out: every [`IntoIterator`] and every [`Stream`].
 ///
-/// `Kind` tells the two apart and is inferred. Use it through [`FanOutExt`](crate::FanOutExt); there is nothing to implement.
+/// `Kind` tells the two apart and is inferred. Use it through [`FanOutExt`](crate::FanOutExt). It can't be implemented for other
+/// types: what is to be fanned out implements one of those two.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be fanned out",
     label = "neither an iterator nor a stream, or not `'static`"
 )]
-pub trait Source<Kind> {
+pub trait Source<Kind>: sealed::Sealed<Kind> {
     /// What the source yields.
     type Item;
     /// The source as the pipeline takes it.
@@ -55,6 +56,16 @@ where
         StreamSource(Box::pin(self))
     }
 }
+
+mod sealed {
+    /// Keeps implementations outside of this crate from breaking with each change to [`Source`](super::Source): there are
+    /// none.
+    pub trait Sealed<Kind> {}
+}
+
+impl<I: IntoIterator<IntoIter: 'static>> sealed::Sealed<Iterated> for I {}
+
+impl<S: Stream + 'static> sealed::Sealed<Streamed> for S {}
 
 /// An iterator as a source.
 #[derive(Debug)]

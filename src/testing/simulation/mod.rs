@@ -26,6 +26,7 @@ pub use scheduler::{Simulated, Step};
 
 /// When something happens to a simulated pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum When {
     /// After so many steps.
     Step(u64),
@@ -40,6 +41,7 @@ pub enum When {
 
 /// What the consumer of a simulated pipeline does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Consumer {
     /// Takes results as its turn comes.
     #[default]
