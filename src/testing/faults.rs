@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// [`over`](Self::over), it comes before the work at each item; the work itself sees only the items without a fault.
 ///
 /// ```
-/// use actix_fan::testing::{Faults, Gate, assert_conserved};
+/// use actix_fan::testing::{Faults, Gate, assert_all_ended};
 /// use actix_fan::{FanOutExt, Job, Stop, work_fn};
 ///
 /// # actix::System::new().block_on(async {
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// let mut results = (0u64..).fan_out().with(faults.over(same))?;
 /// faults.arm(results.stop_handle());
 /// let stats = results.finished().await?;
-/// assert_conserved(&stats);
+/// assert_all_ended(&stats);
 /// assert_eq!(stats.failed, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -151,7 +151,7 @@ impl Faults {
     pub(crate) fn apart(self) -> Self {
         assert!(
             self.gate.is_none(),
-            "a gate would hold the simulation's only thread for ever: don't use Faults::gated"
+            "a gate would block the simulation's only thread forever: don't use Faults::gated"
         );
         Self { armed: Arc::default(), ..self }
     }

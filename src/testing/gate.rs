@@ -75,7 +75,7 @@ impl Gate {
         self.0.opened.notify_all();
     }
 
-    /// Lets everyone through from now on: 2^64 of them, where `usize` has 64 bits.
+    /// Opens the gate for good: it lets 2^64 through, where `usize` has 64 bits.
     pub fn open(&self) {
         self.let_through(usize::MAX);
     }

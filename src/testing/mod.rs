@@ -1,18 +1,18 @@
 //! A test kit: for tests of this crate, and of what is built on it.
 //!
-//! With the feature `testing`, for `[dev-dependencies]`. None of it sleeps, and what it draws it draws from a seed.
+//! With the feature `testing`, for `[dev-dependencies]`. None of it sleeps, and all that is random comes from a seed.
 //!
 //! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from a
-//!   seed and on a clock of its own. All that a pipeline decides is the crate's own code; only the threads and the actors'
-//!   mailboxes are replaced. After every step it is checked that every item is accounted for, the window is kept, nothing
-//!   begins after a stop, and somebody can still move. It needs no actix System, and minds none.
+//!   seed and on a clock of its own. All decisions are made by the code that makes them on real threads; only the threads and
+//!   the actors' mailboxes are replaced. After every step it checks that every item is accounted for, the window is kept,
+//!   nothing begins after a stop, and a further step is possible. It needs no actix System, and runs inside of one as well.
 //! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads.
-//! - [`Gate`] holds items on real threads where the test wants them; [`metered`] is a consumer whose pace the test sets.
-//! - [`assert_conserved`] and [`assert_balanced`] check the accounting of any [`Stats`](crate::Stats).
+//! - [`Gate`] holds items on real threads where the test wants them; [`paced`] makes a consumer as slow as the test wants.
+//! - [`assert_accounted`] and [`assert_all_ended`] check the accounting of any [`Stats`](crate::Stats).
 //! - [`for_each_seed`] runs a test with many seeds and says which one failed.
 //!
 //! ```
-//! use actix_fan::testing::{Consumer, Faults, When, assert_conserved, for_each_seed, simulate};
+//! use actix_fan::testing::{Consumer, Faults, When, assert_all_ended, for_each_seed, simulate};
 //! use actix_fan::{BoxError, Job, Stop, Work};
 //!
 //! struct Halves; // your work
@@ -37,7 +37,7 @@
 //!         .stop(When::Taken(20), Stop::Drain)
 //!         .run(|| Halves)
 //!         .unwrap();
-//!     assert_conserved(&outcome.stats);
+//!     assert_all_ended(&outcome.stats);
 //!     assert_eq!(outcome.stats.failed, 1);
 //!     assert!(outcome.results.len() >= 20);
 //! });
@@ -61,9 +61,9 @@ mod paced;
 mod seeds;
 mod simulation;
 
-pub use accounting::{assert_balanced, assert_conserved};
+pub use accounting::{assert_accounted, assert_all_ended};
 pub use faults::{Faults, Faulty};
 pub use gate::Gate;
-pub use paced::{Allowance, Metered, metered};
+pub use paced::{Pace, Paced, paced};
 pub use seeds::for_each_seed;
 pub use simulation::{Consumer, Outcome, Simulated, Simulation, Step, When, simulate};

@@ -1,4 +1,4 @@
-//! A consumer whose pace a test sets.
+//! A stream whose consumer takes as many items as the test allows.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,63 +11,65 @@ use futures::{Stream, StreamExt};
 
 use crate::util::waker::CaughtWaker;
 
-/// A stream that yields only as many items as it was allowed: a slow consumer, or one that stops polling, without a clock.
-/// See [`metered`].
-pub struct Metered<S> {
+/// A stream that yields only as many items as its [`Pace`] allows, as to a slow consumer or to one that stops polling; made
+/// by [`paced`].
+pub struct Paced<S> {
     stream: S,
-    allowance: Allowance,
+    pace: Pace,
     waker: CaughtWaker,
 }
 
-/// Sets the pace of a [`Metered`] stream, from anywhere. Clones belong to the same stream.
+/// Says how many items a [`Paced`] stream may yield; can be used on any thread. Clones belong to the same stream.
 #[derive(Clone, Debug)]
-pub struct Allowance(Arc<Meter>);
+pub struct Pace(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Meter {
+struct Inner {
     left: AtomicUsize,
     waker: AtomicWaker,
 }
 
-/// Has a consumer take only what it is allowed. Nothing is taken from the stream before that, not even its end.
+/// Makes a stream wait until the test allows each item, without a clock: `next` is pending until then. The stream underneath
+/// is not polled before that, not even for its end.
 ///
 /// ```
 /// use actix_fan::FanOutExt;
-/// use actix_fan::testing::{assert_balanced, metered};
+/// use actix_fan::testing::{assert_accounted, paced};
 /// use futures::StreamExt;
 ///
 /// # actix::System::new().block_on(async {
 /// let same = (0u32..).fan_out().window(8).batch(1).map(|n| n)?;
 /// let handle = same.stop_handle();
-/// let (mut slow, allowance) = metered(same);
-/// allowance.allow(3);
+/// let (mut slow, pace) = paced(same);
+/// pace.allow(3);
 /// for _ in 0..3 {
 ///     assert!(slow.next().await.is_some());
 /// }
 /// assert!(futures::poll!(slow.next()).is_pending());
 /// assert!(handle.stats().in_flight <= 8);
-/// assert_balanced(&handle.stats());
+/// assert_accounted(&handle.stats());
 /// # Ok::<(), actix_fan::StartError>(())
 /// # }).unwrap();
 /// ```
-pub fn metered<S>(stream: S) -> (Metered<S>, Allowance) {
-    let allowance = Allowance(Arc::default());
-    (Metered { stream, allowance: allowance.clone(), waker: CaughtWaker::default() }, allowance)
+pub fn paced<S>(stream: S) -> (Paced<S>, Pace) {
+    let pace = Pace(Arc::default());
+    (Paced { stream, pace: pace.clone(), waker: CaughtWaker::default() }, pace)
 }
 
-impl<S> Metered<S> {
-    /// The stream underneath, as for [`FanIn::finished`](crate::FanIn::finished): what is taken from there costs no allowance.
+impl<S> Paced<S> {
+    /// The stream underneath, as for [`FanIn::finished`](crate::FanIn::finished): items taken from it directly are not
+    /// counted.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// Goes back to the consumer's own pace.
+    /// The stream underneath, for a consumer at its own pace.
     pub fn into_inner(self) -> S {
         self.stream
     }
 }
 
-impl Allowance {
+impl Pace {
     /// Allows so many more items; the stream's end counts as one.
     pub fn allow(&self, items: usize) {
         self.add(items);
@@ -80,9 +82,9 @@ impl Allowance {
     }
 }
 
-impl<S> Metered<S> {
+impl<S> Paced<S> {
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Meter { left, waker } = &*self.allowance.0;
+        let Inner { left, waker } = &*self.pace.0;
         // Before the look: what is allowed after it wakes.
         self.waker.register(waker, cx);
         match left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
@@ -92,7 +94,7 @@ impl<S> Metered<S> {
     }
 }
 
-impl<S: Stream + Unpin> Stream for Metered<S> {
+impl<S: Stream + Unpin> Stream for Paced<S> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
@@ -100,14 +102,14 @@ impl<S: Stream + Unpin> Stream for Metered<S> {
         let polled = self.stream.poll_next_unpin(cx);
         if polled.is_pending() {
             // Without a wake-up: it is the stream that is waited for.
-            self.allowance.add(1);
+            self.pace.add(1);
         }
         polled
     }
 }
 
-impl<S> fmt::Debug for Metered<S> {
+impl<S> fmt::Debug for Paced<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metered").field("allowance", &self.allowance).finish_non_exhaustive()
+        f.debug_struct("Paced").field("pace", &self.pace).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use actix_fan::testing::{Faults, Gate, assert_conserved};
+use actix_fan::testing::{Faults, Gate, assert_all_ended};
 use actix_fan::{FanOutExt, ItemError, Job, PipelineError, Stop, SubmitError, Work, pool, work_fn};
 use futures::StreamExt;
 
@@ -37,7 +37,7 @@ fn an_item_stops_a_pipeline_that_is_armed_after_its_start() {
             let mut results = (0u64..).fan_out().workers(1).batch(1).with(faults.over(same)).unwrap();
             faults.arm(results.stop_handle());
             let stats = results.finished().await.unwrap();
-            assert_conserved(&stats);
+            assert_all_ended(&stats);
             assert!(stats.completed >= 11, "{stats:?}");
         }
     });
@@ -57,7 +57,7 @@ fn a_gate_holds_the_items_of_a_pool() {
         assert_eq!(gate.arrivals(), 2);
         gate.open();
         assert_eq!(second.await.unwrap(), 2);
-        assert_conserved(&squares.drain().await.unwrap());
+        assert_all_ended(&squares.drain().await.unwrap());
     });
 }
 
@@ -72,7 +72,7 @@ fn a_factory_that_panics_now_and_then_is_tried_again_and_one_that_always_does_is
         let mut results = (0..10u64).fan_out().workers(1).with(always.over(same)).unwrap();
         let error = results.finished().await.unwrap_err();
         assert!(matches!(error, PipelineError::WorkerFactory { .. }), "{error}");
-        assert_conserved(&results.stats());
+        assert_all_ended(&results.stats());
     });
 }
 

@@ -1,7 +1,7 @@
 //! The test kit, and the pipeline's promises in simulation: over thousands of orders of steps that threads seldom take.
 
 mod faults;
-mod metered;
+mod paced;
 mod promises;
 mod replay;
 #[path = "../support/run.rs"]

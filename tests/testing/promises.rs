@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_fan::testing::{Consumer, Faults, Outcome, When, assert_conserved, simulate};
+use actix_fan::testing::{Consumer, Faults, Outcome, When, assert_all_ended, simulate};
 use actix_fan::{BoxError, End, Job, PipelineError, Stop, Stopped, Work};
 use futures::{Stream, StreamExt, stream};
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ fn case() -> impl Strategy<Value = Case> {
             let (items, source, workers, window, batch, ordered) = settings;
             let (panics, fails, builds) = faults;
             let (consumer, stop, system_stops) = acts;
-            // A source that never yields again is stopped when nobody can move.
+            // A source that never yields again is stopped when no part can take a step.
             let stop = if matches!(source, Source::Hangs) { Some((When::Idle, Stop::Now)) } else { stop };
             let batch = batch.map(|items| items.min(window));
             Case {
@@ -194,7 +194,7 @@ proptest! {
     fn every_item_ends_once_in_order_and_inside_the_window(case in case()) {
         let outcome = case.run();
         let Outcome { results, stats, error, begun, most_in_flight, .. } = &outcome;
-        assert_conserved(stats);
+        assert_all_ended(stats);
         prop_assert!(*most_in_flight <= case.window);
         prop_assert!(stats.taken <= case.items);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_fan::testing::{Consumer, Faults, Gate, Step, When, assert_balanced, assert_conserved, simulate};
+use actix_fan::testing::{Consumer, Faults, Gate, Step, When, assert_accounted, assert_all_ended, simulate};
 use actix_fan::{Job, PipelineError, StartError, Stop, work_fn};
 use futures::stream;
 
@@ -23,12 +23,12 @@ fn a_pipeline_can_be_looked_at_between_any_two_steps() {
     assert!(simulated.stats().taken > 0);
     while simulated.results().len() < 5 {
         simulated.step().unwrap();
-        assert_balanced(&simulated.stats());
+        assert_accounted(&simulated.stats());
     }
     simulated.stop(Stop::Drain);
     let taken = simulated.stats().taken;
     let outcome = simulated.finish();
-    assert_conserved(&outcome.stats);
+    assert_all_ended(&outcome.stats);
     assert_eq!(outcome.stats.completed, taken);
     assert_eq!(outcome.results.len() as u64, taken);
 }
@@ -42,19 +42,19 @@ fn a_stream_that_is_dropped_between_two_steps_stops_the_rest() {
     simulated.drop_stream();
     let begun = simulated.stats().workers.iter().map(|worker| worker.items).sum::<u64>();
     let outcome = simulated.finish();
-    assert_conserved(&outcome.stats);
+    assert_all_ended(&outcome.stats);
     assert!(outcome.begun.len() as u64 <= begun + 2, "those that ran");
     assert_eq!(outcome.results.len(), 5);
 }
 
 #[test]
-#[should_panic(expected = "nobody can move any more")]
+#[should_panic(expected = "no part can take a step")]
 fn a_pipeline_that_hangs_is_told() {
     let _ = simulate(stream::pending::<u64>()).run(same);
 }
 
 #[test]
-fn a_source_that_never_yields_is_stopped_when_nobody_can_move() {
+fn a_source_that_never_yields_is_stopped_when_no_part_can_take_a_step() {
     let outcome = simulate(stream::pending::<u64>()).stop(When::Idle, Stop::Drain).run(same).unwrap();
     assert_eq!((outcome.stats.taken, outcome.results.len()), (0, 0));
 }
@@ -105,7 +105,7 @@ fn a_stop_while_an_item_runs_can_be_seen_by_it() {
 #[test]
 fn a_system_that_stops_is_an_error_and_loses_no_count() {
     let outcome = simulate(0u64..).system_stops(When::Taken(10)).run(same).unwrap();
-    assert_conserved(&outcome.stats);
+    assert_all_ended(&outcome.stats);
     assert_eq!(outcome.error, Some(PipelineError::SystemStopped));
     let last = outcome.results.last().unwrap().as_ref().unwrap_err();
     assert_eq!(last.pipeline_error(), Some(&PipelineError::SystemStopped));
@@ -134,7 +134,7 @@ fn a_simulation_inside_of_a_task_is_the_same() {
 }
 
 #[test]
-#[should_panic(expected = "nobody can move any more")]
+#[should_panic(expected = "no part can take a step")]
 fn a_consumer_that_stalls_later_hides_no_hang() {
     let _ = simulate(stream::pending::<u64>()).consumer(Consumer::Stalls(5)).run(same);
 }

@@ -35,7 +35,7 @@ pub enum When {
     Begun(u64),
     /// When the consumer has taken so many results, failures included.
     Taken(u64),
-    /// When nobody can move any more, as where the source never yields.
+    /// When no part of the pipeline can take a step, as where the source never yields.
     Idle,
 }
 
@@ -46,11 +46,11 @@ pub enum Consumer {
     /// Takes results as its turn comes.
     #[default]
     Eager,
-    /// Takes a result only when nobody else can move.
+    /// Takes a result only when no other part of the pipeline can take a step.
     Slow,
     /// Drops the stream when it has taken so many results, failures included.
     Leaves(u64),
-    /// Stops polling when it has taken so many, and drops the stream when nobody else can move.
+    /// Stops polling when it has taken so many, and drops the stream when no other part can take a step.
     Stalls(u64),
 }
 
@@ -135,7 +135,7 @@ impl<S> Simulation<S> {
         self
     }
 
-    /// Has items go wrong. [`Faults::stop_at`] needs no arming here; [`Faults::gated`] would hold the only thread for ever, and
+    /// Has items go wrong. [`Faults::stop_at`] needs no arming here; [`Faults::gated`] would block the only thread forever, and
     /// is refused with a panic.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.plan.faults = faults;

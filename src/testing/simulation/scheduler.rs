@@ -38,7 +38,7 @@ use crate::work::Work;
 /// How many steps are told of when a promise is broken.
 const TOLD: usize = 32;
 
-/// Who moved.
+/// Which part of the pipeline took a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
@@ -50,9 +50,9 @@ pub enum Step {
     Collect,
     /// The consumer polled the stream once.
     Consume,
-    /// Nobody: the clock went on to the end of the next item that runs.
+    /// None: the clock went on to the end of the next item that runs.
     Wait,
-    /// Nobody could move, so what was kept for that happened.
+    /// No part could, so what was planned for [`When::Idle`] happened, or a consumer that had stalled left.
     Idle,
 }
 
@@ -180,12 +180,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         simulated
     }
 
-    /// Has somebody move who can, drawn from the seed; who it was. `None`: the pipeline has ended.
+    /// Has one part of the pipeline take a step, drawn from the seed among those that can; returns which, and `None` once the
+    /// pipeline has ended.
     ///
     /// # Panics
     ///
     /// When a promise was broken, which it names: an item that is not accounted for, more in flight than the window, an
-    /// item begun after a stop, a source that was asked after one, or a pipeline in which nobody can move any more. And when
+    /// item begun after a stop, a source that was asked after one, or a pipeline that can't go on. And when
     /// it has not ended after as many steps as it was [given](crate::testing::Simulation::limit).
     pub fn step(&mut self) -> Option<Step> {
         if self.has_ended() {
@@ -254,7 +255,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         self.receiver = None;
     }
 
-    /// Whether nothing is left of the pipeline.
+    /// Returns true if nothing is left of the pipeline.
     pub fn has_ended(&self) -> bool {
         self.generator.is_none()
             && self.aggregator.is_none()
@@ -328,7 +329,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         }
     }
 
-    /// Nobody can move.
+    /// No part can take a step.
     fn idle(&mut self) {
         if self.act_where(|when| when == When::Idle) {
             return;
@@ -336,7 +337,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let stalled = matches!(self.consumer, Consumer::Stalls(after) if self.results.len() as u64 >= after);
         let left = stalled && self.receiver.take().is_some();
         self.expect(left, || {
-            "nobody can move any more, and it has not ended (a source that waits for a timer or another thread can't be \
+            "no part can take a step, and it has not ended (a source that waits for a timer or another thread can't be \
              simulated)"
                 .to_owned()
         });

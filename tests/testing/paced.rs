@@ -1,31 +1,31 @@
 //! A consumer whose pace is set.
 
 use actix_fan::FanOutExt;
-use actix_fan::testing::metered;
+use actix_fan::testing::paced;
 use futures::{FutureExt, StreamExt, stream};
 
 use crate::run::{run, settle};
 
 #[test]
-fn a_metered_stream_yields_what_it_was_allowed_and_its_end() {
-    let (mut slow, allowance) = metered(stream::iter(0..2));
+fn a_paced_stream_yields_what_it_was_allowed_and_its_end() {
+    let (mut slow, pace) = paced(stream::iter(0..2));
     assert_eq!(slow.next().now_or_never(), None);
-    allowance.allow(1);
+    pace.allow(1);
     assert_eq!(slow.next().now_or_never(), Some(Some(0)));
     assert_eq!(slow.next().now_or_never(), None);
-    allowance.allow(usize::MAX);
-    allowance.allow(usize::MAX);
+    pace.allow(usize::MAX);
+    pace.allow(usize::MAX);
     assert_eq!(slow.next().now_or_never(), Some(Some(1)));
     assert_eq!(slow.next().now_or_never(), Some(None));
     assert_eq!((slow.get_mut().next().now_or_never(), slow.into_inner().count().now_or_never()), (Some(None), Some(0)));
 }
 
 #[test]
-fn an_item_that_is_not_there_yet_costs_no_allowance() {
-    let (mut never, allowance) = metered(stream::pending::<u32>());
-    allowance.allow(1);
+fn an_item_that_is_not_there_yet_uses_up_no_allowance() {
+    let (mut never, pace) = paced(stream::pending::<u32>());
+    pace.allow(1);
     assert_eq!(never.next().now_or_never(), None);
-    assert!(format!("{allowance:?}").contains("left: 1"), "{allowance:?}");
+    assert!(format!("{pace:?}").contains("left: 1"), "{pace:?}");
 }
 
 #[test]
@@ -33,11 +33,11 @@ fn a_consumer_that_takes_no_more_holds_the_pipeline_at_its_window() {
     run(async {
         let same = (0u32..).fan_out().workers(2).window(6).batch(1).map(|n| n).unwrap();
         let handle = same.stop_handle();
-        let (mut slow, allowance) = metered(same);
+        let (mut slow, pace) = paced(same);
         let waiting = actix::spawn(async move { slow.next().await });
         settle().await;
         assert_eq!(handle.stats().emitted, 0);
-        allowance.allow(1);
+        pace.allow(1);
         assert!(waiting.await.unwrap().is_some());
         assert!(handle.stats().taken <= 7);
     });
