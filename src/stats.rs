@@ -9,8 +9,9 @@ use crate::protocol::Ledger;
 
 /// Where every item is, and what the workers did, at one instant.
 ///
-/// `taken = completed + failed + skipped + in_flight` holds in every `Stats`: see [`accounted`](Self::accounted). Items move by the batch that they travel
-/// in: they leave `in_flight` when the consumer has taken the last result of their batch.
+/// `taken = completed + failed + skipped + in_flight` holds in every `Stats`: see [`accounted`](Self::accounted). Items
+/// move by the batch that they travel in: they leave `in_flight` when the consumer has taken the last result of their
+/// batch.
 ///
 /// With the feature `serde` it is `Serialize`: an object with these fields under their names, but `mean_service_seconds`
 /// and `elapsed_seconds` for the two durations, which are numbers of seconds.
@@ -52,8 +53,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The items that are accounted for: `completed + failed + skipped + in_flight`. It equals [`taken`](Self::taken) at
-    /// every instant, which a test or a monitor may check.
+    /// The items that are accounted for: `completed + failed + skipped + in_flight`. It equals [`taken`](Self::taken)
+    /// at every instant, which a test or a monitor may check.
     pub fn accounted(&self) -> u64 {
         let Self { taken, completed, failed, skipped, in_flight, .. } = *self;
         Ledger { taken, completed, failed, skipped, in_flight }.accounted()

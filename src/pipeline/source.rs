@@ -9,8 +9,8 @@ use crate::error::{BoxError, ItemError};
 
 /// What can be fanned out: every [`IntoIterator`] and every [`Stream`].
 ///
-/// `Kind` tells the two apart and is inferred. Use it through [`FanOutExt`](crate::FanOutExt). It can't be implemented for other
-/// types: what is to be fanned out implements one of those two.
+/// `Kind` tells the two apart and is inferred. Use it through [`FanOutExt`](crate::FanOutExt). It can't be implemented
+/// for other types: what is to be fanned out implements one of those two.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be fanned out",
     label = "neither an iterator nor a stream, or not `'static`"
@@ -58,8 +58,8 @@ where
 }
 
 mod sealed {
-    /// Keeps implementations outside of this crate from breaking with each change to [`Source`](super::Source): there are
-    /// none.
+    /// Keeps implementations outside of this crate from breaking with each change to [`Source`](super::Source): there
+    /// are none.
     pub trait Sealed<Kind> {}
 }
 

@@ -2,12 +2,14 @@
 //!
 //! With the feature `testing`, for `[dev-dependencies]`. None of it sleeps, and all that is random comes from a seed.
 //!
-//! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from a
-//!   seed and on a clock of its own. All decisions are made by the code that makes them on real threads; only the threads and
-//!   the actors' mailboxes are replaced. After every step it checks that every item is accounted for, the window is kept,
-//!   nothing begins after a stop, and a further step is possible. It needs no actix System, and runs inside of one as well.
+//! - [`simulate`] runs a pipeline over *your* [`Work`](crate::Work) on one thread, step by step, in an order drawn from
+//!   a seed and on a clock of its own. All decisions are made by the code that makes them on real threads; only the
+//!   threads and the actors' mailboxes are replaced. After every step it checks that every item is accounted for, the
+//!   window is kept, nothing begins after a stop, and a further step is possible. It needs no actix System, and runs
+//!   inside of one as well.
 //! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads.
-//! - [`Gate`] holds items on real threads where the test wants them; [`paced`] makes a consumer as slow as the test wants.
+//! - [`Gate`] holds items on real threads where the test wants them; [`paced`] makes a consumer as slow as the test
+//!   wants.
 //! - [`assert_accounted`] and [`assert_all_ended`] check the accounting of any [`Stats`](crate::Stats).
 //! - [`for_each_seed`] runs a test with many seeds and says which one failed.
 //!

@@ -11,8 +11,8 @@ use futures::{Stream, StreamExt};
 
 use crate::util::waker::CaughtWaker;
 
-/// A stream that yields only as many items as its [`Pace`] allows, as to a slow consumer or to one that stops polling; made
-/// by [`paced`].
+/// A stream that yields only as many items as its [`Pace`] allows, as to a slow consumer or to one that stops polling;
+/// made by [`paced`].
 pub struct Paced<S> {
     stream: S,
     pace: Pace,
@@ -29,8 +29,8 @@ struct Inner {
     waker: AtomicWaker,
 }
 
-/// Makes a stream wait until the test allows each item, without a clock: `next` is pending until then. The stream underneath
-/// is not polled before that, not even for its end.
+/// Makes a stream wait until the test allows each item, without a clock: `next` is pending until then. The stream
+/// underneath is not polled before that, not even for its end.
 ///
 /// ```
 /// use actix_fan::FanOutExt;

@@ -180,8 +180,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         simulated
     }
 
-    /// Has one part of the pipeline take a step, drawn from the seed among those that can; returns which, and `None` once the
-    /// pipeline has ended.
+    /// Has one part of the pipeline take a step, drawn from the seed among those that can; returns which, and `None`
+    /// once the pipeline has ended.
     ///
     /// # Panics
     ///
