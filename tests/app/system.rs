@@ -5,7 +5,7 @@ use actix_fan::{FanIn, FanOutExt, ItemError, PipelineError, pool};
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
 
-use crate::support::{Count, alone, assert_balanced, assert_settled};
+use crate::support::{Count, assert_balanced, assert_settled, in_own_process};
 use crate::threads::Threads;
 
 const WORKERS: usize = 2;
@@ -38,7 +38,7 @@ fn cut_off(mut results: FanIn<u64>) -> usize {
 
 #[test]
 fn before_the_first_item() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         let system = System::new();
         let results = system.block_on(async {
@@ -55,7 +55,7 @@ fn before_the_first_item() {
 
 #[test]
 fn at_once_after_the_start() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         threads.gate.open();
         let system = System::new();
@@ -72,7 +72,7 @@ fn at_once_after_the_start() {
 
 #[test]
 fn while_items_run() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         let system = System::new();
         let results = system.block_on(async {
@@ -91,7 +91,7 @@ fn while_items_run() {
 
 #[test]
 fn while_items_run_that_never_end() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         let system = System::new();
         system.block_on(async {
@@ -106,7 +106,7 @@ fn while_items_run_that_never_end() {
 
 #[test]
 fn while_it_drains() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         let system = System::new();
         let (results, stop) = system.block_on(async {
@@ -131,7 +131,7 @@ fn while_it_drains() {
 
 #[test]
 fn after_the_end() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         threads.gate.open();
         let system = System::new();
@@ -151,7 +151,7 @@ fn after_the_end() {
 
 #[test]
 fn with_a_stream_that_nobody_polls() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         threads.gate.open();
         let system = System::new();
@@ -170,7 +170,7 @@ fn with_a_stream_that_nobody_polls() {
 
 #[test]
 fn with_streams_that_nobody_keeps() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         threads.gate.open();
         System::new().block_on(async {
@@ -210,7 +210,7 @@ impl Handler<Found> for Stuck {
 
 #[test]
 fn with_an_actor_that_results_are_delivered_to() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         threads.gate.open();
         let system = System::new();
@@ -233,7 +233,7 @@ fn with_an_actor_that_results_are_delivered_to() {
 
 #[test]
 fn with_a_pool_in_front_of_which_submits_wait() {
-    alone(|| {
+    in_own_process(|| {
         let threads = Threads::new();
         let system = System::new();
         let (pool, submissions) = system.block_on(async {

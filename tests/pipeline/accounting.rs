@@ -130,7 +130,7 @@ proptest! {
 }
 
 #[test]
-fn a_snapshot_balances_at_every_instant() {
+fn every_snapshot_adds_up() {
     run(async {
         let mut results = (0..200_000u64).fan_out().workers(2).filter_map(|n| (n % 3 == 0).then_some(n)).unwrap();
         let handle = results.stop_handle();
@@ -170,7 +170,7 @@ fn results_left_in_a_dropped_stream_count_as_completed() {
 }
 
 #[test]
-fn a_worker_that_waits_is_not_busy() {
+fn waiting_is_not_counted_as_busy_time() {
     run(async {
         let mut results =
             futures::stream::iter([1]).chain(futures::stream::pending()).fan_out().workers(1).map(|n| n).unwrap();

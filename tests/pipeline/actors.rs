@@ -3,15 +3,15 @@ use actix_fan::{FanOutExt, ItemError, PipelineError, Snapshot, Stop};
 use futures::StreamExt;
 use tokio::sync::oneshot;
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Count, Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
-fn a_snapshot_can_be_asked_from_both_ends() {
+fn generator_and_aggregator_answer_snapshots() {
     run(async {
         let done = Count::new();
         let count = done.clone();
-        let results = Counted::new().fan_out().workers(1).window(8).batch(2).map(move |_| count.add()).unwrap();
+        let results = CountingSource::new().fan_out().workers(1).window(8).batch(2).map(move |_| count.add()).unwrap();
         done.reached(8).await;
         let generator = results.generator().send(Snapshot).await.unwrap();
         let aggregator = results.aggregator().send(Snapshot).await.unwrap();
@@ -27,7 +27,7 @@ fn a_snapshot_can_be_asked_from_both_ends() {
 #[test]
 fn actors_that_are_flooded_with_messages_survive() {
     run(async {
-        let results = Counted::new().fan_out().workers(1).window(8).map(|n| n).unwrap();
+        let results = CountingSource::new().fan_out().workers(1).window(8).map(|n| n).unwrap();
         for _ in 0..1000 {
             results.generator().do_send(Snapshot);
             results.aggregator().do_send(Snapshot);
@@ -166,9 +166,9 @@ impl Handler<Found> for Slow {
 }
 
 #[test]
-fn a_slow_recipient_bounds_the_pipeline() {
+fn a_slow_recipient_keeps_the_pipeline_within_its_window() {
     run(async {
-        let (source, handled) = (Counted::new(), Count::new());
+        let (source, handled) = (CountingSource::new(), Count::new());
         let slow = Slow(handled.clone()).start();
         let results = source.clone().fan_out().workers(2).window(4).batch(1).map(|n| n).unwrap();
         let delivery = actix::spawn(results.deliver_to(slow.recipient::<Found>()));
@@ -197,7 +197,7 @@ impl Handler<Found> for Leaves {
 #[test]
 fn a_recipient_that_leaves_stops_the_pipeline() {
     run(async {
-        let results = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let results = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         let stop = results.stop_handle();
         let error = results.deliver_to(Leaves.start().recipient::<Found>()).await.unwrap_err();
         assert_eq!(error, PipelineError::RecipientGone);

@@ -1,14 +1,14 @@
 use actix_fan::FanOutExt;
 use futures::StreamExt;
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Count, Gate, run, settle};
 
 #[test]
 fn a_consumer_that_takes_nothing_stops_the_source_at_the_window() {
     for (workers, window, batch) in [(1, 1, 1), (2, 1, 1), (3, 10, 4), (2, 64, 1)] {
         run(async move {
-            let (source, done) = (Counted::new(), Count::new());
+            let (source, done) = (CountingSource::new(), Count::new());
             let count = done.clone();
             let builder = source.clone().fan_out().workers(workers).window(window).batch(batch);
             let mut results = builder
@@ -32,9 +32,9 @@ fn a_consumer_that_takes_nothing_stops_the_source_at_the_window() {
 }
 
 #[test]
-fn what_is_held_back_for_order_is_inside_the_window() {
+fn results_held_back_for_order_count_against_the_window() {
     run(async {
-        let (source, done, gate) = (Counted::new(), Count::new(), Gate::new());
+        let (source, done, gate) = (CountingSource::new(), Count::new(), Gate::new());
         let (count, first) = (done.clone(), gate.clone());
         let mut results = source
             .clone()
@@ -62,9 +62,9 @@ fn what_is_held_back_for_order_is_inside_the_window() {
 }
 
 #[test]
-fn long_items_are_handed_out_one_a_worker() {
+fn before_a_measurement_each_worker_gets_one_item() {
     run(async {
-        let (source, gate) = (Counted::new(), Gate::new());
+        let (source, gate) = (CountingSource::new(), Gate::new());
         let pass = gate.clone();
         let mut results = source.clone().fan_out().workers(3).map(move |_| pass.pass()).unwrap();
         gate.arrived(3).await;
@@ -78,7 +78,7 @@ fn long_items_are_handed_out_one_a_worker() {
 }
 
 #[test]
-fn a_window_without_bounds_is_allowed() {
+fn a_window_of_usize_max_is_allowed() {
     run(async {
         let results = (0..1000u32).fan_out().workers(2).window(usize::MAX).map(|n| n).unwrap();
         assert_eq!(results.count().await, 1000);

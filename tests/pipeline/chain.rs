@@ -1,7 +1,7 @@
 use actix_fan::{End, FanIn, FanOutExt, PipelineError, fan_in};
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Count, Gate, assert_settled, quiet_panic, run, settle};
 
 #[test]
@@ -47,7 +47,7 @@ fn a_failure_of_the_first_stage_passes_through_the_second_in_order() {
 #[test]
 fn stopping_the_last_stage_stops_the_first() {
     run(async {
-        let first = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let first = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         let first_stop = first.stop_handle();
         let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
         second.next().await.unwrap().unwrap();
@@ -64,7 +64,7 @@ fn stopping_the_last_stage_stops_the_first() {
 fn held() -> (FanIn<u64>, Gate) {
     let gate = Gate::new();
     let pass = gate.clone();
-    let results = Counted::new().fan_out().workers(2).batch(1).map(move |n| {
+    let results = CountingSource::new().fan_out().workers(2).batch(1).map(move |n| {
         pass.pass();
         n
     });
@@ -72,7 +72,7 @@ fn held() -> (FanIn<u64>, Gate) {
 }
 
 #[test]
-fn a_stop_or_a_drop_at_the_end_is_in_effect_at_the_head_when_it_returns_and_is_waited_for_there() {
+fn a_stop_or_drop_of_the_last_stage_takes_effect_in_the_first_before_it_returns() {
     for drop_it in [false, true] {
         for adapted in [false, true] {
             run(async move {
@@ -128,7 +128,7 @@ fn a_drain_of_a_later_stage_reaches_the_earlier_one_when_its_stream_is_dropped()
 #[test]
 fn draining_the_first_stage_drains_the_chain() {
     run(async {
-        let first = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let first = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         let first_stop = first.stop_handle();
         let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
         second.next().await.unwrap().unwrap();
@@ -143,7 +143,7 @@ fn draining_the_first_stage_drains_the_chain() {
 #[test]
 fn backpressure_goes_through_both_stages() {
     run(async {
-        let (source, done) = (Counted::new(), Count::new());
+        let (source, done) = (CountingSource::new(), Count::new());
         let count = done.clone();
         let first = source.clone().fan_out().workers(1).window(4).batch(1).map(|n| n).unwrap();
         let second = first
@@ -190,7 +190,7 @@ fn many_pipelines_can_be_the_source_of_one() {
 }
 
 #[test]
-fn a_stage_that_died_is_an_error_at_the_end_of_the_chain() {
+fn a_failed_stage_is_an_error_at_the_end_of_the_chain() {
     run(async {
         let source = (0u64..).inspect(|n| {
             if *n == 57 {

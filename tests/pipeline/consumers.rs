@@ -7,37 +7,37 @@ use actix_fan::{Chunk, FanIn, FanOutExt, ItemError, PipelineError, StopHandle};
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 
-use crate::support::{Census, Citizen, Count, assert_settled, quiet_panic, run, settle};
+use crate::support::{Count, DropCounter, Tracked, assert_settled, quiet_panic, run, settle};
 
 const WINDOW: usize = 8;
 
 /// An endless pipeline of citizens in batches of four, and the count of those whose work is done.
-fn endless(census: &Census) -> (FanIn<Citizen>, Count) {
-    let (births, done) = (census.clone(), Count::new());
+fn endless(counter: &DropCounter) -> (FanIn<Tracked>, Count) {
+    let (tracker, done) = (counter.clone(), Count::new());
     let count = done.clone();
-    let source = std::iter::repeat_with(move || births.citizen());
-    let results = source.fan_out().workers(2).window(WINDOW).batch(4).map(move |citizen| {
+    let source = std::iter::repeat_with(move || tracker.track());
+    let results = source.fan_out().workers(2).window(WINDOW).batch(4).map(move |tracked| {
         count.add();
-        citizen
+        tracked
     });
     (results.unwrap(), done)
 }
 
-async fn assert_over(stop: &StopHandle, census: &Census) {
+async fn assert_over(stop: &StopHandle, counter: &DropCounter) {
     stop.workers_stopped().await;
     settle().await;
     assert!(stop.is_stopped());
     let stats = stop.stats();
     assert_settled(&stats);
-    assert_eq!((stats.taken, census.living()), (census.born() as u64, 0));
+    assert_eq!((stats.taken, counter.alive()), (counter.created() as u64, 0));
 }
 
 #[test]
-fn one_that_stops_polling_and_leaves_takes_everything_along_wherever_it_was() {
+fn a_consumer_that_stops_polling_and_drops_the_stream_leaves_nothing_behind() {
     for taken in [0, 1, 3, 4, 5, 20] {
         run(async move {
-            let census = Census::new();
-            let (mut results, done) = endless(&census);
+            let counter = DropCounter::new();
+            let (mut results, done) = endless(&counter);
             let stop = results.stop_handle();
             for _ in 0..taken {
                 results.next().await.unwrap().unwrap();
@@ -47,22 +47,22 @@ fn one_that_stops_polling_and_leaves_takes_everything_along_wherever_it_was() {
             settle().await;
             let stats = stop.stats();
             assert_eq!((stats.in_flight, stats.taken), (WINDOW, done.get()), "the window is full");
-            assert!(census.most() <= WINDOW + 1, "the one in our hand besides: {}", census.most());
+            assert!(counter.peak() <= WINDOW + 1, "the one in our hand besides: {}", counter.peak());
             drop(results);
-            assert_over(&stop, &census).await;
+            assert_over(&stop, &counter).await;
             assert_eq!((stop.stats().emitted, stop.stats().taken), (taken, stats.taken));
         });
     }
 }
 
 #[test]
-fn one_that_never_polls_may_leave_at_once() {
+fn dropping_a_stream_that_was_never_polled_leaves_nothing_behind() {
     run(async {
-        let census = Census::new();
-        let (results, _) = endless(&census);
+        let counter = DropCounter::new();
+        let (results, _) = endless(&counter);
         let stop = results.stop_handle();
         drop(results);
-        assert_over(&stop, &census).await;
+        assert_over(&stop, &counter).await;
         assert_eq!(stop.stats().taken, 0);
     });
 }
@@ -72,12 +72,12 @@ fn a_panic_while_the_stream_is_held_stops_the_pipeline() {
     for chunks in [false, true] {
         for elsewhere in [false, true] {
             run(async move {
-                let census = Census::new();
-                let (mut results, _) = endless(&census);
+                let counter = DropCounter::new();
+                let (mut results, _) = endless(&counter);
                 let stop = results.stop_handle();
                 let consumer = async move {
                     let _result = results.next().await.unwrap().unwrap();
-                    let _chunk: Option<Chunk<Citizen>> = if chunks { results.next_chunk().await } else { None };
+                    let _chunk: Option<Chunk<Tracked>> = if chunks { results.next_chunk().await } else { None };
                     quiet_panic("the consumer has enough");
                 };
                 if elsewhere {
@@ -91,17 +91,17 @@ fn a_panic_while_the_stream_is_held_stops_the_pipeline() {
                 } else {
                     assert!(actix::spawn(consumer).await.unwrap_err().is_panic());
                 }
-                assert_over(&stop, &census).await;
+                assert_over(&stop, &counter).await;
             });
         }
     }
 }
 
 #[test]
-fn a_panic_while_a_chunk_is_held_gives_its_credit_back_and_the_pipeline_goes_on() {
+fn a_panic_while_a_chunk_is_held_returns_its_permits_and_the_pipeline_continues() {
     run(async {
-        let census = Census::new();
-        let (mut results, _) = endless(&census);
+        let counter = DropCounter::new();
+        let (mut results, _) = endless(&counter);
         for _ in 0..10 {
             let mut chunk = results.next_chunk().await.unwrap();
             let consumer = async move {
@@ -113,28 +113,28 @@ fn a_panic_while_a_chunk_is_held_gives_its_credit_back_and_the_pipeline_goes_on(
         results.next().await.unwrap().unwrap();
         let stop = results.stop_handle();
         drop(results);
-        assert_over(&stop, &census).await;
+        assert_over(&stop, &counter).await;
     });
 }
 
 #[test]
-fn a_chunk_may_outlive_its_stream_and_keeps_its_items_in_flight_until_then() {
+fn a_chunk_that_outlives_its_stream_keeps_its_items_in_flight_until_it_is_dropped() {
     run(async {
-        let census = Census::new();
-        let (mut results, _) = endless(&census);
+        let counter = DropCounter::new();
+        let (mut results, _) = endless(&counter);
         let chunk = results.next_chunk().await.unwrap();
         let stop = results.stop_handle();
         drop(results);
         stop.workers_stopped().await;
         settle().await;
-        assert_eq!((stop.stats().in_flight, census.living()), (4, 4));
+        assert_eq!((stop.stats().in_flight, counter.alive()), (4, 4));
         drop(chunk);
-        assert_over(&stop, &census).await;
+        assert_over(&stop, &counter).await;
     });
 }
 
 #[test]
-fn a_next_that_is_given_up_loses_no_result() {
+fn cancelling_next_loses_no_result() {
     run(async {
         let mut results = (0..200u64).fan_out().workers(2).window(4).ordered().map(|n| n).unwrap();
         let mut got = Vec::new();
@@ -149,7 +149,7 @@ fn a_next_that_is_given_up_loses_no_result() {
     });
 }
 
-struct Found(Result<Citizen, ItemError>);
+struct Found(Result<Tracked, ItemError>);
 
 impl Message for Found {
     type Result = ();
@@ -159,8 +159,8 @@ impl Message for Found {
 struct Panics(u64);
 
 impl Panics {
-    fn take(&mut self, result: Result<Citizen, ItemError>) {
-        let _citizen = result.unwrap();
+    fn take(&mut self, result: Result<Tracked, ItemError>) {
+        let _tracked = result.unwrap();
         self.0 += 1;
         if self.0 == 3 {
             quiet_panic("the actor has enough");
@@ -180,35 +180,35 @@ impl Handler<Found> for Panics {
     }
 }
 
-impl StreamHandler<Result<Citizen, ItemError>> for Panics {
-    fn handle(&mut self, result: Result<Citizen, ItemError>, _: &mut Context<Self>) {
+impl StreamHandler<Result<Tracked, ItemError>> for Panics {
+    fn handle(&mut self, result: Result<Tracked, ItemError>, _: &mut Context<Self>) {
         self.take(result);
     }
 }
 
 #[test]
-fn a_recipient_that_panics_is_gone_and_stops_the_pipeline() {
+fn a_recipient_that_panics_stops_the_pipeline() {
     run(async {
-        let census = Census::new();
-        let (results, _) = endless(&census);
+        let counter = DropCounter::new();
+        let (results, _) = endless(&counter);
         let stop = results.stop_handle();
         let error = results.deliver_with(Panics(0).start().recipient(), Found).await.unwrap_err();
         assert_eq!(error, PipelineError::RecipientGone);
-        assert_over(&stop, &census).await;
+        assert_over(&stop, &counter).await;
     });
 }
 
 #[test]
-fn an_actor_that_panics_over_its_stream_takes_the_pipeline_along() {
+fn an_actor_that_panics_on_its_stream_stops_the_pipeline() {
     run(async {
-        let census = Census::new();
-        let (results, _) = endless(&census);
+        let counter = DropCounter::new();
+        let (results, _) = endless(&counter);
         let stop = results.stop_handle();
         let actor = Panics::create(|ctx| {
             ctx.add_stream(results);
             Panics(0)
         });
-        assert_over(&stop, &census).await;
+        assert_over(&stop, &counter).await;
         assert!(!actor.connected());
     });
 }

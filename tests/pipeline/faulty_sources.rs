@@ -7,22 +7,22 @@ use actix_fan::{FanIn, FanOutExt, PipelineError, blocking};
 use futures::executor::block_on;
 use futures::{Stream, StreamExt, stream};
 
-use crate::support::{Bomb, Census, Citizen, Gate, assert_settled, quiet_panic, run, settle};
+use crate::support::{Bomb, DropCounter, FAILING, Gate, ITEMS, Tracked, assert_settled, quiet_panic, run, settle};
 
 /// Items until this one, at which it panics. It panics once more when it is dropped.
-fn panics_at(at: u64, census: &Census) -> impl Iterator<Item = (u64, Citizen)> + Send + use<> {
-    let (census, bomb) = (census.clone(), Bomb);
+fn panics_at(at: u64, counter: &DropCounter) -> impl Iterator<Item = (u64, Tracked)> + Send + use<> {
+    let (counter, bomb) = (counter.clone(), Bomb);
     (0..).map(move |n| {
         let Bomb = &bomb;
-        if n == at { quiet_panic("out of numbers") } else { (n, census.citizen()) }
+        if n == at { quiet_panic("out of numbers") } else { (n, counter.track()) }
     })
 }
 
 /// Starts a pipeline of any of the three kinds of source.
-fn start(kind: usize, ordered: bool, source: impl Iterator<Item = (u64, Citizen)> + Send + 'static) -> FanIn<u64> {
+fn start(kind: usize, ordered: bool, source: impl Iterator<Item = (u64, Tracked)> + Send + 'static) -> FanIn<u64> {
     fn map<S>(source: actix_fan::FanOut<S>, ordered: bool) -> FanIn<u64>
     where
-        S: Stream<Item = Result<(u64, Citizen), actix_fan::ItemError>> + Unpin + 'static,
+        S: Stream<Item = Result<(u64, Tracked), actix_fan::ItemError>> + Unpin + 'static,
     {
         let builder = source.workers(2).window(8).batch(3);
         let builder = if ordered { builder.ordered() } else { builder };
@@ -36,13 +36,13 @@ fn start(kind: usize, ordered: bool, source: impl Iterator<Item = (u64, Citizen)
 }
 
 #[test]
-fn a_panic_at_the_first_poll_or_later_comes_after_what_the_source_gave() {
+fn a_panic_of_the_source_is_reported_after_its_items() {
     for at in [0, 1, 3, 20] {
         for kind in 0..3 {
             for ordered in [false, true] {
                 run(async move {
-                    let census = Census::new();
-                    let mut results = start(kind, ordered, panics_at(at, &census));
+                    let counter = DropCounter::new();
+                    let mut results = start(kind, ordered, panics_at(at, &counter));
                     let mut got = Vec::new();
                     let expected = PipelineError::SourcePanicked { message: "out of numbers".into() };
                     loop {
@@ -61,7 +61,7 @@ fn a_panic_at_the_first_poll_or_later_comes_after_what_the_source_gave() {
                     let stats = results.stats();
                     assert_settled(&stats);
                     assert_eq!((stats.taken, stats.completed), (at, at));
-                    assert_eq!((census.born() as u64, census.living()), (at, 0));
+                    assert_eq!((counter.created() as u64, counter.alive()), (at, 0));
                 });
             }
         }
@@ -69,7 +69,7 @@ fn a_panic_at_the_first_poll_or_later_comes_after_what_the_source_gave() {
 }
 
 #[test]
-fn a_source_whose_drop_panics_has_ended_stopped_or_drained_all_the_same() {
+fn a_source_whose_drop_panics_still_ends_stops_or_drains() {
     struct Brittle<I>(I, Bomb);
     impl<I: Iterator> Iterator for Brittle<I> {
         type Item = I::Item;
@@ -80,10 +80,10 @@ fn a_source_whose_drop_panics_has_ended_stopped_or_drained_all_the_same() {
     for kind in 0..3 {
         for end in 0..4 {
             run(async move {
-                let census = Census::new();
-                let births = census.clone();
+                let counter = DropCounter::new();
+                let tracker = counter.clone();
                 let items = if end == 0 { 30 } else { u64::MAX };
-                let mut results = start(kind, true, Brittle((0..items).map(move |n| (n, births.citizen())), Bomb));
+                let mut results = start(kind, true, Brittle((0..items).map(move |n| (n, tracker.track())), Bomb));
                 assert_eq!(results.next().await.unwrap().unwrap(), 0);
                 let stop = results.stop_handle();
                 match end {
@@ -97,7 +97,7 @@ fn a_source_whose_drop_panics_has_ended_stopped_or_drained_all_the_same() {
                 settle().await;
                 assert_settled(&stop.stats());
                 // A thread that waits for room sees the end by itself.
-                while census.living() > 0 {
+                while counter.alive() > 0 {
                     tokio::task::yield_now().await;
                 }
                 assert!(matches!(end, 1 | 3) || stop.stats().skipped == 0);
@@ -107,7 +107,7 @@ fn a_source_whose_drop_panics_has_ended_stopped_or_drained_all_the_same() {
 }
 
 #[test]
-fn a_source_whose_drop_panics_at_the_systems_end_does_not_keep_the_consumer_waiting() {
+fn a_source_whose_drop_panics_when_the_system_stops_does_not_block_the_consumer() {
     struct Never(Bomb);
     impl Stream for Never {
         type Item = u64;
@@ -130,16 +130,14 @@ fn a_source_whose_drop_panics_at_the_systems_end_does_not_keep_the_consumer_wait
 }
 
 #[test]
-fn errors_at_the_first_the_last_some_or_every_item_take_their_places() {
-    const ITEMS: u64 = 30;
-    let sets: [fn(u64) -> bool; 4] = [|n| n == 0, |n| n == ITEMS - 1, |n| n % 5 == 2, |_| true];
-    for fails in sets {
+fn errors_at_the_first_the_last_some_or_every_item_keep_their_positions() {
+    for fails in FAILING {
         for (workers, batch) in [(1, 1), (1, 10), (3, 4)] {
             run(async move {
-                let census = Census::new();
-                let births = census.clone();
+                let counter = DropCounter::new();
+                let tracker = counter.clone();
                 let items = (0..ITEMS).map(move |n| {
-                    let item = births.citizen();
+                    let item = tracker.track();
                     if fails(n) { Err(format!("bad {n}")) } else { Ok((n, item)) }
                 });
                 let builder = stream::iter(items).try_fan_out().workers(workers).batch(batch).window(10).ordered();
@@ -158,22 +156,22 @@ fn errors_at_the_first_the_last_some_or_every_item_take_their_places() {
                 let stats = results.finished().await.unwrap();
                 assert_settled(&stats);
                 let failed = (0..ITEMS).filter(|n| fails(*n)).count() as u64;
-                assert_eq!((stats.completed, stats.failed, census.living()), (ITEMS - failed, failed, 0));
+                assert_eq!((stats.completed, stats.failed, counter.alive()), (ITEMS - failed, failed, 0));
             });
         }
     }
 }
 
 #[test]
-fn an_iterator_that_blocks_for_good_keeps_its_own_thread_and_nobody_else() {
+fn an_iterator_that_blocks_forever_blocks_only_its_own_thread() {
     for drain in [false, true] {
         run(async move {
             let gate = Gate::new();
-            let (census, pass) = (Census::new(), gate.clone());
-            let births = census.clone();
+            let (counter, pass) = (DropCounter::new(), gate.clone());
+            let tracker = counter.clone();
             let items = std::iter::repeat_with(move || {
                 pass.pass();
-                births.citizen()
+                tracker.track()
             });
             let mut results = blocking(items).unwrap().fan_out().workers(2).map(drop).unwrap();
             gate.let_through(1);
@@ -191,7 +189,7 @@ fn an_iterator_that_blocks_for_good_keeps_its_own_thread_and_nobody_else() {
             assert_eq!((stats.taken, stats.completed), (1, 1));
             gate.let_through(1);
             // It gave its item to nobody, and ended.
-            while census.born() < 2 || census.living() > 0 {
+            while counter.created() < 2 || counter.alive() > 0 {
                 tokio::task::yield_now().await;
             }
             settle().await;

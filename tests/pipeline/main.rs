@@ -3,20 +3,19 @@
 mod accounting;
 mod actors;
 mod api;
+mod batch_splitting;
 mod bounded;
 mod chain;
 mod consumers;
-mod counted;
-mod cut;
-mod dropped;
-mod drops;
-mod end;
-mod endings;
+mod counting_source;
+mod end_reason;
 mod faulty_sources;
+mod finished;
+mod isolation;
 mod many_results;
 mod merge;
-mod neighbours;
 mod order;
+mod panicking_drops;
 mod panics;
 mod phases;
 mod settings;
@@ -26,5 +25,7 @@ mod stop;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;
-mod turns;
+mod system;
+mod time_slices;
+mod unread_results;
 mod wakers;

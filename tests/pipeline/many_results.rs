@@ -5,7 +5,7 @@ use std::iter;
 use actix_fan::{End, FanIn, FanOutExt, Job, pool, work_fn};
 use futures::StreamExt;
 
-use crate::support::{Census, Citizen, Count, assert_settled, run};
+use crate::support::{Count, DropCounter, Tracked, assert_settled, run};
 
 /// What an iterator claims and what it has are two things.
 struct Claims<I>(I, (usize, Option<usize>));
@@ -23,13 +23,13 @@ impl<I: Iterator> Iterator for Claims<I> {
 }
 
 /// A pipeline of one item that has results without end, and claims to have as many as there can be.
-fn endless(census: &Census, pulled: &Count) -> FanIn<Citizen> {
-    let (births, count) = (census.clone(), pulled.clone());
+fn endless(counter: &DropCounter, pulled: &Count) -> FanIn<Tracked> {
+    let (tracker, count) = (counter.clone(), pulled.clone());
     let citizens = move |_| {
-        let (births, count) = (births.clone(), count.clone());
+        let (tracker, count) = (tracker.clone(), count.clone());
         let citizens = iter::repeat_with(move || {
             count.add();
-            births.citizen()
+            tracker.track()
         });
         Claims(citizens, (usize::MAX, None))
     };
@@ -37,11 +37,11 @@ fn endless(census: &Census, pulled: &Count) -> FanIn<Citizen> {
 }
 
 #[test]
-fn an_endless_item_ends_with_its_pipeline_and_is_skipped() {
+fn an_item_with_endless_results_is_skipped_when_its_pipeline_stops() {
     for drop_it in [false, true] {
         run(async move {
-            let (census, pulled) = (Census::new(), Count::new());
-            let results = endless(&census, &pulled);
+            let (counter, pulled) = (DropCounter::new(), Count::new());
+            let results = endless(&counter, &pulled);
             let stop = results.stop_handle();
             let taking = actix::spawn(results.take(10).count());
             pulled.reached(1000).await;
@@ -54,13 +54,13 @@ fn an_endless_item_ends_with_its_pipeline_and_is_skipped() {
             let stats = stop.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!((stats.completed, stats.failed, stats.skipped, stats.end), (0, 0, 1, Some(End::Stopped)));
-            assert_eq!(census.living(), 0, "its results are dropped");
+            assert_eq!(counter.alive(), 0, "its results are dropped");
         });
     }
 }
 
 #[test]
-fn what_an_iterator_claims_is_not_relied_on() {
+fn a_wrong_size_hint_is_harmless() {
     for claim in [(0, None), (0, Some(0)), (usize::MAX, None), (usize::MAX, Some(usize::MAX)), (7, Some(3))] {
         run(async move {
             let results = (0..10u64).fan_out().workers(2).ordered().flat_map(move |n| Claims(0..n, claim)).unwrap();
@@ -71,7 +71,7 @@ fn what_an_iterator_claims_is_not_relied_on() {
 }
 
 #[test]
-fn a_work_that_emits_without_end_sees_that_it_was_stopped_and_that_nobody_waits() {
+fn a_work_that_emits_endlessly_sees_stops_and_cancellations() {
     run(async {
         let pulled = Count::new();
         let count = pulled.clone();

@@ -8,11 +8,11 @@ use futures::stream::{self, BoxStream, FusedStream};
 use futures::task::noop_waker;
 use futures::{FutureExt, Stream, StreamExt};
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
-fn it_ends_when_all_have_ended_and_keeps_each_ones_order() {
+fn a_merged_stream_ends_with_its_last_part_and_keeps_the_order_of_each() {
     run(async {
         let streams: Vec<_> = (0..4u64)
             .map(|k| (0..k * 100).map(move |n| (k, n)).fan_out().workers(1).ordered().map(|n| n).unwrap())
@@ -35,7 +35,7 @@ fn it_ends_when_all_have_ended_and_keeps_each_ones_order() {
 }
 
 #[test]
-fn none_is_an_empty_stream() {
+fn merging_no_streams_gives_an_empty_stream() {
     let mut merged = fan_in(Vec::<stream::Empty<u8>>::new());
     assert!(merged.next().now_or_never().unwrap().is_none());
 }
@@ -77,7 +77,8 @@ fn stop_wakes_a_waiting_consumer_and_drops_the_streams() {
 #[test]
 fn stop_stops_the_pipelines_it_is_made_from() {
     run(async {
-        let pipelines: Vec<_> = (0..2).map(|_| Counted::new().fan_out().workers(1).map(|n| n).unwrap()).collect();
+        let pipelines: Vec<_> =
+            (0..2).map(|_| CountingSource::new().fan_out().workers(1).map(|n| n).unwrap()).collect();
         let handles: Vec<_> = pipelines.iter().map(|pipeline| pipeline.stop_handle()).collect();
         let mut merged = fan_in(pipelines);
         merged.next().await.unwrap().unwrap();
@@ -94,7 +95,7 @@ fn stop_stops_the_pipelines_it_is_made_from() {
 /// A pipeline of which one item is held at a gate.
 fn held(gate: &Gate) -> FanIn<u64> {
     let pass = gate.clone();
-    let results = Counted::new().fan_out().workers(1).batch(1).map(move |n| {
+    let results = CountingSource::new().fan_out().workers(1).batch(1).map(move |n| {
         pass.pass();
         n
     });
@@ -102,7 +103,7 @@ fn held(gate: &Gate) -> FanIn<u64> {
 }
 
 #[test]
-fn a_stop_is_in_effect_when_it_returns_polled_or_not_and_however_deep_the_pipelines_are() {
+fn a_stop_takes_effect_at_any_depth_before_it_returns() {
     type Merge = fn([FanIn<u64>; 2]) -> (StopHandle, BoxStream<'static, Result<u64, ItemError>>);
     let merges: [Merge; 4] = [
         |pipelines| {
@@ -151,9 +152,9 @@ fn a_stop_is_in_effect_when_it_returns_polled_or_not_and_however_deep_the_pipeli
 }
 
 #[test]
-fn pipelines_that_are_only_borrowed_outlive_a_drop_but_no_stop() {
+fn borrowed_pipelines_survive_a_drop_but_not_a_stop() {
     run(async {
-        let mut pipeline = Counted::new().fan_out().workers(1).map(|n| n).unwrap();
+        let mut pipeline = CountingSource::new().fan_out().workers(1).map(|n| n).unwrap();
         let mut merged = fan_in([pipeline.by_ref()]);
         merged.next().await.unwrap().unwrap();
         drop(merged);
@@ -169,7 +170,7 @@ fn pipelines_that_are_only_borrowed_outlive_a_drop_but_no_stop() {
 }
 
 #[test]
-fn a_drain_yields_what_was_taken() {
+fn a_drain_yields_items_already_taken() {
     let merged = fan_in([stream::iter(0..100)]);
     let stop = merged.stop_handle();
     let mut merged = pin!(merged);
@@ -184,7 +185,7 @@ fn a_drain_yields_what_was_taken() {
 }
 
 #[test]
-fn a_stop_now_does_not_yield_what_was_taken() {
+fn a_stop_discards_items_already_taken() {
     let mut merged = fan_in([stream::iter(0..100)]);
     assert_eq!(merged.next().now_or_never().unwrap(), Some(0));
     merged.stop_handle().now();

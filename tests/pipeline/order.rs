@@ -30,7 +30,7 @@ fn ordered_yields_in_source_order_whatever_finishes_first() {
 }
 
 #[test]
-fn unordered_yields_what_is_finished() {
+fn unordered_yields_results_as_they_complete() {
     run(async {
         let gate = Gate::new();
         let pass = gate.clone();
@@ -54,7 +54,7 @@ fn unordered_yields_what_is_finished() {
 }
 
 #[test]
-fn a_failure_takes_its_place_in_the_order() {
+fn a_failure_keeps_its_position_in_the_order() {
     run(async {
         let mut results = (0..6u64)
             .fan_out()
@@ -90,7 +90,7 @@ fn results_of_one_item_stay_together() {
 }
 
 #[test]
-fn all_that_was_held_back_by_the_first_item_comes_in_order_though_it_takes_many_turns() {
+fn results_held_back_by_the_first_item_come_in_order_over_many_time_slices() {
     const ITEMS: u64 = 20_000;
     run(async {
         let (first, others) = (Gate::new(), Count::new());

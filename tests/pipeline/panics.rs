@@ -4,10 +4,12 @@ use std::sync::{Arc, Barrier};
 use actix_fan::{FanOutExt, Job, PipelineError, work_fn};
 use futures::StreamExt;
 
-use crate::support::{Census, Count, Gate, assert_balanced, assert_settled, panic_with_a_bomb, quiet_panic, run};
+use crate::support::{
+    Count, DropCounter, FAILING, Gate, ITEMS, PanicsWithBombs, assert_balanced, assert_settled, quiet_panic, run,
+};
 
 #[test]
-fn a_panicking_item_is_reported_and_its_neighbours_are_unharmed() {
+fn a_panicking_item_is_reported_and_the_others_complete() {
     run(async {
         let mut results = (10..20u64)
             .fan_out()
@@ -63,7 +65,7 @@ fn the_pool_keeps_its_size_after_panics() {
 }
 
 #[test]
-fn a_panic_at_every_item_is_as_many_failures() {
+fn every_panicking_item_is_one_failure() {
     run(async {
         let mut results = (0..500u64).fan_out().workers(2).map(|_| -> u64 { quiet_panic("each") }).unwrap();
         assert_eq!(results.by_ref().filter(|result| std::future::ready(result.is_err())).count().await, 500);
@@ -102,7 +104,7 @@ fn the_factory_rebuilds_the_work_after_a_panic() {
 }
 
 #[test]
-fn what_a_failed_item_had_emitted_is_dropped() {
+fn results_of_a_failed_item_are_dropped() {
     run(async {
         let mut results = (0..3u64)
             .fan_out()
@@ -129,7 +131,7 @@ fn what_a_failed_item_had_emitted_is_dropped() {
 }
 
 #[test]
-fn a_factory_that_fails_again_and_again_ends_the_pipeline() {
+fn a_factory_that_keeps_panicking_ends_the_pipeline() {
     run(async {
         let mut results = (0u64..)
             .fan_out()
@@ -154,7 +156,7 @@ fn a_factory_that_fails_again_and_again_ends_the_pipeline() {
 }
 
 #[test]
-fn a_factory_that_fails_now_and_then_is_tried_again() {
+fn a_factory_that_panics_now_and_then_is_retried() {
     run(async {
         let tries = AtomicUsize::new(0);
         let mut results = (0..100u64)
@@ -180,7 +182,7 @@ fn a_factory_that_fails_now_and_then_is_tried_again() {
 }
 
 #[test]
-fn a_factory_that_fails_after_everything_completed_is_no_error() {
+fn a_factory_that_panics_after_the_last_item_is_not_an_error() {
     run(async {
         let (gate, calls) = (Gate::new(), AtomicUsize::new(0));
         let pass = gate.clone();
@@ -208,22 +210,20 @@ fn a_factory_that_fails_after_everything_completed_is_no_error() {
 
 #[test]
 fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
-    const ITEMS: u64 = 40;
-    let sets: [fn(u64) -> bool; 4] = [|n| n == 0, |n| n == ITEMS - 1, |n| n % 7 == 3, |_| true];
-    for panics in sets {
+    for panics in FAILING {
         for (workers, batch, window) in [(1, 1, 1), (1, 8, 16), (3, 1, 3), (3, 8, 40), (4, 40, 40)] {
             for ordered in [false, true] {
                 run(async move {
-                    let census = Census::new();
-                    let (items, births) = (census.clone(), census.clone());
-                    let source = (0..ITEMS).map(move |n| (n, items.citizen()));
+                    let counter = DropCounter::new();
+                    let (items, tracker) = (counter.clone(), counter.clone());
+                    let source = (0..ITEMS).map(move |n| (n, items.track()));
                     let mut builder = source.fan_out().workers(workers).batch(batch).window(window);
                     if ordered {
                         builder = builder.ordered();
                     }
                     let mut results = builder
-                        .map(move |(n, _citizen)| {
-                            let result = births.citizen();
+                        .map(move |(n, _tracked)| {
+                            let result = tracker.track();
                             if panics(n) { quiet_panic("on purpose") } else { (n, result) }
                         })
                         .unwrap();
@@ -247,7 +247,7 @@ fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
                     }
                     assert_eq!(failed, (0..ITEMS).filter(|n| panics(*n)).collect::<Vec<_>>());
                     assert_eq!(done, (0..ITEMS).filter(|n| !panics(*n)).collect::<Vec<_>>());
-                    assert_eq!((census.born(), census.living()), (2 * ITEMS as usize, 0));
+                    assert_eq!((counter.created(), counter.alive()), (2 * ITEMS as usize, 0));
                 });
             }
         }
@@ -264,21 +264,11 @@ fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
             .workers(1)
             .batch(5)
             .ordered()
-            .with(move || {
-                // The factory panics so as well, and is tried again.
-                if attempts.add().is_multiple_of(2) {
-                    panic_with_a_bomb();
-                }
-                count.add();
-                work_fn(|n: u64, job: &mut Job<'_, u64>| {
-                    job.emit(n);
-                    if n % 4 == 1 { panic_with_a_bomb() } else { Ok(()) }
-                })
-            })
+            .with(move || PanicsWithBombs::build(&attempts, &count))
             .unwrap();
         for n in 0..10 {
             match results.next().await.unwrap() {
-                Ok(same) => assert_eq!((same, n % 4 == 1), (n, false)),
+                Ok(same) => assert_eq!((same, PanicsWithBombs::fails(n)), (n, false)),
                 Err(error) => {
                     assert_eq!((error.index(), error.panic_message()), (n, Some("a panic whose value is not text")));
                 }
@@ -292,7 +282,7 @@ fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
 }
 
 #[test]
-fn a_work_that_can_not_be_rebuilt_ends_the_pipeline_after_what_was_done() {
+fn a_work_that_cannot_be_rebuilt_ends_the_pipeline_after_its_results() {
     for batch in [1, 6] {
         run(async move {
             let calls = AtomicUsize::new(0);

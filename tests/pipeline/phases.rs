@@ -3,7 +3,7 @@
 use actix_fan::{End, FanIn, FanOutExt, StopHandle};
 use futures::{StreamExt, stream};
 
-use crate::support::{Census, Citizen, Count, Gate, assert_balanced, assert_settled, run, settle};
+use crate::support::{Count, DropCounter, Gate, Tracked, assert_balanced, assert_settled, run, settle};
 
 const WINDOW: usize = 8;
 
@@ -19,10 +19,7 @@ enum Phase {
     AfterTheEnd,
 }
 
-use Phase::{
-    AfterTheEnd, BeforeTheFirstTurn, HeldBackForOrder, ItemsRun, SourceEnded, SourcePending, TakenInPart,
-    WaitingForCredit,
-};
+use Phase::*;
 
 const PHASES: [Phase; 8] = [
     BeforeTheFirstTurn,
@@ -37,29 +34,29 @@ const PHASES: [Phase; 8] = [
 
 /// A pipeline of citizens, in one of its phases.
 struct Staged {
-    results: FanIn<(u64, Citizen)>,
+    results: FanIn<(u64, Tracked)>,
     /// Results taken already.
     taken: usize,
-    census: Census,
+    counter: DropCounter,
     gate: Gate,
 }
 
 impl Staged {
     fn start(phase: Phase, batch: usize) -> (Self, Count) {
-        let (census, gate, done) = (Census::new(), Gate::new(), Count::new());
-        let (births, pass, count) = (census.clone(), gate.clone(), done.clone());
+        let (counter, gate, done) = (DropCounter::new(), Gate::new(), Count::new());
+        let (tracker, pass, count) = (counter.clone(), gate.clone(), done.clone());
         let items = match phase {
             SourcePending => 3,
             SourceEnded | AfterTheEnd => 5,
             _ => u64::MAX,
         };
-        let source = stream::iter((0..items).map(move |n| (n, births.citizen())));
+        let source = stream::iter((0..items).map(move |n| (n, tracker.track())));
         let source = if phase == SourcePending { source.chain(stream::pending()).boxed() } else { source.boxed() };
         let mut builder = source.fan_out().workers(2).window(WINDOW).batch(batch);
         if phase == HeldBackForOrder {
             builder = builder.ordered();
         }
-        let results = builder.map(move |(n, citizen)| {
+        let results = builder.map(move |(n, tracked)| {
             let waits = match phase {
                 ItemsRun => true,
                 HeldBackForOrder => n == 0,
@@ -69,9 +66,9 @@ impl Staged {
                 pass.pass();
             }
             count.add();
-            (n, citizen)
+            (n, tracked)
         });
-        (Self { results: results.unwrap(), taken: 0, census, gate }, done)
+        (Self { results: results.unwrap(), taken: 0, counter, gate }, done)
     }
 
     async fn reach(phase: Phase, batch: usize) -> Self {
@@ -132,15 +129,15 @@ const STOPS: [(Act, bool, End); 5] = [
 ];
 
 #[test]
-fn a_stop_in_any_phase_ends_the_stream_and_loses_nothing_unseen() {
+fn a_stop_in_any_phase_ends_the_stream_and_accounts_for_every_item() {
     for phase in PHASES {
         for batch in [1, 4] {
             for (end, drains, at_rest) in STOPS {
                 run(async move {
-                    let Staged { mut results, taken, census, gate } = Staged::reach(phase, batch).await;
+                    let Staged { mut results, taken, counter, gate } = Staged::reach(phase, batch).await;
                     let (stop, begun) = (results.stop_handle(), gate.arrivals());
                     end(&stop);
-                    let born = census.born();
+                    let born = counter.created();
                     assert_balanced(&stop.stats());
                     gate.open();
                     let rest: Vec<u64> = results.by_ref().map(|result| result.unwrap().0).collect().await;
@@ -148,7 +145,7 @@ fn a_stop_in_any_phase_ends_the_stream_and_loses_nothing_unseen() {
                     let stats = results.finished().await.unwrap();
                     assert_settled(&stats);
                     let what = format!("{phase:?}, batches of {batch}, {drains}: {stats:?}");
-                    assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{what}");
+                    assert_eq!((stats.taken, counter.created(), counter.alive()), (born as u64, born, 0), "{what}");
                     assert_eq!((taken + rest.len()) as u64, stats.completed, "what was finished arrives: {what}");
                     let expected = match (phase, drains) {
                         (AfterTheEnd, _) | (SourceEnded, true) => End::Complete,
@@ -179,15 +176,15 @@ fn dropping_the_stream_in_any_phase_leaves_nothing_behind() {
     for phase in PHASES {
         for batch in [1, 4] {
             run(async move {
-                let Staged { results, census, gate, .. } = Staged::reach(phase, batch).await;
-                let (stop, begun, born) = (results.stop_handle(), gate.arrivals(), census.born());
+                let Staged { results, counter, gate, .. } = Staged::reach(phase, batch).await;
+                let (stop, begun, born) = (results.stop_handle(), gate.arrivals(), counter.created());
                 drop(results);
                 gate.open();
                 stop.workers_stopped().await;
                 settle().await;
                 let stats = stop.stats();
                 assert_settled(&stats);
-                assert_eq!((stats.taken, census.born(), census.living()), (born as u64, born, 0), "{phase:?}");
+                assert_eq!((stats.taken, counter.created(), counter.alive()), (born as u64, born, 0), "{phase:?}");
                 assert_eq!(gate.arrivals(), begun, "{phase:?}");
                 let expected = if phase == AfterTheEnd { End::Complete } else { End::Stopped };
                 assert_eq!(stop.finished().await.unwrap().end, Some(expected), "{phase:?}");

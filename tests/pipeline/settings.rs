@@ -12,7 +12,7 @@ fn refused(error: Result<actix_fan::FanIn<u8>, StartError>) -> String {
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
+fn an_invalid_setting_is_an_error_that_names_it() {
     run(async {
         let source = || (0..3u8).fan_out();
         assert_eq!(
@@ -80,7 +80,7 @@ fn a_stopped_system_starts_nothing() {
 }
 
 #[test]
-fn threads_are_named_and_as_many_as_asked_for() {
+fn worker_threads_have_the_configured_name_and_number() {
     run(async {
         let barrier = std::sync::Arc::new(std::sync::Barrier::new(3));
         let names = (0..3)
@@ -99,7 +99,7 @@ fn threads_are_named_and_as_many_as_asked_for() {
 }
 
 #[test]
-fn by_default_there_is_a_worker_a_core() {
+fn the_default_is_one_worker_per_core() {
     run(async {
         let results = (0..3u8).fan_out().map(|n| n).unwrap();
         assert_eq!(results.stats().workers.len(), std::thread::available_parallelism().unwrap().get());

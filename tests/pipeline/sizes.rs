@@ -3,12 +3,12 @@
 use actix_fan::FanOutExt;
 use futures::StreamExt;
 
-use crate::support::{Census, assert_settled, run, settle, with_large_stacks};
+use crate::support::{DropCounter, assert_settled, run, settle, with_large_stacks};
 
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn items_and_results_without_size_pass_whatever_the_window_and_the_pool() {
+fn zero_sized_items_and_results_pass_at_every_window_and_number_of_workers() {
     for (workers, window) in [(1, 1), (1, usize::MAX), (16, 1), (16, usize::MAX)] {
         for ordered in [false, true] {
             run(async move {
@@ -32,18 +32,18 @@ fn items_and_results_without_size_pass_whatever_the_window_and_the_pool() {
 }
 
 #[test]
-fn large_items_and_results_are_never_more_than_the_window() {
+fn no_more_large_items_and_results_are_alive_than_the_window_allows() {
     for (workers, window, ordered) in [(1, 1, false), (1, 4, true), (3, 5, false), (3, 1, true)] {
         run(async move {
-            let (items, results) = (Census::new(), Census::new());
+            let (items, results) = (DropCounter::new(), DropCounter::new());
             let (arrive, leave) = (items.clone(), results.clone());
-            let source = (0..60u8).map(move |n| (arrive.citizen(), vec![n; MIB]));
+            let source = (0..60u8).map(move |n| (arrive.track(), vec![n; MIB]));
             let mut builder = source.fan_out().workers(workers).window(window);
             if ordered {
                 builder = builder.ordered();
             }
             let mut stream =
-                builder.map(move |(_item, bytes): (_, Vec<u8>)| (leave.citizen(), vec![bytes[MIB - 1]; MIB])).unwrap();
+                builder.map(move |(_item, bytes): (_, Vec<u8>)| (leave.track(), vec![bytes[MIB - 1]; MIB])).unwrap();
             let (mut sum, mut got) = (0, 0);
             while let Some(result) = stream.next().await {
                 let (_result, bytes) = result.unwrap();
@@ -57,10 +57,10 @@ fn large_items_and_results_are_never_more_than_the_window() {
             }
             assert_eq!((got, sum), (60, 59 * 60 / 2));
             assert_settled(&stream.finished().await.unwrap());
-            assert!(items.most() <= window, "{} items", items.most());
+            assert!(items.peak() <= window, "{} items", items.peak());
             // The consumer has one in its hand.
-            assert!(results.most() <= window + 1, "{} results", results.most());
-            assert_eq!((items.living(), results.living()), (0, 0));
+            assert!(results.peak() <= window + 1, "{} results", results.peak());
+            assert_eq!((items.alive(), results.alive()), (0, 0));
         });
     }
 }

@@ -7,11 +7,11 @@ use actix_fan::{FanOutExt, PipelineError, blocking, blocking_ahead};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Gate, assert_settled, quiet_panic, run, settle};
 
 #[test]
-fn none_one_and_many_items_pass_whatever_the_pool() {
+fn no_one_and_many_items_pass_at_every_number_of_workers() {
     for items in [0u64, 1, 2, 10_000] {
         for workers in [1, 4] {
             run(async move {
@@ -49,7 +49,7 @@ fn a_slow_source_is_never_waited_on_to_fill_a_batch() {
 }
 
 #[test]
-fn an_iterator_that_blocks_leaves_the_arbiter_alone() {
+fn a_blocking_iterator_does_not_block_the_arbiter() {
     run(async {
         let gate = Gate::new();
         let pass = gate.clone();
@@ -66,7 +66,7 @@ fn an_iterator_that_blocks_leaves_the_arbiter_alone() {
 }
 
 #[test]
-fn a_blocking_source_is_no_further_ahead_than_it_may_be() {
+fn a_blocking_source_reads_no_further_ahead_than_allowed() {
     run(async {
         for ahead in [0, 1, 7] {
             let made = Arc::new(AtomicU64::new(0));
@@ -88,7 +88,7 @@ fn a_blocking_source_is_no_further_ahead_than_it_may_be() {
 #[test]
 fn a_blocking_source_ends_its_thread_when_the_pipeline_stops() {
     run(async {
-        let source = Counted::new();
+        let source = CountingSource::new();
         let alive = Arc::clone(&source.0);
         let results = blocking(source).unwrap().fan_out().workers(1).map(|n| n).unwrap();
         let got: Vec<_> = results.take(3).collect().await;
@@ -101,7 +101,7 @@ fn a_blocking_source_ends_its_thread_when_the_pipeline_stops() {
 }
 
 #[test]
-fn a_source_that_panics_ends_the_pipeline_after_what_it_gave() {
+fn a_source_that_panics_ends_the_pipeline_after_its_items() {
     fn source() -> impl Iterator<Item = u64> + Send {
         (0..).inspect(|n| {
             if *n == 57 {
@@ -142,9 +142,9 @@ fn a_source_is_not_polled_after_its_end() {
 }
 
 #[test]
-fn an_endless_ready_source_leaves_turns_to_others() {
+fn an_always_ready_source_lets_other_tasks_run() {
     run(async {
-        let mut results = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let mut results = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         let other = actix::spawn(async {
             settle().await;
         });
@@ -158,7 +158,7 @@ fn an_endless_ready_source_leaves_turns_to_others() {
 }
 
 #[test]
-fn a_source_that_stops_its_own_pipeline_is_not_asked_again() {
+fn a_source_that_stops_its_own_pipeline_is_not_polled_again() {
     for drain in [false, true] {
         run(async move {
             let (asked, stop) = (Rc::new(Cell::new(0)), Rc::new(OnceCell::<actix_fan::StopHandle>::new()));

@@ -5,14 +5,14 @@ use actix_fan::{FanOutExt, Job, Stop, Stopped, work_fn};
 use futures::task::noop_waker;
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Count, Gate, assert_settled, run, settle};
 
 #[test]
 fn stop_now_begins_no_further_item() {
     for batch in [1, 5] {
         run(async move {
-            let (source, gate, begun) = (Counted::new(), Gate::new(), Count::new());
+            let (source, gate, begun) = (CountingSource::new(), Gate::new(), Count::new());
             let (pass, count) = (gate.clone(), begun.clone());
             let mut results = source
                 .clone()
@@ -44,10 +44,10 @@ fn stop_now_begins_no_further_item() {
 }
 
 #[test]
-fn a_drain_delivers_everything_in_flight_and_asks_for_no_more() {
+fn a_drain_delivers_everything_in_flight_and_takes_no_more() {
     for ordered in [false, true] {
         run(async move {
-            let (source, gate) = (Counted::new(), Gate::new());
+            let (source, gate) = (CountingSource::new(), Gate::new());
             let pass = gate.clone();
             let mut builder = source.clone().fan_out().workers(2).window(20).batch(3);
             if ordered {
@@ -77,12 +77,13 @@ fn a_drain_delivers_everything_in_flight_and_asks_for_no_more() {
 }
 
 #[test]
-fn stop_wakes_a_generator_waiting_for_credit() {
+fn stop_wakes_a_generator_waiting_for_permits() {
     for stop in [Stop::Now, Stop::Drain] {
         run(async move {
             let done = Count::new();
             let count = done.clone();
-            let mut results = Counted::new().fan_out().workers(1).window(4).batch(1).map(move |_| count.add()).unwrap();
+            let mut results =
+                CountingSource::new().fan_out().workers(1).window(4).batch(1).map(move |_| count.add()).unwrap();
             done.reached(4).await;
             settle().await;
             results.generator().send(stop).await.unwrap();
@@ -108,9 +109,9 @@ fn stop_wakes_a_generator_waiting_for_its_source() {
 }
 
 #[test]
-fn stop_before_the_first_turn_after_the_end_and_twice_is_harmless() {
+fn stop_before_the_first_poll_after_the_end_and_twice_is_harmless() {
     run(async {
-        let source = Counted::new();
+        let source = CountingSource::new();
         let mut results = source.clone().fan_out().workers(2).map(|n| n).unwrap();
         let stop = results.stop_handle();
         stop.now();
@@ -129,11 +130,11 @@ fn stop_before_the_first_turn_after_the_end_and_twice_is_harmless() {
 }
 
 #[test]
-fn now_hastens_a_drain() {
+fn stop_now_shortens_a_drain() {
     run(async {
         let (gate, begun) = (Gate::new(), Count::new());
         let (pass, count) = (gate.clone(), begun.clone());
-        let mut results = Counted::new()
+        let mut results = CountingSource::new()
             .fan_out()
             .workers(1)
             .window(10)
@@ -180,7 +181,7 @@ fn a_long_item_can_see_that_it_was_stopped() {
 }
 
 #[test]
-fn an_item_that_gives_up_when_stopped_is_skipped_and_one_that_gives_up_before_has_failed() {
+fn an_item_that_returns_stopped_is_skipped_after_a_stop_and_failed_before_one() {
     run(async {
         let gate = Gate::new();
         let pass = gate.clone();
@@ -213,7 +214,7 @@ fn an_item_that_gives_up_when_stopped_is_skipped_and_one_that_gives_up_before_ha
 #[test]
 fn dropping_the_stream_stops_the_workers() {
     run(async {
-        let (source, gate, begun) = (Counted::new(), Gate::new(), Count::new());
+        let (source, gate, begun) = (CountingSource::new(), Gate::new(), Count::new());
         let (pass, count) = (gate.clone(), begun.clone());
         let results = source
             .clone()
@@ -239,9 +240,9 @@ fn dropping_the_stream_stops_the_workers() {
 }
 
 #[test]
-fn taking_some_ends_an_endless_pipeline() {
+fn take_stops_an_endless_pipeline() {
     run(async {
-        let results = Counted::new().fan_out().workers(2).ordered().map(|n| n * n).unwrap();
+        let results = CountingSource::new().fan_out().workers(2).ordered().map(|n| n * n).unwrap();
         let stop = results.stop_handle();
         let squares: Vec<u64> = results.take(4).map(Result::unwrap).collect().await;
         assert_eq!(squares, [0, 1, 4, 9]);
@@ -255,7 +256,7 @@ fn the_stream_ends_within_the_poll_after_the_last_running_item() {
     run(async {
         let gate = Gate::new();
         let pass = gate.clone();
-        let mut results = Counted::new().fan_out().workers(1).batch(1).map(move |_| pass.pass()).unwrap();
+        let mut results = CountingSource::new().fan_out().workers(1).batch(1).map(move |_| pass.pass()).unwrap();
         gate.arrived(1).await;
         let waker = noop_waker();
         let mut cx = Context::from_waker(&waker);
@@ -288,7 +289,7 @@ fn any_actor_can_stop_a_generator_whose_address_it_was_given() {
         type Result = ();
     }
     run(async {
-        let mut results = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let mut results = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         Supervisor.start().send(Watch(results.generator().clone())).await.unwrap();
         while let Some(result) = results.next().await {
             result.unwrap();

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use crate::support::{Count, Gate, panicking_waker, run, settle};
 
 #[test]
-fn one_whose_waker_panics_gets_every_result_once_it_polls_again() {
+fn a_consumer_whose_waker_panics_gets_every_result_once_it_polls_again() {
     for ordered in [false, true] {
         run(async move {
             let (gate, woken) = (Gate::new(), Count::new());
@@ -37,7 +37,7 @@ fn one_whose_waker_panics_gets_every_result_once_it_polls_again() {
 }
 
 #[test]
-fn those_who_wait_for_the_workers_beside_it_are_woken() {
+fn other_waiters_are_woken_when_a_waker_panics() {
     run(async {
         let (gate, woken) = (Gate::new(), Count::new());
         let pass = gate.clone();
@@ -64,7 +64,7 @@ fn those_who_wait_for_the_workers_beside_it_are_woken() {
 }
 
 #[test]
-fn a_stop_of_a_merged_stream_is_not_its_consumers_panic() {
+fn a_stop_contains_the_panic_of_the_consumers_waker() {
     run(async {
         let woken = Count::new();
         let mut merged = fan_in([stream::pending::<()>()]);
@@ -77,7 +77,7 @@ fn a_stop_of_a_merged_stream_is_not_its_consumers_panic() {
 }
 
 #[test]
-fn a_blocking_source_goes_on() {
+fn a_blocking_source_continues_when_a_waker_panics() {
     run(async {
         let (gate, woken) = (Gate::new(), Count::new());
         let pass = gate.clone();

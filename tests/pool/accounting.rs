@@ -5,7 +5,7 @@ use actix_fan::{Stats, pool};
 use futures::future::join_all;
 use proptest::prelude::*;
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::{assert_balanced, assert_settled, run};
 
 /// Taken, completed, failed, skipped, in flight, queued, waiting.
@@ -16,9 +16,9 @@ fn numbers(stats: &Stats) -> [u64; 7] {
 }
 
 #[test]
-fn every_step_of_an_item_is_seen_in_the_numbers() {
+fn the_stats_follow_every_step_of_an_item() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         let now = || numbers(&held.pool.stats());
         assert_eq!(now(), [0; 7]);
         let first = held.pool.submit(0);
@@ -44,7 +44,7 @@ fn every_step_of_an_item_is_seen_in_the_numbers() {
 }
 
 #[test]
-fn a_snapshot_balances_at_every_instant() {
+fn every_snapshot_adds_up() {
     run(async {
         let pool = pool()
             .workers(2)
@@ -80,9 +80,9 @@ fn a_snapshot_balances_at_every_instant() {
 }
 
 #[test]
-fn the_expected_wait_follows_the_measured_time_and_the_line() {
+fn the_expected_wait_follows_the_service_time_and_the_queue() {
     run(async {
-        let held = Held::new(1, 10);
+        let held = GatedPool::new(1, 10);
         assert_eq!((held.pool.expected_wait(), held.pool.stats().mean_service), (None, None));
         let first = held.pool.submit(0);
         held.gate.arrived(1).await;
@@ -132,9 +132,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_run_breaks_the_window_or_the_accounts(workers in 1usize..4, window in 1usize..8, steps in steps()) {
+    fn random_runs_keep_the_window_and_the_accounting(workers in 1usize..4, window in 1usize..8, steps in steps()) {
         run(async move {
-            let held = Held::new(workers, window);
+            let held = GatedPool::new(workers, window);
             let mut submissions = Vec::new();
             for (n, step) in (0..).zip(steps) {
                 match step {

@@ -30,7 +30,7 @@ fn a_pool_can_be_shared_whatever_its_items_are() {
 }
 
 #[test]
-fn what_is_awaited_needs_no_pin() {
+fn the_futures_and_streams_of_a_pool_are_unpin() {
     unpin::<Submission<PhantomPinned, PhantomPinned>>();
     unpin::<PoolSink<PhantomPinned, PhantomPinned>>();
     unpin::<PoolStream<PhantomPinned, PhantomPinned>>();

@@ -5,11 +5,11 @@ use actix_fan::{SubmitError, pool};
 use futures::stream::FusedStream;
 use futures::{FutureExt, SinkExt, StreamExt, stream};
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::{Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
-fn what_is_fed_into_the_sink_comes_out_of_the_stream() {
+fn every_item_fed_to_the_sink_has_its_result_in_the_stream() {
     for items in [0, 1, 500u64] {
         run(async move {
             let squares = pool().workers(2).window(7).map(|n: u64| n * n).unwrap();
@@ -29,7 +29,7 @@ fn what_is_fed_into_the_sink_comes_out_of_the_stream() {
 #[test]
 fn a_consumer_that_takes_nothing_stops_the_sink_at_the_window() {
     run(async {
-        let held = Held::new(2, 4);
+        let held = GatedPool::new(2, 4);
         held.gate.open();
         let (mut sink, mut results) = held.pool.channel();
         let mut fed = 0;
@@ -55,7 +55,7 @@ fn a_consumer_that_takes_nothing_stops_the_sink_at_the_window() {
 #[test]
 fn taking_a_result_wakes_the_sink() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         held.gate.open();
         let (mut sink, mut results) = held.pool.channel();
         sink.feed(0).await.unwrap();
@@ -70,9 +70,9 @@ fn taking_a_result_wakes_the_sink() {
 }
 
 #[test]
-fn a_flush_waits_for_credit_and_not_for_the_result() {
+fn a_flush_waits_for_permits_and_not_for_results() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         let (mut sink, _results) = held.pool.channel();
         sink.send(0).await.unwrap();
         sink.send(1).await.unwrap();
@@ -83,7 +83,7 @@ fn a_flush_waits_for_credit_and_not_for_the_result() {
 }
 
 #[test]
-fn failures_take_their_places_among_the_results() {
+fn failures_keep_their_positions_among_the_results() {
     run(async {
         let pool = pool().workers(1).try_map(|n: u64| if n & 1 == 1 { Err("odd") } else { Ok(n) }).unwrap();
         let (mut sink, results) = pool.channel();
@@ -101,7 +101,7 @@ fn failures_take_their_places_among_the_results() {
 fn close_and_stop_answer_every_item_that_the_sink_took() {
     for stop in [false, true] {
         run(async move {
-            let held = Held::new(1, 3);
+            let held = GatedPool::new(1, 3);
             let (mut sink, mut results) = held.pool.channel();
             for n in 0..4 {
                 sink.feed(n).await.unwrap();
@@ -135,9 +135,9 @@ fn close_and_stop_answer_every_item_that_the_sink_took() {
 }
 
 #[test]
-fn dropping_the_stream_gives_up_what_the_sink_took_and_nothing_else() {
+fn dropping_the_stream_cancels_only_the_items_of_its_sink() {
     run(async {
-        let held = Held::new(1, 4);
+        let held = GatedPool::new(1, 4);
         let (mut sink, results) = held.pool.channel();
         let own = held.pool.submit(100);
         held.gate.arrived(1).await;
@@ -159,9 +159,9 @@ fn dropping_the_stream_gives_up_what_the_sink_took_and_nothing_else() {
 }
 
 #[test]
-fn results_that_nobody_took_give_their_credit_back_with_the_stream() {
+fn dropping_the_stream_returns_the_permits_of_unread_results() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         held.gate.open();
         let (mut sink, results) = held.pool.channel();
         sink.send(0).await.unwrap();
@@ -178,7 +178,7 @@ fn results_that_nobody_took_give_their_credit_back_with_the_stream() {
 }
 
 #[test]
-fn pairs_and_submits_share_a_pool() {
+fn channels_and_submits_share_a_pool() {
     run(async {
         let squares = pool().workers(2).window(5).map(|n: u64| n * n).unwrap();
         let pairs = (0..3u64).map(|k| {
@@ -195,7 +195,7 @@ fn pairs_and_submits_share_a_pool() {
 }
 
 #[test]
-fn a_pair_keeps_the_pool_open_and_its_end_closes_it() {
+fn a_channel_keeps_the_pool_open_and_its_end_closes_it() {
     run(async {
         let item = Arc::new(());
         let pool = pool().workers(1).map(|item: Arc<()>| Arc::strong_count(&item)).unwrap();
@@ -248,9 +248,9 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
 }
 
 #[test]
-fn dropping_streams_costs_what_they_have_in_the_line_whatever_others_have() {
+fn dropping_a_stream_costs_time_for_its_own_items_only() {
     run(async {
-        let held = Held::new(1, 200_000);
+        let held = GatedPool::new(1, 200_000);
         let others: Vec<_> = (0..100_000).map(|n| held.pool.submit(n)).collect();
         held.gate.arrived(1).await;
         // Minutes, if each drop looked at all that is in the line.
@@ -273,10 +273,10 @@ fn dropping_streams_costs_what_they_have_in_the_line_whatever_others_have() {
 }
 
 #[test]
-fn a_stream_that_goes_takes_its_own_items_out_from_among_those_of_others() {
+fn a_dropped_stream_removes_only_its_own_items_from_the_queue() {
     for closed in [false, true] {
         run(async move {
-            let (census, gate) = (crate::support::Census::new(), Gate::new());
+            let (counter, gate) = (crate::support::DropCounter::new(), Gate::new());
             let pass = gate.clone();
             let pool = pool().workers(1).window(6).map(move |item| {
                 pass.pass();
@@ -288,24 +288,24 @@ fn a_stream_that_goes_takes_its_own_items_out_from_among_those_of_others() {
             let channels = [(); 2].map(|()| pool.channel());
             let [(mut one, first), (mut other, second)] = channels;
             for _ in 0..2 {
-                one.feed(Some(census.citizen())).await.unwrap();
-                other.feed(Some(census.citizen())).await.unwrap();
+                one.feed(Some(counter.track())).await.unwrap();
+                other.feed(Some(counter.track())).await.unwrap();
             }
             let queued = pool.submit(None);
             // These two wait for credit, until the close sends them back.
-            one.feed(Some(census.citizen())).await.unwrap();
-            other.feed(Some(census.citizen())).await.unwrap();
+            one.feed(Some(counter.track())).await.unwrap();
+            other.feed(Some(counter.track())).await.unwrap();
             let stats = pool.stats();
-            assert_eq!((stats.queued, stats.waiting, census.living()), (5, 2, 6));
+            assert_eq!((stats.queued, stats.waiting, counter.alive()), (5, 2, 6));
             if closed {
                 pool.close();
             }
             drop(first);
             let stats = pool.stats();
-            assert_eq!((stats.skipped, census.living()), (2, 3), "three of the first's are gone");
+            assert_eq!((stats.skipped, counter.alive()), (2, 3), "three of the first's are gone");
             assert_eq!((stats.queued, stats.waiting), if closed { (3, 0) } else { (4, 0) });
             drop(second);
-            assert_eq!((pool.stats().queued, pool.stats().waiting, census.living()), (1, 0, 0));
+            assert_eq!((pool.stats().queued, pool.stats().waiting, counter.alive()), (1, 0, 0));
             gate.open();
             running.await.unwrap();
             queued.await.unwrap();
@@ -318,7 +318,7 @@ fn a_stream_that_goes_takes_its_own_items_out_from_among_those_of_others() {
 }
 
 #[test]
-fn a_drained_pool_tells_of_results_that_nobody_took_as_in_flight() {
+fn unread_results_of_a_drained_pool_count_as_in_flight() {
     run(async {
         let doubles = pool().workers(2).map(|n: u64| 2 * n).unwrap();
         let (mut sink, mut results) = doubles.channel();

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix_fan::{BoxError, Job, NotOneResult, PipelineError, SubmitError, Work, pool, work_fn};
 use futures::future::join_all;
 
-use crate::support::{Census, Count, Gate, assert_settled, panic_with_a_bomb, quiet_panic, run};
+use crate::support::{Count, DropCounter, FAILING, Gate, ITEMS, PanicsWithBombs, assert_settled, quiet_panic, run};
 
 #[test]
-fn a_panic_is_the_error_of_its_item_and_of_no_other() {
+fn a_panic_fails_only_its_own_item() {
     run(async {
         let pool = pool().workers(2).map(|n: u64| if n == 3 { quiet_panic("no three") } else { n }).unwrap();
         for n in 0..6 {
@@ -72,7 +72,7 @@ fn the_pool_keeps_its_size_after_panics_and_its_work_is_built_anew() {
 }
 
 #[test]
-fn an_item_with_none_or_several_results_has_failed() {
+fn an_item_with_no_or_several_results_fails() {
     run(async {
         let pool = pool()
             .workers(1)
@@ -103,7 +103,7 @@ fn an_item_with_none_or_several_results_has_failed() {
 }
 
 #[test]
-fn a_factory_that_fails_again_and_again_ends_the_pool_with_an_error() {
+fn a_factory_that_keeps_panicking_ends_the_pool_with_an_error() {
     run(async {
         let (gate, calls) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
         let (pass, count) = (gate.clone(), Arc::clone(&calls));
@@ -140,19 +140,17 @@ fn a_factory_that_fails_again_and_again_ends_the_pool_with_an_error() {
 
 #[test]
 fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
-    const ITEMS: u64 = 40;
-    let sets: [fn(u64) -> bool; 4] = [|n| n == 0, |n| n == ITEMS - 1, |n| n % 7 == 3, |_| true];
-    for panics in sets {
+    for panics in FAILING {
         for (workers, window) in [(1, 1), (1, 8), (3, 2), (3, 100)] {
             run(async move {
-                let census = Census::new();
-                let births = census.clone();
+                let counter = DropCounter::new();
+                let tracker = counter.clone();
                 let pool = pool().workers(workers).window(window).map(move |(n, _item)| {
-                    let result = births.citizen();
+                    let result = tracker.track();
                     if panics(n) { quiet_panic("on purpose") } else { (n, result) }
                 });
                 let pool = pool.unwrap();
-                let results = join_all((0..ITEMS).map(|n| pool.submit((n, census.citizen())))).await;
+                let results = join_all((0..ITEMS).map(|n| pool.submit((n, counter.track())))).await;
                 for (n, result) in (0..).zip(results) {
                     match result {
                         Ok((same, _)) => assert_eq!((same, panics(n)), (n, false)),
@@ -167,7 +165,7 @@ fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
                 let failed = (0..ITEMS).filter(|n| panics(*n)).count() as u64;
                 assert_eq!((stats.completed, stats.failed), (ITEMS - failed, failed));
                 assert_eq!(stats.workers.iter().map(|worker| worker.rebuilt).sum::<u64>(), failed);
-                assert_eq!((census.born(), census.living()), (2 * ITEMS as usize, 0));
+                assert_eq!((counter.created(), counter.alive()), (2 * ITEMS as usize, 0));
             });
         }
     }
@@ -178,21 +176,10 @@ fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
     run(async {
         let (built, tries) = (Count::new(), Count::new());
         let (count, attempts) = (built.clone(), tries.clone());
-        let pool = pool().workers(1).with(move || {
-            // The factory panics so as well, and is tried again.
-            if attempts.add().is_multiple_of(2) {
-                panic_with_a_bomb();
-            }
-            count.add();
-            work_fn(|n: u64, job: &mut Job<'_, u64>| {
-                job.emit(n);
-                if n % 4 == 1 { panic_with_a_bomb() } else { Ok(()) }
-            })
-        });
-        let pool = pool.unwrap();
+        let pool = pool().workers(1).with(move || PanicsWithBombs::build(&attempts, &count)).unwrap();
         for n in 0..10 {
             match pool.submit(n).await {
-                Ok(same) => assert_eq!((same, n % 4 == 1), (n, false)),
+                Ok(same) => assert_eq!((same, PanicsWithBombs::fails(n)), (n, false)),
                 Err(error) => {
                     assert_eq!(error.to_string(), format!("item {n} panicked: a panic whose value is not text"))
                 }

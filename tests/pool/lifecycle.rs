@@ -1,17 +1,14 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-
-use actix_fan::{BoxError, End, Job, Pool, SubmitError, Work, pool, work_fn};
+use actix_fan::{End, Job, Pool, SubmitError, pool, work_fn};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{join_all, pending, ready};
 
-use super::worked::Held;
-use crate::support::{Count, assert_settled, run, settle};
+use super::gated_pool::GatedPool;
+use crate::support::{Count, DropCounter, TrackedWork, assert_settled, run, settle};
 
 /// One item running, two queued, two waiting for credit.
-async fn in_every_state() -> (Held, Vec<actix_fan::Submission<u64, u64>>) {
-    let held = Held::new(1, 3);
+async fn in_every_state() -> (GatedPool, Vec<actix_fan::Submission<u64, u64>>) {
+    let held = GatedPool::new(1, 3);
     let submissions: Vec<_> = (0..5).map(|n| held.pool.submit(n)).collect();
     held.gate.arrived(1).await;
     let stats = held.pool.stats();
@@ -20,7 +17,7 @@ async fn in_every_state() -> (Held, Vec<actix_fan::Submission<u64, u64>>) {
 }
 
 #[test]
-fn close_sends_back_who_waits_and_runs_what_was_taken() {
+fn close_returns_waiting_items_and_runs_taken_ones() {
     run(async {
         let (held, mut submissions) = in_every_state().await;
         held.pool.close();
@@ -39,7 +36,7 @@ fn close_sends_back_who_waits_and_runs_what_was_taken() {
 }
 
 #[test]
-fn stop_sends_back_everything_that_has_not_begun() {
+fn stop_returns_every_item_that_has_not_begun() {
     run(async {
         let (held, mut submissions) = in_every_state().await;
         held.pool.stop();
@@ -60,7 +57,7 @@ fn stop_sends_back_everything_that_has_not_begun() {
 }
 
 #[test]
-fn a_running_item_can_see_a_stop_but_no_close() {
+fn a_running_item_sees_a_stop_but_not_a_close() {
     run(async {
         let begun = Count::new();
         let count = begun.clone();
@@ -92,32 +89,16 @@ fn a_running_item_can_see_a_stop_but_no_close() {
 }
 
 #[test]
-fn when_a_drain_returns_every_result_is_there_and_every_worker_gone() {
-    struct Living(Arc<AtomicUsize>);
-    impl Drop for Living {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, SeqCst);
-        }
-    }
-    impl Work<u64> for Living {
-        type Output = u64;
-        fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
-            job.emit(n);
-            Ok(())
-        }
-    }
+fn drain_waits_for_every_result_and_every_worker() {
     run(async {
         for items in [0, 1, 100] {
-            let living = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&living);
-            let pool = pool().workers(3).with(move || {
-                count.fetch_add(1, SeqCst);
-                Living(Arc::clone(&count))
-            });
+            let counter = DropCounter::new();
+            let tracker = counter.clone();
+            let pool = pool().workers(3).with(move || TrackedWork::new(&tracker));
             let pool = pool.unwrap();
             let submissions: Vec<_> = (0..items).map(|n| pool.submit(n)).collect();
             let stats = pool.drain().await.unwrap();
-            assert_eq!((stats.completed, living.load(SeqCst)), (items, 0));
+            assert_eq!((stats.completed, counter.alive()), (items, 0));
             assert_eq!(stats.elapsed, pool.stats().elapsed, "the clock stands still");
             assert!(submissions.into_iter().all(|submission| submission.now_or_never().unwrap().is_ok()));
         }
@@ -125,9 +106,9 @@ fn when_a_drain_returns_every_result_is_there_and_every_worker_gone() {
 }
 
 #[test]
-fn a_drain_that_is_given_up_can_be_called_again() {
+fn drain_can_be_cancelled_and_called_again() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         let submission = held.pool.submit(1);
         held.gate.arrived(1).await;
         assert!(held.pool.drain().now_or_never().is_none());
@@ -139,9 +120,9 @@ fn a_drain_that_is_given_up_can_be_called_again() {
 }
 
 #[test]
-fn a_shutdown_that_is_through_before_its_deadline_hands_nothing_back() {
+fn a_shutdown_within_its_deadline_returns_no_items() {
     run(async {
-        let held = Held::new(1, 8);
+        let held = GatedPool::new(1, 8);
         let submissions: Vec<_> = (0..3).map(|n| held.pool.submit(n)).collect();
         held.gate.open();
         assert!(held.pool.shutdown(pending()).await.unwrap().is_empty());
@@ -151,7 +132,7 @@ fn a_shutdown_that_is_through_before_its_deadline_hands_nothing_back() {
 }
 
 #[test]
-fn a_shutdown_at_its_deadline_hands_back_what_has_not_begun_and_waits_for_nothing() {
+fn a_shutdown_at_its_deadline_returns_items_that_have_not_begun_and_does_not_wait() {
     run(async {
         let (held, mut submissions) = in_every_state().await;
         let (late, deadline) = oneshot::channel::<()>();
@@ -178,7 +159,7 @@ fn a_shutdown_at_its_deadline_hands_back_what_has_not_begun_and_waits_for_nothin
 }
 
 #[test]
-fn a_deadline_that_is_over_stops_at_once() {
+fn a_passed_deadline_stops_at_once() {
     run(async {
         let (held, submissions) = in_every_state().await;
         assert_eq!(held.pool.shutdown(ready(())).await.unwrap(), [1, 2]);
@@ -189,7 +170,7 @@ fn a_deadline_that_is_over_stops_at_once() {
 }
 
 #[test]
-fn whatever_is_submitted_after_the_end_comes_back() {
+fn items_submitted_after_the_end_are_returned() {
     let ends: [fn(&Pool<u64, u64>); 3] = [Pool::close, Pool::stop, |pool| pool.stop_handle().drain()];
     for end in ends {
         run(async move {
@@ -209,7 +190,7 @@ fn whatever_is_submitted_after_the_end_comes_back() {
 }
 
 #[test]
-fn ends_can_be_repeated_in_any_order() {
+fn stop_close_and_drain_may_be_repeated_in_any_order() {
     run(async {
         let (held, submissions) = in_every_state().await;
         held.pool.close();
@@ -226,9 +207,9 @@ fn ends_can_be_repeated_in_any_order() {
 }
 
 #[test]
-fn the_last_clone_to_be_dropped_closes_the_pool_and_what_is_awaited_completes() {
+fn dropping_the_last_clone_closes_the_pool_and_awaited_submits_complete() {
     run(async {
-        let (Held { pool, gate, .. }, mut submissions) = {
+        let (GatedPool { pool, gate, .. }, mut submissions) = {
             let (held, submissions) = in_every_state().await;
             (held, submissions)
         };
@@ -249,7 +230,7 @@ fn the_last_clone_to_be_dropped_closes_the_pool_and_what_is_awaited_completes() 
 }
 
 #[test]
-fn a_pool_that_nobody_ever_used_ends_with_its_last_clone() {
+fn an_unused_pool_ends_with_its_last_clone() {
     run(async {
         let pool: Pool<u64, u64> = pool().workers(3).map(|n| n).unwrap();
         let handle = pool.stop_handle();
@@ -308,7 +289,7 @@ fn a_pool_tells_how_it_ended() {
 }
 
 #[test]
-fn a_stop_after_the_last_item_changes_nothing_and_one_before_the_close_does() {
+fn a_stop_changes_the_end_before_the_close_but_not_after_the_last_item() {
     run(async {
         let pool = pool().workers(2).map(|n: u64| n).unwrap();
         pool.submit(1).await.unwrap();
@@ -325,7 +306,7 @@ fn a_stop_after_the_last_item_changes_nothing_and_one_before_the_close_does() {
 }
 
 #[test]
-fn a_shutdown_is_a_drain_in_time_and_a_stop_at_its_deadline() {
+fn a_shutdown_drains_in_time_and_stops_at_its_deadline() {
     run(async {
         let (held, submissions) = in_every_state().await;
         let handle = held.pool.stop_handle();

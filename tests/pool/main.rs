@@ -2,13 +2,14 @@
 
 mod accounting;
 mod api;
-mod cancel;
+mod cancellation;
 mod channel;
-mod drops;
 mod failures;
+mod gated_pool;
 mod lifecycle;
-mod own;
-mod share;
+mod panicking_drops;
+mod reentrancy;
+mod shared_pool;
 mod sizes;
 mod start;
 mod submit;
@@ -18,4 +19,3 @@ mod submitters;
 mod support;
 mod system;
 mod wakers;
-mod worked;

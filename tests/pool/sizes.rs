@@ -4,12 +4,12 @@ use actix_fan::pool;
 use futures::future::join_all;
 use futures::{SinkExt, StreamExt};
 
-use crate::support::{Census, assert_settled, run, with_large_stacks};
+use crate::support::{DropCounter, assert_settled, run, with_large_stacks};
 
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn items_and_results_without_size_pass_whatever_the_window_and_the_pool() {
+fn zero_sized_items_and_results_pass_at_every_window_and_number_of_workers() {
     for (workers, window) in [(1, 1), (1, usize::MAX), (16, 1), (16, usize::MAX)] {
         run(async move {
             let pool = pool().workers(workers).window(window).map(|()| ()).unwrap();
@@ -22,21 +22,21 @@ fn items_and_results_without_size_pass_whatever_the_window_and_the_pool() {
 }
 
 #[test]
-fn large_results_are_never_more_than_the_window() {
+fn no_more_large_results_are_alive_than_the_window_allows() {
     for (workers, window) in [(1, 1), (1, 4), (3, 5)] {
         run(async move {
-            let (items, results) = (Census::new(), Census::new());
+            let (items, results) = (DropCounter::new(), DropCounter::new());
             let leave = results.clone();
             let pool = pool()
                 .workers(workers)
                 .window(window)
-                .map(move |(_item, bytes): (_, Vec<u8>)| (leave.citizen(), vec![bytes[MIB - 1]; MIB]));
+                .map(move |(_item, bytes): (_, Vec<u8>)| (leave.track(), vec![bytes[MIB - 1]; MIB]));
             let pool = pool.unwrap();
             let (mut sink, mut stream) = pool.channel();
             let arrive = items.clone();
             let feeding = actix::spawn(async move {
                 for n in 0..60u8 {
-                    sink.send((arrive.citizen(), vec![n; MIB])).await.unwrap();
+                    sink.send((arrive.track(), vec![n; MIB])).await.unwrap();
                 }
             });
             let mut sum = 0;
@@ -48,9 +48,9 @@ fn large_results_are_never_more_than_the_window() {
             assert_eq!(sum, 59 * 60 / 2);
             assert_settled(&pool.drain().await.unwrap());
             // One more waits for credit in the sink, one is in the consumer's hand.
-            assert!(items.most() <= window + 1, "{} items", items.most());
-            assert!(results.most() <= window + 1, "{} results", results.most());
-            assert_eq!((items.living(), results.living()), (0, 0));
+            assert!(items.peak() <= window + 1, "{} items", items.peak());
+            assert!(results.peak() <= window + 1, "{} results", results.peak());
+            assert_eq!((items.alive(), results.alive()), (0, 0));
         });
     }
 }

@@ -13,7 +13,7 @@ fn refused(error: Result<Pool<u8, u8>, StartError>) -> String {
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_is_an_error_that_says_so() {
+fn an_invalid_setting_is_an_error_that_names_it() {
     run(async {
         assert_eq!(
             refused(pool().workers(0).map(|n| n)),
@@ -60,7 +60,7 @@ fn a_pool_can_be_started_before_the_system_runs_and_works_at_once() {
 }
 
 #[test]
-fn threads_are_named_and_as_many_as_asked_for() {
+fn worker_threads_have_the_configured_name_and_number() {
     run(async {
         let all = Arc::new(Barrier::new(3));
         let meeting = Arc::clone(&all);
@@ -78,7 +78,7 @@ fn threads_are_named_and_as_many_as_asked_for() {
 }
 
 #[test]
-fn by_default_there_is_a_worker_a_core_and_a_window_that_bounds_memory() {
+fn the_default_is_one_worker_per_core_and_a_window_that_bounds_memory() {
     run(async {
         let small = pool().map(|n: u64| n).unwrap();
         assert_eq!(small.stats().workers.len(), thread::available_parallelism().unwrap().get());

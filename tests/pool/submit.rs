@@ -5,7 +5,7 @@ use actix_fan::pool;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::{Count, assert_settled, run};
 
 #[test]
@@ -28,7 +28,7 @@ fn each_submit_has_the_result_of_its_own_item() {
 #[test]
 fn an_item_is_in_the_pool_before_its_future_is_polled() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         let submission = held.pool.submit(3);
         held.gate.arrived(1).await;
         held.gate.open();
@@ -39,7 +39,7 @@ fn an_item_is_in_the_pool_before_its_future_is_polled() {
 #[test]
 fn a_window_of_one_lets_in_one_item_at_a_time() {
     run(async {
-        let held = Held::new(3, 1);
+        let held = GatedPool::new(3, 1);
         let submissions: Vec<_> = (0..10).map(|n| held.pool.submit(n)).collect();
         for n in 1..=10 {
             held.gate.arrived(n).await;
@@ -53,9 +53,9 @@ fn a_window_of_one_lets_in_one_item_at_a_time() {
 }
 
 #[test]
-fn a_full_pool_gives_the_item_back() {
+fn a_full_pool_returns_the_item() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         let kept = [held.pool.try_submit(0).unwrap(), held.pool.try_submit(1).unwrap()];
         let refused = held.pool.try_submit(2).unwrap_err();
         assert!(refused.is_full() && !refused.is_closed());
@@ -69,9 +69,9 @@ fn a_full_pool_gives_the_item_back() {
 }
 
 #[test]
-fn those_who_wait_are_not_overtaken() {
+fn waiting_submits_are_not_overtaken() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         let first = held.pool.submit(0);
         held.gate.arrived(1).await;
         let waiting: Vec<_> = (1..=3).map(|n| held.pool.submit(n)).collect();
@@ -90,7 +90,7 @@ fn those_who_wait_are_not_overtaken() {
 #[test]
 fn items_begin_in_the_order_of_the_calls_whether_they_waited_or_not() {
     run(async {
-        let held = Held::new(1, 3);
+        let held = GatedPool::new(1, 3);
         // Polled in the other order.
         let mut submissions: Vec<_> = (0..20).map(|n| held.pool.submit(n)).collect();
         assert!(submissions.iter_mut().rev().all(|submission| submission.now_or_never().is_none()));
@@ -123,7 +123,7 @@ fn an_item_does_not_wait_behind_a_long_one_while_a_worker_is_free() {
 }
 
 #[test]
-fn a_thread_without_a_runtime_can_wait_for_credit_and_result() {
+fn a_thread_without_a_runtime_can_wait_for_permit_and_result() {
     run(async {
         let squares = pool().workers(1).window(1).map(|n: u64| n * n).unwrap();
         let (results, done) = (Arc::new(Mutex::new(Vec::new())), Count::new());

@@ -4,14 +4,14 @@ use std::thread;
 
 use futures::{SinkExt, StreamExt};
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::{assert_settled, quiet_panic, run, settle};
 
 #[test]
-fn a_panic_while_submits_are_held_gives_them_up() {
+fn a_panic_of_the_submitter_cancels_its_submits() {
     for elsewhere in [false, true] {
         run(async move {
-            let held = Held::new(1, 2);
+            let held = GatedPool::new(1, 2);
             let running = held.pool.submit(0);
             held.gate.arrived(1).await;
             let pool = held.pool.clone();
@@ -41,9 +41,9 @@ fn a_panic_while_submits_are_held_gives_them_up() {
 }
 
 #[test]
-fn a_panic_while_a_stream_of_results_is_held_gives_up_what_its_sink_took() {
+fn a_panic_while_the_stream_is_held_cancels_the_items_of_its_sink() {
     run(async {
-        let held = Held::new(1, 3);
+        let held = GatedPool::new(1, 3);
         let (mut sink, mut results) = held.pool.channel();
         for n in 0..4 {
             sink.feed(n).await.unwrap();
@@ -65,9 +65,9 @@ fn a_panic_while_a_stream_of_results_is_held_gives_up_what_its_sink_took() {
 }
 
 #[test]
-fn a_submit_that_is_never_polled_holds_up_nobody_and_its_result_waits_for_it() {
+fn an_unpolled_submit_blocks_no_other_and_keeps_its_result() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         held.gate.open();
         let never_polled = held.pool.submit(0);
         for n in 1..20 {

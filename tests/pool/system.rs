@@ -7,7 +7,7 @@ use actix_fan::{PipelineError, Pool, SubmitError, pool};
 use futures::executor::block_on;
 use futures::{FutureExt, SinkExt, StreamExt};
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::assert_settled;
 
 /// A System on another thread, and what starts there.
@@ -50,8 +50,8 @@ fn lost(error: SubmitError<u64>) -> Option<u64> {
 }
 
 #[test]
-fn every_pending_submit_ends_with_an_error_that_says_so_and_what_runs_is_not_waited_for() {
-    let elsewhere = Elsewhere::start(|| Held::new(1, 3));
+fn a_stopped_system_fails_every_pending_submit_without_waiting_for_running_items() {
+    let elsewhere = Elsewhere::start(|| GatedPool::new(1, 3));
     let mut submissions: Vec<_> = (0..5).map(|n| elsewhere.started.pool.submit(n)).collect();
     block_on(elsewhere.started.gate.arrived(1));
     let held = elsewhere.stop();
@@ -67,7 +67,7 @@ fn every_pending_submit_ends_with_an_error_that_says_so_and_what_runs_is_not_wai
 }
 
 #[test]
-fn an_idle_pool_ends_and_sends_back_what_comes_later() {
+fn an_idle_pool_ends_and_returns_later_items() {
     let elsewhere = Elsewhere::start(|| pool().workers(2).map(|n: u64| n).unwrap());
     assert_eq!(block_on(elsewhere.started.submit(1)).unwrap(), 1);
     let pool = elsewhere.stop();
@@ -78,7 +78,7 @@ fn an_idle_pool_ends_and_sends_back_what_comes_later() {
 }
 
 #[test]
-fn a_pool_that_was_seen_through_ended_without_an_error() {
+fn a_drained_pool_ends_without_an_error() {
     for stopped in [false, true] {
         let elsewhere = Elsewhere::start(|| pool().workers(2).map(|n: u64| n).unwrap());
         assert_eq!(block_on(elsewhere.started.submit(1)).unwrap(), 1);
@@ -94,8 +94,8 @@ fn a_pool_that_was_seen_through_ended_without_an_error() {
 }
 
 #[test]
-fn a_drain_that_the_system_cuts_off_returns_the_error() {
-    let elsewhere = Elsewhere::start(|| Held::new(1, 3));
+fn a_drain_interrupted_by_the_system_returns_the_error() {
+    let elsewhere = Elsewhere::start(|| GatedPool::new(1, 3));
     let submissions: Vec<_> = (0..3).map(|n| elsewhere.started.pool.submit(n)).collect();
     block_on(elsewhere.started.gate.arrived(1));
     elsewhere.started.pool.close();
@@ -108,8 +108,8 @@ fn a_drain_that_the_system_cuts_off_returns_the_error() {
 }
 
 #[test]
-fn a_stream_of_results_ends_after_what_was_lost() {
-    let elsewhere = Elsewhere::start(|| Held::new(1, 3));
+fn a_stream_of_results_ends_after_the_lost_items() {
+    let elsewhere = Elsewhere::start(|| GatedPool::new(1, 3));
     let (mut sink, mut results) = elsewhere.started.pool.channel();
     for n in 0..4 {
         block_on(sink.feed(n)).unwrap();
@@ -127,7 +127,7 @@ fn a_stream_of_results_ends_after_what_was_lost() {
 
 #[test]
 fn a_thread_that_blocks_on_a_submit_is_woken() {
-    let elsewhere = Elsewhere::start(|| Held::new(1, 1));
+    let elsewhere = Elsewhere::start(|| GatedPool::new(1, 1));
     let running = elsewhere.started.pool.submit(0);
     block_on(elsewhere.started.gate.arrived(1));
     let pool: Pool<u64, u64> = elsewhere.started.pool.clone();

@@ -20,7 +20,7 @@ fn held(gate: &Gate, window: usize) -> Pool<u64, u64> {
 }
 
 #[test]
-fn a_submit_gets_its_result_once_it_is_polled_again_and_the_worker_goes_on() {
+fn a_submit_whose_waker_panics_gets_its_result_once_it_is_polled_again() {
     run(async {
         let (gate, woken) = (Gate::new(), Count::new());
         let pool = held(&gate, 2);
@@ -37,7 +37,7 @@ fn a_submit_gets_its_result_once_it_is_polled_again_and_the_worker_goes_on() {
 }
 
 #[test]
-fn a_channel_goes_on_when_the_wakers_of_both_its_ends_panic() {
+fn a_channel_continues_when_the_wakers_of_both_its_ends_panic() {
     run(async {
         let (gate, woken) = (Gate::new(), Count::new());
         let pool = held(&gate, 2);

@@ -7,7 +7,7 @@ use actix_fan::{FanOutExt, pool};
 use futures::{SinkExt, StreamExt};
 
 use crate::status::{no_more_threads_than, status};
-use crate::support::{Census, alone, assert_settled, quiet_panic};
+use crate::support::{DropCounter, assert_settled, in_own_process, quiet_panic};
 
 const ROUNDS: usize = 10_000;
 
@@ -42,21 +42,21 @@ fn churn(mut round: impl AsyncFnMut(usize)) {
 #[test]
 #[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn pipelines_leave_no_thread_and_no_memory_behind() {
-    alone(|| {
-        let census = Census::new();
-        let all = census.clone();
+    in_own_process(|| {
+        let counter = DropCounter::new();
+        let all = counter.clone();
         churn(async move |round| {
-            let births = all.clone();
+            let tracker = all.clone();
             let panics = round % 7 == 3;
-            let source = (0..20u64).map(move |n| (n, births.citizen()));
+            let source = (0..20u64).map(move |n| (n, tracker.track()));
             let builder = source.fan_out().workers(1).window(8).batch(2);
             let builder = if round.is_multiple_of(2) { builder.ordered() } else { builder };
             let mut results = builder
-                .map(move |(n, citizen)| {
+                .map(move |(n, tracked)| {
                     if panics && n == 5 {
                         quiet_panic("now and then");
                     }
-                    citizen
+                    tracked
                 })
                 .unwrap();
             let stop = results.stop_handle();
@@ -79,27 +79,27 @@ fn pipelines_leave_no_thread_and_no_memory_behind() {
             drop(results);
             stop.workers_stopped().await;
         });
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
     });
 }
 
 #[test]
 #[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn pools_leave_no_thread_and_no_memory_behind() {
-    alone(|| {
-        let census = Census::new();
-        let all = census.clone();
+    in_own_process(|| {
+        let counter = DropCounter::new();
+        let all = counter.clone();
         churn(async move |round| {
             let panics = round % 7 == 3;
-            let pool = pool().workers(1).window(2).map(move |(n, citizen)| {
+            let pool = pool().workers(1).window(2).map(move |(n, tracked)| {
                 if panics && n == 1 {
                     quiet_panic("now and then");
                 }
-                citizen
+                tracked
             });
             let pool = pool.unwrap();
             let stop = pool.stop_handle();
-            let submit = |n: u64| pool.submit((n, all.citizen()));
+            let submit = |n: u64| pool.submit((n, all.track()));
             match round % 5 {
                 // Never used, given up midway, stopped, fed by a sink whose stream goes, seen through.
                 0 => {}
@@ -112,7 +112,7 @@ fn pools_leave_no_thread_and_no_memory_behind() {
                 3 => {
                     let (mut sink, mut results) = pool.channel();
                     for n in 0..3 {
-                        sink.feed((n, all.citizen())).await.unwrap();
+                        sink.feed((n, all.track())).await.unwrap();
                     }
                     drop(results.next().await);
                 }
@@ -125,6 +125,6 @@ fn pools_leave_no_thread_and_no_memory_behind() {
             stop.workers_stopped().await;
             assert_settled(&stop.stats());
         });
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
     });
 }

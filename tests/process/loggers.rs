@@ -9,7 +9,7 @@ use futures::future::join_all;
 use futures::{SinkExt, StreamExt};
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::support::{alone, assert_settled, panic_with_a_bomb, quiet_panic, run};
+use crate::support::{assert_settled, in_own_process, panic_with_a_bomb, quiet_panic, run};
 
 /// Panics at every record of this crate; others, as an event loop, have no part in what is tested.
 struct Panicking;
@@ -40,8 +40,8 @@ fn with_a_panicking_logger(test: impl Future<Output = ()>) {
 }
 
 #[test]
-fn a_pipeline_loses_nothing_to_it() {
-    alone(|| {
+fn a_pipeline_loses_no_item_to_a_panicking_logger() {
+    in_own_process(|| {
         with_a_panicking_logger(async {
             let every_third_panics = |n: u64| if n.is_multiple_of(3) { quiet_panic("item") } else { n };
             let mut results = (0..90).fan_out().workers(2).batch(4).ordered().map(every_third_panics).unwrap();
@@ -67,8 +67,8 @@ fn a_pipeline_loses_nothing_to_it() {
 }
 
 #[test]
-fn a_pool_loses_nothing_to_it() {
-    alone(|| {
+fn a_pool_loses_no_item_to_a_panicking_logger() {
+    in_own_process(|| {
         with_a_panicking_logger(async {
             let every_third_panics = |n: u64| if n.is_multiple_of(3) { quiet_panic("item") } else { n };
             let pool = pool().workers(2).window(16).map(every_third_panics).unwrap();
@@ -85,8 +85,8 @@ fn a_pool_loses_nothing_to_it() {
 }
 
 #[test]
-fn what_is_dropped_while_a_panic_unwinds_does_not_end_the_process() {
-    alone(|| {
+fn dropping_a_pipeline_and_a_pool_during_unwinding_does_not_abort() {
+    in_own_process(|| {
         with_a_panicking_logger(async {
             let results = (0u64..).fan_out().workers(1).map(|n| n).unwrap();
             let pool = pool().workers(1).map(|n: u64| n).unwrap();
@@ -106,8 +106,8 @@ fn what_is_dropped_while_a_panic_unwinds_does_not_end_the_process() {
 }
 
 #[test]
-fn a_system_that_stops_is_the_only_error_there_is() {
-    alone(|| {
+fn a_panicking_logger_adds_no_error_to_a_stopped_system() {
+    in_own_process(|| {
         with_a_panicking_logger(async {
             let (pipeline, queue) = std::thread::spawn(|| {
                 let system = System::new();

@@ -7,7 +7,7 @@ use actix_fan::{FanOutExt, Job, StartError, blocking, pool, work_fn};
 use futures::StreamExt;
 
 use crate::status::{no_more_threads_than, status};
-use crate::support::{Census, alone_by, assert_settled, run};
+use crate::support::{DropCounter, assert_settled, in_own_process_by, run};
 
 const WORKERS: usize = 8;
 
@@ -18,7 +18,7 @@ fn with_few_threads<F: FnOnce()>(scenario: F) {
     let mut command = Command::new("sh");
     command.args(["-c", r#"ulimit -v 4718592 && exec "$0" "$@""#]).arg(env::current_exe().unwrap());
     command.env("RUST_MIN_STACK", (1u64 << 30).to_string());
-    alone_by(command, scenario);
+    in_own_process_by(command, scenario);
 }
 
 fn assert_refused(error: &StartError) {
@@ -35,13 +35,13 @@ fn assert_refused(error: &StartError) {
 fn a_pipeline_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts() {
     with_few_threads(|| {
         run(async {
-            let (census, threads) = (Census::new(), status().0);
+            let (counter, threads) = (DropCounter::new(), status().0);
             for _ in 0..5 {
-                let (item, captured, births) = (census.citizen(), census.citizen(), census.clone());
+                let (item, captured, tracker) = (counter.track(), counter.track(), counter.clone());
                 let start = std::iter::repeat_n((), 10).chain(std::iter::once_with(move || drop(item)));
                 let refused = start.fan_out().workers(WORKERS).with(move || {
                     let _ = &captured;
-                    let of_a_worker = births.citizen();
+                    let of_a_worker = tracker.track();
                     work_fn(move |(), job: &mut Job<'_, ()>| {
                         let _ = &of_a_worker;
                         job.emit(());
@@ -50,7 +50,7 @@ fn a_pipeline_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_star
                 });
                 assert_refused(&refused.map(drop).unwrap_err());
                 no_more_threads_than(threads);
-                assert_eq!(census.living(), 0);
+                assert_eq!(counter.alive(), 0);
             }
             let mut results = (0..10u64).fan_out().workers(1).ordered().map(|n| n).unwrap();
             assert_eq!(results.by_ref().map(Result::unwrap).collect::<Vec<_>>().await, (0..10).collect::<Vec<_>>());
@@ -63,16 +63,16 @@ fn a_pipeline_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_star
 fn a_pool_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts() {
     with_few_threads(|| {
         run(async {
-            let (census, threads) = (Census::new(), status().0);
+            let (counter, threads) = (DropCounter::new(), status().0);
             for _ in 0..5 {
-                let captured = census.citizen();
+                let captured = counter.track();
                 let refused = pool().workers(WORKERS).map(move |n: u64| {
                     let _ = &captured;
                     n
                 });
                 assert_refused(&refused.map(drop).unwrap_err());
                 no_more_threads_than(threads);
-                assert_eq!(census.living(), 0);
+                assert_eq!(counter.alive(), 0);
             }
             let pool = pool().workers(1).map(|n: u64| n + 1).unwrap();
             assert_eq!(pool.submit(1).await.unwrap(), 2);
@@ -82,13 +82,13 @@ fn a_pool_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts()
 }
 
 #[test]
-fn a_blocking_source_whose_thread_is_refused_is_an_error_and_the_iterator_is_gone() {
+fn a_blocking_source_whose_thread_is_refused_is_an_error_and_drops_its_iterator() {
     with_few_threads(|| {
         run(async {
-            let (census, threads) = (Census::new(), status().0);
+            let (counter, threads) = (DropCounter::new(), status().0);
             let source = || {
-                let births = census.clone();
-                blocking(std::iter::repeat_with(move || births.citizen()))
+                let tracker = counter.clone();
+                blocking(std::iter::repeat_with(move || tracker.track()))
             };
             let mut sources = Vec::new();
             let refused = loop {
@@ -104,7 +104,7 @@ fn a_blocking_source_whose_thread_is_refused_is_an_error_and_the_iterator_is_gon
             assert!(last.next().await.is_some());
             drop((last, sources));
             no_more_threads_than(threads);
-            assert_eq!(census.living(), 0);
+            assert_eq!(counter.alive(), 0);
         });
     });
 }

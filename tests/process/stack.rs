@@ -7,7 +7,7 @@ use std::process::Command;
 use actix_fan::{FanOutExt, pool};
 use futures::StreamExt;
 
-use crate::support::{alone_by, run};
+use crate::support::{in_own_process_by, run};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -15,7 +15,7 @@ const MEBIBYTE: usize = 1 << 20;
 fn with_default_stacks<F: FnOnce()>(scenario: F) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.env_remove("RUST_MIN_STACK");
-    alone_by(command, scenario);
+    in_own_process_by(command, scenario);
 }
 
 /// Uses at least a KiB of the stack for each level.
@@ -25,7 +25,7 @@ fn sink(levels: usize) -> u64 {
 }
 
 #[test]
-fn work_that_recurses_beyond_the_default_runs_in_the_stack_that_was_asked_for() {
+fn work_that_recurses_beyond_the_default_stack_runs_with_stack_size() {
     with_default_stacks(|| {
         run(async {
             let levels = 16 * MEBIBYTE / 1024;

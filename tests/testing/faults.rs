@@ -30,7 +30,7 @@ fn chosen_items_fail_and_no_others() {
 }
 
 #[test]
-fn an_item_stops_a_pipeline_that_is_armed_after_its_start() {
+fn a_fault_stops_a_pipeline_that_is_armed_after_its_start() {
     run(async {
         for stop in [Stop::Now, Stop::Drain] {
             let faults = Faults::new().stop_at(10, stop);
@@ -62,7 +62,7 @@ fn a_gate_holds_the_items_of_a_pool() {
 }
 
 #[test]
-fn a_factory_that_panics_now_and_then_is_tried_again_and_one_that_always_does_is_an_error() {
+fn a_factory_that_panics_now_and_then_is_retried_and_one_that_keeps_panicking_is_an_error() {
     run(async {
         let now_and_then = Faults::new().panic_at_build(0).panic_at_build(2);
         let mut results = (0..10u64).fan_out().workers(2).with(now_and_then.over(same)).unwrap();
@@ -78,7 +78,7 @@ fn a_factory_that_panics_now_and_then_is_tried_again_and_one_that_always_does_is
 
 #[test]
 #[should_panic(expected = "nth must be at least 1")]
-fn every_zeroth_item_is_none() {
+fn panic_every_0_is_refused() {
     let _ = Faults::new().panic_every(0);
 }
 

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, stream};
 use crate::run::{run, settle};
 
 #[test]
-fn a_paced_stream_yields_what_it_was_allowed_and_its_end() {
+fn a_paced_stream_yields_as_many_items_as_allowed_and_then_its_end() {
     let (mut slow, pace) = paced(stream::iter(0..2));
     assert_eq!(slow.next().now_or_never(), None);
     pace.allow(1);
@@ -21,7 +21,7 @@ fn a_paced_stream_yields_what_it_was_allowed_and_its_end() {
 }
 
 #[test]
-fn an_item_that_is_not_there_yet_uses_up_no_allowance() {
+fn a_pending_item_uses_no_allowance() {
     let (mut never, pace) = paced(stream::pending::<u32>());
     pace.allow(1);
     assert_eq!(never.next().now_or_never(), None);
@@ -29,7 +29,7 @@ fn an_item_that_is_not_there_yet_uses_up_no_allowance() {
 }
 
 #[test]
-fn a_consumer_that_takes_no_more_holds_the_pipeline_at_its_window() {
+fn a_paced_consumer_keeps_the_pipeline_within_its_window() {
     run(async {
         let same = (0u32..).fan_out().workers(2).window(6).batch(1).map(|n| n).unwrap();
         let handle = same.stop_handle();

@@ -49,18 +49,18 @@ fn a_stream_that_is_dropped_between_two_steps_stops_the_rest() {
 
 #[test]
 #[should_panic(expected = "no part can take a step")]
-fn a_pipeline_that_hangs_is_told() {
+fn a_hanging_pipeline_is_reported() {
     let _ = simulate(stream::pending::<u64>()).run(same);
 }
 
 #[test]
-fn a_source_that_never_yields_is_stopped_when_no_part_can_take_a_step() {
+fn a_source_that_never_yields_is_stopped_when_idle() {
     let outcome = simulate(stream::pending::<u64>()).stop(When::Idle, Stop::Drain).run(same).unwrap();
     assert_eq!((outcome.stats.taken, outcome.results.len()), (0, 0));
 }
 
 #[test]
-fn the_clock_is_the_simulations_own() {
+fn a_simulation_has_its_own_clock() {
     let hour = Duration::from_secs(3600);
     let alone = simulate(0..100u64).workers(1).cost(move |_| hour).run(same).unwrap();
     assert_eq!((alone.elapsed, alone.stats.elapsed), (100 * hour, 100 * hour));
@@ -103,7 +103,7 @@ fn a_stop_while_an_item_runs_can_be_seen_by_it() {
 }
 
 #[test]
-fn a_system_that_stops_is_an_error_and_loses_no_count() {
+fn a_stopped_system_is_an_error_and_every_item_is_accounted_for() {
     let outcome = simulate(0u64..).system_stops(When::Taken(10)).run(same).unwrap();
     assert_all_ended(&outcome.stats);
     assert_eq!(outcome.error, Some(PipelineError::SystemStopped));
@@ -112,13 +112,13 @@ fn a_system_that_stops_is_an_error_and_loses_no_count() {
 }
 
 #[test]
-fn a_slow_consumer_lets_everyone_else_go_first() {
+fn a_slow_consumer_runs_after_all_other_parts() {
     let outcome = simulate(0..100u64).window(7).batch(1).consumer(Consumer::Slow).run(same).unwrap();
     assert_eq!((outcome.most_in_flight, outcome.results.len()), (7, 100));
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_is_the_error_that_a_pipeline_gives() {
+fn an_invalid_setting_is_the_same_error_as_in_a_pipeline() {
     assert!(matches!(simulate(0..1u64).workers(0).run(same), Err(StartError::Workers(0))));
     assert!(matches!(simulate(0..1u64).window(0).run(same), Err(StartError::Window)));
     let batch = simulate(0..1u64).window(2).batch(3).run(same).unwrap_err();
@@ -126,7 +126,7 @@ fn a_setting_that_makes_no_sense_is_the_error_that_a_pipeline_gives() {
 }
 
 #[test]
-fn a_simulation_inside_of_a_task_is_the_same() {
+fn a_simulation_inside_a_task_gives_the_same_outcome() {
     let run = || simulate(0..2000u64).batch(1).seed(3).run(same).unwrap();
     let alone = run();
     let inside = actix::System::new().block_on(async { run() });
@@ -135,12 +135,12 @@ fn a_simulation_inside_of_a_task_is_the_same() {
 
 #[test]
 #[should_panic(expected = "no part can take a step")]
-fn a_consumer_that_stalls_later_hides_no_hang() {
+fn a_stalling_consumer_does_not_hide_a_hang() {
     let _ = simulate(stream::pending::<u64>()).consumer(Consumer::Stalls(5)).run(same);
 }
 
 #[test]
-fn what_happens_at_one_moment_all_happens_and_what_never_comes_is_told() {
+fn all_events_of_one_step_happen_and_missed_ones_are_reported() {
     let at = When::Step(30);
     let both = simulate(0u64..).stop(at, Stop::Drain).system_stops(at).run(same).unwrap();
     assert_eq!((both.error, both.never), (Some(PipelineError::SystemStopped), Vec::new()));
@@ -161,7 +161,7 @@ fn a_worker_builds_its_work_before_there_are_items() {
 
 #[test]
 #[should_panic(expected = "it has not ended")]
-fn a_simulation_without_an_end_is_told() {
+fn an_endless_simulation_is_reported_at_its_limit() {
     let _ = simulate(0u64..).limit(1000).run(same);
 }
 
@@ -172,7 +172,7 @@ fn a_gate_is_refused() {
 }
 
 #[test]
-fn closures_are_run_as_by_a_fan_out() {
+fn closures_run_as_in_a_fan_out() {
     let halves = simulate(0..10u64).ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2)).unwrap();
     assert_eq!(halves.results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     let twice = simulate(0..3u64).ordered().flat_map(|n| [n, n]).unwrap();
@@ -182,7 +182,7 @@ fn closures_are_run_as_by_a_fan_out() {
 }
 
 #[test]
-fn faults_may_be_used_again() {
+fn faults_can_be_reused() {
     let faults = Faults::new().stop_at(5, Stop::Now);
     let start = || simulate(0..100u64).workers(1).batch(1).faults(faults.clone()).start(same).unwrap();
     let (first, second) = (start(), start());

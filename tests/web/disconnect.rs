@@ -1,17 +1,17 @@
-use std::sync::{Arc, Mutex};
+//! Clients that disconnect on HTTP/1.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_fan::web::{Events, Refused, WriteJson, events, submit};
-use actix_fan::{FanIn, FanOutExt, Job, Pool, StopHandle, Stopped, pool, work_fn};
+use actix_fan::{FanIn, FanOutExt, Pool, StopHandle, pool};
 use actix_web::web::{Data, get};
-use std::net::SocketAddr;
 
 use crate::client::Client;
-use crate::server::{Closed, serve};
-use crate::support::{Count, assert_settled, run};
-
-/// What the handlers started.
-type Started = Arc<Mutex<Option<StopHandle>>>;
+use crate::endless_pool::EndlessPool;
+use crate::server::{Closed, Started, serve};
+use crate::support::{Count, Gate, assert_settled, run};
 
 /// A server of endless events; the one that is quiet yields none.
 fn endless(closed: Closed, quiet: bool, heartbeat: Duration) -> (SocketAddr, Started) {
@@ -47,7 +47,7 @@ async fn assert_stops(stop: &StopHandle) {
 }
 
 #[test]
-fn a_client_that_goes_while_results_come_stops_the_pipeline() {
+fn a_disconnect_while_results_are_sent_stops_the_pipeline() {
     run(async {
         for closed in [Closed::Half, Closed::Gone] {
             let (server, handles) = endless(closed, false, Duration::ZERO);
@@ -59,7 +59,7 @@ fn a_client_that_goes_while_results_come_stops_the_pipeline() {
 }
 
 #[test]
-fn a_client_that_goes_while_nothing_comes_is_noticed_by_the_heartbeat() {
+fn the_heartbeat_of_a_quiet_stream_notices_a_disconnect() {
     run(async {
         let (server, handles) = endless(Closed::Half, true, Duration::from_millis(5));
         let (client, stop) = started(server, &handles).await;
@@ -69,7 +69,7 @@ fn a_client_that_goes_while_nothing_comes_is_noticed_by_the_heartbeat() {
 }
 
 #[test]
-fn a_client_that_goes_while_nothing_comes_is_noticed_at_once_where_half_closed_connections_are_not_allowed() {
+fn a_disconnect_of_a_quiet_stream_is_noticed_at_once_unless_half_closed_connections_are_allowed() {
     run(async {
         let (server, handles) = endless(Closed::Gone, true, Duration::ZERO);
         let (client, stop) = started(server, &handles).await;
@@ -79,7 +79,7 @@ fn a_client_that_goes_while_nothing_comes_is_noticed_at_once_where_half_closed_c
 }
 
 #[test]
-fn a_connection_that_is_reset_is_noticed_at_once_everywhere() {
+fn a_reset_of_a_quiet_stream_is_always_noticed_at_once() {
     run(async {
         for closed in [Closed::Half, Closed::Gone] {
             let (server, handles) = endless(closed, true, Duration::ZERO);
@@ -90,37 +90,11 @@ fn a_connection_that_is_reset_is_noticed_at_once_everywhere() {
     });
 }
 
-/// A pool whose items run until nobody waits for them, and what tells of it.
-struct Endless {
-    pool: Pool<(), ()>,
-    begun: Count,
-    given_up: Count,
-}
-
-impl Endless {
-    fn new() -> Self {
-        let (begun, given_up) = (Count::new(), Count::new());
-        let (begin, give_up) = (begun.clone(), given_up.clone());
-        let work = move || {
-            let (begin, give_up) = (begin.clone(), give_up.clone());
-            work_fn(move |(), job: &mut Job<'_, ()>| {
-                begin.add();
-                while !job.is_stopped() {
-                    std::thread::yield_now();
-                }
-                give_up.add();
-                Err(Stopped.into())
-            })
-        };
-        Self { pool: pool().workers(1).window(2).with(work).unwrap(), begun, given_up }
-    }
-
-    fn serve(&self, closed: Closed) -> SocketAddr {
-        let pool = self.pool.clone();
-        serve(closed, move |app| {
-            app.app_data(Data::new(pool.clone())).route("/", get().to(handler));
-        })
-    }
+fn serve_pool(pool: &Pool<(), ()>, closed: Closed) -> SocketAddr {
+    let pool = pool.clone();
+    serve(closed, move |app| {
+        app.app_data(Data::new(pool.clone())).route("/", get().to(handler));
+    })
 }
 
 async fn handler(pool: Data<Pool<(), ()>>) -> Result<&'static str, Refused> {
@@ -129,44 +103,42 @@ async fn handler(pool: Data<Pool<(), ()>>) -> Result<&'static str, Refused> {
 }
 
 #[test]
-fn a_request_whose_client_goes_gives_its_item_up_where_half_closed_connections_are_not_allowed() {
+fn a_disconnect_cancels_the_item_of_a_request_unless_half_closed_connections_are_allowed() {
     run(async {
-        let endless = Endless::new();
-        let server = endless.serve(Closed::Gone);
+        let endless = EndlessPool::new();
+        let server = serve_pool(&endless.pool, Closed::Gone);
         let client = Client::ask(server, "/").await;
         endless.begun.reached(1).await;
         drop(client);
-        endless.given_up.reached(1).await;
+        endless.cancelled.reached(1).await;
         assert_eq!(endless.pool.drain().await.unwrap().skipped, 1);
     });
 }
 
 #[test]
-fn a_request_whose_connection_is_reset_gives_its_item_up_everywhere() {
+fn a_reset_always_cancels_the_item_of_a_request() {
     run(async {
-        let endless = Endless::new();
-        let server = endless.serve(Closed::Half);
+        let endless = EndlessPool::new();
+        let server = serve_pool(&endless.pool, Closed::Half);
         let client = Client::ask(server, "/").await;
         endless.begun.reached(1).await;
         client.reset();
-        endless.given_up.reached(1).await;
+        endless.cancelled.reached(1).await;
         assert_eq!(endless.pool.drain().await.unwrap().skipped, 1);
     });
 }
 
 #[test]
-fn a_client_that_only_asks_no_more_gets_its_answer_where_half_closed_connections_are_allowed() {
+fn a_half_closed_client_gets_its_answer_where_allowed() {
     run(async {
-        let (begun, gate) = (Count::new(), crate::support::Gate::new());
+        let (begun, gate) = (Count::new(), Gate::new());
         let (begin, pass) = (begun.clone(), gate.clone());
         let work = move |()| {
             begin.add();
             pass.pass();
         };
         let pool = pool().workers(1).map(work).unwrap();
-        let server = serve(Closed::Half, move |app| {
-            app.app_data(Data::new(pool.clone())).route("/", get().to(handler));
-        });
+        let server = serve_pool(&pool, Closed::Half);
         let mut client = Client::ask(server, "/").await;
         client.half_close().await;
         begun.reached(1).await;

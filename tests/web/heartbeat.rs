@@ -32,7 +32,7 @@ fn a_quiet_stream_of_events_is_kept_alive_by_comments() {
 }
 
 #[test]
-fn a_quiet_stream_of_lines_is_kept_alive_by_empty_ones_if_asked_for() {
+fn a_quiet_stream_of_lines_is_kept_alive_by_empty_lines_on_request() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || ndjson(quiet()).heartbeat(SHORT)));

@@ -2,11 +2,11 @@
 
 use std::future::ready;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_fan::web::{Ndjson, Refused, WriteJson, cancel_on_disconnect, ndjson, submit};
-use actix_fan::{FanIn, FanOutExt, Job, Pool, StopHandle, Stopped, pool, work_fn};
+use actix_fan::{FanIn, FanOutExt, Pool};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{Bytes, Data, ServiceConfig, get, post};
 use actix_web::{App, HttpServer};
@@ -14,7 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
-use crate::support::{Count, assert_settled, run};
+use crate::endless_pool::EndlessPool;
+use crate::server::Started;
+use crate::support::{assert_settled, run};
 
 /// Serves HTTP/2, and HTTP/1, without TLS until the test's System ends.
 fn serve(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> SocketAddr {
@@ -118,7 +120,7 @@ impl Leaves {
 
 /// Answers with one line and nothing more, but for heartbeats; each client goes in another way.
 async fn assert_that_a_quiet_stream_stops(middleware: bool, heartbeat: Duration) {
-    let started = Arc::<Mutex<Option<StopHandle>>>::default();
+    let started = Started::default();
     let told = Arc::clone(&started);
     let server = serve_with(middleware, move |app| {
         let told = Arc::clone(&told);
@@ -143,41 +145,23 @@ async fn assert_that_a_quiet_stream_stops(middleware: bool, heartbeat: Duration)
 }
 
 #[test]
-fn a_quiet_stream_whose_client_goes_is_noticed_by_the_middleware() {
+fn the_middleware_notices_a_disconnect_of_a_quiet_stream() {
     run(assert_that_a_quiet_stream_stops(true, Duration::ZERO));
 }
 
 #[test]
-fn a_quiet_stream_whose_client_goes_is_noticed_by_its_heartbeat() {
+fn the_heartbeat_of_a_quiet_stream_notices_a_disconnect() {
     run(assert_that_a_quiet_stream_stops(false, Duration::from_millis(5)));
 }
 
-/// A pool whose items run until their requests are gone, and counts of those that began and of those that saw it.
-fn endless() -> (Pool<(), ()>, Count, Count) {
-    let (begun, given_up) = (Count::new(), Count::new());
-    let counts = (begun.clone(), given_up.clone());
-    let work = move || {
-        let (begun, given_up) = counts.clone();
-        work_fn(move |(), job: &mut Job<'_, ()>| {
-            begun.add();
-            while !job.is_stopped() {
-                std::thread::yield_now();
-            }
-            given_up.add();
-            Err(Stopped.into())
-        })
-    };
-    (pool().workers(1).window(2).with(work).unwrap(), begun, given_up)
-}
-
 #[test]
-fn a_handler_whose_client_goes_gives_its_item_up() {
+fn a_disconnect_cancels_the_item_of_a_handler() {
     async fn handler(pool: Data<Pool<(), ()>>) -> Result<&'static str, Refused> {
         submit(&pool, ()).await?;
         Ok("done")
     }
     run(async {
-        let (pool, begun, given_up) = endless();
+        let EndlessPool { pool, begun, cancelled } = EndlessPool::new();
         let data = pool.clone();
         let server = serve(move |app| {
             app.app_data(Data::new(data.clone())).route("/", get().to(handler));
@@ -186,20 +170,20 @@ fn a_handler_whose_client_goes_gives_its_item_up() {
             let request = Request::get(server, "/").await;
             begun.reached(left).await;
             let _connection = leaves.leave(request).await;
-            given_up.reached(left).await;
+            cancelled.reached(left).await;
         }
         assert_eq!(pool.drain().await.unwrap().skipped, ALL.len() as u64);
     });
 }
 
 #[test]
-fn a_handler_that_has_read_the_body_of_its_request_gives_its_item_up_as_well() {
+fn a_disconnect_cancels_the_item_of_a_handler_that_read_its_body() {
     async fn handler(pool: Data<Pool<(), ()>>, body: Bytes) -> Result<Bytes, Refused> {
         submit(&pool, ()).await?;
         Ok(body)
     }
     run(async {
-        let (pool, begun, given_up) = endless();
+        let EndlessPool { pool, begun, cancelled } = EndlessPool::new();
         let data = pool.clone();
         let server = serve(move |app| {
             app.app_data(Data::new(data.clone())).route("/", post().to(handler));
@@ -209,13 +193,13 @@ fn a_handler_that_has_read_the_body_of_its_request_gives_its_item_up_as_well() {
         request.send(DATA, END_STREAM, 1, b"of it").await;
         begun.reached(1).await;
         let _connection = Leaves::RstStream.leave(request).await;
-        given_up.reached(1).await;
+        cancelled.reached(1).await;
         pool.drain().await.unwrap();
     });
 }
 
 #[test]
-fn requests_whose_clients_stay_are_answered_on_both_versions() {
+fn connected_clients_are_answered_on_both_versions() {
     async fn echo(body: Bytes) -> Bytes {
         body
     }

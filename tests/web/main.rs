@@ -1,22 +1,23 @@
 //! The promises of `actix_fan::web`, over real connections to a real server.
 
 mod client;
-mod compressed;
+mod compression;
 mod disconnect;
-mod ending;
+mod endless_pool;
+mod formats;
 mod heartbeat;
 mod http2;
-mod log;
-mod refuse;
-mod resume;
+mod last_line;
+mod logging;
+mod permits;
+mod reconnect;
+mod refusals;
 mod server;
-mod share;
+mod shared_pool;
 #[cfg(unix)]
 mod shutdown;
-mod slow;
-mod stall;
-mod stream;
-mod streams;
+mod slow_client;
+mod stalled_client;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;

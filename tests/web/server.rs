@@ -1,9 +1,14 @@
 //! A server on a free port.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
+use actix_fan::StopHandle;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
+
+/// The pipeline that a handler started last.
+pub(crate) type Started = Arc<Mutex<Option<StopHandle>>>;
 
 /// How the server takes it when a client closes its side of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]

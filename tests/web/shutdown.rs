@@ -9,7 +9,7 @@ use actix_web::web::{Data, get};
 use actix_web::{App, HttpServer, Responder};
 
 use crate::client::Client;
-use crate::support::{alone, run};
+use crate::support::{in_own_process, run};
 
 const CLIENTS: usize = 100;
 
@@ -21,7 +21,7 @@ async fn numbers(streams: Data<Streams>) -> Result<impl Responder, Refused> {
 /// Endless streams would keep the server for all of its shutdown timeout, which is longer than the test may take.
 #[test]
 fn a_signal_ends_a_server_with_a_hundred_streams_in_order() {
-    alone(|| {
+    in_own_process(|| {
         run(async {
             let streams = Streams::new(CLIENTS);
             let data = Data::new(streams.clone());

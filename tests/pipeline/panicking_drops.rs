@@ -6,17 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, blocking_ahead, fan_in, work_fn};
 use futures::{StreamExt, stream};
 
-use crate::support::{Bomb, Census, Citizen, Count, Gate, alone, assert_settled, quiet_panic, run, settle};
-
-/// Panics when it is dropped, and is counted until then.
-struct Counted {
-    _citizen: Citizen,
-    _bomb: Bomb,
-}
-
-fn counted(census: &Census) -> Counted {
-    Counted { _citizen: census.citizen(), _bomb: Bomb }
-}
+use crate::support::{
+    Bomb, Count, DropCounter, Gate, TrackedBomb, assert_settled, in_own_process, quiet_panic, run, settle,
+};
 
 /// The numbers of a pipeline whose stream is dropped here, once everything is over.
 async fn dropped<T: Send + 'static>(results: FanIn<T>) -> Stats {
@@ -29,7 +21,7 @@ async fn dropped<T: Send + 'static>(results: FanIn<T>) -> Stats {
 }
 
 #[test]
-fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
+fn an_item_that_panics_when_the_work_drops_it_fails_alone() {
     for batch in [1, 4] {
         run(async move {
             let items = (0..10u64).map(|n| (n, (n % 3 == 1).then(|| Bomb)));
@@ -56,12 +48,12 @@ fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
 }
 
 #[test]
-fn items_that_are_skipped_are_dropped_one_by_one() {
+fn skipped_items_are_dropped_one_by_one() {
     for (workers, batch) in [(1, 1), (1, 8), (3, 2)] {
         run(async move {
-            let (census, gate) = (Census::new(), Gate::new());
-            let (source, pass) = (census.clone(), gate.clone());
-            let items = std::iter::repeat_with(move || counted(&source));
+            let (counter, gate) = (DropCounter::new(), Gate::new());
+            let (source, pass) = (counter.clone(), gate.clone());
+            let items = std::iter::repeat_with(move || TrackedBomb::new(&source));
             let mut results = items
                 .fan_out()
                 .workers(workers)
@@ -70,8 +62,7 @@ fn items_that_are_skipped_are_dropped_one_by_one() {
                 .map(move |item| {
                     pass.pass();
                     // The work's own item is not what is tested here.
-                    let Counted { _citizen, _bomb } = item;
-                    std::mem::forget(_bomb);
+                    item.defuse();
                 })
                 .unwrap();
             gate.arrived(workers).await;
@@ -82,7 +73,7 @@ fn items_that_are_skipped_are_dropped_one_by_one() {
             let stats = results.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!((stats.completed, stats.failed), (workers as u64, 0));
-            assert_eq!((stats.taken, census.living()), (census.born() as u64, 0));
+            assert_eq!((stats.taken, counter.alive()), (counter.created() as u64, 0));
         });
     }
 }
@@ -90,14 +81,14 @@ fn items_that_are_skipped_are_dropped_one_by_one() {
 #[test]
 fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
     // Two panics at a time would end the process.
-    alone(|| {
+    in_own_process(|| {
         for in_a_pipeline in [false, true] {
             run(async move {
-                let (census, made) = (Census::new(), Count::new());
-                let (source, count) = (census.clone(), made.clone());
+                let (counter, made) = (DropCounter::new(), Count::new());
+                let (source, count) = (counter.clone(), made.clone());
                 let items = std::iter::repeat_with(move || {
                     count.add();
-                    counted(&source)
+                    TrackedBomb::new(&source)
                 });
                 let mut items = blocking_ahead(8, items).unwrap();
                 if in_a_pipeline {
@@ -111,7 +102,7 @@ fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
                     drop(items);
                 }
                 // The thread drops the one in its hand when it sees that nobody takes it; one was forgotten.
-                while census.living() > 1 {
+                while counter.alive() > 1 {
                     tokio::task::yield_now().await;
                 }
             });
@@ -120,30 +111,29 @@ fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
 }
 
 #[test]
-fn results_that_nobody_takes_are_dropped_one_by_one() {
+fn unread_results_are_dropped_one_by_one() {
     for (ordered, batch, taken) in [(false, 1, 0), (false, 5, 2), (true, 1, 0), (true, 5, 2)] {
         run(async move {
-            let (census, done) = (Census::new(), Count::new());
-            let (births, count) = (census.clone(), done.clone());
+            let (counter, done) = (DropCounter::new(), Count::new());
+            let (tracker, count) = (counter.clone(), done.clone());
             let mut builder = (0..20u64).fan_out().workers(2).window(20).batch(batch);
             if ordered {
                 builder = builder.ordered();
             }
             let mut results = builder
                 .map(move |_| {
-                    let result = counted(&births);
+                    let result = TrackedBomb::new(&tracker);
                     count.add();
                     result
                 })
                 .unwrap();
             done.reached(20).await;
             for _ in 0..taken {
-                let Ok(Counted { _citizen, _bomb }) = results.next().await.unwrap() else { panic!("no item fails") };
-                std::mem::forget(_bomb);
+                results.next().await.unwrap().expect("no item fails").defuse();
             }
             let stats = dropped(results).await;
             assert_eq!((stats.completed, stats.emitted), (20, taken));
-            assert_eq!((census.born(), census.living()), (20, 0));
+            assert_eq!((counter.created(), counter.alive()), (20, 0));
         });
     }
 }
@@ -151,8 +141,8 @@ fn results_that_nobody_takes_are_dropped_one_by_one() {
 #[test]
 fn results_held_back_for_order_are_dropped_one_by_one() {
     run(async {
-        let (census, done, gate) = (Census::new(), Count::new(), Gate::new());
-        let (births, count, pass) = (census.clone(), done.clone(), gate.clone());
+        let (counter, done, gate) = (DropCounter::new(), Count::new(), Gate::new());
+        let (tracker, count, pass) = (counter.clone(), done.clone(), gate.clone());
         let results = (0..8u64)
             .fan_out()
             .workers(2)
@@ -163,7 +153,7 @@ fn results_held_back_for_order_are_dropped_one_by_one() {
                 if n == 0 {
                     pass.pass();
                 }
-                let result = counted(&births);
+                let result = TrackedBomb::new(&tracker);
                 count.add();
                 result
             })
@@ -176,33 +166,31 @@ fn results_held_back_for_order_are_dropped_one_by_one() {
         stop.workers_stopped().await;
         settle().await;
         assert_settled(&stop.stats());
-        assert_eq!((stop.stats().completed, census.born(), census.living()), (8, 8, 0));
+        assert_eq!((stop.stats().completed, counter.created(), counter.alive()), (8, 8, 0));
     });
 }
 
 #[test]
-fn what_is_left_of_a_chunk_is_dropped_one_by_one() {
+fn the_rest_of_a_chunk_is_dropped_one_by_one() {
     run(async {
-        let census = Census::new();
-        let births = census.clone();
-        let mut results = (0..6u64).fan_out().workers(1).batch(6).map(move |_| counted(&births)).unwrap();
+        let counter = DropCounter::new();
+        let tracker = counter.clone();
+        let mut results = (0..6u64).fan_out().workers(1).batch(6).map(move |_| TrackedBomb::new(&tracker)).unwrap();
         let mut chunk = results.next_chunk().await.unwrap();
-        let Ok(Counted { _citizen, _bomb }) = chunk.next().unwrap() else { panic!("no item fails") };
-        std::mem::forget(_bomb);
-        drop(_citizen);
-        assert_eq!((chunk.len(), census.living()), (5, 5));
+        chunk.next().unwrap().expect("no item fails").defuse();
+        assert_eq!((chunk.len(), counter.alive()), (5, 5));
         drop(chunk);
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         let stats = results.finished().await.unwrap();
         assert_eq!((stats.completed, stats.emitted), (6, 6), "a chunk counts when it is taken");
     });
 }
 
 #[test]
-fn what_the_works_captured_may_panic_when_it_is_dropped() {
+fn values_captured_by_the_work_may_panic_on_drop() {
     run(async {
-        let (census, runs) = (Census::new(), Arc::new(AtomicUsize::new(0)));
-        let (captured, count) = (counted(&census), Arc::clone(&runs));
+        let (counter, runs) = (DropCounter::new(), Arc::new(AtomicUsize::new(0)));
+        let (captured, count) = (TrackedBomb::new(&counter), Arc::clone(&runs));
         let mut results = (0..9u64)
             .fan_out()
             .workers(3)
@@ -212,7 +200,7 @@ fn what_the_works_captured_may_panic_when_it_is_dropped() {
             })
             .unwrap();
         assert_settled(&results.finished().await.unwrap());
-        assert_eq!((runs.load(SeqCst), census.living()), (9, 0));
+        assert_eq!((runs.load(SeqCst), counter.alive()), (9, 0));
     });
 }
 
@@ -246,7 +234,7 @@ fn a_panic_in_the_drop_of_an_item_a_result_or_a_work_is_contained() {
 }
 
 #[test]
-fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
+fn a_work_whose_drop_panics_is_still_rebuilt() {
     run(async {
         let mut results = (0..4u64)
             .fan_out()
@@ -274,7 +262,7 @@ fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
 }
 
 #[test]
-fn a_builder_that_refuses_contains_the_panics_of_the_source_and_of_the_factory() {
+fn a_refused_start_contains_panics_in_the_drop_of_source_and_factory() {
     fn refused(workers: usize) -> StartError {
         let (source, factory) = (Bomb, Bomb);
         let numbers = (0..4u64).inspect(move |_| _ = &source);
@@ -316,19 +304,19 @@ fn errors_whose_drop_panics_are_contained() {
 }
 
 #[test]
-fn items_that_a_merged_stream_has_taken_are_dropped_one_by_one() {
+fn items_taken_by_a_merged_stream_are_dropped_one_by_one() {
     // Two panics at a time would end the process.
-    alone(|| {
+    in_own_process(|| {
         for stopped in [false, true] {
             run(async move {
-                let census = Census::new();
-                let births = census.clone();
-                let items = stream::iter((0..20).map(move |_| counted(&births)));
+                let counter = DropCounter::new();
+                let tracker = counter.clone();
+                let items = stream::iter((0..20).map(move |_| TrackedBomb::new(&tracker)));
                 let mut merged = fan_in([items]);
                 let handle = merged.stop_handle();
                 // Several are taken at once, unless the time slice ends.
                 let mut forgotten = 0;
-                while census.living() <= forgotten + 1 {
+                while counter.alive() <= forgotten + 1 {
                     std::mem::forget(merged.next().await.expect("several of twenty are taken at once"));
                     forgotten += 1;
                 }
@@ -338,7 +326,7 @@ fn items_that_a_merged_stream_has_taken_are_dropped_one_by_one() {
                     assert_settled(&merged.stats());
                 }
                 drop(merged);
-                assert_eq!(census.living(), forgotten);
+                assert_eq!(counter.alive(), forgotten);
                 assert_settled(&handle.stats());
             });
         }
@@ -346,14 +334,14 @@ fn items_that_a_merged_stream_has_taken_are_dropped_one_by_one() {
 }
 
 #[test]
-fn streams_that_are_merged_are_dropped_one_by_one() {
+fn merged_streams_are_dropped_one_by_one() {
     // Two panics at a time would end the process.
-    alone(|| {
+    in_own_process(|| {
         for stopped in [false, true] {
             run(async move {
-                let census = Census::new();
+                let counter = DropCounter::new();
                 let streams = (0..3).map(|_| {
-                    let held = counted(&census);
+                    let held = TrackedBomb::new(&counter);
                     stream::pending::<()>().inspect(move |()| {
                         let _ = &held;
                     })
@@ -365,7 +353,7 @@ fn streams_that_are_merged_are_dropped_one_by_one() {
                     assert!(merged.next().await.is_none());
                 }
                 drop(merged);
-                assert_eq!(census.living(), 0);
+                assert_eq!(counter.alive(), 0);
             });
         }
     });

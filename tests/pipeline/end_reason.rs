@@ -6,7 +6,7 @@ use actix::{Actor, Context, Handler, Message};
 use actix_fan::{End, FanIn, FanOutExt, ItemError, PipelineError, Stats, StopHandle, fan_in, work_fn};
 use futures::{FutureExt, Stream, StreamExt, stream};
 
-use crate::counted::Counted;
+use crate::counting_source::CountingSource;
 use crate::support::{Count, assert_settled, quiet_panic, run, settle};
 
 /// A source of `items` that notes when it was asked for more.
@@ -37,7 +37,7 @@ fn gone() -> PipelineError {
 }
 
 fn endless() -> FanIn<u64> {
-    Counted::new().fan_out().workers(2).map(|n| n).unwrap()
+    CountingSource::new().fan_out().workers(2).map(|n| n).unwrap()
 }
 
 async fn end_of(stop: &StopHandle) -> End {
@@ -53,7 +53,7 @@ async fn end_of(stop: &StopHandle) -> End {
 }
 
 #[test]
-fn one_whose_source_ended_is_complete_once_its_consumer_saw_the_end() {
+fn a_run_is_complete_once_its_consumer_saw_the_end() {
     for items in [0, 1, 100] {
         run(async move {
             let mut results = (0..items).fan_out().workers(2).map(|n: u64| n).unwrap();
@@ -74,7 +74,7 @@ fn one_whose_source_ended_is_complete_once_its_consumer_saw_the_end() {
 }
 
 #[test]
-fn one_whose_results_finished_dropped_is_complete() {
+fn a_run_whose_results_were_dropped_by_finished_is_complete() {
     run(async {
         let mut results = (0..100u64).fan_out().workers(2).window(8).map(|n| n).unwrap();
         results.next().await.unwrap().unwrap();
@@ -84,7 +84,7 @@ fn one_whose_results_finished_dropped_is_complete() {
 }
 
 #[test]
-fn failures_of_items_are_counted_and_the_run_is_complete() {
+fn a_run_with_failed_items_is_complete() {
     run(async {
         let mut results = (0..10u64).fan_out().try_map(|n| if n < 5 { Ok(n) } else { Err("big") }).unwrap();
         let stats = results.finished().await.unwrap();
@@ -93,7 +93,7 @@ fn failures_of_items_are_counted_and_the_run_is_complete() {
 }
 
 #[test]
-fn a_drain_counts_unless_the_source_had_ended() {
+fn a_drained_run_says_so_unless_its_source_had_ended() {
     run(async {
         let mut results = endless();
         results.next().await.unwrap().unwrap();
@@ -112,7 +112,7 @@ fn a_drain_counts_unless_the_source_had_ended() {
 }
 
 #[test]
-fn a_stop_counts_unless_everything_was_delivered() {
+fn a_stopped_run_says_so_unless_everything_was_delivered() {
     // The source had not ended; nothing is skipped.
     run(async {
         let results = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
@@ -154,7 +154,7 @@ fn a_stop_counts_unless_everything_was_delivered() {
 }
 
 #[test]
-fn a_consumer_that_leaves_before_the_end_stopped_it_whatever_it_took() {
+fn dropping_the_stream_before_its_end_is_a_stop() {
     for taken in [0, 1, 9, 10] {
         run(async move {
             let (source, ended) = noted(10);
@@ -175,7 +175,7 @@ fn a_consumer_that_leaves_before_the_end_stopped_it_whatever_it_took() {
 }
 
 #[test]
-fn ten_of_an_endless_source_are_a_stop() {
+fn taking_ten_of_an_endless_source_is_a_stop() {
     run(async {
         let results = endless();
         let stop = results.stop_handle();
@@ -185,7 +185,7 @@ fn ten_of_an_endless_source_are_a_stop() {
 }
 
 #[test]
-fn one_that_died_has_failed_however_its_items_were_consumed() {
+fn a_failure_is_reported_however_the_stream_is_consumed() {
     type Consume = fn(FanIn<u64>) -> futures::future::LocalBoxFuture<'static, usize>;
     let ways: [Consume; 6] = [
         |results| results.count().boxed_local(),
@@ -223,7 +223,7 @@ fn one_that_died_has_failed_however_its_items_were_consumed() {
 }
 
 #[test]
-fn a_factory_that_fails_for_good_is_a_failure() {
+fn a_run_whose_factory_keeps_panicking_has_failed() {
     run(async {
         let mut results = (0..10u64)
             .fan_out()
@@ -242,7 +242,7 @@ fn a_factory_that_fails_for_good_is_a_failure() {
 }
 
 #[test]
-fn a_failure_after_a_stop_changes_nothing() {
+fn a_failure_after_a_stop_does_not_change_the_end() {
     run(async {
         let results = endless();
         let stop = results.stop_handle();
@@ -278,7 +278,7 @@ impl Handler<Found> for Few {
 }
 
 #[test]
-fn a_recipient_that_is_gone_is_a_failure_even_when_all_work_was_done() {
+fn a_run_whose_recipient_is_gone_has_failed_even_if_all_work_was_done() {
     for items in [3, u64::MAX] {
         run(async move {
             let results = (0..items).fan_out().workers(1).batch(1).map(|n| n).unwrap();
@@ -295,7 +295,7 @@ fn a_recipient_that_is_gone_is_a_failure_even_when_all_work_was_done() {
 }
 
 #[test]
-fn a_delivery_tells_how_it_ended() {
+fn deliver_with_returns_how_the_run_ended() {
     run(async {
         for (stop, expected) in [(false, End::Complete), (true, End::Drained)] {
             let results = if stop { endless() } else { (0..50u64).fan_out().map(|n| n).unwrap() };
@@ -313,7 +313,7 @@ fn a_delivery_tells_how_it_ended() {
 type EndFirst = fn(&StopHandle);
 
 #[test]
-fn what_is_made_of_pipelines_ends_no_better_than_they_did() {
+fn chains_and_merged_streams_end_as_the_pipelines_inside_them() {
     type Next = fn(FanIn<u64>) -> (StopHandle, futures::stream::LocalBoxStream<'static, ()>);
     let nexts: [Next; 5] = [
         |first| {
@@ -382,7 +382,7 @@ fn a_merged_stream_returns_the_error_of_its_pipelines() {
 }
 
 #[test]
-fn a_merged_stream_that_is_drained_stopped_or_left_says_so() {
+fn a_merged_stream_that_is_drained_stopped_or_dropped_says_so() {
     type Act = fn(&StopHandle);
     let acts: [(Act, End); 2] = [(StopHandle::drain, End::Drained), (StopHandle::now, End::Stopped)];
     for (act, expected) in acts {
@@ -408,7 +408,7 @@ fn a_merged_stream_that_is_drained_stopped_or_left_says_so() {
 }
 
 #[test]
-fn an_adapter_that_took_what_it_wanted_ends_by_itself() {
+fn a_stage_behind_take_is_complete() {
     // Whatever becomes of the rest.
     let ends: [EndFirst; 2] = [StopHandle::now, StopHandle::drain];
     for end in ends {
@@ -434,7 +434,7 @@ fn an_adapter_that_took_what_it_wanted_ends_by_itself() {
 }
 
 #[test]
-fn an_end_is_one_word() {
+fn an_end_is_displayed_as_one_word() {
     let ends = [End::Complete, End::Drained, End::Stopped, End::Failed(gone())];
     let words: Vec<String> = ends.iter().map(|end| format!("{end:>8}")).collect();
     assert_eq!(words, ["complete", " drained", " stopped", "  failed"]);

@@ -41,7 +41,7 @@ fn gated(window: usize, gate: &Gate) -> Tens {
 }
 
 #[test]
-fn a_full_pool_is_a_503_that_says_when_to_come_back() {
+fn a_full_pool_is_a_503_with_retry_after() {
     run(async {
         let gate = Gate::new();
         let pool = gated(1, &gate);
@@ -66,7 +66,7 @@ fn a_full_pool_is_a_503_that_says_when_to_come_back() {
 }
 
 #[test]
-fn the_time_to_come_back_is_what_the_items_before_would_take() {
+fn retry_after_is_the_expected_wait() {
     run(async {
         let gate = Gate::new();
         let pool = gated(3, &gate);
@@ -93,7 +93,7 @@ fn the_time_to_come_back_is_what_the_items_before_would_take() {
 }
 
 #[test]
-fn a_queued_item_whose_deadline_passes_is_a_504_and_its_credit_is_free_at_once() {
+fn a_queued_item_whose_deadline_passes_is_a_504_and_returns_its_permit_at_once() {
     run(async {
         let gate = Gate::new();
         let pool = gated(2, &gate);
@@ -111,7 +111,7 @@ fn a_queued_item_whose_deadline_passes_is_a_504_and_its_credit_is_free_at_once()
 }
 
 #[test]
-fn a_running_item_whose_deadline_passes_is_a_504_and_sees_it() {
+fn a_running_item_whose_deadline_passes_is_a_504_and_sees_its_cancellation() {
     run(async {
         let given_up = Count::new();
         let give_up = given_up.clone();
@@ -141,7 +141,7 @@ fn a_running_item_whose_deadline_passes_is_a_504_and_sees_it() {
 }
 
 #[test]
-fn a_failed_item_is_a_500_that_tells_no_secrets_and_the_pool_survives() {
+fn a_failed_item_is_a_500_without_details_and_the_pool_survives() {
     run(async {
         let work = |n: u64| match n {
             0 => panic!("a secret"),
@@ -196,7 +196,7 @@ fn a_pool_that_is_stopped_while_a_request_waits_is_a_503() {
 }
 
 #[test]
-fn a_refusal_is_text_or_json_as_the_client_accepts_or_what_the_application_makes_of_it() {
+fn a_refusal_is_text_json_or_the_response_of_the_application() {
     fn page(refused: &Refused, request: &HttpRequest) -> HttpResponse {
         let index = refused.item_error().map(|error| error.index());
         HttpResponse::ImATeapot().body(format!("{} {index:?}", request.path()))

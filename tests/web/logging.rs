@@ -10,7 +10,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::client::Client;
 use crate::server::{Closed, serve};
-use crate::support::{alone, run};
+use crate::support::{in_own_process, run};
 
 /// The lines of this crate about requests, at level `warn` or above.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -39,7 +39,7 @@ async fn handler(pool: Data<Pool<(), ()>>) -> Result<&'static str, Refused> {
 /// Of a thousand failed items, as many lines as can be read.
 #[test]
 fn failed_items_are_logged_with_the_path_and_do_not_flood_the_log() {
-    alone(|| {
+    in_own_process(|| {
         log::set_logger(&Collecting).unwrap();
         log::set_max_level(LevelFilter::Debug);
         run(async {

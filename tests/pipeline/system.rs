@@ -1,115 +1,15 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+//! Pipelines and the System: streams consumed outside of it, and its end.
+
 use std::thread;
 
 use actix::{Arbiter, System};
-use actix_fan::{BoxError, End, FanIn, FanOutExt, Job, PipelineError, Work, work_fn};
+use actix_fan::{End, FanIn, FanOutExt, Job, PipelineError, work_fn};
 use futures::executor::block_on;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::oneshot;
 
-use crate::counted::Counted;
-use crate::support::{Count, Gate, assert_settled, run};
-
-/// Counts the workers' states that exist.
-struct Living(Arc<AtomicUsize>);
-
-impl Living {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, SeqCst);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Living {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
-}
-
-impl Work<u64> for Living {
-    type Output = u64;
-
-    fn run(&mut self, n: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
-        job.emit(n);
-        Ok(())
-    }
-}
-
-#[test]
-fn when_finished_returns_every_worker_is_gone() {
-    run(async {
-        for items in [0, 1, 1000] {
-            let living = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&living);
-            let mut results = (0..items).fan_out().workers(3).with(move || Living::new(&count)).unwrap();
-            assert_eq!(results.by_ref().count().await as u64, items);
-            let stats = results.finished().await.unwrap();
-            assert_eq!(living.load(SeqCst), 0);
-            assert_settled(&stats);
-            assert_eq!(stats.elapsed, results.stats().elapsed, "the clock stands still");
-        }
-    });
-}
-
-#[test]
-fn finished_drops_results_that_nobody_took() {
-    run(async {
-        let mut results = (0..100_000u64).fan_out().workers(2).window(64).map(|n| n).unwrap();
-        results.next().await.unwrap().unwrap();
-        let stats = results.finished().await.unwrap();
-        assert_eq!((stats.completed, stats.emitted), (100_000, 1));
-        assert!(results.next().await.is_none());
-    });
-}
-
-#[test]
-fn a_finished_that_is_given_up_can_be_called_again() {
-    run(async {
-        let gate = Gate::new();
-        let pass = gate.clone();
-        let mut results = (0..3u64).fan_out().workers(1).map(move |_| pass.pass()).unwrap();
-        gate.arrived(1).await;
-        assert!(futures::FutureExt::now_or_never(results.finished()).is_none());
-        gate.open();
-        assert_eq!(results.finished().await.unwrap().completed, 3);
-    });
-}
-
-#[test]
-fn the_stream_is_fused_and_its_size_hint_honest() {
-    run(async {
-        let mut results = (0..10u64).fan_out().workers(1).batch(10).map(|n| n).unwrap();
-        assert_eq!(results.size_hint(), (0, None));
-        results.next().await;
-        assert_eq!(results.size_hint(), (9, None));
-        assert!(!futures::stream::FusedStream::is_terminated(&results));
-        assert_eq!(results.by_ref().count().await, 9);
-        assert_eq!(results.size_hint(), (0, Some(0)));
-        assert!(futures::stream::FusedStream::is_terminated(&results));
-        for _ in 0..3 {
-            assert!(results.next().await.is_none());
-        }
-    });
-}
-
-#[test]
-fn chunks_give_a_batch_at_a_time() {
-    run(async {
-        let mut results = (0..10u64).fan_out().workers(1).batch(4).map(|n| n).unwrap();
-        assert_eq!(results.next().await.unwrap().unwrap(), 0);
-        let mut sizes = Vec::new();
-        let mut got = Vec::new();
-        while let Some(chunk) = results.next_chunk().await {
-            sizes.push(chunk.len());
-            got.extend(chunk.map(Result::unwrap));
-        }
-        // Fewer than four where the time slice of the source ended between two of them.
-        assert!(sizes.iter().all(|size| (1..=4).contains(size)), "{sizes:?}");
-        assert_eq!(got, (1..10).collect::<Vec<_>>());
-        assert_eq!(results.finished().await.unwrap().emitted, 10);
-    });
-}
+use crate::counting_source::CountingSource;
+use crate::support::{Count, DropCounter, Gate, TrackedWork, assert_settled, run};
 
 /// Starts a pipeline in a System on another thread, and returns what stops that System.
 fn elsewhere<T: Send + 'static>(
@@ -136,11 +36,11 @@ fn the_stream_can_be_consumed_on_a_thread_without_a_system() {
 }
 
 #[test]
-fn a_system_that_stops_first_ends_the_pipeline_with_an_error() {
-    let living = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&living);
+fn a_stopped_system_ends_the_pipeline_with_an_error() {
+    let counter = DropCounter::new();
+    let tracker = counter.clone();
     let (mut results, system, thread) =
-        elsewhere(move || Counted::new().fan_out().workers(2).with(move || Living::new(&count)).unwrap());
+        elsewhere(move || CountingSource::new().fan_out().workers(2).with(move || TrackedWork::new(&tracker)).unwrap());
     for _ in 0..1000 {
         block_on(results.next()).unwrap().unwrap();
     }
@@ -151,17 +51,17 @@ fn a_system_that_stops_first_ends_the_pipeline_with_an_error() {
     assert!(block_on(results.next()).is_none());
     assert_eq!(results.stats().end, Some(End::Failed(PipelineError::SystemStopped)), "as soon as the consumer knows");
     assert_eq!(block_on(results.finished()).unwrap_err(), PipelineError::SystemStopped);
-    assert_eq!(living.load(SeqCst), 0, "the threads have ended");
+    assert_eq!(counter.alive(), 0, "the threads have ended");
     assert_settled(&results.stats());
     thread.join().unwrap();
 }
 
 #[test]
-fn a_system_that_stops_while_items_run_waits_for_none_of_them() {
+fn a_system_stops_without_waiting_for_running_items() {
     let gate = Gate::new();
     let pass = gate.clone();
     let (mut results, system, thread) =
-        elsewhere(move || Counted::new().fan_out().workers(2).batch(8).map(move |_| pass.pass()).unwrap());
+        elsewhere(move || CountingSource::new().fan_out().workers(2).batch(8).map(move |_| pass.pass()).unwrap());
     block_on(gate.arrived(2));
     system.stop();
     thread.join().unwrap();
@@ -175,9 +75,9 @@ fn a_system_that_stops_while_items_run_waits_for_none_of_them() {
 
 /// The loop of `block_on` goes on when the System is told to stop, and so do the actors on it.
 #[test]
-fn a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on() {
+fn a_stopped_system_ends_pipelines_whose_event_loop_continues() {
     run(async {
-        let mut busy = Counted::new().fan_out().workers(2).map(|n| n).unwrap();
+        let mut busy = CountingSource::new().fan_out().workers(2).map(|n| n).unwrap();
         let mut idle = stream::pending::<u64>().fan_out().workers(1).ordered().map(|n| n).unwrap();
         let mut read = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
         busy.next().await.unwrap().unwrap();
@@ -192,23 +92,24 @@ fn a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on() {
 }
 
 #[test]
-fn an_arbiters_next_system_watches_over_its_pipelines_too() {
+fn a_later_system_on_the_same_thread_also_ends_its_pipelines() {
     for _ in 0..3 {
-        a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on();
+        a_stopped_system_ends_pipelines_whose_event_loop_continues();
     }
     let system = System::new();
     let mut left = system.block_on(async { stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap() });
     drop(system);
     assert_eq!(block_on(left.finished()).unwrap_err(), PipelineError::SystemStopped);
-    a_system_that_stops_ends_an_endless_pipeline_whose_event_loop_goes_on();
+    a_stopped_system_ends_pipelines_whose_event_loop_continues();
 }
 
 #[test]
-fn a_pipeline_that_drains_when_the_system_stops_comes_to_its_end_where_the_event_loop_goes_on() {
+fn a_draining_pipeline_completes_after_its_system_stops_if_the_event_loop_continues() {
     run(async {
         let gate = Gate::new();
         let pass = gate.clone();
-        let mut draining = Counted::new().fan_out().workers(1).window(3).batch(1).map(move |_| pass.pass()).unwrap();
+        let mut draining =
+            CountingSource::new().fan_out().workers(1).window(3).batch(1).map(move |_| pass.pass()).unwrap();
         let mut endless = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
         gate.arrived(1).await;
         draining.stop_handle().drain();
@@ -221,19 +122,8 @@ fn a_pipeline_that_drains_when_the_system_stops_comes_to_its_end_where_the_event
 }
 
 #[test]
-fn many_pipelines_share_an_arbiter() {
-    run(async {
-        let pipelines: Vec<_> =
-            (0..20u64).map(|k| (0..1000u64).fan_out().workers(2).map(move |n| n * k).unwrap()).collect();
-        let sums = pipelines.into_iter().map(|results| results.map(Result::unwrap).fold(0, async |a, b| a + b));
-        let sums = futures::future::join_all(sums).await;
-        assert_eq!(sums, (0..20).map(|k| k * 499_500).collect::<Vec<u64>>());
-    });
-}
-
-#[test]
-fn a_system_that_stops_stops_the_workers_of_a_pipeline_that_nobody_polls() {
-    let (results, system, thread) = elsewhere(|| Counted::new().fan_out().workers(2).map(|n| n).unwrap());
+fn a_stopped_system_stops_the_workers_of_an_unpolled_pipeline() {
+    let (results, system, thread) = elsewhere(|| CountingSource::new().fan_out().workers(2).map(|n| n).unwrap());
     let stop = results.stop_handle();
     system.stop();
     thread.join().unwrap();
@@ -244,7 +134,7 @@ fn a_system_that_stops_stops_the_workers_of_a_pipeline_that_nobody_polls() {
 }
 
 #[test]
-fn a_batch_that_finds_the_pool_closed_is_skipped_and_the_pipeline_ends() {
+fn a_batch_sent_to_a_closed_pool_is_skipped_and_the_pipeline_ends() {
     let (mut results, go, arbiter) = {
         let system = System::new();
         let (go, wait) = futures::channel::oneshot::channel::<()>();
@@ -296,34 +186,6 @@ fn a_pool_whose_system_is_gone_ends_the_pipeline_with_an_error() {
 }
 
 #[test]
-fn nothing_of_the_users_is_left_on_a_workers_thread_when_finished_returns() {
-    struct Captured(Gate);
-    impl Drop for Captured {
-        fn drop(&mut self) {
-            self.0.pass();
-        }
-    }
-    let gate = Gate::new();
-    let captured = Captured(gate.clone());
-    run(async move {
-        let mut results = (0..10u64)
-            .fan_out()
-            .workers(2)
-            .map(move |n| {
-                let _ = &captured;
-                n
-            })
-            .unwrap();
-        while results.next().await.is_some() {}
-        gate.arrived(1).await;
-        let early = futures::FutureExt::now_or_never(results.finished()).is_some();
-        gate.open();
-        assert!(!early, "finished returned while the closure is being dropped");
-        results.finished().await.unwrap();
-    });
-}
-
-#[test]
 fn nothing_is_in_flight_when_finished_returns_after_a_system_stop() {
     struct Slow(Gate);
     impl Drop for Slow {
@@ -335,7 +197,7 @@ fn nothing_is_in_flight_when_finished_returns_after_a_system_stop() {
     let (first, pass, count) = (head.clone(), gate.clone(), done.clone());
     let system = System::new();
     let (mut results, arbiter) = on_an_arbiter(&system, move || {
-        let builder = Counted::new().fan_out().workers(2).window(8).batch(1).ordered();
+        let builder = CountingSource::new().fan_out().workers(2).window(8).batch(1).ordered();
         builder
             .with(move || {
                 let (first, pass, count) = (first.clone(), pass.clone(), count.clone());
@@ -360,10 +222,10 @@ fn nothing_is_in_flight_when_finished_returns_after_a_system_stop() {
     // The arbiter drops the results that are held back, at the gate.
     block_on(gate.arrived(1));
     head.open();
-    let early = futures::FutureExt::now_or_never(results.finished()).is_some();
+    let early = results.finished().now_or_never().is_some();
     let workers_stopped = results.stop_handle();
     block_on(workers_stopped.workers_stopped());
-    let early = early || futures::FutureExt::now_or_never(results.finished()).is_some();
+    let early = early || results.finished().now_or_never().is_some();
     let in_flight = results.stats().in_flight;
     gate.open();
     let _ = block_on(results.finished());

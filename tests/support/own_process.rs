@@ -7,17 +7,17 @@ use std::thread;
 use std::time::Duration;
 
 /// Set in the process that runs the scenario.
-const ALONE: &str = "ACTIX_FAN_TEST_ALONE";
+const OWN_PROCESS: &str = "ACTIX_FAN_TEST_ALONE";
 
 /// Runs the scenario of a test in another process, and checks that this ends with success and says nothing: no panic,
 /// on whatever thread. The scenario must be a closure written in the test's function itself.
-pub(crate) fn alone<F: FnOnce()>(scenario: F) {
-    alone_by(Command::new(env::current_exe().unwrap()), scenario);
+pub(crate) fn in_own_process<F: FnOnce()>(scenario: F) {
+    in_own_process_by(Command::new(env::current_exe().unwrap()), scenario);
 }
 
-/// [`alone`], in a process that is started by `command`, to which the arguments of this test's program are added.
-pub(crate) fn alone_by<F: FnOnce()>(mut command: Command, scenario: F) {
-    if env::var_os(ALONE).is_some() {
+/// [`in_own_process`], in a process that is started by `command`, to which the arguments of this test's program are added.
+pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) {
+    if env::var_os(OWN_PROCESS).is_some() {
         thread::spawn(|| {
             // For thousands of rounds on a busy machine.
             thread::sleep(Duration::from_secs(300));
@@ -29,20 +29,20 @@ pub(crate) fn alone_by<F: FnOnce()>(mut command: Command, scenario: F) {
     let (_, test) = type_name::<F>().trim_end_matches("::{{closure}}").split_once("::").expect("a crate has modules");
     // The test may be one that runs only when it is asked for: here it is.
     let flags = ["--exact", "--include-ignored", "--nocapture", "--test-threads=1"];
-    let output = command.arg(test).args(flags).env(ALONE, "1").output().unwrap();
+    let output = command.arg(test).args(flags).env(OWN_PROCESS, "1").output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{stdout}");
     assert!(stdout.contains("1 passed"), "{test} is no test of this suite: {stdout}");
 }
 
-/// [`alone`], where every thread's stack has room for many copies of large values: a build without optimizations makes
+/// [`in_own_process`], where every thread's stack has room for many copies of large values: a build without optimizations makes
 /// one a call.
 pub(crate) fn with_large_stacks<F: FnOnce() + Send + 'static>(scenario: F) {
-    if env::var_os(ALONE).is_some() {
+    if env::var_os(OWN_PROCESS).is_some() {
         // The main thread's stack is what it is.
         return thread::spawn(scenario).join().unwrap();
     }
     let mut command = Command::new(env::current_exe().unwrap());
     command.env("RUST_MIN_STACK", (256 << 20).to_string());
-    alone_by::<F>(command, scenario);
+    in_own_process_by::<F>(command, scenario);
 }

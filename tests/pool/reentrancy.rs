@@ -29,7 +29,7 @@ fn came_back<T>(answer: Result<T, SubmitError<u64>>) -> Option<u64> {
 }
 
 #[test]
-fn each_form_of_submit_gives_the_item_back_at_once() {
+fn every_form_of_submit_returns_the_item_at_once() {
     let forms: [fn(&Own, u64) -> Option<u64>; 6] = [
         |own, n| came_back(own.submit(n + 1).now_or_never().unwrap()),
         |own, n| came_back(own.try_submit(n + 1)),
@@ -71,7 +71,7 @@ fn the_error_says_what_to_do() {
 }
 
 #[test]
-fn a_worker_does_not_wait_for_an_item_that_has_not_begun_whoever_submitted_it() {
+fn a_worker_does_not_wait_for_a_queued_item_of_its_own_pool() {
     run(async {
         let (hand_over, inbox) = std::sync::mpsc::channel::<Submission<u64, u64>>();
         let inbox = Mutex::new(inbox);
@@ -105,7 +105,7 @@ fn a_worker_may_submit_to_another_pool() {
 }
 
 #[test]
-fn a_thread_that_was_a_worker_elsewhere_is_no_worker_here() {
+fn a_worker_of_another_pool_may_submit_and_block() {
     run(async {
         let first = reentrant(pool().workers(1), |own, n| came_back(own.try_submit(n)));
         let second = reentrant(pool().workers(1), move |_, n| match first.blocking_submit(0) {
@@ -144,7 +144,7 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
 }
 
 #[test]
-fn a_wait_for_the_end_that_begins_elsewhere_is_refused_where_a_worker_goes_on_with_it() {
+fn a_wait_for_the_end_that_is_moved_to_a_worker_is_refused() {
     run(async {
         let (hand_over, inbox) = std::sync::mpsc::channel();
         let inbox = Mutex::new(inbox);

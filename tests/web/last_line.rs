@@ -1,6 +1,6 @@
 //! The last line tells how a stream ended.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix_fan::web::{Ndjson, WriteJson, events, ndjson};
 use actix_fan::{FanIn, FanOutExt, ItemError, StopHandle};
@@ -10,10 +10,9 @@ use futures::{SinkExt, Stream, StreamExt, stream};
 use std::net::SocketAddr;
 
 use crate::client::Client;
-use crate::server::{Closed, serve};
+use crate::server::{Closed, Started, serve};
 use crate::support::{quiet_panic, run};
 
-type Started = Arc<Mutex<Option<StopHandle>>>;
 type Numbers = stream::BoxStream<'static, Result<u64, ItemError>>;
 
 fn endless() -> FanIn<u64> {
@@ -59,7 +58,7 @@ async fn last(server: SocketAddr, path: &str, started: &Started, act: fn(&StopHa
 }
 
 #[test]
-fn a_stream_that_is_stopped_or_drained_says_so_also_inside_of_adapters() {
+fn a_stopped_or_drained_stream_says_so_also_inside_adapters() {
     async fn all<S>(adapt: impl Fn(FanIn<u64>) -> S + Clone + Send + 'static)
     where
         S: Stream<Item = Result<u64, ItemError>> + 'static,
@@ -80,7 +79,7 @@ fn a_stream_that_is_stopped_or_drained_says_so_also_inside_of_adapters() {
 
 /// As examples/web does to end what waits for its turn.
 #[test]
-fn a_stream_that_an_adapter_cuts_off_because_of_a_stop_is_not_complete() {
+fn a_stream_ended_by_an_adapter_because_of_a_stop_is_not_complete() {
     run(async {
         let (server, started) = serve_endless(|results| {
             let stop = results.stop_handle();
@@ -96,7 +95,7 @@ fn a_stream_that_an_adapter_cuts_off_because_of_a_stop_is_not_complete() {
 }
 
 #[test]
-fn a_stream_of_which_an_adapter_has_enough_is_complete() {
+fn a_stream_ended_by_an_adapter_that_has_enough_is_complete() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || ndjson(endless().take(10))));
@@ -131,7 +130,7 @@ fn a_pipeline_behind_a_channel_is_known_if_it_is_named() {
 }
 
 #[test]
-fn an_answer_without_a_last_line_is_broken_off_unless_nothing_is_missing() {
+fn an_incomplete_answer_without_a_last_line_is_broken_off() {
     run(async {
         let (server, started) = serve_endless(|results| results);
         for (act, whole) in [(StopHandle::now as fn(&StopHandle), false), (StopHandle::drain, true)] {
@@ -152,7 +151,7 @@ fn an_answer_without_a_last_line_is_broken_off_unless_nothing_is_missing() {
 }
 
 #[test]
-fn an_adapter_that_panics_fails_the_stream_and_spares_the_connection() {
+fn a_panicking_adapter_fails_the_stream_but_not_the_connection() {
     fn odd() -> impl Stream<Item = Result<u64, ItemError>> {
         stream::iter(0..9u64).map(|n| if n == 2 { quiet_panic("a secret") } else { Ok(n) })
     }

@@ -1,4 +1,4 @@
-//! Turns on the arbiter: whatever is always ready lets others have theirs. Every step here takes longer than a turn may,
+//! SliceMeter on the arbiter: whatever is always ready lets others have theirs. Every step here takes longer than a turn may,
 //! so no test depends on how fast the machine is.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::support::{Count, run, settle};
 
 /// Steps, counted by the turn that the arbiter's other tasks leave them.
 #[derive(Clone)]
-pub(crate) struct Turns(Arc<Steps>);
+pub(crate) struct SliceMeter(Arc<Steps>);
 
 #[derive(Default)]
 struct Steps {
@@ -24,7 +24,7 @@ struct Steps {
     most: AtomicUsize,
 }
 
-impl Turns {
+impl SliceMeter {
     pub(crate) fn new() -> Self {
         Self(Arc::default())
     }
@@ -57,7 +57,7 @@ impl Turns {
     }
 }
 
-pub(crate) fn longer_than_a_turn() {
+pub(crate) fn longer_than_a_slice() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_micros(110) {
         std::hint::spin_loop();
@@ -75,13 +75,13 @@ fn yields<S: Stream + Unpin>(mut stream: S, steps: usize) -> usize {
             Poll::Ready(None) => panic!("it ended"),
             Poll::Pending => yields += 1,
         }
-        longer_than_a_turn();
+        longer_than_a_slice();
     }
     yields
 }
 
 #[test]
-fn a_chunk_that_is_ready_does_not_keep_its_consumer_from_yielding() {
+fn a_consumer_of_a_ready_chunk_still_yields() {
     run(async {
         let done = Count::new();
         let count = done.clone();
@@ -95,24 +95,24 @@ fn a_chunk_that_is_ready_does_not_keep_its_consumer_from_yielding() {
 }
 
 #[test]
-fn merged_streams_that_are_ready_do_not_keep_their_consumer_from_yielding() {
+fn a_consumer_of_ready_merged_streams_still_yields() {
     let yields = yields(fan_in([stream::repeat(0u8)]), 300);
     assert!(yields >= 10, "{yields} yields in 300 long steps");
 }
 
 /// An endless stream of steps that take longer than a turn may.
-fn long_steps(turns: &Turns) -> impl Stream<Item = ()> + Unpin + use<> {
+fn long_steps(turns: &SliceMeter) -> impl Stream<Item = ()> + Unpin + use<> {
     let turns = turns.clone();
     stream::repeat_with(move || {
         turns.step();
-        longer_than_a_turn();
+        longer_than_a_slice();
     })
 }
 
 #[test]
-fn a_merged_stream_whose_parts_are_slow_leaves_the_runtime_a_turn_after_each_item() {
+fn a_merged_stream_of_slow_parts_yields_after_each_item() {
     run(async {
-        let turns = Turns::new();
+        let turns = SliceMeter::new();
         let other = turns.count();
         let merged = fan_in([long_steps(&turns), long_steps(&turns)]);
         assert_eq!(merged.take(200).count().await, 200);
@@ -122,14 +122,14 @@ fn a_merged_stream_whose_parts_are_slow_leaves_the_runtime_a_turn_after_each_ite
 }
 
 #[test]
-fn a_source_that_is_ready_leaves_turns_to_others_within_a_batch() {
+fn a_ready_source_yields_within_a_batch() {
     const ITEMS: usize = 600;
     run(async {
-        let turns = Turns::new();
+        let turns = SliceMeter::new();
         let taken = turns.clone();
         let source = (0..ITEMS).inspect(move |_| {
             taken.step();
-            longer_than_a_turn();
+            longer_than_a_slice();
         });
         let other = turns.count();
         let results = source.fan_out().workers(1).batch(ITEMS).window(ITEMS).map(|n| n).unwrap();

@@ -26,7 +26,7 @@ fn complete(results: u64, failures: u64) -> String {
 }
 
 #[test]
-fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
+fn ndjson_is_one_line_per_result_and_failure() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || ndjson(four())));
@@ -57,7 +57,7 @@ fn ndjson_is_a_line_a_result_with_failures_in_their_place() {
 }
 
 #[test]
-fn events_have_names_and_numbers_and_an_end() {
+fn events_have_names_ids_and_an_end() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || events(four())));
@@ -82,7 +82,7 @@ fn events_have_names_and_numbers_and_an_end() {
 }
 
 #[test]
-fn a_pipeline_that_ended_too_early_says_so_last() {
+fn a_failed_pipeline_says_so_in_its_last_line() {
     fn lost() -> FanIn<u32> {
         (0..3u32).map(|n| if n == 2 { panic!("no more") } else { n }).fan_out().ordered().map(|n| n).unwrap()
     }
@@ -101,7 +101,7 @@ fn a_pipeline_that_ended_too_early_says_so_last() {
 }
 
 #[test]
-fn line_breaks_of_a_writer_stay_inside_of_its_result() {
+fn line_breaks_of_a_writer_stay_inside_its_result() {
     fn broken(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
         write!(out, "[{n},\r\n {n}]")
     }
@@ -120,7 +120,7 @@ fn line_breaks_of_a_writer_stay_inside_of_its_result() {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure_in_its_place() {
+fn a_result_that_cannot_be_written_is_a_failure_in_its_position() {
     fn odd(n: &u32, out: &mut Vec<u8>) -> io::Result<()> {
         write!(out, "{n}")?;
         match n {
@@ -165,7 +165,7 @@ fn results_that_are_ready_together_share_a_chunk() {
 }
 
 #[test]
-fn a_result_that_is_ready_waits_for_no_other() {
+fn a_ready_result_does_not_wait_for_others() {
     run(async {
         let gate = Gate::new();
         let passing = gate.clone();
@@ -195,7 +195,7 @@ fn a_result_that_is_ready_waits_for_no_other() {
 }
 
 #[test]
-fn nothing_at_all_is_an_end_alone() {
+fn an_empty_stream_is_only_a_last_line() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(async || ndjson(stream::empty::<Result<u32, _>>().fuse())));
@@ -205,7 +205,7 @@ fn nothing_at_all_is_an_end_alone() {
 }
 
 #[test]
-fn a_stream_that_is_always_ready_goes_on_after_each_of_its_turns() {
+fn an_always_ready_stream_continues_after_each_time_slice() {
     const RESULTS: u64 = 100_000;
     run(async {
         let server = serve(Closed::Half, |app| {

@@ -60,7 +60,7 @@ fn one_pool_serves_actors_on_many_arbiters_and_threads_without_any() {
 }
 
 #[test]
-fn an_arbiter_that_is_blocked_holds_nobody_else_up() {
+fn a_blocked_arbiter_does_not_delay_other_threads() {
     run(async {
         let squares = pool().workers(1).map(|n: u64| n * n).unwrap();
         // This thread is the System's first arbiter, and started the pool; it doesn't turn until the others are through.
@@ -76,7 +76,7 @@ fn an_arbiter_that_is_blocked_holds_nobody_else_up() {
 }
 
 #[test]
-fn even_the_thread_that_started_the_pool_may_block_on_it() {
+fn the_thread_that_started_the_pool_may_block_on_it() {
     run(async {
         let squares = pool().workers(1).window(1).map(|n: u64| n * n).unwrap();
         for n in 0..500 {

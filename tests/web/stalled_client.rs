@@ -2,16 +2,16 @@
 
 use std::future::ready;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_fan::web::{Streams, events, ndjson_with};
-use actix_fan::{FanOutExt, ItemError, StopHandle};
+use actix_fan::{FanOutExt, ItemError};
 use actix_web::web::get;
 use futures::{StreamExt, stream};
 
 use crate::client::Client;
-use crate::server::{Closed, serve};
+use crate::server::{Closed, Started, serve};
 use crate::support::{assert_settled, run};
 
 const SHORT: Duration = Duration::from_millis(5);
@@ -22,9 +22,9 @@ fn long(_: &u64, line: &mut Vec<u8>) -> io::Result<()> {
 }
 
 #[test]
-fn a_client_that_reads_nothing_loses_its_pipeline_and_its_answer_is_broken_off() {
+fn a_client_that_reads_nothing_stops_its_pipeline_and_its_answer_is_broken_off() {
     run(async {
-        let (streams, started) = (Streams::new(1), Arc::new(Mutex::new(None::<StopHandle>)));
+        let (streams, started) = (Streams::new(1), Started::default());
         let (shared, told) = (streams.clone(), Arc::clone(&started));
         let server = serve(Closed::Half, move |app| {
             let (streams, told) = (shared.clone(), Arc::clone(&told));
@@ -51,7 +51,7 @@ fn a_client_that_reads_nothing_loses_its_pipeline_and_its_answer_is_broken_off()
 }
 
 #[test]
-fn a_stream_that_is_quiet_is_not_one_whose_client_reads_nothing() {
+fn a_quiet_stream_is_not_taken_for_a_stalled_client() {
     run(async {
         let streams = Streams::new(2);
         let shared = streams.clone();

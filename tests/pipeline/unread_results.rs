@@ -7,13 +7,13 @@ use std::thread;
 use actix_fan::FanOutExt;
 use futures::StreamExt;
 
-use crate::support::{Census, Citizen, Gate, assert_settled, run};
-use crate::turns::{Turns, longer_than_a_turn};
+use crate::support::{DropCounter, Gate, Tracked, assert_settled, run};
+use crate::time_slices::{SliceMeter, longer_than_a_slice};
 
 /// A result that tells on which thread it was dropped.
 struct Tells {
     threads: Threads,
-    _citizen: Citizen,
+    _tracked: Tracked,
 }
 
 type Threads = Arc<Mutex<BTreeSet<String>>>;
@@ -29,8 +29,8 @@ impl Drop for Tells {
 fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
     for ordered in [false, true] {
         run(async move {
-            let (census, threads, gate) = (Census::new(), Threads::default(), Gate::new());
-            let (births, dropped_by, pass) = (census.clone(), Arc::clone(&threads), gate.clone());
+            let (counter, threads, gate) = (DropCounter::new(), Threads::default(), Gate::new());
+            let (tracker, dropped_by, pass) = (counter.clone(), Arc::clone(&threads), gate.clone());
             let mut builder = [()].fan_out().workers(1).thread_name("worker");
             if ordered {
                 builder = builder.ordered();
@@ -38,10 +38,10 @@ fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
             let results = builder
                 .flat_map(move |()| {
                     pass.pass();
-                    let births = births.clone();
+                    let tracker = tracker.clone();
                     let threads = Arc::clone(&dropped_by);
                     (0..10_000)
-                        .map(move |_| Tells { _citizen: births.citizen(), threads: Arc::clone(&threads) })
+                        .map(move |_| Tells { _tracked: tracker.track(), threads: Arc::clone(&threads) })
                         .collect::<Vec<_>>()
                 })
                 .unwrap();
@@ -50,7 +50,7 @@ fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
             drop(results);
             gate.open();
             stop.workers_stopped().await;
-            assert_eq!((census.born(), census.living()), (10_000, 0));
+            assert_eq!((counter.created(), counter.alive()), (10_000, 0));
             assert_eq!(*threads.lock().unwrap(), BTreeSet::from(["worker-0".to_owned()]));
             assert_settled(&stop.stats());
         });
@@ -58,34 +58,34 @@ fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
 }
 
 #[test]
-fn many_results_that_wait_in_a_dropped_stream_are_dropped_by_a_thread_of_their_own() {
+fn many_results_in_a_dropped_stream_are_dropped_by_a_separate_thread() {
     for (results, dropped_by) in [(10u32, None), (100_000, Some("fan-discard"))] {
         run(async move {
-            let (census, threads) = (Census::new(), Threads::default());
-            let (births, tells) = (census.clone(), Arc::clone(&threads));
+            let (counter, threads) = (DropCounter::new(), Threads::default());
+            let (tracker, tells) = (counter.clone(), Arc::clone(&threads));
             let mut stream = (0..2u8)
                 .fan_out()
                 .workers(1)
                 .batch(1)
                 .flat_map(move |_| {
-                    let births = births.clone();
+                    let tracker = tracker.clone();
                     let threads = Arc::clone(&tells);
                     (0..results)
-                        .map(move |_| Tells { _citizen: births.citizen(), threads: Arc::clone(&threads) })
+                        .map(move |_| Tells { _tracked: tracker.track(), threads: Arc::clone(&threads) })
                         .collect::<Vec<_>>()
                 })
                 .unwrap();
             let stop = stream.stop_handle();
             drop(stream.next().await);
             // Both chunks are there: one is begun, the other waits.
-            while census.born() < 2 * results as usize {
+            while counter.created() < 2 * results as usize {
                 tokio::task::yield_now().await;
             }
             threads.lock().unwrap().clear();
             let here = thread::current().name().unwrap().to_owned();
             drop(stream);
             stop.workers_stopped().await;
-            assert_eq!(census.living(), 0);
+            assert_eq!(counter.alive(), 0);
             let threads = threads.lock().unwrap();
             assert!(threads.contains(dropped_by.unwrap_or(&here)), "{threads:?}");
             assert_settled(&stop.stats());
@@ -94,17 +94,17 @@ fn many_results_that_wait_in_a_dropped_stream_are_dropped_by_a_thread_of_their_o
 }
 
 #[test]
-fn finished_drops_results_in_turns() {
-    struct Slow(Turns);
+fn finished_yields_while_it_drops_results() {
+    struct Slow(SliceMeter);
     impl Drop for Slow {
         fn drop(&mut self) {
             self.0.step();
-            longer_than_a_turn();
+            longer_than_a_slice();
         }
     }
     const RESULTS: usize = 300;
     run(async {
-        let turns = Turns::new();
+        let turns = SliceMeter::new();
         let counted = turns.clone();
         let mut results = [()]
             .fan_out()

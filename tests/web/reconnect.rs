@@ -25,7 +25,7 @@ fn parse(event: &str) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn a_client_that_comes_back_twice_misses_nothing_and_gets_nothing_twice() {
+fn a_client_that_reconnects_gets_every_event_once() {
     run(async {
         let server = serve(Closed::Half, |app| {
             app.route("/", get().to(squares));
@@ -51,7 +51,7 @@ fn a_client_that_comes_back_twice_misses_nothing_and_gets_nothing_twice() {
 }
 
 #[test]
-fn a_last_event_id_that_is_no_number_starts_from_the_beginning() {
+fn a_last_event_id_that_is_not_a_number_starts_from_the_beginning() {
     let from = |id: &'static str| {
         let request = actix_web::test::TestRequest::default().insert_header(("Last-Event-ID", id));
         resume_from(&request.to_http_request())
@@ -61,7 +61,7 @@ fn a_last_event_id_that_is_no_number_starts_from_the_beginning() {
 }
 
 #[test]
-fn names_and_ids_are_made_of_results_and_bad_ones_are_failures() {
+fn names_and_ids_come_from_results_and_invalid_ones_are_failures() {
     fn id(n: &u64) -> String {
         match n {
             2 => "two\nlines".to_owned(),

@@ -26,7 +26,7 @@ fn befallen(what: usize) -> FanIn<u64> {
 }
 
 #[test]
-fn a_pipeline_that_fails_stops_or_is_dropped_leaves_its_neighbours_alone() {
+fn a_pipeline_that_fails_stops_or_is_dropped_does_not_affect_others() {
     for what in 0..6 {
         run(async move {
             let mut fails = befallen(what);
@@ -57,7 +57,7 @@ fn a_pipeline_that_fails_stops_or_is_dropped_leaves_its_neighbours_alone() {
 }
 
 #[test]
-fn a_pool_that_fails_or_stops_leaves_its_neighbours_alone() {
+fn a_pool_that_fails_or_stops_does_not_affect_others() {
     for fails in [false, true] {
         run(async move {
             let mut neighbour = (0..3000u64).fan_out().workers(2).window(16).ordered().map(|n| n).unwrap();
@@ -88,4 +88,15 @@ fn a_pool_that_fails_or_stops_leaves_its_neighbours_alone() {
             }
         });
     }
+}
+
+#[test]
+fn many_pipelines_share_an_arbiter() {
+    run(async {
+        let pipelines: Vec<_> =
+            (0..20u64).map(|k| (0..1000u64).fan_out().workers(2).map(move |n| n * k).unwrap()).collect();
+        let sums = pipelines.into_iter().map(|results| results.map(Result::unwrap).fold(0, async |a, b| a + b));
+        let sums = futures::future::join_all(sums).await;
+        assert_eq!(sums, (0..20).map(|k| k * 499_500).collect::<Vec<u64>>());
+    });
 }

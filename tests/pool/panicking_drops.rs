@@ -4,24 +4,14 @@ use actix_fan::{BoxError, Job, Pool, StartError, SubmitError, Work, pool};
 use futures::future::join_all;
 use futures::{FutureExt, SinkExt};
 
-use crate::support::{Bomb, Census, Citizen, Gate, assert_settled, quiet_panic, run};
-
-/// Panics when it is dropped, and is counted until then.
-struct Counted {
-    _citizen: Citizen,
-    _bomb: Bomb,
-}
-
-fn counted(census: &Census) -> Counted {
-    Counted { _citizen: census.citizen(), _bomb: Bomb }
-}
+use crate::support::{Bomb, DropCounter, Gate, TrackedBomb, assert_settled, quiet_panic, run};
 
 /// A pool of one worker that waits at the gate and drops what it was given with a panic, if that was a bomb.
-fn held(gate: &Gate, window: usize) -> Pool<Option<Counted>, ()> {
+fn held(gate: &Gate, window: usize) -> Pool<Option<TrackedBomb>, ()> {
     let pass = gate.clone();
     let builder = pool().workers(1).window(window);
     builder
-        .map(move |item: Option<Counted>| {
+        .map(move |item: Option<TrackedBomb>| {
             pass.pass();
             drop(item);
         })
@@ -29,12 +19,12 @@ fn held(gate: &Gate, window: usize) -> Pool<Option<Counted>, ()> {
 }
 
 #[test]
-fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
+fn an_item_that_panics_when_the_work_drops_it_fails_alone() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
+        let (counter, gate) = (DropCounter::new(), Gate::new());
         gate.open();
         let pool = held(&gate, 10);
-        let submissions = (0..10u64).map(|n| pool.submit((n % 3 == 1).then(|| counted(&census))));
+        let submissions = (0..10u64).map(|n| pool.submit((n % 3 == 1).then(|| TrackedBomb::new(&counter))));
         for (n, result) in (0..).zip(join_all(submissions).await) {
             match result {
                 Ok(()) => assert_ne!(n % 3, 1),
@@ -43,31 +33,31 @@ fn an_item_that_panics_when_the_work_drops_it_has_failed_and_no_other_has() {
         }
         let stats = pool.drain().await.unwrap();
         assert_settled(&stats);
-        assert_eq!((stats.completed, stats.failed, census.living()), (7, 3, 0));
+        assert_eq!((stats.completed, stats.failed, counter.alive()), (7, 3, 0));
     });
 }
 
 #[test]
-fn an_item_that_is_given_up_waiting_or_queued_may_panic_and_so_may_one_that_came_back_unseen() {
+fn waiting_queued_and_returned_items_may_panic_on_drop() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
+        let (counter, gate) = (DropCounter::new(), Gate::new());
         let pool = held(&gate, 2);
         let running = pool.submit(None);
         gate.arrived(1).await;
-        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(counted(&census))));
+        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(TrackedBomb::new(&counter))));
         let stats = pool.stats();
         assert_eq!((stats.queued, stats.waiting), (1, 1));
         drop(waiting);
         drop(queued);
-        assert_eq!(census.living(), 0);
-        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(counted(&census))));
+        assert_eq!(counter.alive(), 0);
+        let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(TrackedBomb::new(&counter))));
         pool.stop();
-        let refused = pool.submit(Some(counted(&census)));
+        let refused = pool.submit(Some(TrackedBomb::new(&counter)));
         // Their items came back, and nobody looked.
         drop(waiting);
         drop(queued);
         drop(refused);
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
         let stats = pool.drain().await.unwrap();
@@ -77,7 +67,7 @@ fn an_item_that_is_given_up_waiting_or_queued_may_panic_and_so_may_one_that_came
 }
 
 #[test]
-fn a_builder_that_refuses_contains_the_panic_of_the_factory() {
+fn a_refused_start_contains_a_panic_in_the_drop_of_the_factory() {
     fn refused(workers: usize) -> StartError {
         let factory = Bomb;
         pool().workers(workers).map(move |n: u64| (&factory, n).1).unwrap_err()
@@ -87,20 +77,20 @@ fn a_builder_that_refuses_contains_the_panic_of_the_factory() {
 }
 
 #[test]
-fn what_a_sink_took_is_dropped_one_by_one_with_its_stream() {
+fn items_of_a_sink_are_dropped_one_by_one_with_its_stream() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
+        let (counter, gate) = (DropCounter::new(), Gate::new());
         let pool = held(&gate, 3);
         let running = pool.submit(None);
         gate.arrived(1).await;
         let (mut sink, results) = pool.channel();
         for _ in 0..3 {
-            sink.feed(Some(counted(&census))).await.unwrap();
+            sink.feed(Some(TrackedBomb::new(&counter))).await.unwrap();
         }
         let stats = pool.stats();
-        assert_eq!((stats.queued, stats.waiting, census.living()), (2, 1, 3));
+        assert_eq!((stats.queued, stats.waiting, counter.alive()), (2, 1, 3));
         drop(results);
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
         let stats = pool.drain().await.unwrap();
@@ -110,22 +100,22 @@ fn what_a_sink_took_is_dropped_one_by_one_with_its_stream() {
 }
 
 /// A pool whose results panic when they are dropped, once the gate lets them through.
-fn bombs(census: &Census, gate: &Gate) -> Pool<u64, Counted> {
-    let (births, pass) = (census.clone(), gate.clone());
+fn bombs(counter: &DropCounter, gate: &Gate) -> Pool<u64, TrackedBomb> {
+    let (tracker, pass) = (counter.clone(), gate.clone());
     let builder = pool().workers(2).window(8);
     builder
         .map(move |_| {
             pass.pass();
-            counted(&births)
+            TrackedBomb::new(&tracker)
         })
         .unwrap()
 }
 
 #[test]
-fn a_result_may_panic_when_its_submit_is_given_up_before_or_after_it_came() {
+fn a_result_of_a_cancelled_submit_may_panic_on_drop() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
-        let pool = bombs(&census, &gate);
+        let (counter, gate) = (DropCounter::new(), Gate::new());
+        let pool = bombs(&counter, &gate);
         let early: Vec<_> = (0..2).map(|n| pool.submit(n)).collect();
         gate.arrived(2).await;
         drop(early);
@@ -133,29 +123,29 @@ fn a_result_may_panic_when_its_submit_is_given_up_before_or_after_it_came() {
         gate.open();
         // Their results are there, and nobody has looked.
         let stats = pool.drain().await.unwrap();
-        assert_eq!((census.born(), census.living()), (6, 4));
+        assert_eq!((counter.created(), counter.alive()), (6, 4));
         late.into_iter().for_each(drop);
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.emitted), (6, 0));
     });
 }
 
 #[test]
-fn results_that_nobody_takes_are_dropped_one_by_one_with_their_stream() {
+fn unread_results_are_dropped_one_by_one_with_their_stream() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
+        let (counter, gate) = (DropCounter::new(), Gate::new());
         gate.open();
-        let pool = bombs(&census, &gate);
+        let pool = bombs(&counter, &gate);
         let (mut sink, results) = pool.channel();
         for n in 0..8 {
             sink.feed(n).await.unwrap();
         }
         drop(sink);
         pool.drain().await.unwrap();
-        assert_eq!((census.living(), pool.stats().in_flight), (8, 8));
+        assert_eq!((counter.alive(), pool.stats().in_flight), (8, 8));
         drop(results);
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         let stats = pool.stats();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.emitted), (8, 0));
@@ -163,7 +153,7 @@ fn results_that_nobody_takes_are_dropped_one_by_one_with_their_stream() {
 }
 
 #[test]
-fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
+fn a_work_whose_drop_panics_is_still_rebuilt() {
     struct Brittle(Bomb);
     impl Work<u64> for Brittle {
         type Output = u64;
@@ -194,23 +184,22 @@ fn a_work_whose_drop_panics_is_rebuilt_all_the_same() {
 }
 
 #[test]
-fn an_item_that_comes_back_is_its_submitters_to_drop() {
+fn a_returned_item_belongs_to_its_submitter() {
     run(async {
-        let (census, gate) = (Census::new(), Gate::new());
+        let (counter, gate) = (DropCounter::new(), Gate::new());
         let pool = held(&gate, 1);
         let running = pool.submit(None);
         gate.arrived(1).await;
-        let full = pool.try_submit(Some(counted(&census))).unwrap_err();
-        let waiting = pool.submit(Some(counted(&census)));
+        let full = pool.try_submit(Some(TrackedBomb::new(&counter))).unwrap_err();
+        let waiting = pool.submit(Some(TrackedBomb::new(&counter)));
         pool.close();
         let closed = waiting.now_or_never().unwrap().unwrap_err();
         assert!(matches!((&full, &closed), (SubmitError::Full(_), SubmitError::Closed(_))));
-        assert_eq!(census.living(), 2);
+        assert_eq!(counter.alive(), 2);
         for error in [full, closed] {
-            let Counted { _citizen, _bomb } = error.into_item().unwrap().unwrap();
-            std::mem::forget(_bomb);
+            error.into_item().unwrap().unwrap().defuse();
         }
-        assert_eq!(census.living(), 0);
+        assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
         assert_settled(&pool.drain().await.unwrap());

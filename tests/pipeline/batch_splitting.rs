@@ -53,7 +53,7 @@ fn batches_grow_while_the_items_are_short() {
 }
 
 #[test]
-fn what_an_overrun_batch_has_not_begun_is_shared_among_the_workers() {
+fn the_rest_of_an_overrun_batch_is_shared_among_the_workers() {
     enum Item {
         Short,
         Long,
@@ -94,7 +94,7 @@ fn what_an_overrun_batch_has_not_begun_is_shared_among_the_workers() {
 }
 
 #[test]
-fn a_batch_cut_twice_keeps_every_result_and_failure_in_its_place() {
+fn a_batch_split_twice_keeps_every_result_and_failure_in_order() {
     for workers in [1, 2, 5] {
         run(async move {
             let (sender, receiver) = unbounded::<Result<u64, String>>();

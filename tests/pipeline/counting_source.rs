@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// An endless source that counts how many items were taken.
 #[derive(Clone)]
-pub(crate) struct Counted(pub(crate) Arc<AtomicU64>);
+pub(crate) struct CountingSource(pub(crate) Arc<AtomicU64>);
 
-impl Counted {
+impl CountingSource {
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU64::new(0)))
     }
@@ -17,7 +17,7 @@ impl Counted {
     }
 }
 
-impl Iterator for Counted {
+impl Iterator for CountingSource {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {

@@ -6,13 +6,13 @@ use actix_fan::{Job, Pool, Stopped, pool, work_fn};
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::worked::Held;
+use super::gated_pool::GatedPool;
 use crate::support::{Count, Gate, assert_balanced, assert_settled, run, settle};
 
 #[test]
-fn a_waiting_submit_that_is_dropped_was_never_there() {
+fn a_dropped_waiting_submit_is_not_counted() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         let running = held.pool.submit(0);
         held.gate.arrived(1).await;
         let [first, second, third] = [1, 2, 3].map(|n| held.pool.submit(n));
@@ -27,9 +27,9 @@ fn a_waiting_submit_that_is_dropped_was_never_there() {
 }
 
 #[test]
-fn a_queued_submit_that_is_dropped_gives_its_credit_back_at_once_and_never_runs() {
+fn a_dropped_queued_submit_returns_its_permit_at_once_and_never_runs() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         let running = held.pool.submit(0);
         held.gate.arrived(1).await;
         let queued = held.pool.submit(1);
@@ -46,9 +46,9 @@ fn a_queued_submit_that_is_dropped_gives_its_credit_back_at_once_and_never_runs(
 }
 
 #[test]
-fn the_credit_of_a_dropped_submit_goes_to_whoever_waits() {
+fn the_permit_of_a_dropped_submit_goes_to_a_waiting_one() {
     run(async {
-        let held = Held::new(1, 2);
+        let held = GatedPool::new(1, 2);
         let running = held.pool.submit(0);
         held.gate.arrived(1).await;
         let (queued, waiting) = (held.pool.submit(1), held.pool.submit(2));
@@ -80,48 +80,6 @@ fn an_item_that_has_not_begun_is_dropped_with_its_submit() {
     });
 }
 
-#[test]
-fn an_item_whose_drop_panics_does_not_harm_whoever_gives_it_up() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            std::panic::resume_unwind(Box::new("dropped"));
-        }
-    }
-    run(async {
-        let gate = Gate::new();
-        let pass = gate.clone();
-        let pool = pool().workers(1).map(move |_: Option<Bomb>| pass.pass()).unwrap();
-        let running = pool.submit(None);
-        gate.arrived(1).await;
-        drop(pool.submit(Some(Bomb)));
-        gate.open();
-        running.await.unwrap();
-        assert_settled(&pool.drain().await.unwrap());
-        // Refused, and not given up only.
-        drop(pool.submit(Some(Bomb)));
-    });
-}
-
-#[test]
-fn a_result_whose_drop_panics_does_not_harm_whoever_gives_it_up() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            std::panic::resume_unwind(Box::new("dropped"));
-        }
-    }
-    run(async {
-        let pool = pool().workers(1).map(|_: u64| Bomb).unwrap();
-        let answered = pool.submit(1);
-        let other = pool.submit(2);
-        // The one worker has answered the first by the time it has taken the second.
-        std::mem::forget(other.await);
-        drop(answered);
-        assert_settled(&pool.drain().await.unwrap());
-    });
-}
-
 /// A pool whose items run until they are stopped or the test lets them go; they tell which it was.
 fn stoppable(workers: usize, window: usize, begun: &Count, go: &Arc<AtomicUsize>) -> Pool<usize, &'static str> {
     let (begun, go) = (begun.clone(), Arc::clone(go));
@@ -144,7 +102,7 @@ fn stoppable(workers: usize, window: usize, begun: &Count, go: &Arc<AtomicUsize>
 }
 
 #[test]
-fn a_running_item_that_is_given_up_can_see_it_and_no_other_can() {
+fn only_the_cancelled_item_sees_its_cancellation() {
     run(async {
         let (begun, go) = (Count::new(), Arc::new(AtomicUsize::new(0)));
         let pool = stoppable(3, 10, &begun, &go);
@@ -166,9 +124,9 @@ fn a_running_item_that_is_given_up_can_see_it_and_no_other_can() {
 }
 
 #[test]
-fn the_credit_of_a_running_item_returns_when_its_work_does_and_not_before() {
+fn the_permit_of_a_cancelled_running_item_returns_when_its_work_does() {
     run(async {
-        let held = Held::new(1, 1);
+        let held = GatedPool::new(1, 1);
         let running = held.pool.submit(0);
         held.gate.arrived(1).await;
         drop(running);
@@ -187,9 +145,9 @@ fn the_credit_of_a_running_item_returns_when_its_work_does_and_not_before() {
 }
 
 #[test]
-fn whoever_comes_and_leaves_while_all_is_stuck_leaves_nothing_behind() {
+fn cancelled_submits_leave_nothing_behind_while_the_pool_is_blocked() {
     run(async {
-        let held = Held::new(1, 3);
+        let held = GatedPool::new(1, 3);
         let running = held.pool.submit(0);
         held.gate.arrived(1).await;
         for n in 0..10_000 {
@@ -210,7 +168,7 @@ fn whoever_comes_and_leaves_while_all_is_stuck_leaves_nothing_behind() {
 }
 
 #[test]
-fn submits_dropped_at_any_moment_keep_the_accounts() {
+fn submits_dropped_at_any_time_are_accounted_for() {
     run(async {
         let ran = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&ran);

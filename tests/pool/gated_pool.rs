@@ -7,13 +7,13 @@ use actix_fan::{Pool, PoolBuilder, pool};
 use crate::support::Gate;
 
 /// A pool whose items wait at a gate, after they were noted.
-pub(super) struct Held {
+pub(super) struct GatedPool {
     pub(super) pool: Pool<u64, u64>,
     pub(super) gate: Gate,
     begun: Arc<Mutex<Vec<u64>>>,
 }
 
-impl Held {
+impl GatedPool {
     pub(super) fn new(workers: usize, window: usize) -> Self {
         Self::start(pool().workers(workers).window(window))
     }

@@ -64,7 +64,7 @@ async fn end(client: &mut Client) -> String {
 }
 
 #[test]
-fn one_stream_too_many_is_a_503_until_the_threads_of_another_are_gone() {
+fn a_stream_beyond_the_limit_is_a_503_until_the_threads_of_another_have_ended() {
     run(async {
         let (streams, gate) = (Streams::new(1), Gate::new());
         let server = serve_streams(&streams, &gate);
@@ -86,7 +86,7 @@ fn one_stream_too_many_is_a_503_until_the_threads_of_another_are_gone() {
 }
 
 #[test]
-fn a_permit_that_comes_to_no_stream_returns() {
+fn an_unused_permit_is_returned() {
     let streams = Streams::new(1);
     let permit: Permit = streams.permit().unwrap();
     assert!(matches!(streams.permit(), Err(Refused::Full { .. })));
@@ -151,7 +151,7 @@ fn a_shutdown_drains_until_its_deadline() {
 }
 
 #[test]
-fn a_stream_whose_permit_is_older_than_the_stop_ends_as_the_others() {
+fn a_stream_whose_permit_is_older_than_the_stop_ends_at_once() {
     run(async {
         let streams = Streams::new(1);
         let permits = Arc::new(Mutex::new(Some(streams.permit().unwrap())));
