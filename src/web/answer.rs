@@ -52,7 +52,7 @@ macro_rules! setters {
     (telling: $($telling:ident).+) => {
         /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
         /// stream end with the others: see [`Streams`](super::Streams).
-        pub fn permit(mut self, permit: super::Permit) -> Self {
+        pub fn permit(mut self, permit: $crate::web::permit::Permit) -> Self {
             self.settings.permit = Some(permit);
             self
         }
@@ -60,7 +60,7 @@ macro_rules! setters {
         /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`,
         /// `flatten`, `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines
         /// are found by themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
-        pub fn of(mut self, run: &crate::StopHandle) -> Self {
+        pub fn of(mut self, run: &$crate::stop::StopHandle) -> Self {
             self.settings.add(run);
             self
         }
