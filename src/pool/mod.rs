@@ -2,6 +2,8 @@
 
 mod builder;
 mod channel;
+#[cfg(test)]
+mod dropped_channels;
 mod error;
 mod handle;
 #[cfg(all(test, shuttle))]
@@ -11,8 +13,6 @@ mod open;
 mod queue;
 mod request;
 mod submission;
-#[cfg(test)]
-mod swept;
 mod worker;
 
 pub use builder::{PoolBuilder, pool};

@@ -1,4 +1,4 @@
-//! Channels that are dropped in any state of a pool: their items leave the admission queue, and nobody else's.
+//! Channels that are dropped in any state of a pool: their items leave the admission queue, and no others.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
