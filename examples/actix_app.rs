@@ -5,7 +5,7 @@
 //!
 //! prints the first three primes of each of two searches and how many each came to, and ends by itself, or at Ctrl-C,
 //! SIGTERM or SIGHUP, or when nothing can be printed any more: `from 1000000000`, `1000000007`, `1000000009`,
-//! `1000000021`, `... 286694 primes in all`, the same from 2000000000, and `every worker is gone`.
+//! `1000000021`, `... 1291 primes in all`, the same from 2000000000, and `every worker is gone`.
 
 use std::error::Error;
 use std::fmt;

@@ -40,7 +40,7 @@
 //!
 //! [`ndjson`] and [`events`] answer with any stream of `Result<T, ItemError>`: a [`FanIn`](crate::FanIn), a
 //! [`Merged`](crate::Merged), and what their combinators make of them. [`submit`] and [`submit_within`] have an item
-//! done, or an answer that says why not. `examples/web` is a server with all of them and a page that shows it at work.
+//! done, or an answer that says why not. `examples/web.rs` is a short application with all of them.
 //!
 //! # Where to start
 //!
