@@ -1,7 +1,7 @@
 //! How long does the start of a pipeline or a pool keep the arbiter, beside the start of a bare `SyncArbiter`?
 //!
 //!     cargo bench --bench start                    # on cores that are idle
-//!     cargo bench --bench start -- --neighbours 2  # beside two threads of another process that never pause
+//!     cargo bench --bench start -- --busy 2        # beside two threads of another process that never pause
 //!
 //! Microseconds: the median, the least and the most of many starts, each after the threads of the one before have gone.
 //! The contenders take turns, so a machine that is busy for a while is so for all of them. `ready` is the time until the
@@ -9,22 +9,20 @@
 
 mod support {
     pub(crate) mod args;
+    pub(crate) mod busy_process;
     pub(crate) mod median;
 }
 
 use std::env;
-use std::hint::black_box;
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Handler, Message, SyncArbiter, SyncContext, System};
 use actix_fan::{FanOutExt, pool};
 use futures::StreamExt;
 use support::args::measuring;
+use support::busy_process::{BusyProcess, spin_if_busy_process};
 use support::median::Summary;
 use tokio::sync::watch;
-
-const SPIN: &str = "--spin";
 
 struct Bare(watch::Sender<usize>);
 
@@ -52,32 +50,12 @@ impl Handler<Nothing> for Bare {
     fn handle(&mut self, _: Nothing, _: &mut Self::Context) {}
 }
 
-/// Ends with the benchmark.
-struct Neighbour(Child);
-
-impl Neighbour {
-    fn start() -> Self {
-        Self(Command::new(env::current_exe().expect("it runs")).arg(SPIN).spawn().expect("it starts again"))
-    }
-}
-
-impl Drop for Neighbour {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn main() {
+    spin_if_busy_process();
     let args: Vec<String> = env::args().collect();
-    if args.iter().any(|arg| arg == SPIN) {
-        loop {
-            black_box(());
-        }
-    }
-    let asked = args.iter().position(|arg| arg == "--neighbours").and_then(|at| args.get(at + 1));
-    let neighbours = asked.map_or(0, |count| count.parse().expect("--neighbours takes a number"));
-    let _neighbours: Vec<_> = (0..neighbours).map(|_| Neighbour::start()).collect();
+    let asked = args.iter().position(|arg| arg == "--busy").and_then(|at| args.get(at + 1));
+    let threads = asked.map_or(0, |count| count.parse().expect("--busy takes a number"));
+    let _busy = (threads > 0).then(|| BusyProcess::start(threads));
     let (sizes, rounds) = if measuring() { (&[2, 64, 256][..], 40) } else { (&[2][..], 1) };
     for &workers in sizes {
         System::new().block_on(compare(workers, rounds));

@@ -16,16 +16,17 @@
 
 mod support {
     pub(crate) mod args;
+    pub(crate) mod busy_process;
     pub(crate) mod median;
-    pub(crate) mod neighbours;
     pub(crate) mod spin;
+    pub(crate) mod sync_arbiter;
 }
 
 use std::env;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext, System, SystemRunner};
+use actix::{Addr, System, SystemRunner};
 use actix_fan::{Pool, pool};
 use futures::future::join_all;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -33,9 +34,10 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use support::args::measuring;
+use support::busy_process::{BusyProcess, spin_if_busy_process};
 use support::median::Summary;
-use support::neighbours::{Neighbours, spin_if_neighbour};
-use support::spin::{spin, steps_for};
+use support::spin::steps_for;
+use support::sync_arbiter::{Item, Worker};
 
 const ROUNDS: usize = 7;
 const WORKERS: usize = 2;
@@ -44,7 +46,7 @@ const GRAINS: [u64; 3] = [1, 10, 100];
 const GOOD: &str = "nothing in this job fails";
 
 fn main() {
-    spin_if_neighbour();
+    spin_if_busy_process();
     let given: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let rounds = given.iter().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
     let words: Vec<&String> = given.iter().filter(|word| word.parse::<usize>().is_err()).collect();
@@ -68,7 +70,7 @@ fn main() {
 /// The latency of an item that does nothing, 1 ms after the one before, while `WORKERS` threads of another process spin.
 fn busy(stage: &Stage, rounds: usize, items: u64) {
     println!("busy: no-op items, 1 ms apart, beside {WORKERS} busy threads of another process");
-    let _neighbours = Neighbours::start(WORKERS);
+    let _busy = BusyProcess::start(WORKERS);
     let contenders = [Contender::Fan, Contender::SpawnBlocking];
     let mut latencies = contenders.map(|_| Vec::new());
     for _ in 0..rounds {
@@ -137,36 +139,6 @@ impl Contender {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Item {
-    n: u64,
-    steps: u64,
-}
-
-impl Item {
-    fn run(self) -> u64 {
-        spin(self.n, self.steps)
-    }
-}
-
-impl Message for Item {
-    type Result = u64;
-}
-
-struct Worker;
-
-impl Actor for Worker {
-    type Context = SyncContext<Self>;
-}
-
-impl Handler<Item> for Worker {
-    type Result = u64;
-
-    fn handle(&mut self, item: Item, _: &mut Self::Context) -> u64 {
-        item.run()
-    }
-}
-
 /// What an application starts once.
 struct Stage {
     fan: Pool<Item, u64>,
@@ -182,7 +154,7 @@ impl Stage {
         let rayon = ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("two threads can be spawned");
         Self {
             fan: pool().workers(WORKERS).map(Item::run).expect("this thread belongs to a System"),
-            sync: SyncArbiter::start(WORKERS, || Worker),
+            sync: Worker::start(WORKERS),
             rayon: Arc::new(rayon),
             system,
         }
@@ -227,7 +199,7 @@ impl Stage {
                 actix::spawn(async move {
                     let mut sum = 0u64;
                     for n in (first..items).step_by(submitters as usize) {
-                        sum = sum.wrapping_add(ask(Item { n, steps }).await);
+                        sum = sum.wrapping_add(ask(Item { value: n, steps }).await);
                     }
                     sum
                 })

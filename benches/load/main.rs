@@ -17,6 +17,7 @@ mod support {
     pub(crate) mod args;
     pub(crate) mod median;
     pub(crate) mod spin;
+    pub(crate) mod sync_arbiter;
 }
 mod contender;
 mod ping;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
-use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext};
+use actix::Addr;
 use actix_fan::web::{Refused, submit};
 use actix_fan::{Pool, pool};
 use actix_web::error::ErrorInternalServerError;
@@ -13,7 +13,8 @@ use actix_web::web::{self, Data, get};
 use actix_web::{App, HttpServer, Result};
 
 use crate::contender::{Contender, How};
-use crate::support::spin::{ODD, spin};
+use crate::support::spin::ODD;
+use crate::support::sync_arbiter::{Item, Worker};
 
 /// Runs until it is dropped.
 pub(crate) struct Server {
@@ -43,56 +44,30 @@ impl Drop for Server {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Steps(u64);
-
-impl Steps {
-    fn run(self) -> u64 {
-        spin(ODD, self.0)
-    }
+async fn by_fan(pool: Data<Pool<Item, u64>>, item: Data<Item>) -> Result<String, Refused> {
+    Ok(submit(&pool, **item).await?.to_string())
 }
 
-impl Message for Steps {
-    type Result = u64;
+async fn by_block(item: Data<Item>) -> Result<String> {
+    let item = **item;
+    Ok(web::block(move || item.run()).await?.to_string())
 }
 
-struct Worker;
-
-impl Actor for Worker {
-    type Context = SyncContext<Self>;
-}
-
-impl Handler<Steps> for Worker {
-    type Result = u64;
-
-    fn handle(&mut self, steps: Steps, _: &mut Self::Context) -> u64 {
-        steps.run()
-    }
-}
-
-async fn by_fan(pool: Data<Pool<Steps, u64>>, steps: Data<Steps>) -> Result<String, Refused> {
-    Ok(submit(&pool, **steps).await?.to_string())
-}
-
-async fn by_block(steps: Data<Steps>) -> Result<String> {
-    let steps = **steps;
-    Ok(web::block(move || steps.run()).await?.to_string())
-}
-
-async fn by_sync_arbiter(workers: Data<Addr<Worker>>, steps: Data<Steps>) -> Result<String> {
-    Ok(workers.send(**steps).await.map_err(ErrorInternalServerError)?.to_string())
+async fn by_sync_arbiter(workers: Data<Addr<Worker>>, item: Data<Item>) -> Result<String> {
+    Ok(workers.send(**item).await.map_err(ErrorInternalServerError)?.to_string())
 }
 
 /// `how threads steps`: serves until the process is ended.
 pub(crate) fn serve(arguments: &[String]) {
     let [how, threads, steps] = arguments else { panic!("serve how threads steps") };
-    let (how, steps) = (How::named(how), Steps(steps.parse().expect("steps are a number")));
+    let (how, steps) = (How::named(how), steps.parse().expect("steps are a number"));
+    let item = Item { value: ODD, steps };
     let threads = threads.parse().expect("threads are a number");
     actix::System::new().block_on(async {
-        let fan = (how == How::Fan).then(|| Data::new(pool().workers(threads).map(Steps::run).expect("threads")));
-        let sync = (how == How::SyncArbiter).then(|| Data::new(SyncArbiter::start(threads, || Worker)));
+        let fan = (how == How::Fan).then(|| Data::new(pool().workers(threads).map(Item::run).expect("threads")));
+        let sync = (how == How::SyncArbiter).then(|| Data::new(Worker::start(threads)));
         let server = HttpServer::new(move || {
-            let app = App::new().app_data(Data::new(steps)).route("/ping", get().to(async || "pong"));
+            let app = App::new().app_data(Data::new(item)).route("/ping", get().to(async || "pong"));
             match (&fan, &sync) {
                 (Some(fan), _) => app.app_data(fan.clone()).route("/work", get().to(by_fan)),
                 (_, Some(sync)) => app.app_data(sync.clone()).route("/work", get().to(by_sync_arbiter)),
