@@ -97,9 +97,7 @@ fn a_source_whose_drop_panics_still_ends_stops_or_drains() {
                 settle().await;
                 assert_settled(&stop.stats());
                 // A thread that waits for room sees the end by itself.
-                while counter.alive() > 0 {
-                    tokio::task::yield_now().await;
-                }
+                counter.are_left(0).await;
                 assert!(matches!(end, 1 | 3) || stop.stats().skipped == 0);
             });
         }
@@ -189,9 +187,8 @@ fn an_iterator_that_blocks_forever_blocks_only_its_own_thread() {
             assert_eq!((stats.taken, stats.completed), (1, 1));
             gate.let_through(1);
             // It gave its item to nobody, and ended.
-            while counter.created() < 2 || counter.alive() > 0 {
-                tokio::task::yield_now().await;
-            }
+            counter.have_been_created(2).await;
+            counter.are_left(0).await;
             settle().await;
             assert_eq!(gate.arrivals(), 2);
         });

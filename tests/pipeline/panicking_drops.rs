@@ -102,9 +102,7 @@ fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
                     drop(items);
                 }
                 // The thread drops the one in its hand when it sees that nobody takes it; one was forgotten.
-                while counter.alive() > 1 {
-                    tokio::task::yield_now().await;
-                }
+                counter.are_left(1).await;
             });
         }
     });

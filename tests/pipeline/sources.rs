@@ -8,7 +8,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 
 use crate::counting_source::CountingSource;
-use crate::support::{Gate, assert_settled, quiet_panic, run, settle};
+use crate::support::{DropCounter, Gate, assert_settled, quiet_panic, run, settle};
 
 #[test]
 fn no_one_and_many_items_pass_at_every_number_of_workers() {
@@ -88,15 +88,14 @@ fn a_blocking_source_reads_no_further_ahead_than_allowed() {
 #[test]
 fn a_blocking_source_ends_its_thread_when_the_pipeline_stops() {
     run(async {
-        let source = CountingSource::new();
-        let alive = Arc::clone(&source.0);
+        let counter = DropCounter::new();
+        let held = counter.track();
+        let source = CountingSource::new().inspect(move |_| _ = &held);
         let results = blocking(source).unwrap().fan_out().workers(1).map(|n| n).unwrap();
         let got: Vec<_> = results.take(3).collect().await;
         assert_eq!(got.len(), 3);
-        // The thread holds the other handle on the counter; when it ends, ours is the last.
-        while Arc::strong_count(&alive) > 1 {
-            tokio::task::yield_now().await;
-        }
+        // The thread drops its iterator last.
+        counter.are_left(0).await;
     });
 }
 

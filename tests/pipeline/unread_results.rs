@@ -78,9 +78,7 @@ fn many_results_in_a_dropped_stream_are_dropped_by_a_separate_thread() {
             let stop = stream.stop_handle();
             drop(stream.next().await);
             // Both chunks are there: one is begun, the other waits.
-            while counter.created() < 2 * results as usize {
-                tokio::task::yield_now().await;
-            }
+            counter.have_been_created(2 * results as usize).await;
             threads.lock().unwrap().clear();
             let here = thread::current().name().unwrap().to_owned();
             drop(stream);

@@ -86,6 +86,7 @@ fn the_expected_wait_follows_the_service_time_and_the_queue() {
         assert_eq!((held.pool.expected_wait(), held.pool.stats().mean_service), (None, None));
         let first = held.pool.submit(0);
         held.gate.arrived(1).await;
+        // Nothing is waited for: the time that the item takes is what is measured.
         thread::sleep(Duration::from_millis(2));
         held.gate.let_through(1);
         first.await.unwrap();

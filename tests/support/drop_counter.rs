@@ -1,51 +1,65 @@
-//! Who is alive: nothing is lost, nothing is kept.
+//! Counts values, so that a test can tell that none is lost and none is kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Counts the citizens that it registered.
-#[derive(Clone, Default)]
-pub(crate) struct DropCounter(Arc<Counts>);
+use tokio::sync::watch;
+
+/// Counts the values that it tracks, from their creation to their drop.
+#[derive(Clone)]
+pub(crate) struct DropCounter(Arc<watch::Sender<Counts>>);
 
 #[derive(Default)]
 struct Counts {
-    created: AtomicUsize,
-    alive: AtomicUsize,
-    peak: AtomicUsize,
+    created: usize,
+    alive: usize,
+    peak: usize,
 }
 
-/// An item or a result of which it is known whether it is still there.
-pub(crate) struct Tracked(Arc<Counts>);
+/// An item or a result that is counted until it is dropped.
+pub(crate) struct Tracked(Arc<watch::Sender<Counts>>);
 
 impl DropCounter {
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self(Arc::new(watch::Sender::new(Counts::default())))
     }
 
     pub(crate) fn track(&self) -> Tracked {
-        self.0.created.fetch_add(1, SeqCst);
-        let living = self.0.alive.fetch_add(1, SeqCst) + 1;
-        self.0.peak.fetch_max(living, SeqCst);
+        self.0.send_modify(|counts| {
+            counts.created += 1;
+            counts.alive += 1;
+            counts.peak = counts.peak.max(counts.alive);
+        });
         Tracked(Arc::clone(&self.0))
     }
 
     pub(crate) fn created(&self) -> usize {
-        self.0.created.load(SeqCst)
+        self.0.borrow().created
     }
 
     pub(crate) fn alive(&self) -> usize {
-        self.0.alive.load(SeqCst)
+        self.0.borrow().alive
     }
 
-    /// The most that ever lived at a time.
+    /// The most that were alive at the same time.
     pub(crate) fn peak(&self) -> usize {
-        self.0.peak.load(SeqCst)
+        self.0.borrow().peak
+    }
+
+    /// Waits until at least so many have been created.
+    pub(crate) async fn have_been_created(&self, least: usize) {
+        self.0.subscribe().wait_for(|counts| counts.created >= least).await.unwrap();
+    }
+
+    /// Waits until at most so many are alive.
+    pub(crate) async fn are_left(&self, most: usize) {
+        self.0.subscribe().wait_for(|counts| counts.alive <= most).await.unwrap();
     }
 }
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        let before = self.0.alive.fetch_sub(1, SeqCst);
-        assert_ne!(before, 0, "one was dropped twice");
+        self.0.send_modify(|counts| {
+            counts.alive = counts.alive.checked_sub(1).expect("each value is dropped once");
+        });
     }
 }

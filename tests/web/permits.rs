@@ -2,13 +2,14 @@
 
 use std::future::{pending, ready};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use actix_fan::web::{Permit, Refused, Streams, events, ndjson};
 use actix_fan::{FanOutExt, ItemError};
 use actix_web::web::{Data, get};
 use actix_web::{HttpResponse, Responder};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, join, poll, stream};
 
 use crate::client::Client;
 use crate::server::{Closed, serve};
@@ -132,14 +133,12 @@ fn a_shutdown_drains_until_its_deadline() {
         let server = serve_streams(&streams, &gate);
         let mut draining = begun(server, "/gated").await;
         gate.arrived(1).await;
-        let shut = streams.clone();
-        let shutdown = actix::spawn(async move { shut.shutdown(pending()).await });
-        while !format!("{streams:?}").contains("Draining") {
-            settle().await;
-        }
+        let mut shutdown = pin!(streams.shutdown(pending()));
+        // Its first poll begins the drain.
+        assert!(poll!(&mut shutdown).is_pending());
         gate.open();
-        assert_eq!(end(&mut draining).await, r#"{"end":"drained","results":1,"failures":0}"#);
-        shutdown.await.unwrap();
+        let (last, ()) = join!(end(&mut draining), shutdown);
+        assert_eq!(last, r#"{"end":"drained","results":1,"failures":0}"#);
 
         // What no pipeline is known of can only be stopped.
         let streams = Streams::new(10);
