@@ -212,7 +212,7 @@ pub mod web;
 mod work;
 
 pub use end::End;
-pub use engine::batch::{Batch, Chunk, Outcomes};
+pub use engine::batch::Chunk;
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use limits::MAX_WORKERS;
 pub use pipeline::aggregator::Aggregator;
@@ -221,8 +221,7 @@ pub use pipeline::fan_in::FanIn;
 pub use pipeline::fan_out::{FanOut, FanOutExt};
 pub use pipeline::generator::Generator;
 pub use pipeline::merge::{Merged, fan_in};
-pub use pipeline::source::{Iterated, IteratorSource, Source, StreamSource, Streamed, TrySource};
-pub use pipeline::worker::Worker;
+pub use pipeline::source::Source;
 pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};

@@ -11,10 +11,10 @@ use crate::error::ItemError;
 use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::Slice;
 
-/// Items on their way from the [`Generator`](crate::Generator) to a [`Worker`](crate::Worker).
+/// Items on their way from the [`Generator`](crate::Generator) to a worker.
 ///
 /// A batch that is dropped before a worker took it, as when the System stops, counts its items as skipped.
-pub struct Batch<I> {
+pub(crate) struct Batch<I> {
     /// Index in the source of the first item, failures passed on included.
     pub(crate) first: u64,
     pub(crate) inputs: Inputs<I>,
@@ -102,8 +102,8 @@ impl<I> Drop for Inputs<I> {
     }
 }
 
-/// The outcomes of a batch on their way from a [`Worker`](crate::Worker) to the [`Aggregator`](crate::Aggregator).
-pub struct Outcomes<T> {
+/// The outcomes of a batch on their way from a worker to the [`Aggregator`](crate::Aggregator).
+pub(crate) struct Outcomes<T> {
     pub(crate) first: u64,
     pub(crate) items: usize,
     pub(crate) chunk: Chunk<T>,

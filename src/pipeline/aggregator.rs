@@ -21,8 +21,8 @@ use crate::util::waker::CaughtWaker;
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
 /// was asked for.
 ///
-/// It takes [`Outcomes`] from the workers and [`Snapshot`] from anyone; its address is
-/// [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is bounded by the window.
+/// It answers a [`Snapshot`]; its address is [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is bounded
+/// by the window.
 pub struct Aggregator<T> {
     run: Run,
     // Dropped before `stream`, so that nothing is in flight here when the consumer sees the end.

@@ -18,7 +18,7 @@ use crate::work::Work;
 ///
 /// All workers take from one queue, so a batch goes to whoever is free. Each item runs by itself under `catch_unwind`:
 /// a panic fails that item, the `Work` is rebuilt by the factory on the same thread, and the rest of the batch runs.
-pub struct Worker<I, W: Work<I>> {
+pub(crate) struct Worker<I, W: Work<I>> {
     shared: Arc<Shared<I, W>>,
     // Dropped last: then nothing of the user's is left on this thread.
     bench: Workbench<W>,
