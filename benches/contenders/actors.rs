@@ -21,7 +21,7 @@ pub(super) fn bare_sync_arbiter(system: &SystemRunner, items: u64, work: impl Wo
         (0..items).for_each(|n| pool.do_send(Item(n)));
         let checksum = checksum.await.expect("the collector answers");
         let run = Run { took: began.elapsed(), checksum };
-        // The threads end outside of what is timed, so that they don't disturb whoever is next.
+        // The threads end outside of what is timed, so that they don't disturb the next contender.
         drop(pool);
         let None = gone.recv().await;
         run
@@ -79,7 +79,7 @@ impl Handler<Answer> for Collector {
         if self.left == 0
             && let Some(done) = self.done.take()
         {
-            // Whoever waits for this waits until it came.
+            // The receiver waits for it.
             let _ = done.send(self.checksum);
         }
     }

@@ -12,7 +12,7 @@ use super::{Checksum, Run, WORKERS, WorkOnItem};
 /// Items in each vector.
 const BATCH: u64 = 1024;
 
-/// Vectors that may wait in a channel: some for each worker, so that nobody waits for a context switch.
+/// Vectors that may wait in a channel: some for each worker, so that no thread waits for a context switch.
 const BATCHES: usize = 4 * WORKERS;
 
 /// Items that may wait in a channel where they travel alone.

@@ -40,7 +40,7 @@ fn start(items: u64, ordered: bool, work: impl WorkOnItem) -> FanIn<u64> {
     fan_out.filter_map(work).expect("it starts inside of a System")
 }
 
-/// Sees the threads off, so that they don't disturb whoever is next.
+/// Waits for the threads to end, so that they don't disturb the next contender.
 async fn end(mut results: FanIn<u64>, run: Run) -> Run {
     results.finished().await.expect(GOOD);
     run

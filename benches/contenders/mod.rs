@@ -2,7 +2,7 @@
 //!
 //! The job: each number below `items` costs some processor time (the [`Grain`]) and yields a result, or does so one time
 //! in twenty ([`Results`]); one consumer folds the results into a [`Checksum`], which is compared with the one of a plain
-//! loop. [`WORKERS`] threads work; whoever generates and consumes comes on top, as in life.
+//! loop. [`WORKERS`] threads work; the generator and the consumer come on top, as in applications.
 //!
 //! What is timed runs from before the first thread or channel is made (rayon's pool and actix's System exist already)
 //! until the consumer has seen the end.
@@ -152,7 +152,7 @@ impl Contender {
         matches!(self, Self::Sequential | Self::FanOrdered)
     }
 
-    /// Has the job done by whoever is `self`.
+    /// Runs the job in this way.
     fn run(self, stage: &Stage, items: u64, work: impl WorkOnItem) -> Run {
         match self {
             Self::Sequential => sequential(items, work),

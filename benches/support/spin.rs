@@ -20,7 +20,7 @@ pub(crate) fn spin(mut value: u64, steps: u64) -> u64 {
     value
 }
 
-/// The steps that take so long an item on this processor while nobody disturbs it.
+/// The number of steps that take this time per item on an idle processor.
 ///
 /// They are measured where many items follow each other, since a processor begins the next chain before it is through
 /// with the last one: counted by a single long chain, an item of 100 ns would take 60.

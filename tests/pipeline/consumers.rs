@@ -11,7 +11,7 @@ use crate::support::{Count, DropCounter, Tracked, assert_settled, quiet_panic, r
 
 const WINDOW: usize = 8;
 
-/// An endless pipeline of citizens in batches of four, and the count of those whose work is done.
+/// An endless pipeline of tracked items in batches of four, and the count of completed ones.
 fn endless(counter: &DropCounter) -> (FanIn<Tracked>, Count) {
     let (tracker, done) = (counter.clone(), Count::new());
     let count = done.clone();
@@ -42,7 +42,7 @@ fn a_consumer_that_stops_polling_and_drops_the_stream_leaves_nothing_behind() {
             for _ in 0..taken {
                 results.next().await.unwrap().unwrap();
             }
-            // A batch keeps its credit until its last result was taken.
+            // A batch keeps its permits until its last result is taken.
             done.reached(taken / 4 * 4 + WINDOW as u64).await;
             settle().await;
             let stats = stop.stats();

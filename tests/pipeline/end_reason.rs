@@ -119,7 +119,7 @@ fn a_stopped_run_says_so_unless_everything_was_delivered() {
         let stop = results.stop_handle();
         settle().await;
         stop.now();
-        assert_eq!(end_of(&stop).await, End::Stopped, "nobody polls, and yet it has ended");
+        assert_eq!(end_of(&stop).await, End::Stopped, "it has ended without a poll");
         assert_eq!(stop.stats().skipped, 0);
     });
     // A drain was on its way.

@@ -148,7 +148,7 @@ fn errors_at_the_first_the_last_some_or_every_item_keep_their_positions() {
                             assert_eq!(error.source_error().unwrap().to_string(), format!("bad {n}"));
                         }
                     }
-                    assert!(results.stats().in_flight <= 10, "a failure has its credit too");
+                    assert!(results.stats().in_flight <= 10, "a failure holds a permit too");
                 }
                 assert!(results.next().await.is_none());
                 let stats = results.finished().await.unwrap();
@@ -186,7 +186,7 @@ fn an_iterator_that_blocks_forever_blocks_only_its_own_thread() {
             assert_settled(&stats);
             assert_eq!((stats.taken, stats.completed), (1, 1));
             gate.let_through(1);
-            // It gave its item to nobody, and ended.
+            // The thread drops the item that was not taken, and ends.
             counter.have_been_created(2).await;
             counter.are_left(0).await;
             settle().await;

@@ -25,15 +25,15 @@ impl<I: Iterator> Iterator for Claims<I> {
 /// A pipeline of one item that has results without end, and claims to have as many as there can be.
 fn endless(counter: &DropCounter, pulled: &Count) -> FanIn<Tracked> {
     let (tracker, count) = (counter.clone(), pulled.clone());
-    let citizens = move |_| {
+    let tracked = move |_| {
         let (tracker, count) = (tracker.clone(), count.clone());
-        let citizens = iter::repeat_with(move || {
+        let tracked = iter::repeat_with(move || {
             count.add();
             tracker.track()
         });
-        Claims(citizens, (usize::MAX, None))
+        Claims(tracked, (usize::MAX, None))
     };
-    [0].fan_out().workers(1).flat_map(citizens).unwrap()
+    [0].fan_out().workers(1).flat_map(tracked).unwrap()
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
                     made.reached(10).await;
                     drop(items);
                 }
-                // The thread drops the one in its hand when it sees that nobody takes it; one was forgotten.
+                // The thread drops the item that it holds when it sees that the source is gone; one was forgotten.
                 counter.are_left(1).await;
             });
         }

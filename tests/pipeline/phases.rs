@@ -32,7 +32,7 @@ const PHASES: [Phase; 8] = [
     AfterTheEnd,
 ];
 
-/// A pipeline of citizens, in one of its phases.
+/// A pipeline of tracked items, in one of its phases.
 struct Staged {
     results: FanIn<(u64, Tracked)>,
     /// Results taken already.

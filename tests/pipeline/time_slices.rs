@@ -1,5 +1,5 @@
-//! SliceMeter on the arbiter: whatever is always ready lets others have theirs. Every step here takes longer than a turn may,
-//! so no test depends on how fast the machine is.
+//! Time slices on the arbiter: tasks that are always ready let others run. Each step takes longer than a time slice, so that
+//! no test depends on the speed of the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Count, run, settle};
 
-/// Steps, counted by the turn that the arbiter's other tasks leave them.
+/// Counts the steps between two runs of another task on the arbiter.
 #[derive(Clone)]
 pub(crate) struct SliceMeter(Arc<Steps>);
 
 #[derive(Default)]
 struct Steps {
     all: AtomicUsize,
-    in_this_turn: AtomicUsize,
+    in_this_slice: AtomicUsize,
     most: AtomicUsize,
 }
 
@@ -31,7 +31,7 @@ impl SliceMeter {
 
     pub(crate) fn step(&self) {
         self.0.all.fetch_add(1, SeqCst);
-        let steps = self.0.in_this_turn.fetch_add(1, SeqCst) + 1;
+        let steps = self.0.in_this_slice.fetch_add(1, SeqCst) + 1;
         self.0.most.fetch_max(steps, SeqCst);
     }
 
@@ -39,18 +39,18 @@ impl SliceMeter {
         self.0.all.load(SeqCst)
     }
 
-    /// The most steps in one turn.
+    /// The most steps in one time slice.
     pub(crate) fn most(&self) -> usize {
         self.0.most.load(SeqCst)
     }
 
-    /// Another task on the arbiter, which goes on whenever the runtime has looked at timers and sockets: where it has its
-    /// turn, the one of the steps is over.
+    /// Starts another task on the arbiter. It runs whenever the runtime has polled timers and sockets; each run ends the
+    /// time slice of the steps.
     pub(crate) fn count(&self) -> JoinHandle<()> {
         let steps = Arc::clone(&self.0);
         actix::spawn(async move {
             loop {
-                steps.in_this_turn.store(0, SeqCst);
+                steps.in_this_slice.store(0, SeqCst);
                 tokio::task::yield_now().await;
             }
         })
@@ -100,11 +100,11 @@ fn a_consumer_of_ready_merged_streams_still_yields() {
     assert!(yields >= 10, "{yields} yields in 300 long steps");
 }
 
-/// An endless stream of steps that take longer than a turn may.
-fn long_steps(turns: &SliceMeter) -> impl Stream<Item = ()> + Unpin + use<> {
-    let turns = turns.clone();
+/// An endless stream of steps that take longer than a time slice.
+fn long_steps(meter: &SliceMeter) -> impl Stream<Item = ()> + Unpin + use<> {
+    let meter = meter.clone();
     stream::repeat_with(move || {
-        turns.step();
+        meter.step();
         longer_than_a_slice();
     })
 }
@@ -112,11 +112,11 @@ fn long_steps(turns: &SliceMeter) -> impl Stream<Item = ()> + Unpin + use<> {
 #[test]
 fn a_merged_stream_of_slow_parts_yields_after_each_item() {
     run(async {
-        let turns = SliceMeter::new();
-        let other = turns.count();
-        let merged = fan_in([long_steps(&turns), long_steps(&turns)]);
+        let meter = SliceMeter::new();
+        let other = meter.count();
+        let merged = fan_in([long_steps(&meter), long_steps(&meter)]);
         assert_eq!(merged.take(200).count().await, 200);
-        assert!(turns.most() <= 2, "{} long items between two turns of the runtime", turns.most());
+        assert!(meter.most() <= 2, "{} long items in one time slice", meter.most());
         other.abort();
     });
 }
@@ -125,17 +125,17 @@ fn a_merged_stream_of_slow_parts_yields_after_each_item() {
 fn a_ready_source_yields_within_a_batch() {
     const ITEMS: usize = 600;
     run(async {
-        let turns = SliceMeter::new();
-        let taken = turns.clone();
+        let meter = SliceMeter::new();
+        let taken = meter.clone();
         let source = (0..ITEMS).inspect(move |_| {
             taken.step();
             longer_than_a_slice();
         });
-        let other = turns.count();
+        let other = meter.count();
         let results = source.fan_out().workers(1).batch(ITEMS).window(ITEMS).map(|n| n).unwrap();
         assert_eq!(results.count().await, ITEMS);
-        // Two, where the other task has the first turn of one round and the last of the next.
-        assert!(turns.most() <= 2, "{} long items between two turns of the runtime", turns.most());
+        // Two, where the other task runs first in one round of the runtime and last in the next.
+        assert!(meter.most() <= 2, "{} long items in one time slice", meter.most());
         other.abort();
     });
 }

@@ -1,4 +1,4 @@
-//! Where results that nobody takes are dropped: not on the arbiter, or not for long.
+//! Where unread results are dropped: not on the arbiter, or only for a short time.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -102,20 +102,20 @@ fn finished_yields_while_it_drops_results() {
     }
     const RESULTS: usize = 300;
     run(async {
-        let turns = SliceMeter::new();
-        let counted = turns.clone();
+        let meter = SliceMeter::new();
+        let counted = meter.clone();
         let mut results = [()]
             .fan_out()
             .workers(1)
             .flat_map(move |()| {
-                let turns = counted.clone();
-                (0..RESULTS).map(move |_| Slow(turns.clone())).collect::<Vec<_>>()
+                let meter = counted.clone();
+                (0..RESULTS).map(move |_| Slow(meter.clone())).collect::<Vec<_>>()
             })
             .unwrap();
-        let other = turns.count();
+        let other = meter.count();
         let stats = results.finished().await.unwrap();
-        assert_eq!((turns.steps(), stats.completed), (RESULTS, 1));
-        assert!(turns.most() <= RESULTS / 2, "{} results in one turn", turns.most());
+        assert_eq!((meter.steps(), stats.completed), (RESULTS, 1));
+        assert!(meter.most() <= RESULTS / 2, "{} results in one time slice", meter.most());
         other.abort();
     });
 }

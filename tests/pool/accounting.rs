@@ -31,7 +31,7 @@ fn the_stats_follow_every_step_of_an_item() {
         held.gate.let_through(1);
         first.await.unwrap();
         held.gate.arrived(2).await;
-        assert_eq!(now(), [3, 1, 0, 0, 2, 1, 0], "its credit went on");
+        assert_eq!(now(), [3, 1, 0, 0, 2, 1, 0], "its permit went to the third");
         drop(third);
         assert_eq!(now(), [3, 1, 0, 1, 1, 0, 0]);
         held.gate.open();
@@ -152,7 +152,7 @@ proptest! {
                 let stats = held.pool.stats();
                 assert_balanced(&stats);
                 assert!(stats.queued <= stats.in_flight && stats.in_flight <= window, "{stats:?}");
-                assert!(stats.waiting == 0 || stats.in_flight == window, "credit is free and somebody waits: {stats:?}");
+                assert!(stats.waiting == 0 || stats.in_flight == window, "a permit is free while a submit waits: {stats:?}");
             }
             held.gate.open();
             let results = join_all(submissions).await;

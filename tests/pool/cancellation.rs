@@ -37,7 +37,7 @@ fn a_dropped_queued_submit_returns_its_permit_at_once_and_never_runs() {
         drop(queued);
         let stats = held.pool.stats();
         assert_eq!((stats.in_flight, stats.queued, stats.skipped), (1, 0, 1));
-        let other = held.pool.try_submit(3).expect("its credit is free before anything else happens");
+        let other = held.pool.try_submit(3).expect("its permit is free before anything else happens");
         held.gate.open();
         assert_eq!([running.await.unwrap(), other.await.unwrap()], [0, 30]);
         assert_eq!(held.begun(), [0, 3]);
@@ -109,7 +109,7 @@ fn only_the_cancelled_item_sees_its_cancellation() {
         let [before, given_up, after] = [1, 2, 3].map(|n| pool.submit(n));
         begun.reached(3).await;
         drop(given_up);
-        // A fourth one runs only once the worker has come back from the item that was given up.
+        // A fourth one runs only once the worker has come back from the cancelled item.
         let fourth = pool.submit(4);
         begun.reached(4).await;
         assert_eq!(begun.get(), 4);
@@ -139,7 +139,7 @@ fn the_permit_of_a_cancelled_running_item_returns_when_its_work_does() {
         held.gate.open();
         assert_eq!(waiting.await.unwrap(), 20);
         let stats = held.pool.drain().await.unwrap();
-        assert_eq!((stats.completed, stats.skipped), (2, 0), "it ran to its end, though nobody waited");
+        assert_eq!((stats.completed, stats.skipped), (2, 0), "it ran to its end, though its submit was dropped");
         assert_eq!(stats.emitted, 1);
     });
 }

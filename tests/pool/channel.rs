@@ -232,7 +232,7 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
         for _ in 0..2 {
             sink.send(Item(Some(dropping.clone()))).await.unwrap();
         }
-        // Both are out of the line, and the credit of the second is still to be returned.
+        // Both are out of the queue, and the permit of the second is still to be returned.
         let dropped = std::thread::spawn(move || drop(results));
         dropping.arrived(1).await;
         pool.close();
@@ -240,7 +240,7 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
         pool.stop_handle().workers_stopped().await;
         settle().await;
         dropping.open();
-        let stats = pool.drain().await.expect("nobody stopped the System");
+        let stats = pool.drain().await.expect("the System runs");
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, 2));
         dropped.join().unwrap();
@@ -253,7 +253,7 @@ fn dropping_a_stream_costs_time_for_its_own_items_only() {
         let held = GatedPool::new(1, 200_000);
         let others: Vec<_> = (0..100_000).map(|n| held.pool.submit(n)).collect();
         held.gate.arrived(1).await;
-        // Minutes, if each drop looked at all that is in the line.
+        // Minutes, if each drop looked at the whole queue.
         for round in 0..10_000 {
             let (mut sink, results) = held.pool.channel();
             if round % 2 == 0 {
@@ -292,7 +292,7 @@ fn a_dropped_stream_removes_only_its_own_items_from_the_queue() {
                 other.feed(Some(counter.track())).await.unwrap();
             }
             let queued = pool.submit(None);
-            // These two wait for credit, until the close sends them back.
+            // These two wait for permits until the close returns them.
             one.feed(Some(counter.track())).await.unwrap();
             other.feed(Some(counter.track())).await.unwrap();
             let stats = pool.stats();

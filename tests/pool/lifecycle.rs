@@ -6,7 +6,7 @@ use futures::future::{join_all, pending, ready};
 use super::gated_pool::GatedPool;
 use crate::support::{Count, DropCounter, TrackedWork, assert_settled, run, settle};
 
-/// One item running, two queued, two waiting for credit.
+/// One item running, two queued, two waiting for permits.
 async fn in_every_state() -> (GatedPool, Vec<actix_fan::Submission<u64, u64>>) {
     let held = GatedPool::new(1, 3);
     let submissions: Vec<_> = (0..5).map(|n| held.pool.submit(n)).collect();
@@ -141,7 +141,7 @@ fn a_shutdown_at_its_deadline_returns_items_that_have_not_begun_and_does_not_wai
         settle().await;
         assert!(held.pool.is_closed());
         for (n, waiting) in [3, 4].into_iter().zip(submissions.drain(3..)) {
-            assert_eq!(waiting.await.unwrap_err().into_item(), Some(n), "it had no credit");
+            assert_eq!(waiting.await.unwrap_err().into_item(), Some(n), "it had no permit");
         }
         late.send(()).unwrap();
         assert_eq!(shutdown.await.unwrap().unwrap(), [1, 2]);
@@ -221,7 +221,7 @@ fn dropping_the_last_clone_closes_the_pool_and_awaited_submits_complete() {
         let last = submissions.pop().unwrap();
         let results: Vec<u64> = join_all(submissions).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, [0, 10, 20, 30]);
-        assert_eq!(last.await.unwrap(), 40, "even one that waited for credit");
+        assert_eq!(last.await.unwrap(), 40, "even one that waited for a permit");
         handle.workers_stopped().await;
         let stats = handle.stats();
         assert_settled(&stats);

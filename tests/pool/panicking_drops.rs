@@ -1,4 +1,4 @@
-//! Items, results and works whose `Drop` panics: whoever gives them up is not harmed, nor is anybody else.
+//! Items, results and works whose `Drop` panics: the panic is contained.
 
 use actix_fan::{BoxError, Job, Pool, StartError, SubmitError, Work, pool};
 use futures::future::join_all;
@@ -53,7 +53,7 @@ fn waiting_queued_and_returned_items_may_panic_on_drop() {
         let [queued, waiting] = [0, 1].map(|_| pool.submit(Some(TrackedBomb::new(&counter))));
         pool.stop();
         let refused = pool.submit(Some(TrackedBomb::new(&counter)));
-        // Their items came back, and nobody looked.
+        // Their items were returned, and are dropped unseen.
         drop(waiting);
         drop(queued);
         drop(refused);
@@ -121,7 +121,7 @@ fn a_result_of_a_cancelled_submit_may_panic_on_drop() {
         drop(early);
         let late: Vec<_> = (2..6).map(|n| pool.submit(n)).collect();
         gate.open();
-        // Their results are there, and nobody has looked.
+        // Their results are there, and unread.
         let stats = pool.drain().await.unwrap();
         assert_eq!((counter.created(), counter.alive()), (6, 4));
         late.into_iter().for_each(drop);

@@ -63,7 +63,8 @@ fn one_pool_serves_actors_on_many_arbiters_and_threads_without_any() {
 fn a_blocked_arbiter_does_not_delay_other_threads() {
     run(async {
         let squares = pool().workers(1).map(|n: u64| n * n).unwrap();
-        // This thread is the System's first arbiter, and started the pool; it doesn't turn until the others are through.
+        // This thread is the System's first arbiter, and started the pool; its event loop doesn't run until the others
+        // have finished.
         let elsewhere = squares.clone();
         let others = thread::spawn(move || {
             let first: u64 = (0..50).map(|n| elsewhere.blocking_submit(n).unwrap()).sum();

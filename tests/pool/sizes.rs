@@ -47,7 +47,7 @@ fn no_more_large_results_are_alive_than_the_window_allows() {
             feeding.await.unwrap();
             assert_eq!(sum, 59 * 60 / 2);
             assert_settled(&pool.drain().await.unwrap());
-            // One more waits for credit in the sink, one is in the consumer's hand.
+            // One more waits for a permit in the sink, and the consumer holds one.
             assert!(items.peak() <= window + 1, "{} items", items.peak());
             assert!(results.peak() <= window + 1, "{} results", results.peak());
             assert_eq!((items.alive(), results.alive()), (0, 0));

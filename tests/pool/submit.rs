@@ -63,7 +63,7 @@ fn a_full_pool_returns_the_item() {
         assert_eq!(refused.into_item(), Some(2));
         held.gate.open();
         assert_eq!(join_all(kept).await.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 10]);
-        assert_eq!(held.pool.try_submit(3).unwrap().await.unwrap(), 30, "credit is back when the result is there");
+        assert_eq!(held.pool.try_submit(3).unwrap().await.unwrap(), 30, "the permit is free when the result is there");
         assert_eq!((held.pool.stats().taken, held.gate.arrivals()), (3, 3));
     });
 }

@@ -1,4 +1,4 @@
-//! Submitters that panic or leave, whatever they hold: nobody else notices.
+//! Submitters that panic or drop what they hold: other submitters are not affected.
 
 use std::thread;
 
@@ -29,7 +29,7 @@ fn a_panic_of_the_submitter_cancels_its_submits() {
             assert_eq!(
                 (stats.in_flight, stats.queued, stats.waiting, stats.skipped),
                 (1, 0, 0, 3),
-                "each in turn had the credit"
+                "each had the permit in turn"
             );
             held.gate.open();
             assert_eq!(running.await.unwrap(), 0);
@@ -71,7 +71,7 @@ fn an_unpolled_submit_blocks_no_other_and_keeps_its_result() {
         held.gate.open();
         let never_polled = held.pool.submit(0);
         for n in 1..20 {
-            assert_eq!(held.pool.submit(n).await.unwrap(), 10 * n, "its credit came back with its work");
+            assert_eq!(held.pool.submit(n).await.unwrap(), 10 * n, "its permit returned with its work");
         }
         settle().await;
         assert_eq!(held.pool.stats().in_flight, 0);

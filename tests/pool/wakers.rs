@@ -51,7 +51,7 @@ fn a_channel_continues_when_the_wakers_of_both_its_ends_panic() {
         assert!(results.poll_next_unpin(&mut cx).is_pending());
         gate.let_through(1);
         woken.reached(1).await;
-        // The credit of the first goes to the one that waits.
+        // The permit of the first goes to the one that waits.
         assert_eq!(results.next().await.unwrap().unwrap(), 0);
         gate.open();
         sink.close().await.unwrap();

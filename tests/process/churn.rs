@@ -61,7 +61,7 @@ fn pipelines_leave_no_thread_and_no_memory_behind() {
                 .unwrap();
             let stop = results.stop_handle();
             match round % 5 {
-                // Dropped at once, midway, stopped, drained, seen through.
+                // Dropped at once, dropped midway, stopped, drained, finished.
                 0 => {}
                 1 => drop((results.next().await, results.next().await)),
                 2 => {
@@ -101,7 +101,7 @@ fn pools_leave_no_thread_and_no_memory_behind() {
             let stop = pool.stop_handle();
             let submit = |n: u64| pool.submit((n, all.track()));
             match round % 5 {
-                // Never used, given up midway, stopped, fed by a sink whose stream goes, seen through.
+                // Never used, cancelled midway, stopped, fed by a sink whose stream is dropped, drained.
                 0 => {}
                 1 => drop((submit(0).await, submit(1), submit(2), submit(3))),
                 2 => {

@@ -35,8 +35,8 @@ pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) 
     assert!(stdout.contains("1 passed"), "{test} is no test of this suite: {stdout}");
 }
 
-/// [`in_own_process`], where every thread's stack has room for many copies of large values: a build without optimizations makes
-/// one a call.
+/// [`in_own_process`], where every thread's stack has room for many copies of large values: a build without optimizations
+/// makes one per call.
 pub(crate) fn with_large_stacks<F: FnOnce() + Send + 'static>(scenario: F) {
     if env::var_os(OWN_PROCESS).is_some() {
         // The main thread's stack is what it is.

@@ -11,7 +11,7 @@ pub(crate) fn run<F: Future>(test: F) -> F::Output {
         .block_on(async { actix::clock::timeout(Duration::from_secs(60), test).await.expect("the test hangs") })
 }
 
-/// Gives everything on this arbiter a number of turns: whatever was about to happen here has happened.
+/// Lets the other tasks on this arbiter run until those that were ready have made their progress.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

@@ -25,7 +25,7 @@ impl Work<u64> for Repeats {
     fn run(&mut self, item: u64, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
         assert_eq!(item, job.index());
         (0..yields(item)).for_each(|_| job.emit(item));
-        // Some of them give up when they see that it was stopped.
+        // Some of them return early when they see that it was stopped.
         if item % 5 == 2 && job.is_stopped() { Err(Stopped.into()) } else { Ok(()) }
     }
 }
@@ -36,7 +36,7 @@ enum Source {
     /// After its items it never yields again.
     Hangs,
     Panics,
-    /// It lets others have a turn before each item.
+    /// It yields before each item.
     Hesitates,
 }
 
@@ -165,7 +165,7 @@ impl Case {
     }
 }
 
-/// Lets others have a turn.
+/// Yields once.
 async fn hesitate(item: u64) -> u64 {
     let mut hesitated = false;
     poll_fn(move |cx| {

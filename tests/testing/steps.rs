@@ -18,7 +18,7 @@ fn a_pipeline_can_be_looked_at_between_any_two_steps() {
     let mut simulated = simulate(0..10u64).workers(2).window(4).batch(1).ordered().start(same).unwrap();
     assert_eq!(simulated.stats().taken, 0);
     while simulated.step() != Some(Step::Feed) {
-        assert_eq!(simulated.stats().taken, 0, "nobody but the generator can begin");
+        assert_eq!(simulated.stats().taken, 0, "only the generator can begin");
     }
     assert!(simulated.stats().taken > 0);
     while simulated.results().len() < 5 {

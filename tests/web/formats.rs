@@ -209,7 +209,7 @@ fn an_always_ready_stream_continues_after_each_time_slice() {
     const RESULTS: u64 = 100_000;
     run(async {
         let server = serve(Closed::Half, |app| {
-            // No heartbeat, which would hide a turn after which nobody wakes the connection.
+            // No heartbeat, which would hide a time slice after which the connection is not woken.
             let all = async || ndjson(stream::iter(0..RESULTS).map(Ok)).heartbeat(Duration::ZERO);
             app.route("/", get().to(all));
         });

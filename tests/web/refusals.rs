@@ -59,7 +59,7 @@ fn a_full_pool_is_a_503_with_retry_after() {
 
         gate.open();
         assert_eq!(first.answer().await, (200, "10".to_owned()));
-        // The credit is back before the answer is there, and the connection goes on.
+        // The permit is free before the answer arrives, and the connection stays open.
         second.get("/patient/2").await;
         assert_eq!(second.answer().await, (200, "20".to_owned()));
     });
@@ -104,7 +104,7 @@ fn a_queued_item_whose_deadline_passes_is_a_504_and_returns_its_permit_at_once()
         let stats = pool.stats();
         assert_balanced(&stats);
         assert_eq!((stats.in_flight, stats.queued, stats.skipped), (1, 0, 1));
-        let third = pool.try_submit(3).expect("there is credit again");
+        let third = pool.try_submit(3).expect("a permit is free again");
         gate.open();
         assert_eq!((third.await.unwrap(), running.answer().await.0), (30, 200));
     });
@@ -157,7 +157,7 @@ fn a_failed_item_is_a_500_without_details_and_the_pool_survives() {
         }
         client.get("/patient/2").await;
         assert_eq!(client.answer().await, (200, "20".to_owned()));
-        // Whoever wants to tell it has it.
+        // The application has the details.
         let refused = submit(&pool, 0).await.unwrap_err();
         assert_eq!(refused.item_error().unwrap().panic_message(), Some("a secret"));
     });
