@@ -1,5 +1,5 @@
-//! Time slices on the arbiter: tasks that are always ready let others run. Each step takes longer than a time slice, so that
-//! no test depends on the speed of the machine.
+//! Time slices on the arbiter: tasks that are always ready let others run. Each step takes longer than a time slice, so
+//! that no test depends on the speed of the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -44,8 +44,8 @@ impl SliceMeter {
         self.0.most.load(SeqCst)
     }
 
-    /// Starts another task on the arbiter. It runs whenever the runtime has polled timers and sockets; each run ends the
-    /// time slice of the steps.
+    /// Starts another task on the arbiter. It runs whenever the runtime has polled timers and sockets; each run ends
+    /// the time slice of the steps.
     pub(crate) fn count(&self) -> JoinHandle<()> {
         let steps = Arc::clone(&self.0);
         actix::spawn(async move {

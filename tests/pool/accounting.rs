@@ -152,7 +152,7 @@ proptest! {
                 let stats = held.pool.stats();
                 assert_balanced(&stats);
                 assert!(stats.queued <= stats.in_flight && stats.in_flight <= window, "{stats:?}");
-                assert!(stats.waiting == 0 || stats.in_flight == window, "a permit is free while a submit waits: {stats:?}");
+                assert!(stats.waiting == 0 || stats.in_flight == window, "a permit is free, a submit waits: {stats:?}");
             }
             held.gate.open();
             let results = join_all(submissions).await;
