@@ -103,7 +103,7 @@ impl Run {
     /// The consumer left, having seen the end or not.
     pub(crate) fn abandon(&self) {
         self.state.abandon();
-        self.tell(self.state.change_phase(Protocol::abandoned));
+        self.tell(self.state.change_phase(Protocol::consumer_left));
     }
 
     /// No more items come. Where they are the results of other runs, this one ended as the worst of them did: a part that was
@@ -112,7 +112,7 @@ impl Run {
         let mut ending = Ending::Complete;
         for run in self.0.upstream() {
             // Where its end wasn't seen, an adapter such as `take` had what it wanted of it, and ended by itself.
-            let Some(seen) = run.state.protocol().seen() else { continue };
+            let Some(seen) = run.state.protocol().ending_seen() else { continue };
             if let Some(error) = run.state.error() {
                 return self.fail(error.clone(), Phase::Draining);
             }

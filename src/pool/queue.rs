@@ -47,7 +47,7 @@ impl<I, O> Inner<I, O> {
 
 impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     pub(super) fn new(core: Core) -> Arc<Self> {
-        core.state.protocol().answers_each();
+        core.state.protocol().deliver_per_item();
         Arc::new_cyclic(|this| Self {
             core,
             this: Weak::clone(this),

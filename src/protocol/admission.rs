@@ -1,12 +1,13 @@
-//! The admission queue in front of a pool: requests that wait for a permit, and requests that have one and wait for a worker.
+//! The admission queue in front of a pool: requests that wait for a permit, and requests with a permit that wait for a
+//! worker.
 
 use super::{Fifo, Protocol};
 
-/// Two FIFOs under one numbering. A request gets a permit at once if there is one and no other request waits for it, and
-/// waits otherwise; a permit that is released goes to the request that has waited longest. So items begin in the order in
-/// which they came.
+/// Two FIFOs with common positions. A request gets a permit when it joins, if there is one and no other request waits for
+/// it; otherwise it waits. A released permit goes to the request that has waited longest. So requests begin in the order in
+/// which they joined.
 ///
-/// `W` is a request that waits, and `Q` what it becomes when it gets its permit.
+/// `W` is a waiting request, and `Q` is what it becomes when it gets its permit.
 #[derive(Debug)]
 pub(crate) struct AdmissionQueue<W, Q> {
     next: u64,
@@ -14,16 +15,16 @@ pub(crate) struct AdmissionQueue<W, Q> {
     queued: Fifo<Q>,
 }
 
-/// The position of a request in the queue, by which it can leave.
+/// The position of a request in the queue, by which it can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position(u64);
 
-/// A request that left the queue.
+/// A request that was removed from the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Left<W, Q> {
     /// Without a permit.
     Waiting(W),
-    /// With a permit, which is to be released.
+    /// With a permit, which the caller must release.
     Queued(Q),
 }
 
@@ -32,8 +33,8 @@ impl<W, Q> AdmissionQueue<W, Q> {
         Self { next: 0, waiting: Fifo::new(), queued: Fifo::new() }
     }
 
-    /// Adds a request: with a permit, which `admit` gives it together with its index, or waiting. Returns its position, and
-    /// true if it has a permit.
+    /// Adds a request. If there is a permit, `admit` makes a queued request of it and of its index. Returns the position, and
+    /// true if the request has a permit.
     pub(crate) fn join(
         &mut self,
         request: W,
@@ -50,7 +51,7 @@ impl<W, Q> AdmissionQueue<W, Q> {
         }
     }
 
-    /// Adds a request if there is a permit for it, and gives it back otherwise.
+    /// Adds a request if there is a permit for it; returns it otherwise.
     pub(crate) fn try_join(
         &mut self,
         request: W,
@@ -66,7 +67,7 @@ impl<W, Q> AdmissionQueue<W, Q> {
         Ok(Position(position))
     }
 
-    /// Gives permits to the requests that have waited longest, as far as there are permits; returns how many got one.
+    /// Gives all free permits to waiting requests, the longest wait first; returns how many requests got one.
     pub(crate) fn admit(&mut self, protocol: &mut Protocol, mut admit: impl FnMut(u64, W) -> Q) -> usize {
         let mut admitted = 0;
         while self.waiting.len() > 0
@@ -79,12 +80,12 @@ impl<W, Q> AdmissionQueue<W, Q> {
         admitted
     }
 
-    /// Takes the request out that is next to begin.
+    /// Removes the request that is next to begin.
     pub(crate) fn pop(&mut self) -> Option<Q> {
         self.queued.pop().map(|(_, queued)| queued)
     }
 
-    /// Takes a request out, unless it has begun.
+    /// Removes a request, unless it has begun or has been removed.
     pub(crate) fn leave(&mut self, Position(position): Position) -> Option<Left<W, Q>> {
         match self.queued.remove(position) {
             Some(queued) => Some(Left::Queued(queued)),
@@ -96,12 +97,12 @@ impl<W, Q> AdmissionQueue<W, Q> {
         self.waiting.contains(position)
     }
 
-    /// Takes every waiting request out, in order.
+    /// Removes all waiting requests, in order.
     pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = W> + use<W, Q> {
         self.waiting.take()
     }
 
-    /// Takes every request out that has a permit, in order.
+    /// Removes all requests that have a permit, in order.
     pub(crate) fn take_queued(&mut self) -> impl Iterator<Item = Q> + use<W, Q> {
         self.queued.take()
     }
@@ -134,11 +135,11 @@ mod tests {
     enum Step {
         Join,
         TryJoin,
-        /// A worker takes the next.
+        /// A worker takes the next request.
         Begin,
-        /// One of those that run ends.
+        /// One of the running requests ends.
         End(usize),
-        /// One of those that ever came leaves, if it can.
+        /// One of all requests so far leaves, if it can.
         Leave(usize),
         Drain,
         Stop,
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn credit_goes_to_who_waits_and_not_to_who_comes() {
+    fn a_free_permit_goes_to_the_waiting_request_and_not_to_a_new_one() {
         let mut protocol = Protocol::new(1, 2, BatchSize::Fixed(1), 8);
         let mut queue = AdmissionQueue::new();
         let join = |queue: &mut AdmissionQueue<char, char>, protocol: &mut Protocol, who| {
@@ -175,21 +176,21 @@ mod tests {
         assert_eq!(
             queue.try_join('e', &mut protocol, |_, who| who),
             Err('e'),
-            "others wait for the credit that is free"
+            "other requests wait for the free permits"
         );
         assert_eq!(queue.admit(&mut protocol, |_, who| who), 2);
         assert_eq!((queue.waiting(), queue.take_queued().collect::<String>()), (0, "bcd".to_owned()));
         assert_eq!((queue.queued(), queue.pop()), (0, None));
     }
 
-    /// A pool without threads: whoever comes is a number, and the queue holds it with its index.
+    /// A pool without threads. Requests are numbers; a queued request is its index and its number.
     struct World {
         protocol: Protocol,
         queue: AdmissionQueue<u64, (u64, u64)>,
-        come: Vec<(Position, u64)>,
+        joined: Vec<(Position, u64)>,
         begun: Vec<u64>,
         running: Vec<u64>,
-        gone: BTreeSet<u64>,
+        left: BTreeSet<u64>,
         refused: BTreeSet<u64>,
         closed: bool,
     }
@@ -198,18 +199,18 @@ mod tests {
         fn step(&mut self, step: Step) {
             match step {
                 Step::Join if self.is_running() => {
-                    let who = self.come.len() as u64;
+                    let who = self.joined.len() as u64;
                     let (position, queued) = self.queue.join(who, &mut self.protocol, |index, who| (index, who));
                     assert_eq!(queued, !self.queue.is_waiting(position));
-                    self.come.push((position, who));
+                    self.joined.push((position, who));
                 }
                 Step::TryJoin => {
-                    let who = self.come.len() as u64;
+                    let who = self.joined.len() as u64;
                     let free = self.is_running() && self.protocol.ledger().in_flight < self.protocol.window();
                     match self.queue.try_join(who, &mut self.protocol, |index, who| (index, who)) {
                         Ok(position) => {
                             assert!(free);
-                            self.come.push((position, who));
+                            self.joined.push((position, who));
                         }
                         Err(back) => assert_eq!((back, free), (who, false)),
                     }
@@ -225,20 +226,20 @@ mod tests {
                     self.protocol.complete(Some((1, Duration::from_micros(1))));
                     self.release(Ends { completed: 1, ..Ends::default() });
                 }
-                Step::Leave(which) if !self.come.is_empty() => {
-                    let (position, who) = self.come[which % self.come.len()];
+                Step::Leave(which) if !self.joined.is_empty() => {
+                    let (position, who) = self.joined[which % self.joined.len()];
                     match self.queue.leave(position) {
                         Some(Left::Waiting(waiting)) => {
                             assert_eq!(waiting, who);
-                            self.gone.insert(who);
+                            self.left.insert(who);
                         }
                         Some(Left::Queued((_, queued))) => {
                             assert_eq!(queued, who);
-                            self.gone.insert(who);
+                            self.left.insert(who);
                             self.skip();
                         }
                         None => assert!(
-                            [&self.gone, &self.refused].iter().any(|out| out.contains(&who)) || self.has_begun(who)
+                            [&self.left, &self.refused].iter().any(|set| set.contains(&who)) || self.has_begun(who)
                         ),
                     }
                 }
@@ -281,7 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_run_breaks_the_window_the_order_or_the_accounts(
+        fn no_sequence_of_steps_breaks_the_window_the_order_or_the_accounting(
             workers in 1usize..4,
             window in 1usize..20,
             steps in steps(),
@@ -289,10 +290,10 @@ mod tests {
             let mut world = World {
                 protocol: Protocol::new(workers, window, BatchSize::Fixed(1), 8),
                 queue: AdmissionQueue::new(),
-                come: Vec::new(),
+                joined: Vec::new(),
                 begun: Vec::new(),
                 running: Vec::new(),
-                gone: BTreeSet::new(),
+                left: BTreeSet::new(),
                 refused: BTreeSet::new(),
                 closed: false,
             };
@@ -302,15 +303,15 @@ mod tests {
                 prop_assert_eq!(ledger.in_flight, world.queue.queued() + world.running.len());
                 prop_assert!(ledger.in_flight <= window);
                 prop_assert_eq!((ledger.taken, ledger.failed), (ledger.accounted(), 0));
-                // Credit is not free while somebody waits for it.
+                // No permit is free while a request waits for one.
                 prop_assert!(world.queue.waiting() == 0 || ledger.in_flight == window);
-                // Nobody is lost, and nobody is in two places.
-                let placed = world.queue.waiting() + world.queue.queued();
-                let out = world.begun.len() + world.gone.len() + world.refused.len();
-                prop_assert_eq!(placed + out, world.come.len());
+                // Each request is in exactly one place.
+                let inside = world.queue.waiting() + world.queue.queued();
+                let outside = world.begun.len() + world.left.len() + world.refused.len();
+                prop_assert_eq!(inside + outside, world.joined.len());
             }
-            prop_assert!(world.begun.is_sorted(), "first come, first begun: {:?}", world.begun);
-            prop_assert!(world.begun.windows(2).all(|pair| pair[0] < pair[1]), "one began twice");
+            prop_assert!(world.begun.is_sorted(), "requests began out of order: {:?}", world.begun);
+            prop_assert!(world.begun.windows(2).all(|pair| pair[0] < pair[1]), "a request began twice");
         }
     }
 }

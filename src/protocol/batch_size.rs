@@ -1,41 +1,44 @@
-//! How many items travel together, and how many batches are kept ready for the workers.
+//! How many items one batch holds, and how many batches are queued ahead for each worker.
 
 use std::time::Duration;
 
 use crate::protocol::service_time::ServiceTime;
 
-/// The work that a batch should hold. Handing a batch over and back costs about 10 us of processor time, so this is
-/// where that cost falls below one per cent.
+/// The work that a batch should hold. To hand a batch over and its outcomes back costs about 10 us of processor time, which
+/// is half a per cent of this.
 const TARGET: Duration = Duration::from_millis(2);
 
-/// The work that may wait in the queue for each worker. It bounds how long a drain takes beyond the items that run.
-const AHEAD: Duration = Duration::from_millis(8);
+/// The work that may be queued per worker. It bounds how long a drain takes beyond the items that run.
+const QUEUED_AHEAD: Duration = Duration::from_millis(8);
 
-/// Batches kept queued and running for each worker while they are short. It covers the time in which the generator's
+/// The most batches queued and running per worker. While they are short, so many keep a worker busy while the generator's
 /// thread does something else.
-const DEPTH: usize = 4;
+const MAX_DEPTH: usize = 4;
 
-/// Bytes of items, or of results, in one batch: well inside a core's second-level cache.
+/// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// What is queued and running is at most this fraction of what was measured before: so few items hold hardly a cost that
-/// was not seen yet. It lets the batches grow by half with each round of the workers.
-const SURPRISE: u64 = 8;
+/// For each outstanding item, so many must have been measured. So an item that takes far longer than any before it has few
+/// others behind it in its batch. Batches still grow by half each time that every worker has run one.
+const MEASURED_PER_OUTSTANDING: u64 = 8;
 
-/// Batches kept for each worker while they grow to the target.
+/// Batches queued and running per worker while their size grows to the target.
 const GROWING_DEPTH: usize = 2;
 
-/// The user's choice.
+/// A batch that runs for longer holds items that other workers could run meanwhile.
+const OVERRUN: Duration = Duration::from_millis(8);
+
+/// The size of batches that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSize {
     /// About two milliseconds of work, as measured.
     Adaptive,
-    /// So many items, whatever they cost.
+    /// This many items, whatever they cost.
     Fixed(usize),
 }
 
 impl BatchSize {
-    /// How long a batch may run before what it has not begun is given back.
+    /// How long a batch may run before its worker gives back the items that have not begun.
     pub(crate) fn overrun(self) -> Duration {
         match self {
             Self::Adaptive => OVERRUN,
@@ -44,65 +47,61 @@ impl BatchSize {
     }
 }
 
-/// Says how many items the next batch takes, from what items were measured to cost.
+/// Decides how many items the next batch holds, and how many batches are queued, by the measured service time.
 ///
-/// An item that still runs is in no measurement, however long it is: so what is handed out stays a fraction of what was
-/// measured.
+/// An item is measured when it ends, so one that runs for long is in no measurement yet. Therefore the number of outstanding
+/// items is limited by the number of items measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,
-    /// No batch holds more: a quarter of a worker's share of the window, and what fits into the cache.
+    /// The most items in an adaptive batch: a quarter of a worker's share of the window, and what fits into the cache.
     cap: usize,
     workers: usize,
 }
 
 impl Sizer {
     pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
-        let share = window / workers.saturating_mul(DEPTH).max(1);
+        let share = window / workers.saturating_mul(MAX_DEPTH).max(1);
         let cache = BATCH_BYTES / item_bytes.max(1);
         Self { choice, cap: share.min(cache).max(1), workers }
     }
 
-    /// Items for the next batch, at least 1.
+    /// How many items the next batch holds, at least 1.
     pub(crate) fn size(&self, service: &ServiceTime) -> usize {
         match (self.choice, service.planned_nanos()) {
             (BatchSize::Fixed(items), _) => items,
             (BatchSize::Adaptive, None) => 1,
             (BatchSize::Adaptive, Some(nanos)) => {
                 let target = (TARGET.as_nanos() as f64 / nanos.max(0.1)) as usize;
-                target.min(self.cap).min(self.reach(service) / GROWING_DEPTH).max(1)
+                target.min(self.cap).min(self.most_outstanding(service) / GROWING_DEPTH).max(1)
             }
         }
     }
 
-    /// What was measured allows each worker so many items.
-    fn reach(&self, service: &ServiceTime) -> usize {
-        usize::try_from(service.measured() / SURPRISE / self.workers as u64).unwrap_or(usize::MAX)
+    /// The most outstanding items per worker that the number of measured items allows.
+    fn most_outstanding(&self, service: &ServiceTime) -> usize {
+        usize::try_from(service.measured() / MEASURED_PER_OUTSTANDING / self.workers as u64).unwrap_or(usize::MAX)
     }
 
-    fn reach_in_batches(&self, service: &ServiceTime) -> usize {
+    fn most_outstanding_batches(&self, service: &ServiceTime) -> usize {
         match self.choice {
-            BatchSize::Fixed(_) => DEPTH,
-            BatchSize::Adaptive => (self.reach(service) / self.size(service)).max(1),
+            BatchSize::Fixed(_) => MAX_DEPTH,
+            BatchSize::Adaptive => (self.most_outstanding(service) / self.size(service)).max(1),
         }
     }
 
-    /// Batches to keep queued and running for each worker: 1 to [`DEPTH`].
+    /// How many batches to keep queued and running per worker: 1 to [`MAX_DEPTH`].
     pub(crate) fn depth(&self, service: &ServiceTime) -> usize {
         match service.planned_nanos() {
             None => 1,
             Some(nanos) => {
                 let batch = nanos * self.size(service) as f64;
-                let ahead = (AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
-                (1 + ahead).min(DEPTH).min(self.reach_in_batches(service))
+                let queued = (QUEUED_AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
+                (1 + queued).min(MAX_DEPTH).min(self.most_outstanding_batches(service))
             }
         }
     }
 }
-
-/// How long a worker keeps at one batch before it hands back what it has not begun: a batch that takes so much longer
-/// than planned holds items that other workers could run.
-const OVERRUN: Duration = Duration::from_millis(8);
 
 #[cfg(test)]
 mod tests {
@@ -111,13 +110,13 @@ mod tests {
 
     const WINDOW: usize = 65_536;
 
-    /// A sizer, and what was measured for it.
-    struct Learning {
+    /// A sizer with the service time that it reads.
+    struct Measured {
         sizer: Sizer,
         service: ServiceTime,
     }
 
-    impl Learning {
+    impl Measured {
         fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
             Self { sizer: Sizer::new(choice, workers, window, item_bytes), service: ServiceTime::default() }
         }
@@ -135,12 +134,12 @@ mod tests {
         }
     }
 
-    fn adaptive(workers: usize) -> Learning {
-        Learning::new(BatchSize::Adaptive, workers, WINDOW, 8)
+    fn adaptive(workers: usize) -> Measured {
+        Measured::new(BatchSize::Adaptive, workers, WINDOW, 8)
     }
 
-    /// Runs batches of items that cost `cost(index)` until `items` went through; returns the last size.
-    fn run(sizer: &mut Learning, items: u64, cost: impl Fn(u64) -> Duration) -> usize {
+    /// Measures batches of items that cost `cost(index)`, `items` in all; returns the size of the next batch.
+    fn run(sizer: &mut Measured, items: u64, cost: impl Fn(u64) -> Duration) -> usize {
         let mut index = 0;
         while index < items {
             let size = sizer.size() as u64;
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_out_is_a_fraction_of_what_was_measured() {
+    fn outstanding_items_are_a_fraction_of_the_measured_ones() {
         let mut sizer = adaptive(2);
         assert_eq!((sizer.size(), sizer.depth()), (1, 1));
         let (mut measured, mut batches) = (0, 0);
@@ -161,12 +160,15 @@ mod tests {
             sizer.observe(size, Duration::from_nanos(3 * size as u64));
             measured += size as u64;
             batches += 1;
-            assert!((sizer.size() * sizer.depth() * 2) as u64 <= (measured / SURPRISE).max(2), "{measured}");
+            assert!(
+                (sizer.size() * sizer.depth() * 2) as u64 <= (measured / MEASURED_PER_OUTSTANDING).max(2),
+                "{measured}"
+            );
         }
         assert!(batches < 500, "{batches} batches to grow");
         run(&mut sizer, 8 * WINDOW as u64, |_| Duration::from_nanos(3));
         assert_eq!(sizer.size(), WINDOW / 8, "a quarter of each worker's share of the window");
-        assert_eq!(sizer.depth(), DEPTH);
+        assert_eq!(sizer.depth(), MAX_DEPTH);
     }
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
         for (micros, items) in [(1, 2000), (10, 200), (100, 20), (1_000, 2), (50_000, 1)] {
             let mut sizer = adaptive(2);
             let size = run(&mut sizer, 100_000, |_| Duration::from_micros(micros));
-            assert!(size.abs_diff(items) <= 1, "{micros} us an item: {size} items");
+            assert!(size.abs_diff(items) <= 1, "{micros} us per item: {size} items");
         }
     }
 
@@ -183,16 +185,16 @@ mod tests {
         for (millis, depth) in [(1, 4), (4, 3), (8, 2), (9, 1), (3_000, 1)] {
             let mut sizer = adaptive(2);
             run(&mut sizer, 200, |_| Duration::from_millis(millis));
-            assert_eq!(sizer.depth(), depth, "{millis} ms an item");
+            assert_eq!(sizer.depth(), depth, "{millis} ms per item");
         }
     }
 
     #[test]
-    fn long_batches_are_not_queued_ahead_either() {
-        let mut sizer = Learning::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+    fn long_batches_of_a_fixed_size_are_not_queued_ahead() {
+        let mut sizer = Measured::new(BatchSize::Fixed(100), 2, WINDOW, 8);
         sizer.observe(100, Duration::from_millis(100));
         assert_eq!((sizer.size(), sizer.depth()), (100, 1));
-        let mut sizer = Learning::new(BatchSize::Fixed(100), 2, WINDOW, 8);
+        let mut sizer = Measured::new(BatchSize::Fixed(100), 2, WINDOW, 8);
         sizer.observe(100, Duration::from_millis(1));
         assert_eq!((sizer.size(), sizer.depth()), (100, 4));
     }
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rise_in_cost_shows_at_once_and_a_fall_soon() {
+    fn batches_shrink_at_once_when_the_cost_rises_and_grow_soon_when_it_falls() {
         let mut sizer = adaptive(2);
         assert_eq!(run(&mut sizer, 100_000, |_| Duration::from_micros(1)), 2000);
         sizer.observe(1000, Duration::from_secs(1));
@@ -217,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn large_items_travel_in_smaller_batches() {
-        let mut sizer = Learning::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
+    fn batches_of_large_items_hold_fewer() {
+        let mut sizer = Measured::new(BatchSize::Adaptive, 1, usize::MAX, 64 * 1024);
         assert_eq!(run(&mut sizer, 1000, |_| Duration::from_nanos(5)), 4);
     }
 
@@ -229,12 +231,12 @@ mod tests {
             window in 1usize..1_000_000,
             history in prop::collection::vec((0usize..5000, any::<u64>()), 0..50),
         ) {
-            let mut sizer = Learning::new(BatchSize::Adaptive, workers, window, 8);
+            let mut sizer = Measured::new(BatchSize::Adaptive, workers, window, 8);
             for (items, nanos) in history {
                 sizer.observe(items, Duration::from_nanos(nanos));
                 prop_assert!(sizer.size() >= 1);
                 prop_assert!(sizer.size() <= (window / (4 * workers)).max(1));
-                prop_assert!((1..=DEPTH).contains(&sizer.depth()));
+                prop_assert!((1..=MAX_DEPTH).contains(&sizer.depth()));
             }
         }
     }

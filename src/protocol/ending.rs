@@ -1,90 +1,95 @@
-//! How a run ends where nothing fails it.
+//! How a run ends that doesn't fail.
 
 use super::{Phase, Protocol};
 
-/// Ordered: of two runs of which a third is made, the later one here decides.
+/// Ordered from best to worst: a run that consumes the results of others ends as the worst of them did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
     /// The source ended by itself.
     Complete,
-    /// A drain cut the source off.
+    /// A drain ended the run before the source did.
     Drained,
-    /// A stop came, or the consumer left, before everything was delivered.
+    /// A stop came, or the consumer left, before every result was delivered.
     Stopped,
 }
 
-/// Where results go.
+/// How results are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outlet {
-    /// To a consumer that has not seen the end.
+pub(super) enum Delivery {
+    /// By one stream, whose consumer has not seen the end.
     Stream,
-    /// To a consumer that saw the end.
+    /// By one stream, whose consumer has seen the end.
     StreamEnded,
-    /// Each to the caller that submitted its item, as in a pool: there is no stream whose end could be seen.
-    Answers,
+    /// Each to the caller that submitted its item, as in a pool: no consumer sees an end of all results.
+    PerItem,
 }
 
 impl Protocol {
-    /// Each item is answered by itself: no consumer will say that it saw the end.
-    pub(crate) fn answers_each(&mut self) {
-        self.outlet = Outlet::Answers;
+    /// Has each result delivered by itself, to the caller that submitted its item.
+    pub(crate) fn deliver_per_item(&mut self) {
+        self.delivery = Delivery::PerItem;
     }
 
-    /// Moves on to `phase`; there is no way back. Returns true if it was a move.
+    /// Moves on to `phase`. Returns false, and changes nothing, unless it is a later one.
     pub(crate) fn advance(&mut self, phase: Phase) -> bool {
         let ending = match phase {
             Phase::Running => return false,
             Phase::Draining => Ending::Drained,
-            // What was delivered already no stop can take back.
+            // The stop came too late to skip an item or to withhold a result.
             Phase::Stopped if self.is_delivered() => self.ending,
             Phase::Stopped => Ending::Stopped,
         };
         self.advance_to(phase, ending)
     }
 
-    /// The source has no more. Returns true if it was not cut off before.
+    /// Drains because the source has no more items. Returns false if the run was draining or stopped already.
     pub(crate) fn source_ended(&mut self, ending: Ending) -> bool {
         self.advance_to(Phase::Draining, ending)
     }
 
-    /// The consumer left. If it has not seen the end that is a stop, even where by chance nothing was lost: otherwise it
-    /// would depend on the threads' pace how a stream ended of which exactly all results were taken.
-    pub(crate) fn abandoned(&mut self) -> bool {
-        self.outlet != Outlet::StreamEnded && self.advance_to(Phase::Stopped, Ending::Stopped)
+    /// Stops, unless the consumer that left has seen the end. Returns true if that changed the phase.
+    pub(crate) fn consumer_left(&mut self) -> bool {
+        // Also where it has every result and only missed the end. Whether the end was sent before the consumer left depends on
+        // how fast the threads are, and the same program should not end sometimes complete and sometimes stopped.
+        self.delivery != Delivery::StreamEnded && self.advance_to(Phase::Stopped, Ending::Stopped)
     }
 
-    /// The consumer saw the end.
+    /// Records that the consumer saw the end of the stream.
     pub(crate) fn end_seen(&mut self) {
-        self.outlet = Outlet::StreamEnded;
+        self.delivery = Delivery::StreamEnded;
     }
 
-    /// How the run ended. `None`: items run, or results that no stop has made worthless wait for the consumer.
+    /// How the run ended. `None` while items run, or while results wait for the consumer that a stop could still withhold.
     pub(crate) fn end(&self) -> Option<Ending> {
-        let over = match (self.phase, self.outlet) {
+        let ended = match (self.phase, self.delivery) {
             (Phase::Running, _) => false,
-            (_, Outlet::StreamEnded) => true,
-            (Phase::Stopped, _) | (_, Outlet::Answers) => self.outstanding == 0,
-            (Phase::Draining, Outlet::Stream) => false,
+            (_, Delivery::StreamEnded) => true,
+            (Phase::Stopped, _) | (_, Delivery::PerItem) => self.outstanding == 0,
+            (Phase::Draining, Delivery::Stream) => false,
         };
-        over.then_some(self.ending)
+        ended.then_some(self.ending)
     }
 
-    /// How the run ended, if its consumer saw that it did.
-    pub(crate) fn seen(&self) -> Option<Ending> {
-        (self.outlet == Outlet::StreamEnded).then_some(self.ending)
+    /// How the run ended, if its consumer saw the end of the stream.
+    pub(crate) fn ending_seen(&self) -> Option<Ending> {
+        (self.delivery == Delivery::StreamEnded).then_some(self.ending)
     }
 
-    /// Nothing more comes, no work runs, and the consumer has every result.
+    /// Returns true if no item is taken in, none runs, and the consumer has every result.
     fn is_delivered(&self) -> bool {
-        let over = self.phase != Phase::Running && self.outstanding == 0;
-        self.outlet == Outlet::StreamEnded || over && (self.ledger.in_flight == 0 || self.outlet == Outlet::Answers)
+        match self.delivery {
+            Delivery::StreamEnded => true,
+            Delivery::Stream => self.is_finished() && self.ledger.in_flight == 0,
+            // Results that wait in a pool's streams are still delivered after a stop.
+            Delivery::PerItem => self.is_finished(),
+        }
     }
 
     fn advance_to(&mut self, phase: Phase, ending: Ending) -> bool {
-        let onward = phase > self.phase;
-        if onward {
+        let is_later = phase > self.phase;
+        if is_later {
             (self.phase, self.ending) = (phase, ending);
         }
-        onward
+        is_later
     }
 }

@@ -1,38 +1,41 @@
-//! First in, first out, for those who may leave from the middle.
+//! A queue, first in, first out, from which values can also be removed in the middle.
 
 use std::collections::VecDeque;
 use std::mem;
 
-/// Gaps that are left alone, so that short queues are never swept.
+/// A queue with no more empty entries than this is not compacted.
 const SLACK: usize = 32;
 
-/// Values by their position, which only ever grows. One that leaves early opens a gap; gaps are swept up before they
-/// outnumber what stands in the fifo, so its memory follows its length, whoever comes and leaves while nothing moves.
+/// Values in ascending order of their positions.
+///
+/// A value removed from the middle leaves an empty entry. The queue is compacted when its empty entries outnumber its
+/// values, so its memory follows its length, also while nothing is popped.
 #[derive(Debug)]
 pub(crate) struct Fifo<T> {
-    places: VecDeque<(u64, Option<T>)>,
+    entries: VecDeque<(u64, Option<T>)>,
+    /// Entries that hold a value.
     length: usize,
 }
 
 impl<T> Fifo<T> {
     pub(crate) fn new() -> Self {
-        Self { places: VecDeque::new(), length: 0 }
+        Self { entries: VecDeque::new(), length: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// `place` is beyond all before.
+    /// Adds a value at the end. `position` must be higher than all before.
     pub(crate) fn push(&mut self, position: u64, value: T) {
-        debug_assert!(self.places.back().is_none_or(|(last, _)| *last < position));
-        self.places.push_back((position, Some(value)));
+        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < position));
+        self.entries.push_back((position, Some(value)));
         self.length += 1;
     }
 
     pub(crate) fn pop(&mut self) -> Option<(u64, T)> {
         loop {
-            let (position, value) = self.places.pop_front()?;
+            let (position, value) = self.entries.pop_front()?;
             if let Some(value) = value {
                 self.length -= 1;
                 return Some((position, value));
@@ -41,27 +44,27 @@ impl<T> Fifo<T> {
     }
 
     pub(crate) fn contains(&self, position: u64) -> bool {
-        self.find(position).is_some_and(|at| self.places[at].1.is_some())
+        self.find(position).is_some_and(|at| self.entries[at].1.is_some())
     }
 
     pub(crate) fn remove(&mut self, position: u64) -> Option<T> {
         let at = self.find(position)?;
-        let value = self.places[at].1.take()?;
+        let value = self.entries[at].1.take()?;
         self.length -= 1;
-        if self.places.len() > 2 * self.length + SLACK {
-            self.places.retain(|(_, value)| value.is_some());
-            self.places.shrink_to(2 * self.length + SLACK);
+        if self.entries.len() > 2 * self.length + SLACK {
+            self.entries.retain(|(_, value)| value.is_some());
+            self.entries.shrink_to(2 * self.length + SLACK);
         }
         Some(value)
     }
 
-    /// Takes everything out, in order. That is done at once; what is to become of the values may take its time.
+    /// Removes all values, in order, in constant time: the caller holds a lock, and releases it before it iterates.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
-        mem::replace(self, Self::new()).places.into_iter().filter_map(|(_, value)| value)
+        mem::replace(self, Self::new()).entries.into_iter().filter_map(|(_, value)| value)
     }
 
     fn find(&self, position: u64) -> Option<usize> {
-        self.places.binary_search_by_key(&position, |(position, _)| *position).ok()
+        self.entries.binary_search_by_key(&position, |(position, _)| *position).ok()
     }
 }
 
@@ -70,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_leaves_from_the_middle_is_not_missed() {
+    fn values_removed_from_the_middle_are_skipped() {
         let mut fifo = Fifo::new();
         (0..5).for_each(|position| fifo.push(position, position));
         assert_eq!((fifo.remove(1), fifo.remove(1), fifo.remove(0), fifo.remove(9)), (Some(1), None, Some(0), None));
@@ -82,29 +85,29 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_swept_when_they_outnumber_what_stands_in_the_lane() {
+    fn the_queue_is_compacted_when_empty_entries_outnumber_values() {
         let mut fifo = Fifo::new();
         (0..40).for_each(|position| fifo.push(position, ()));
         (0..36).for_each(|position| _ = fifo.remove(position));
-        assert_eq!((fifo.len(), fifo.places.len()), (4, 40), "as many as are left alone");
+        assert_eq!((fifo.len(), fifo.entries.len()), (4, 40), "no more empty entries than the slack allows");
         fifo.remove(36);
-        assert_eq!((fifo.len(), fifo.places.len()), (3, 3));
-        assert!((38..=40).contains(&fifo.places.capacity()), "{}", fifo.places.capacity());
+        assert_eq!((fifo.len(), fifo.entries.len()), (3, 3));
+        assert!((38..=40).contains(&fifo.entries.capacity()), "{}", fifo.entries.capacity());
 
         let mut fifo = Fifo::new();
         (0..200).for_each(|position| fifo.push(position, ()));
         (0..66).for_each(|position| _ = fifo.remove(position));
-        assert_eq!((fifo.len(), fifo.places.len()), (134, 200), "fewer gaps than places");
+        assert_eq!((fifo.len(), fifo.entries.len()), (134, 200), "fewer empty entries than values");
     }
 
     #[test]
-    fn a_lane_that_does_not_move_does_not_grow_with_those_who_leave() {
+    fn removals_keep_the_memory_bounded_while_nothing_is_popped() {
         let mut fifo = Fifo::new();
         fifo.push(0, ());
         for position in 1..100_000 {
             fifo.push(position, ());
             fifo.remove(position);
         }
-        assert!(fifo.places.capacity() < 200, "{}", fifo.places.capacity());
+        assert!(fifo.entries.capacity() < 200, "{}", fifo.entries.capacity());
     }
 }

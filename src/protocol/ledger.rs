@@ -1,17 +1,17 @@
-//! The accounting: where every item that was taken from the source is now.
+//! The accounting: how many of the items that were taken in have ended, and how.
 
-/// How the items of a batch ended.
+/// How many items of a batch ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
     /// The work returned.
     pub(crate) completed: usize,
     /// The work panicked or returned an error, or the failure came from an earlier stage.
     pub(crate) failed: usize,
-    /// The work never began, or gave up when it saw that it was stopped.
+    /// The work never began, or returned `Stopped` because its item was cancelled.
     pub(crate) skipped: usize,
 }
 
-/// Counts of items. `taken` equals [`accounted`](Self::accounted) after every call.
+/// Counts of items. After every call, `taken` equals [`accounted`](Self::accounted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     pub(crate) taken: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes `items` from the source; the index of the first one is returned.
+    /// Takes `items` in; returns the index of the first.
     pub(crate) fn take(&mut self, items: usize) -> u64 {
         let first = self.taken;
         self.taken += items as u64;
@@ -30,7 +30,7 @@ impl Ledger {
         first
     }
 
-    /// The items that are somewhere: ended in one way or another, or in flight.
+    /// The items that have ended or are in flight.
     pub(crate) fn accounted(&self) -> u64 {
         self.completed + self.failed + self.skipped + self.in_flight as u64
     }

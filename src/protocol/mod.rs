@@ -1,5 +1,5 @@
-//! Everything that a pipeline or a pool decides, as plain state without threads, clocks or actors. `README.md` beside this
-//! file tells the protocol as a whole.
+//! The decisions of a pipeline or a pool, as plain state without threads, clocks or actors. `README.md` in this folder
+//! describes the protocol as a whole.
 
 mod admission;
 mod batch_size;
@@ -20,32 +20,33 @@ pub(crate) use reorder_buffer::ReorderBuffer;
 pub(crate) use window::{bytes_of, default_window};
 
 use batch_size::Sizer;
-use ending::Outlet;
+use ending::Delivery;
 use fifo::Fifo;
 use service_time::ServiceTime;
 
-/// Whether items are still taken in.
+/// Which items a run still takes in and begins. A phase is only ever followed by a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// The source is polled, or submits are taken, while there is credit.
+    /// Items are taken from the source, or from submits, while there are permits.
     Running,
-    /// The source ended, or a drain was asked for: nothing more is taken in, what is in flight runs.
+    /// The source ended, or a drain was requested: no item is taken in, items in flight run.
     Draining,
-    /// Nothing more is taken in, and what has not begun is skipped.
+    /// No item is taken in, and items that have not begun are skipped.
     Stopped,
 }
 
-/// The state that whoever takes items in, the workers' permits and the consumer share.
+/// The state shared by the admitting side, the workers' permits and the consumer.
 #[derive(Clone, Debug)]
 pub(crate) struct Protocol {
     workers: usize,
+    /// Permits in all: the most items in flight.
     window: usize,
     phase: Phase,
-    /// How it ends; says something once the phase has moved on.
+    /// How the run ends. Meaningless while it is running.
     ending: Ending,
-    outlet: Outlet,
+    delivery: Delivery,
     ledger: Ledger,
-    /// Batches queued or running.
+    /// Batches that are queued or running.
     outstanding: usize,
     sizer: Sizer,
     service: ServiceTime,
@@ -58,7 +59,7 @@ impl Protocol {
             window,
             phase: Phase::Running,
             ending: Ending::Complete,
-            outlet: Outlet::Stream,
+            delivery: Delivery::Stream,
             ledger: Ledger::default(),
             outstanding: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
@@ -66,58 +67,58 @@ impl Protocol {
         }
     }
 
-    /// Of a run that only passes items on: it counts them and knows how it ends. No window bounds what it takes, since it
-    /// takes no more than was asked for.
+    /// The protocol of a run that only passes items on, and so counts them and records how it ends. Its window has no bound:
+    /// it takes an item only when its consumer polls for one.
     pub(crate) fn without_workers() -> Self {
         Self::new(1, usize::MAX, BatchSize::Fixed(1), 0)
     }
 
-    /// How many items the source may be asked for now. 0 means: wait until a batch finishes or the consumer takes one.
+    /// How many items the source may be asked for now. 0 means: wait until a batch completes or permits are released.
     pub(crate) fn demand(&self) -> usize {
         if self.phase != Phase::Running
             || self.outstanding >= self.workers.saturating_mul(self.sizer.depth(&self.service))
         {
             return 0;
         }
-        let credit = self.window - self.ledger.in_flight;
+        let permits = self.window - self.ledger.in_flight;
         let size = self.sizer.size(&self.service);
-        // A scrap of credit is worth a batch only when a worker would idle otherwise.
-        if credit < size && self.outstanding >= self.workers { 0 } else { credit.min(size) }
+        // A batch smaller than planned costs as much to hand over as a full one, so it must keep a worker from idling.
+        if permits < size && self.outstanding >= self.workers { 0 } else { permits.min(size) }
     }
 
-    /// Hands a batch of `items` out; returns the index of its first item.
+    /// Takes a batch of `items` in, to be queued for the workers; returns the index of its first item.
     pub(crate) fn hand_out(&mut self, items: usize) -> u64 {
         debug_assert!(items <= self.window - self.ledger.in_flight, "the window was exceeded");
         self.outstanding += 1;
         self.ledger.take(items)
     }
 
-    /// Takes one item in that came by itself, if there is credit for it; returns its index.
+    /// Takes one submitted item in, if there is a permit for it; returns its index.
     pub(crate) fn admit(&mut self) -> Option<u64> {
-        let credit = self.phase == Phase::Running && self.ledger.in_flight < self.window;
-        credit.then(|| self.hand_out(1))
+        let has_permit = self.phase == Phase::Running && self.ledger.in_flight < self.window;
+        has_permit.then(|| self.hand_out(1))
     }
 
-    /// A batch was cut in two, and the second part will be queued again.
+    /// Counts the second part of a batch that was split, which is queued again, as a batch of its own.
     pub(crate) fn split(&mut self) {
         self.outstanding += 1;
     }
 
-    /// A batch is neither queued nor running any more. `measured` tells how many of its items ran, and for how long.
+    /// Completes a batch: it is no longer queued or running. `measured` is how many of its items ran, and for how long.
     pub(crate) fn complete(&mut self, measured: Option<(usize, Duration)>) {
-        debug_assert!(self.outstanding > 0, "a batch finished twice");
+        debug_assert!(self.outstanding > 0, "a batch completed twice");
         self.outstanding -= 1;
         if let Some((items, busy)) = measured {
             self.service.observe(items, busy);
         }
     }
 
-    /// The consumer took a finished batch, or the batch was given up: its credit is free again.
+    /// Releases the permits of items that ended: the consumer took their results, or they were cancelled.
     pub(crate) fn release(&mut self, ends: Ends) {
         self.ledger.release(ends);
     }
 
-    /// Nothing will be handed out any more, and nothing is queued or running.
+    /// Returns true if no batch is queued or running, and none will be handed out.
     pub(crate) fn is_finished(&self) -> bool {
         self.phase != Phase::Running && self.outstanding == 0
     }
@@ -138,11 +139,11 @@ impl Protocol {
         self.service.mean()
     }
 
-    /// How long an item that comes now waits until it begins, if `queued` of those handed out and `waiting` others have
-    /// not begun either.
+    /// How long an item submitted now would wait until it begins. Before it are `queued` items that have a permit, and
+    /// `waiting` items that have none. `None` before the first measurement.
     pub(crate) fn expected_wait(&self, queued: usize, waiting: usize) -> Option<Duration> {
         let running = self.outstanding.saturating_sub(queued);
-        self.service.wait(queued + waiting, running, self.workers)
+        self.service.expected_wait(queued + waiting, running, self.workers)
     }
 
     pub(crate) fn batch_size(&self) -> usize {

@@ -1,11 +1,11 @@
-//! Source order for whatever finishes out of order.
+//! Source order for batches that complete out of order.
 
 use std::collections::BTreeMap;
 
-/// Holds values that cover consecutive ranges of indices until every index before them was released.
+/// Holds values, each of which covers a range of indices, until every lower index has left.
 ///
-/// A range is known by its first index and its length, so a batch may be split on its way without a new numbering.
-/// Nothing here is bounded: the window is, and what waits here is inside it.
+/// A range is its first index and its length, so the parts of a batch that was split need no new numbers. The buffer has no
+/// bound of its own: the items in it are in flight, so the window bounds it.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<V> {
     next: u64,
@@ -19,12 +19,12 @@ impl<V> ReorderBuffer<V> {
 
     /// Adds the value that covers `first..first + items`.
     pub(crate) fn insert(&mut self, first: u64, items: usize, value: V) {
-        debug_assert!(first >= self.next, "index {first} was released already");
+        debug_assert!(first >= self.next, "index {first} has left already");
         let double = self.waiting.insert(first, (items, value));
-        debug_assert!(double.is_none(), "index {first} came twice");
+        debug_assert!(double.is_none(), "index {first} was inserted twice");
     }
 
-    /// The next value in order, if it is there.
+    /// Removes the next value in order, if it has been inserted.
     pub(crate) fn pop(&mut self) -> Option<V> {
         let entry = self.waiting.first_entry()?;
         if *entry.key() != self.next {
@@ -42,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_gap_holds_back_what_follows() {
+    fn a_value_waits_for_all_lower_indices() {
         let mut order = ReorderBuffer::new();
         order.insert(2, 1, 'c');
         assert_eq!(order.pop(), None);
@@ -67,14 +67,14 @@ mod tests {
             let mut arrivals = ranges.clone();
             arrivals.sort_by_key(|(first, _)| (first ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let mut order = ReorderBuffer::new();
-            let mut released = Vec::new();
+            let mut left = Vec::new();
             for (first, length) in arrivals {
                 order.insert(first, length, (first, length));
                 while let Some(range) = order.pop() {
-                    released.push(range);
+                    left.push(range);
                 }
             }
-            prop_assert_eq!(released, ranges);
+            prop_assert_eq!(left, ranges);
         }
     }
 }

@@ -1,28 +1,26 @@
-//! How long items take, as measured: what batches are sized by, and what a wait is expected to be.
+//! The service time: how long the work on an item takes, as measured. Batch sizes and expected waits are computed from it.
 
 use std::time::Duration;
 
-/// The items over which the long means look back, once so many were measured.
+/// How many items the slow means look back over.
 const HORIZON: u64 = 512;
 
-/// What an item keeps a worker busy for, in three means of the same measurements.
-///
-/// None of them knows of items that still run, and a long one is not measured before it ends.
+/// Three means of the same measurements, in nanoseconds per item. An item is measured when it has ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServiceTime {
     /// Items measured so far.
     measured: u64,
-    /// Nanoseconds: of all items at first, then of about the last [`HORIZON`].
+    /// Of all items while they are fewer than [`HORIZON`], then of about that many of the last.
     mean: f64,
-    /// Over the last few batches: it follows a rise at once.
+    /// Of the last few batches: it follows a rise at once.
     recent: f64,
-    /// As the mean, but the first batch weighs as much as [`HORIZON`] items: a long item among the first is remembered as
-    /// long as one that comes later.
+    /// Of about the last [`HORIZON`] items, from the start: the first batch weighs as much as so many items, so that a long
+    /// item among the first is remembered for as long as one that comes later.
     steady: f64,
 }
 
 impl ServiceTime {
-    /// `items` kept a worker busy for `busy`.
+    /// Adds a measurement: `items` kept a worker busy for `busy`.
     pub(crate) fn observe(&mut self, items: usize, busy: Duration) {
         if items == 0 {
             return;
@@ -48,21 +46,22 @@ impl ServiceTime {
         (self.measured > 0).then(|| Duration::from_nanos(self.mean.round() as u64))
     }
 
-    /// The nanoseconds to plan for an item with: the larger of a quick mean, which follows a rise at once, and a slow one,
-    /// which remembers that long items occur among short ones.
+    /// The time to plan with per item: the larger of the quick mean, which follows a rise at once, and the slow one, which
+    /// remembers that long items occur among short ones.
     pub(crate) fn planned_nanos(&self) -> Option<f64> {
         (self.measured > 0).then(|| self.recent.max(self.steady))
     }
 
-    /// How long the next item waits for a worker when `ahead` items wait before it and `running` keep workers busy. Where
-    /// all are busy, one of them becomes free after a mean time divided by their number, whatever they are at.
-    pub(crate) fn wait(&self, ahead: usize, running: usize, workers: usize) -> Option<Duration> {
+    /// How long the next item waits for a worker if `ahead` items wait before it and `running` items keep workers busy.
+    pub(crate) fn expected_wait(&self, ahead: usize, running: usize, workers: usize) -> Option<Duration> {
         let mean = self.mean()?;
         if ahead.saturating_add(running) < workers {
             return Some(Duration::ZERO);
         }
-        let turns = (ahead as f64 + 1.0) / workers as f64;
-        Some(Duration::try_from_secs_f64(mean.as_secs_f64() * turns).unwrap_or(Duration::MAX))
+        // All workers are busy. On average one of them becomes free every `mean / workers`.
+        let releases = ahead as f64 + 1.0;
+        let wait = mean.as_secs_f64() * releases / workers as f64;
+        Some(Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX))
     }
 }
 
@@ -75,7 +74,7 @@ mod tests {
     #[test]
     fn a_few_items_have_their_plain_mean() {
         let mut service = ServiceTime::default();
-        assert_eq!((service.mean(), service.wait(5, 2, 2)), (None, None));
+        assert_eq!((service.mean(), service.expected_wait(5, 2, 2)), (None, None));
         service.observe(0, MILLI);
         assert_eq!(service.mean(), None);
         service.observe(1, 4 * MILLI);
@@ -86,7 +85,7 @@ mod tests {
     #[test]
     fn an_item_is_planned_with_the_larger_of_a_quick_mean_and_a_slow_one() {
         let mut service = ServiceTime::default();
-        // Items and what each took; what one is expected to take then.
+        // Items, how long each took, and the time that is planned with then.
         let history = [
             (1, 100, 100.0),
             (512, 300, 200.0),  // both are half-way
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_is_forgotten() {
+    fn the_mean_forgets_old_measurements() {
         let mut service = ServiceTime::default();
         service.observe(10_000, 1_000_000 * MILLI);
         for _ in 0..10 * HORIZON {
@@ -111,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_as_long_as_the_line_over_the_workers() {
+    fn the_wait_grows_with_the_queue_and_shrinks_with_the_workers() {
         let mut service = ServiceTime::default();
         service.observe(1, 10 * MILLI);
-        assert_eq!(service.wait(0, 1, 2), Some(Duration::ZERO), "a worker is free");
-        assert_eq!(service.wait(1, 1, 2), Some(10 * MILLI), "the free one has its item already");
-        assert_eq!(service.wait(0, 2, 2), Some(5 * MILLI));
-        assert_eq!(service.wait(7, 2, 2), Some(40 * MILLI));
-        assert!(service.wait(usize::MAX - 2, 2, 2).is_some());
+        assert_eq!(service.expected_wait(0, 1, 2), Some(Duration::ZERO), "a worker is free");
+        assert_eq!(service.expected_wait(1, 1, 2), Some(10 * MILLI), "the free worker takes the item ahead");
+        assert_eq!(service.expected_wait(0, 2, 2), Some(5 * MILLI));
+        assert_eq!(service.expected_wait(7, 2, 2), Some(40 * MILLI));
+        assert!(service.expected_wait(usize::MAX - 2, 2, 2).is_some());
     }
 }

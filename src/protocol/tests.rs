@@ -1,4 +1,4 @@
-//! Random runs of the protocol without any actor: batches finish and are taken in any order.
+//! Random sequences of steps of the protocol, without actors: batches complete and are taken in any order.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ const MICRO: Duration = Duration::from_micros(1);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// The generator asks the source, which gives at most so many.
+    /// The generator asks the source, which has at most so many items.
     Pull(usize),
-    /// One of the batches handed out finishes; so many nanoseconds an item.
-    Finish(usize, u64),
-    /// One of the batches handed out is cut.
+    /// One of the outstanding batches completes; so many nanoseconds per item.
+    Complete(usize, u64),
+    /// One of the outstanding batches is split.
     Split(usize),
-    /// The consumer takes one of the finished batches.
+    /// The consumer takes one of the completed batches.
     Take(usize),
     Drain,
     Stop,
@@ -30,7 +30,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (1usize..2000).prop_map(Step::Pull),
-        6 => (any::<usize>(), 1u64..20_000_000).prop_map(|(which, nanos)| Step::Finish(which, nanos)),
+        6 => (any::<usize>(), 1u64..20_000_000).prop_map(|(which, nanos)| Step::Complete(which, nanos)),
         1 => any::<usize>().prop_map(Step::Split),
         6 => any::<usize>().prop_map(Step::Take),
         1 => Just(Step::Drain),
@@ -43,28 +43,28 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn a_scrap_of_credit_is_worth_a_batch_only_to_an_idle_worker() {
+fn a_batch_smaller_than_planned_is_asked_for_only_while_a_worker_is_idle() {
     let mut protocol = Protocol::new(1, 10, BatchSize::Fixed(4), 8);
     protocol.hand_out(4);
     protocol.complete(Some((4, Duration::from_nanos(4))));
     assert_eq!(protocol.demand(), 4);
     protocol.hand_out(4);
-    assert_eq!(protocol.demand(), 0, "two items of credit, and the worker has a batch");
+    assert_eq!(protocol.demand(), 0, "two permits, and the worker has a batch");
     protocol.complete(Some((4, Duration::from_nanos(4))));
     assert_eq!(protocol.demand(), 2, "the worker would idle");
 }
 
 #[test]
-fn credit_for_exactly_a_batch_is_no_scrap() {
+fn a_batch_as_large_as_planned_is_asked_for_while_all_workers_are_busy() {
     let mut protocol = Protocol::new(1, 12, BatchSize::Fixed(4), 8);
     protocol.hand_out(4);
     protocol.complete(Some((4, Duration::from_nanos(4))));
     protocol.hand_out(4);
-    assert_eq!(protocol.demand(), 4, "so much is left, and the worker has a batch");
+    assert_eq!(protocol.demand(), 4, "permits for one more batch");
 }
 
 #[test]
-fn only_a_move_onward_is_one() {
+fn the_phase_only_moves_on() {
     let phases = [Phase::Running, Phase::Draining, Phase::Stopped];
     for (from, to) in phases.iter().flat_map(|from| phases.iter().map(move |to| (*from, *to))) {
         let mut protocol = Protocol::new(1, 1, BatchSize::Fixed(1), 8);
@@ -75,7 +75,7 @@ fn only_a_move_onward_is_one() {
 }
 
 #[test]
-fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
+fn the_wait_and_the_batch_size_follow_the_measured_service_time() {
     let mut protocol = Protocol::new(2, 100, BatchSize::Adaptive, 8);
     assert_eq!((protocol.mean_service(), protocol.expected_wait(0, 0), protocol.batch_size()), (None, None, 1));
     for _ in 0..64 {
@@ -84,23 +84,23 @@ fn what_was_measured_tells_the_wait_and_the_size_of_a_batch() {
         protocol.release(Ends { completed: 1, ..Ends::default() });
     }
     assert_eq!(protocol.mean_service(), Some(10 * MICRO));
-    assert_eq!(protocol.batch_size(), 2, "an eighth of what was measured, for two workers that grow");
+    assert_eq!(protocol.batch_size(), 2, "an eighth of the measured items, over two workers with two batches each");
 
-    // Six are handed out, of which four are queued; three others wait.
+    // Six items are outstanding, four of them queued; three others wait.
     (0..6).for_each(|_| _ = protocol.hand_out(1));
-    assert_eq!(protocol.expected_wait(4, 3), Some(40 * MICRO), "the eighth in turn, for two workers");
+    assert_eq!(protocol.expected_wait(4, 3), Some(40 * MICRO), "the eighth item, for two workers");
     assert_eq!(protocol.expected_wait(4, 0), Some(25 * MICRO));
-    // One that runs leaves a worker free.
+    // One item runs, so a worker is free.
     (0..5).for_each(|_| protocol.complete(None));
     assert_eq!(protocol.expected_wait(0, 0), Some(Duration::ZERO));
     assert_eq!(protocol.expected_wait(0, 1), Some(10 * MICRO));
 }
 
-/// The protocol with the batches that are on their way, as their sizes.
+/// The protocol, and the sizes of the batches in flight.
 struct World {
     protocol: Protocol,
-    handed_out: Vec<usize>,
-    finished: Vec<usize>,
+    outstanding: Vec<usize>,
+    completed: Vec<usize>,
 }
 
 impl World {
@@ -111,44 +111,44 @@ impl World {
                 if demand > 0 {
                     let items = demand.min(ready);
                     self.protocol.hand_out(items);
-                    self.handed_out.push(items);
+                    self.outstanding.push(items);
                 }
             }
-            Step::Finish(which, nanos) if !self.handed_out.is_empty() => {
-                let items = self.handed_out.swap_remove(which % self.handed_out.len());
+            Step::Complete(which, nanos) if !self.outstanding.is_empty() => {
+                let items = self.outstanding.swap_remove(which % self.outstanding.len());
                 self.protocol.complete(Some((items, Duration::from_nanos(nanos * items as u64))));
-                self.finished.push(items);
+                self.completed.push(items);
             }
-            Step::Split(which) if !self.handed_out.is_empty() => {
-                let which = which % self.handed_out.len();
-                let items = self.handed_out[which];
+            Step::Split(which) if !self.outstanding.is_empty() => {
+                let which = which % self.outstanding.len();
+                let items = self.outstanding[which];
                 if items > 1 {
                     self.protocol.split();
-                    self.handed_out[which] = items / 2;
-                    self.handed_out.push(items - items / 2);
+                    self.outstanding[which] = items / 2;
+                    self.outstanding.push(items - items / 2);
                 }
             }
-            Step::Take(which) if !self.finished.is_empty() => {
-                let items = self.finished.swap_remove(which % self.finished.len());
+            Step::Take(which) if !self.completed.is_empty() => {
+                let items = self.completed.swap_remove(which % self.completed.len());
                 self.protocol.release(Ends { completed: items, ..Ends::default() });
             }
             Step::Drain => _ = self.protocol.advance(Phase::Draining),
             Step::Stop => _ = self.protocol.advance(Phase::Stopped),
             Step::SourceEnds => _ = self.protocol.source_ended(Ending::Complete),
-            Step::SeeEnd if self.protocol.is_finished() && self.finished.is_empty() => self.protocol.end_seen(),
-            Step::Leave => _ = self.protocol.abandoned(),
-            Step::SeeEnd | Step::Finish(..) | Step::Split(_) | Step::Take(_) => {}
+            Step::SeeEnd if self.protocol.is_finished() && self.completed.is_empty() => self.protocol.end_seen(),
+            Step::Leave => _ = self.protocol.consumer_left(),
+            Step::SeeEnd | Step::Complete(..) | Step::Split(_) | Step::Take(_) => {}
         }
     }
 
-    fn on_their_way(&self) -> usize {
-        self.handed_out.iter().chain(&self.finished).sum()
+    fn in_flight(&self) -> usize {
+        self.outstanding.iter().chain(&self.completed).sum()
     }
 }
 
 proptest! {
     #[test]
-    fn no_run_breaks_the_window_the_accounting_or_the_end(
+    fn no_sequence_of_steps_breaks_the_window_the_accounting_or_the_end(
         workers in 1usize..6,
         window in 1usize..5000,
         fixed in prop::option::of(1usize..100),
@@ -156,7 +156,7 @@ proptest! {
     ) {
         let batch = fixed.map_or(BatchSize::Adaptive, |items| BatchSize::Fixed(items.min(window)));
         let protocol = Protocol::new(workers, window, batch, 8);
-        let mut world = World { protocol, handed_out: Vec::new(), finished: Vec::new() };
+        let mut world = World { protocol, outstanding: Vec::new(), completed: Vec::new() };
         let mut stopped = false;
         let (mut cut_off_by, mut ended) = (None, None);
         for step in steps {
@@ -166,7 +166,7 @@ proptest! {
             let before = world.protocol.ledger().taken;
             world.step(step);
             let ledger = world.protocol.ledger();
-            prop_assert_eq!(ledger.in_flight, world.on_their_way());
+            prop_assert_eq!(ledger.in_flight, world.in_flight());
             prop_assert!(ledger.in_flight <= window);
             prop_assert_eq!((ledger.taken, ledger.failed, ledger.skipped), (ledger.accounted(), 0, 0));
             prop_assert!(!stopped || (world.protocol.demand() == 0 && ledger.taken == before));
@@ -174,20 +174,20 @@ proptest! {
             prop_assert!(ended.is_none() || ended == end, "an end changed: {:?}, {:?}", ended, end);
             ended = end;
             match end {
-                Some(Ending::Stopped) => prop_assert!(stopped && world.handed_out.is_empty()),
+                Some(Ending::Stopped) => prop_assert!(stopped && world.outstanding.is_empty()),
                 Some(Ending::Complete) => {
-                    prop_assert!(matches!(cut_off_by, Some(Step::SourceEnds)) && world.on_their_way() == 0);
+                    prop_assert!(matches!(cut_off_by, Some(Step::SourceEnds)) && world.in_flight() == 0);
                 }
                 Some(Ending::Drained) => {
-                    prop_assert!(matches!(cut_off_by, Some(Step::Drain)) && world.on_their_way() == 0);
+                    prop_assert!(matches!(cut_off_by, Some(Step::Drain)) && world.in_flight() == 0);
                 }
                 None => {}
             }
-            prop_assert_eq!(world.protocol.is_finished(), stopped && world.handed_out.is_empty());
-            // Somebody can always move: the generator, a worker or the consumer.
-            prop_assert!(stopped || world.protocol.demand() > 0 || world.on_their_way() > 0);
+            prop_assert_eq!(world.protocol.is_finished(), stopped && world.outstanding.is_empty());
+            // Progress: the generator, a worker or the consumer can take a step.
+            prop_assert!(stopped || world.protocol.demand() > 0 || world.in_flight() > 0);
             // No worker idles for want of a batch while there is credit.
-            let idle = world.handed_out.len() < workers && ledger.in_flight < window;
+            let idle = world.outstanding.len() < workers && ledger.in_flight < window;
             prop_assert!(stopped || !idle || world.protocol.demand() > 0);
         }
     }

@@ -30,7 +30,7 @@ impl Ending {
         if let Some(error) = run.state.error() {
             return Self::Failed(error.clone());
         }
-        let seen = run.state.protocol().seen();
+        let seen = run.state.protocol().ending_seen();
         match seen {
             Some(protocol::Ending::Complete) => Self::Complete,
             Some(protocol::Ending::Drained) => Self::Drained,
