@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 
 use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
-use crate::pool::open::Open;
+use crate::pool::queue::SharedHandle;
 use crate::pool::request::{Answered, Channel, Fed};
 use crate::protocol::Position;
 use crate::util::waker::CaughtWaker;
 
-pub(super) fn channel<I, O>(pool: &Arc<Open<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
+pub(super) fn channel<I, O>(pool: &Arc<SharedHandle<I, O>>) -> (PoolSink<I, O>, PoolStream<I, O>)
 where
     I: Send + 'static,
     O: Send + 'static,
@@ -34,7 +34,7 @@ where
 /// Each item that it took is answered by the stream, also one that a closed pool sends back. Closing or dropping the sink
 /// ends the stream after the last answer.
 pub struct PoolSink<I: Send + 'static, O: Send + 'static> {
-    pool: Arc<Open<I, O>>,
+    pool: Arc<SharedHandle<I, O>>,
     /// `None` once it was closed.
     fed: Option<Fed<I, O>>,
     /// The item that waits for credit.
@@ -101,7 +101,7 @@ impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolSink<I, O> {
 /// [`Job::is_stopped`](crate::Job::is_stopped).
 #[must_use = "dropping the stream gives up what the sink took"]
 pub struct PoolStream<I: Send + 'static, O: Send + 'static> {
-    pool: Arc<Open<I, O>>,
+    pool: Arc<SharedHandle<I, O>>,
     channel: Arc<Channel>,
     answers: mpsc::UnboundedReceiver<Answered<I, O>>,
     ended: bool,

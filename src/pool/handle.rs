@@ -15,8 +15,7 @@ use crate::error::PipelineError;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
 use crate::pool::item::Submitted;
-use crate::pool::open::Open;
-use crate::pool::queue::Queue;
+use crate::pool::queue::{Queue, SharedHandle};
 use crate::pool::request::Reply;
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
@@ -106,12 +105,12 @@ use crate::stop::StopHandle;
 /// # }).unwrap();
 /// ```
 pub struct Pool<I: Send + 'static, O: Send + 'static> {
-    open: Arc<Open<I, O>>,
+    open: Arc<SharedHandle<I, O>>,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     pub(super) fn new(queue: &Arc<Queue<I, O>>) -> Self {
-        Self { open: Arc::new(Open { run: queue.run(), queue: Arc::clone(queue) }) }
+        Self { open: Arc::new(SharedHandle { run: queue.run(), queue: Arc::clone(queue) }) }
     }
 
     /// Submits an item: it takes its place in the admission queue at once, and the future waits for credit and then for the result.

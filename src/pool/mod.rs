@@ -9,7 +9,6 @@ mod handle;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod item;
-mod open;
 mod queue;
 mod request;
 mod submission;

@@ -259,6 +259,20 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
     }
 }
 
+/// Held by everything through which items or results may still pass: the pool's clones, submits, sinks and streams. When
+/// the last of them is gone, the pool is closed.
+pub(super) struct SharedHandle<I: Send + 'static, O: Send + 'static> {
+    pub(super) run: Run,
+    pub(super) queue: Arc<Queue<I, O>>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Drop for SharedHandle<I, O> {
+    fn drop(&mut self) {
+        // Like a source that has no more: nothing is left to submit with.
+        self.run.source_ended();
+    }
+}
+
 /// The place of what was fed into the same channel before this.
 fn before<I, O>(leaving: &Left<Submitted<I, O>, Accepted<I, O>>) -> Option<Position> {
     let (Left::Waiting(submitted) | Left::Queued(Accepted { submitted, .. })) = leaving;

@@ -14,7 +14,7 @@ use tokio::task::unconstrained;
 use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::item::stopped;
-use crate::pool::open::Open;
+use crate::pool::queue::SharedHandle;
 use crate::pool::request::Answer;
 use crate::protocol::Position;
 use crate::util::panic::discard;
@@ -37,13 +37,22 @@ pub struct Submission<I: Send + 'static, O: Send + 'static> {
 }
 
 enum State<I: Send + 'static, O: Send + 'static> {
-    Pending { pool: Arc<Open<I, O>>, position: Position, answer: oneshot::Receiver<Answer<I, O>>, waker: CaughtWaker },
+    Pending {
+        pool: Arc<SharedHandle<I, O>>,
+        position: Position,
+        answer: oneshot::Receiver<Answer<I, O>>,
+        waker: CaughtWaker,
+    },
     Refused(SubmitError<I>),
     Done,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
-    pub(super) fn pending(pool: &Arc<Open<I, O>>, position: Position, answer: oneshot::Receiver<Answer<I, O>>) -> Self {
+    pub(super) fn pending(
+        pool: &Arc<SharedHandle<I, O>>,
+        position: Position,
+        answer: oneshot::Receiver<Answer<I, O>>,
+    ) -> Self {
         Self { state: State::Pending { pool: Arc::clone(pool), position, answer, waker: CaughtWaker::default() } }
     }
 
