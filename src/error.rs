@@ -1,4 +1,4 @@
-//! What can go wrong: a pipeline that can't start, an item that failed, a pipeline that is gone.
+//! The errors: of a start, of a single item, and of a whole pipeline or pool.
 
 use std::error::Error;
 use std::fmt;
@@ -9,20 +9,21 @@ use thiserror::Error;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::util::panic::discard;
 
-/// Any error of a user's work.
+/// The error type of the work: any error that can be sent between threads.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why a pipeline or a pool did not start. Nothing was taken from the source.
 ///
-/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the variant's name in
-/// snake case, as `no_system`, and the causes are the texts of its [`source`](Error::source)s.
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the
+/// variant's name in snake case, such as `no_system`, and the causes are the texts of its [`source`](Error::source)s.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The number of workers, as in [`FanOut::workers`](crate::FanOut::workers), was 0 or more than [`MAX_WORKERS`](crate::MAX_WORKERS).
+    /// The number of workers, set by [`FanOut::workers`](crate::FanOut::workers) for example, was 0 or more than
+    /// [`MAX_WORKERS`](crate::MAX_WORKERS).
     #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = MAX_WORKERS)]
     Workers(usize),
-    /// The window, as in [`FanOut::window`](crate::FanOut::window), was 0.
+    /// The window, set by [`FanOut::window`](crate::FanOut::window) for example, was 0.
     #[error("window is 0: at least 1 item must be allowed in flight")]
     Window,
     /// [`FanOut::batch`](crate::FanOut::batch) was 0 or larger than the window.
@@ -30,105 +31,106 @@ pub enum StartError {
     Batch {
         /// The batch size asked for.
         batch: usize,
-        /// The window asked for, or the default.
+        /// The window asked for, or the default one.
         window: usize,
     },
-    /// The stack size, as in [`FanOut::stack_size`](crate::FanOut::stack_size), was out of its range.
+    /// The stack size, set by [`FanOut::stack_size`](crate::FanOut::stack_size) for example, was out of range.
     #[error("stack_size is {0} bytes: a worker's stack has at least {min} bytes and at most {max}", min = MIN_STACK, max = MAX_STACK)]
     StackSize(usize),
-    /// The name for the threads holds a NUL byte.
+    /// The name for the worker threads has a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
-    /// This thread is no actix arbiter, or its event loop doesn't run.
+    /// This thread is not an actix arbiter, or its event loop does not run.
     #[error(
         "no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]` or an \
          actor; under tokio, as in `#[tokio::main]`, give a System a thread of its own and start there with \
-         `system.arbiter().spawn_fn`: the documentation of actix_fan, \"Where it may be started\", has the lines"
+         `system.arbiter().spawn_fn`: see \"Where it can be started\" in the documentation of actix_fan"
     )]
     NoSystem,
     /// The System of this thread was stopped.
     #[error("the actix System of this thread was stopped")]
     SystemStopped,
-    /// The operating system refused a thread for the pool. There must be room for one thread more than there are workers.
+    /// The operating system refused to start a worker thread. It must allow one thread more than there are workers.
     #[error("could not start worker thread {worker} of {workers}")]
     Thread {
         /// The worker whose thread was refused, from 0.
         worker: usize,
-        /// How many workers the pool was to have.
+        /// The number of workers asked for.
         workers: usize,
-        /// The operating system's answer.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// Why a pipeline or a pool ended without being asked to: a pipeline before its source did, a pool before it was closed.
+/// The error that ended a pipeline before its source ended, or a pool before it was closed.
 ///
-/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the variant's name in
-/// snake case, as `source_panicked`, and the causes are the texts of its [`source`](Error::source)s.
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the
+/// variant's name in snake case, such as `source_panicked`, and the causes are the texts of its
+/// [`source`](Error::source)s.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipelineError {
     /// The actix System, or the arbiter that the pipeline was started on, stopped first.
     #[error("the actix System stopped before the pipeline did")]
     SystemStopped,
-    /// It has not ended: one of its own workers was to wait for its end, and would have waited for itself.
-    #[error(
-        "awaited by one of its own workers, which would wait for itself: close or stop it there, and wait elsewhere"
-    )]
+    /// The end of a pipeline or pool was awaited on one of its own worker threads, which would wait for itself. The
+    /// pipeline or pool has not ended.
+    #[error("awaited on one of its own worker threads, which would wait for itself: await it on another thread")]
     OwnWorker,
-    /// An actor, or what stands behind it, ended too early though the System and the arbiter go on: it panicked, and the
-    /// panic hook has said where.
-    #[error("{actor} ended before the pipeline did, though the actix System goes on: it panicked")]
+    /// An actor or the worker threads panicked and ended, while the System and the arbiter still run. The panic hook
+    /// has printed where.
+    #[error("{actor} panicked and ended before the pipeline did")]
     ActorLost {
-        /// What was lost: `the generator`, `the aggregator`, `the worker pool` or `the keeper of the pool`.
+        /// What ended: `the generator`, `the aggregator`, `the worker pool` or `the keeper of the pool`.
         actor: &'static str,
     },
-    /// The operating system refused a worker's thread after there had been room for it when the pipeline or the pool was
-    /// started. Where there is no room from the beginning, that is a [`StartError::Thread`].
+    /// The operating system refused to start a worker thread, although it had allowed as many when the start tested for
+    /// it. If it refuses in that test, the start fails with [`StartError::Thread`].
     #[error("worker thread {worker} of {workers} could not be started: {message}")]
     WorkerThread {
         /// The worker whose thread was refused, from 0.
         worker: usize,
-        /// How many workers there were to be.
+        /// The number of workers asked for.
         workers: usize,
-        /// Why it was refused.
+        /// The error of the operating system.
         message: String,
     },
-    /// The source panicked. What it gave before was worked on.
+    /// The source panicked. The items that it yielded before were processed.
     #[error("the source panicked: {message}")]
     SourcePanicked {
         /// The message of the panic.
         message: String,
     },
-    /// The factory panicked again and again when a worker's `Work` was to be built.
-    #[error("the worker factory panicked {attempts} times in a row, at last with: {message}")]
+    /// The factory panicked several times in a row when a worker thread built its `Work`.
+    #[error("the worker factory panicked {attempts} times in a row, the last time with: {message}")]
     WorkerFactory {
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
         /// The message of the last panic.
         message: String,
     },
-    /// The actor that results were delivered to is gone.
+    /// The actor that results were delivered to has stopped.
     #[error("the recipient of the results stopped before the pipeline did")]
     RecipientGone,
 }
 
-/// What a [`Work`](crate::Work) returns for an item that it gave up because [`Job::is_stopped`](crate::Job::is_stopped)
-/// turned true: the item ends as skipped, without a failure. From an item that was not stopped it is an error like any
-/// other.
+/// The error that a [`Work`](crate::Work) returns when it ends an item early because
+/// [`Job::is_stopped`](crate::Job::is_stopped) returned true. The item then counts as skipped, not as failed. Returned
+/// for an item that was not stopped, it is an error like any other.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("given up because it was stopped")]
+#[error("cancelled because it was stopped")]
 pub struct Stopped;
 
 /// Why there is no result for an item.
 ///
-/// The error names the item's place in the source, from 0: [`index`](Self::index). It is one pointer wide, so that a
+/// It has the item's position in the source, from 0: [`index`](Self::index). Its size is one pointer, so that a
 /// `Result<u64, ItemError>` stays small.
 ///
 /// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"index":3,"causes":[TEXT]}`, where KIND is
-/// `panicked`, `failed`, `source_failed` or `pipeline_ended`, and the causes are the texts of its [`source`](Error::source)s.
-/// These and the messages of panics may say more than a stranger should know.
+/// `panicked`, `failed`, `source_failed` or `pipeline_ended`, and the causes are the texts of its
+/// [`source`](Error::source)s. Causes and panic messages may hold internal details: do not send them to untrusted
+/// clients.
 pub struct ItemError(Box<Inner>);
 
 struct Inner {
@@ -138,7 +140,7 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Failures are dropped where a panic would take an actor with it.
+        // Errors of the work are dropped on actors' threads, where a panic in their `Drop` would end the actor.
         match mem::replace(&mut self.cause, Cause::Panicked(String::new())) {
             Cause::Failed(error) | Cause::Source(error) => discard(error),
             Cause::Panicked(_) | Cause::Lost(_) => {}
@@ -174,12 +176,13 @@ impl ItemError {
         Self(Box::new(Inner { index, cause }))
     }
 
-    /// The place of the item in the source, or in the order in which a pool took items in, from 0. In a chain of stages it is the source of the stage that failed.
+    /// The position of the item in the source, or in the order in which a pool admitted items, from 0. In a chain of
+    /// stages it is the position in the source of the stage that failed.
     pub fn index(&self) -> u64 {
         self.0.index
     }
 
-    /// The message of the panic, when the work panicked.
+    /// The message of the panic, if the work panicked.
     pub fn panic_message(&self) -> Option<&str> {
         match &self.0.cause {
             Cause::Panicked(message) => Some(message),
@@ -187,7 +190,7 @@ impl ItemError {
         }
     }
 
-    /// The error that the work returned for this item.
+    /// The error that the work returned for this item, if it did.
     pub fn work_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.0.cause {
             Cause::Failed(error) => Some(&**error),
@@ -195,7 +198,7 @@ impl ItemError {
         }
     }
 
-    /// The error that stood in the source in this item's place.
+    /// The error that the source yielded in place of this item, if it did.
     pub fn source_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.0.cause {
             Cause::Source(error) => Some(&**error),
@@ -203,10 +206,13 @@ impl ItemError {
         }
     }
 
-    /// The end of the whole pipeline, when that is why this item and all after it were never taken from the source: the
-    /// stream's last item then, which stands for no item that failed and is in no count of them.
-    /// [`FanIn::finished`](crate::FanIn::finished) and [`StopHandle::finished`](crate::StopHandle::finished) return it
-    /// even when this item was passed over.
+    /// The error that ended the whole pipeline, if that is why this item and all after it were not taken from the
+    /// source.
+    ///
+    /// Such an `ItemError` is the last item of the stream. No item failed, so it is not counted in
+    /// [`Stats::failed`](crate::Stats::failed). [`FanIn::finished`](crate::FanIn::finished) and
+    /// [`StopHandle::finished`](crate::StopHandle::finished) return the same error, even if the consumer ignored this
+    /// item.
     pub fn pipeline_error(&self) -> Option<&PipelineError> {
         match &self.0.cause {
             Cause::Lost(error) => Some(error),
@@ -251,8 +257,8 @@ impl Error for ItemError {
     }
 }
 
-/// The texts of an error and of its causes, the error's own first. They may be the work's, and may panic: such a one is the
-/// last.
+/// The texts of an error and of its causes, the error's own first. They may come from the user's work and panic: then
+/// the list ends with a note that has the panic's message.
 #[cfg(feature = "serde")]
 pub(crate) fn texts(error: &dyn Error) -> Vec<String> {
     let mut texts = Vec::new();

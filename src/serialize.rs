@@ -1,8 +1,9 @@
-//! Numbers and errors as programs outside read them: [`Serialize`], with the feature `serde`.
+//! [`Serialize`] for numbers and errors, with the feature `serde`.
 //!
-//! The names are part of the interface, as those of the fields and variants are. They are written here by hand, so that the
-//! library needs no more of serde than its traits; each match and each pattern is exhaustive, so that whatever is added
-//! gets a name. A duration is a number of seconds, and its name says so.
+//! The serialized names are part of the public interface, like those of fields and variants. The implementations are
+//! written by hand, so that the library needs only serde's traits. Each match and each pattern is exhaustive, so that a
+//! new field or variant does not compile without a name. A duration is a number of seconds, and its name ends in
+//! `_seconds`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn stats_have_the_names_of_their_fields_and_seconds_say_that_they_are() {
+    fn stats_have_the_names_of_their_fields_and_durations_are_in_seconds() {
         let mut stats = Stats::default();
         assert_json(
             &stats,
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_its_word_or_says_what_failed() {
+    fn an_end_is_one_word_or_holds_the_error() {
         for end in [End::Complete, End::Drained, End::Stopped] {
             assert_json(&end, json!(end.to_string()));
         }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_error_has_its_index_and_each_level_of_its_cause_once() {
+    fn an_item_error_has_its_index_and_each_of_its_causes_once() {
         assert_json(
             ItemError::panicked(3, "boom".into()),
             json!({"error": "item 3 panicked: boom", "kind": "panicked", "index": 3, "causes": []}),
@@ -230,19 +231,19 @@ mod tests {
             ItemError::failed(4, cause.into()),
             json!({"error": "item 4 failed", "kind": "failed", "index": 4, "causes": ["disk full"]}),
         );
-        let source = ItemError::source_failed(5, "line 6 is no number".into());
+        let source = ItemError::source_failed(5, "line 6 is not a number".into());
         assert_json(
             &source,
             json!({
                 "error": "the source failed at item 5", "kind": "source_failed", "index": 5,
-                "causes": ["line 6 is no number"],
+                "causes": ["line 6 is not a number"],
             }),
         );
-        // As one in a chain of stages does.
+        // The error of a chain's first stage, passed on by the second.
         let chained = ItemError::failed(7, Box::new(source));
         assert_eq!(
             serde_json::to_value(chained).unwrap()["causes"],
-            json!(["the source failed at item 5", "line 6 is no number"])
+            json!(["the source failed at item 5", "line 6 is not a number"])
         );
         assert_json(
             ItemError::lost(8, PipelineError::SystemStopped),
@@ -253,7 +254,7 @@ mod tests {
         );
     }
 
-    /// Its text panics, and so does its cause.
+    /// An error whose `Display` and `source` panic.
     #[derive(Debug)]
     struct Broken;
 
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_whose_text_panics_is_said_to() {
+    fn a_cause_whose_text_panics_is_replaced_by_a_note() {
         let error = serde_json::to_value(ItemError::failed(0, Box::new(Broken))).unwrap();
         assert_eq!(error["causes"], json!(["an error whose text panicked: no text"]));
     }
@@ -319,7 +320,7 @@ mod tests {
             SubmitError::Lost { item: None, error: PipelineError::SystemStopped },
         ];
         assert_eq!(submit.map(kind).join(" "), "full closed own_pool stopped lost");
-        // An item's own failure is told as such.
+        // The failure of the item is serialized as its `ItemError`.
         let failed = || ItemError::panicked(1, "boom".into());
         assert_json(SubmitError::<()>::Failed(failed()), serde_json::to_value(failed()).unwrap());
     }

@@ -7,54 +7,54 @@ use actix::Message;
 use crate::end::End;
 use crate::protocol::Ledger;
 
-/// Where every item is, and what the workers did, at one instant.
+/// The number of items in each state, and what the workers did, at one instant.
 ///
 /// `taken = completed + failed + skipped + in_flight` holds in every `Stats`: see [`accounted`](Self::accounted). Items
-/// move by the batch that they travel in: they leave `in_flight` when the consumer has taken the last result of their
+/// are counted by the batch: those of a batch leave `in_flight` when the consumer has taken the last result of that
 /// batch.
 ///
-/// With the feature `serde` it is `Serialize`: an object with these fields under their names, but `mean_service_seconds`
-/// and `elapsed_seconds` for the two durations, which are numbers of seconds.
+/// With the feature `serde` it is `Serialize`: an object with these fields under their names, except the two durations,
+/// which are numbers of seconds under the names `mean_service_seconds` and `elapsed_seconds`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Items taken from the source, or taken in by a pool: those that got credit.
+    /// Items taken from the source, or admitted by a pool: those that got a permit.
     pub taken: u64,
-    /// Items whose work returned. Their results may still have been dropped with the stream: see `emitted`.
+    /// Items whose work returned. Their results may have been dropped with the stream: see `emitted`.
     pub completed: u64,
-    /// Items whose work panicked or returned an error, or that came as a failure from the source.
+    /// Items whose work panicked or returned an error, and errors that the source yielded.
     pub failed: u64,
-    /// Items whose work never began, or gave up ([`Stopped`](crate::Stopped)), because the pipeline or the pool was
-    /// stopped, or because whoever submitted the item waits no more.
+    /// Items that were cancelled, since the pipeline or the pool was stopped, or since the caller that submitted the
+    /// item dropped its future: their work never began, or returned [`Stopped`](crate::Stopped).
     pub skipped: u64,
-    /// Items queued, running, or finished and not yet taken by the consumer. Never more than the window. A submitted item
-    /// leaves when its work has ended; one fed into a [`PoolSink`](crate::PoolSink) when its result is taken, be that
-    /// after [`Pool::drain`](crate::Pool::drain).
+    /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window. An
+    /// item that was submitted to a pool is in flight until its work has ended; an item sent into a
+    /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::drain`](crate::Pool::drain).
     pub in_flight: usize,
-    /// Items in flight that no worker has begun, in a pool. A pipeline hands items out by the batch and counts them in
-    /// `in_flight` alone: there it is 0.
+    /// Items in flight of a pool that no worker has begun. Always 0 for a pipeline, which hands items out by the batch
+    /// and counts them in `in_flight` only.
     pub queued: usize,
-    /// Submits that wait for credit, in a pool: not taken yet, and not part of the sum above. In a pipeline the source
-    /// waits instead: 0.
+    /// Submissions to a pool that wait for a permit: not taken yet, and not part of the sum above. Always 0 for a
+    /// pipeline, which does not ask its source for an item before it has a permit.
     pub waiting: usize,
-    /// Results that the consumer or those who submitted got, failures not counted. Exact from the stream itself; seen from
-    /// elsewhere, as by a [`StopHandle`](crate::StopHandle), it may be 256 behind.
+    /// Results that the consumer, or the callers that submitted, have received, without failures. Exact from the stream
+    /// itself; from elsewhere, such as a [`StopHandle`](crate::StopHandle), it may be up to 256 too low.
     pub emitted: u64,
-    /// Items that the next batch would take.
+    /// The number of items that the next batch will have.
     pub batch_size: usize,
-    /// What an item keeps a worker busy for: the mean of the last 500 or so. `None` before the first one was measured.
+    /// How long an item occupies a worker: the mean over about the last 500 items. `None` before the first measurement.
     pub mean_service: Option<Duration>,
-    /// How the pipeline or the pool ended; `None` while it goes on. See [`End`], also for what counts as the end.
+    /// How the pipeline or the pool ended; `None` while it runs. [`End`] says what counts as the end.
     pub end: Option<End>,
-    /// Since the start; stands still once the last worker is gone.
+    /// The time from the start until now, or until the last worker thread ended.
     pub elapsed: Duration,
-    /// One entry a worker.
+    /// One entry per worker.
     pub workers: Vec<WorkerStats>,
 }
 
 impl Stats {
-    /// The items that are accounted for: `completed + failed + skipped + in_flight`. It equals [`taken`](Self::taken)
-    /// at every instant, which a test or a monitor may check.
+    /// The sum `completed + failed + skipped + in_flight`. It equals [`taken`](Self::taken) at every instant; tests and
+    /// monitors can check that.
     pub fn accounted(&self) -> u64 {
         let Self { taken, completed, failed, skipped, in_flight, .. } = *self;
         Ledger { taken, completed, failed, skipped, in_flight }.accounted()
@@ -67,17 +67,18 @@ impl Stats {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct WorkerStats {
-    /// Time spent in batches, up to now if one is running.
+    /// The time spent in batches, including the running one.
     pub busy: Duration,
-    /// Items begun.
+    /// The number of items begun.
     pub items: u64,
-    /// Batches begun.
+    /// The number of batches begun.
     pub batches: u64,
-    /// How often its work was rebuilt after a panic.
+    /// How many times its work was rebuilt after a panic.
     pub rebuilt: u64,
 }
 
-/// Asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of its pipeline.
+/// The message that asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of
+/// its pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot;
 

@@ -10,10 +10,11 @@ use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::stats::Stats;
 
-/// Stops a pipeline: the message to its [`Generator`](crate::Generator), the `done` channel of the Go pattern.
+/// The message that stops a pipeline, sent to its [`Generator`](crate::Generator): the `done` channel of the Go
+/// pattern.
 ///
-/// [`StopHandle`] does the same without passing through a mailbox. Both may be used at any time and any number of
-/// times; `Now` after `Drain` hastens the end, `Drain` after `Now` changes nothing.
+/// [`StopHandle`] does the same without a mailbox. Both may be used at any time and more than once: `Now` after `Drain`
+/// skips what has not begun, `Drain` after `Now` changes nothing.
 ///
 /// ```
 /// # use actix::prelude::*;
@@ -23,17 +24,17 @@ use crate::stats::Stats;
 /// let mut squares = (0u64..).fan_out().map(|n| n * n)?;
 /// squares.next().await;
 /// squares.generator().send(Stop::Drain).await?;
-/// let rest = squares.count().await; // what was in flight
+/// let rest = squares.count().await; // items that were in flight
 /// # let _ = rest; Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
-    /// The source is not polled again and no worker begins another item. The stream ends as soon as the items that are
-    /// running return.
+    /// The source is not polled again, and no worker begins another item. The stream ends as soon as the running items
+    /// have returned.
     Now,
-    /// The source is not polled again. Every result that is in flight arrives, then the stream ends.
+    /// The source is not polled again. The results of all items in flight are delivered, then the stream ends.
     Drain,
 }
 
@@ -50,7 +51,8 @@ impl From<Stop> for Phase {
     }
 }
 
-/// Stops a pipeline or a pool from any thread, and tells how it is doing. Cheap to clone; it keeps neither running.
+/// Stops a pipeline or a pool from any thread, and reads its numbers. Cheap to clone; it does not keep the pipeline or
+/// pool running.
 #[derive(Clone)]
 pub struct StopHandle {
     run: Run,
@@ -66,87 +68,90 @@ impl StopHandle {
         &self.run
     }
 
-    /// What the message does.
+    /// Does what the message asks for.
     #[cfg(feature = "testing")]
     pub(crate) fn stop(&self, stop: Stop) {
         self.run.advance(stop.into());
     }
 
-    /// [`Stop::Now`], in effect when this returns: a worker that comes to its next item skips it. That goes for the earlier
-    /// stages of a chain and for the pipelines of a merged stream too, polled or not: see
+    /// [`Stop::Now`]. It has taken effect when this returns: workers skip the items that they have not begun. It also
+    /// stops the earlier stages of a chain and the pipelines of a merged stream, whether they are polled or not: see
     /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
     pub fn now(&self) {
         self.run.advance(Phase::Stopped);
     }
 
-    /// [`Stop::Drain`]. In a chain of stages it belongs to the first: later ones then end by themselves, while a drain of
-    /// a later one drops the stream of the earlier one.
+    /// [`Stop::Drain`]. In a chain of stages, drain the first one: the later ones then end by themselves. Draining a
+    /// later stage drops the stream of the earlier one, which stops it.
     pub fn drain(&self) {
         self.run.advance(Phase::Draining);
     }
 
-    /// Returns true if what has not begun is skipped: after [`Stop::Now`], a dropped stream, or a [`PipelineError`] other
-    /// than `SourcePanicked`, which drains.
-    ///
-    /// [`PipelineError`]: crate::PipelineError
+    /// Returns true if items that have not begun are skipped: after [`Stop::Now`], after the stream was dropped, and
+    /// after a [`PipelineError`] other than `SourcePanicked`, which drains.
     pub fn is_stopped(&self) -> bool {
         self.run.state.is_stopped()
     }
 
-    /// The pipeline's numbers at this instant.
+    /// The numbers of the pipeline or the pool at this instant.
     pub fn stats(&self) -> Stats {
         self.run.stats()
     }
 
-    /// How it ended; `None` while it goes on. The same as [`Stats::end`], for those who need no numbers.
+    /// How the pipeline or the pool ended; `None` while it runs. The same as [`Stats::end`], without the other numbers.
     pub fn end(&self) -> Option<End> {
         self.run.state.end()
     }
 
-    /// Why the pipeline or the pool ended without being asked to, as soon as that is known: what still runs may not have
-    /// returned by then.
+    /// The error that ended the pipeline or the pool, if one did. It is set as soon as the error is known, when running
+    /// items may not have returned yet.
     pub fn error(&self) -> Option<&PipelineError> {
         self.run.state.error()
     }
 
-    /// Waits until the pipeline or the pool has [ended](End) and every worker's thread has dropped its work; returns the
-    /// final numbers, of which [`end`](Stats::end) says whether they are complete.
+    /// Waits until the pipeline or the pool has [ended](End) and every worker thread has dropped its work. Returns the
+    /// final numbers; their [`end`](Stats::end) says whether the results are complete.
     ///
-    /// It takes no results: for streams that were moved away, as into `take`, `filter_map`, an answer of actix-web, an
-    /// actor or the next stage. So that this can return, somebody must take the stream to its end, drop it, or stop the
-    /// pipeline; a stream that is kept and not polled keeps this waiting. After [`now`](Self::now) it waits for no consumer:
-    /// what that has not taken is still [in flight](Stats::in_flight).
+    /// Use it for a stream that was moved away: into `take`, `filter_map`, an answer of actix-web, an actor or the next
+    /// stage. This method takes no results from the stream, and so returns only after the consumer has taken the stream
+    /// to its end or dropped it, or the pipeline was stopped. A stream that is kept without being polled blocks it.
+    /// After [`now`](Self::now) it does not wait for the consumer: results that the consumer has not taken are still
+    /// counted as [in flight](Stats::in_flight).
     ///
     /// ```
     /// use actix_fan::{End, FanOutExt};
     /// use futures::StreamExt;
     ///
     /// # actix::System::new().block_on(async {
-    /// let halves = (0..10u32).fan_out().try_map(|n| if n % 2 == 0 { Ok(n / 2) } else { Err("odd") })?;
+    /// let half = |n| if n % 2 == 0 { Ok(n / 2) } else { Err("odd") };
+    /// let halves = (0..10u32).fan_out().try_map(half)?;
     /// let stop = halves.stop_handle();
-    /// let good: Vec<u32> = halves.filter_map(|half| async { half.ok() }).collect().await;
-    /// let stats = stop.finished().await?; // else a pipeline that died looks like one that had no more
-    /// assert_eq!((stats.end, stats.failed, good.len()), (Some(End::Complete), 5, 5));
+    /// let good = halves.filter_map(|half| async { half.ok() });
+    /// let good: Vec<u32> = good.collect().await;
+    ///
+    /// let stats = stop.finished().await?; // an error if the pipeline died
+    /// assert_eq!(stats.end, Some(End::Complete));
+    /// assert_eq!((good.len(), stats.failed), (5, 5));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`error`](Self::error); [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for
-    /// itself.
+    /// The error that ended the pipeline or the pool, as [`error`](Self::error) returns it.
+    /// [`PipelineError::OwnWorker`] if it is called on one of the own worker threads, which would wait for itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
         self.run.finished().await
     }
 
-    /// Waits until every worker's thread has left its last item and dropped its `Work`; in a chain or a merged stream, the
-    /// threads of the pipelines that it consumes too.
+    /// Waits until every worker thread has completed its last item and dropped its `Work`; in a chain or a merged
+    /// stream, also those of the pipelines that it consumes.
     ///
-    /// It doesn't take results: a pipeline whose consumer doesn't either, and which was not stopped, goes on waiting
-    /// for credit.
+    /// It takes no results. If the consumer takes none either and the pipeline is not stopped, its generator waits for
+    /// a permit, and this does not return.
     ///
-    /// Returns true once they have, which is always the case where none of those threads waits. On one of them it returns
-    /// false at once, since it would wait for itself.
+    /// Returns true when they have. Called on one of these worker threads, which would wait for itself, it returns
+    /// false at once.
     pub async fn workers_stopped(&self) -> bool {
         self.run.workers_stopped().await.is_ok()
     }

@@ -46,7 +46,7 @@ async fn needs_a_system() {
     for error in [squares().unwrap_err(), squarer().unwrap_err()] {
         assert!(matches!(error, StartError::NoSystem));
         let text = error.to_string();
-        for recipe in ["`#[actix::main]`", "under tokio", "`system.arbiter().spawn_fn`", "Where it may be started"] {
+        for recipe in ["`#[actix::main]`", "under tokio", "`system.arbiter().spawn_fn`", "Where it can be started"] {
             assert!(text.contains(recipe), "{text}");
         }
     }
