@@ -212,7 +212,7 @@ pub mod web;
 mod work;
 
 pub use end::End;
-pub use engine::batch::Chunk;
+pub use engine::chunk::Chunk;
 pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
 pub use limits::MAX_WORKERS;
 pub use pipeline::aggregator::Aggregator;

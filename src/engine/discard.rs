@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use crate::engine::batch::Chunk;
+use crate::engine::chunk::Chunk;
 use crate::engine::intake::{Run, WorkerGuard};
 
 /// Results that are dropped in place: some 100 us, where a result owns a string.

@@ -1,23 +1,19 @@
-//! A worker's own `Work`: built by the factory, run item by item, rebuilt after a panic.
+//! A thread's own `Work`: built by the factory, lent to what runs items, rebuilt after a panic.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use crate::engine::halt::{Halt, Waits};
-use crate::engine::intake::{self, WorkerGuard};
-use crate::engine::run::Run;
+use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::state::State;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::util::log;
 use crate::util::panic::{catch, discard};
-use crate::util::time_slice::Stretch;
-use crate::work::Work;
 
-/// How often in a row the factory may panic before the whole crew gives up.
+/// How often in a row the factory may panic before the run ends with an error.
 const FACTORY_ATTEMPTS: u32 = 5;
 
-/// What the user handed us to build a `Work` with, shared by the workers.
+/// The user's factory of works, shared by the workers.
 pub(crate) struct Factory<W>(Box<dyn Fn() -> W + Send + Sync>);
 
 impl<W: 'static> Factory<W> {
@@ -28,12 +24,13 @@ impl<W: 'static> Factory<W> {
 
 impl<W> Drop for Factory<W> {
     fn drop(&mut self) {
+        // What the user's closure owns may panic when it is dropped, and this may be the last of what a thread drops.
         discard(mem::replace(&mut self.0, Box::new(|| unreachable!("nothing is built any more"))));
     }
 }
 
-/// What a worker has on its thread.
-pub(crate) struct Workbench<W> {
+/// What a worker needs on its thread to run items.
+pub(crate) struct Executor<W> {
     // Dropped before `guard`, which says that nothing of the user's is left on this thread: the last worker's share
     // is the last of the factory.
     work: Option<Box<W>>,
@@ -42,7 +39,7 @@ pub(crate) struct Workbench<W> {
     guard: WorkerGuard,
 }
 
-impl<W> Workbench<W> {
+impl<W> Executor<W> {
     pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, guard: WorkerGuard) -> Self {
         Self { work: None, factory, id, guard }
     }
@@ -52,20 +49,29 @@ impl<W> Workbench<W> {
     }
 
     /// The run that it works for.
-    pub(crate) fn owner(&self) -> &intake::Run {
+    pub(crate) fn owner(&self) -> &Run {
         self.guard.run()
     }
 
-    /// Has the factory build a `Work` where there is none. False: it can't, and everything has ended with an error.
-    pub(crate) fn build(&mut self) -> bool {
+    /// Has the factory build a `Work` where there is none. Returns true if there is one now. There is none after a stop,
+    /// and where the factory failed, which ends the run with an error.
+    #[inline]
+    pub(crate) fn prepare(&mut self) -> bool {
+        self.work.is_some() || self.build()
+    }
+
+    #[cold]
+    fn build(&mut self) -> bool {
+        // Nothing will begin any more, so the factory, which may be slow, is not called in vain.
+        if self.owner().state.is_stopped() {
+            return false;
+        }
         for attempt in 1.. {
-            if self.work.is_some() {
-                return true;
-            }
             match catch(&*self.factory.0) {
                 Ok(work) => {
                     log::debug!("worker {} has its work", self.id);
                     self.work = Some(Box::new(work));
+                    return true;
                 }
                 Err(message) if attempt == FACTORY_ATTEMPTS => {
                     let error = PipelineError::WorkerFactory { attempts: attempt, message };
@@ -78,26 +84,20 @@ impl<W> Workbench<W> {
         unreachable!("the loop returns")
     }
 
-    /// Runs items for a stretch with the `Work` that was built. A panic fails its item and takes the `Work` with it.
-    /// `own` is whoever waits for these items alone.
+    /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for. A panic takes the `Work` with
+    /// it and comes back as its message.
     #[inline]
-    pub(crate) fn run<I>(
-        &mut self,
-        stretch: Stretch,
-        inputs: &mut VecDeque<I>,
-        run: &mut Run<W::Output>,
-        own: Option<&dyn Waits>,
-    ) where
-        W: Work<I>,
-    {
-        let work = self.work.as_mut().expect("it was built");
-        let halt = Halt::new(&self.guard.run().state, own);
-        if let Err(message) = catch(|| run.steps(stretch, inputs, &mut **work, halt)) {
-            log::warn!("item {} panicked, the work of worker {} is rebuilt: {message}", run.index() - 1, self.id);
-            run.panicked(message);
+    pub(crate) fn lend(&mut self, run: impl FnOnce(&mut W, &State)) -> Result<(), String> {
+        let work = self.work.as_mut().expect("it was prepared");
+        // Looked up here, once per step: the innermost loop reads it for each item.
+        let state = &self.guard.run().state;
+        let ran = catch(|| run(work, state));
+        if ran.is_err() {
+            // What the panic left half done is not run again.
             self.owner().metrics.rebuilt(self.id);
             self.clear();
         }
+        ran
     }
 
     /// Drops the `Work`.

@@ -23,6 +23,12 @@ impl Metrics {
         }
     }
 
+    /// When the run started.
+    #[cfg(feature = "testing")]
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// A batch begins on the worker of this number.
     pub(crate) fn batch_began(&self, worker: usize, now: Instant) {
         self.workers[worker].batch_began(now - self.started);

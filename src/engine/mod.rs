@@ -2,15 +2,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_run;
+pub(crate) mod chunk;
 pub(crate) mod discard;
 pub(crate) mod executor;
-pub(crate) mod halt;
 pub(crate) mod host;
 pub(crate) mod intake;
 pub(crate) mod metrics;
 pub(crate) mod permit;
 pub(crate) mod reentrancy;
-pub(crate) mod run;
 pub(crate) mod settings;
 pub(crate) mod state;
 pub(crate) mod tracker;

@@ -9,7 +9,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Messag
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
 
-use crate::engine::batch::{Chunk, Outcomes};
+use crate::engine::chunk::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
 use crate::engine::intake::Run;
 use crate::pipeline::burst::Burst;

@@ -8,7 +8,7 @@ use actix::{Addr, Message, Recipient};
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 
-use crate::engine::batch::Chunk;
+use crate::engine::chunk::Chunk;
 use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Aggregator;

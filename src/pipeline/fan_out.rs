@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::backend::entrance;
 use crate::backend::threads::start_workers;
-use crate::engine::batch::{Batch, Spares};
+use crate::engine::batch::Batch;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::intake::Core;
@@ -25,6 +25,7 @@ use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
 use crate::pipeline::worker::{Shared, Worker};
 use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
+use crate::util::buffer_pool::BufferPool;
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::{SLICE, Slice};
@@ -250,14 +251,14 @@ where
         let run = intake.run();
         let (chunks, stream) = mpsc::unbounded_channel();
         let aggregator = Aggregator::new(&run, chunks, self.ordered, Slice::new(SLICE)).start();
-        let inputs = Arc::new(Spares::new(workers));
+        let inputs = Arc::new(BufferPool::new(workers));
         let shared = Shared {
             factory: Factory::new(factory.into_inner()),
             workers,
             overrun: batch.overrun(),
             aggregator: aggregator.clone().recipient(),
             inputs: Arc::clone(&inputs),
-            outputs: Arc::new(Spares::new(workers)),
+            outputs: Arc::new(BufferPool::new(workers)),
         };
         let (pool, opening) = entrance::<Batch<I>>();
         let ready = move |crew: Addr<Worker<I, W>>| opening.open(crew.recipient());

@@ -6,7 +6,7 @@ use std::task::{self, Poll};
 use futures::{Stream, StreamExt};
 
 use crate::backend::Post;
-use crate::engine::batch::{Batch, Passed, Spares};
+use crate::engine::batch::{Batch, Passed};
 use crate::engine::intake::{Intake, Run};
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
@@ -14,6 +14,7 @@ use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Finish;
 use crate::pipeline::intake::SourceIntake;
 use crate::protocol::Phase;
+use crate::util::buffer_pool::BufferPool;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
@@ -31,7 +32,7 @@ pub(crate) struct Feed<S, I, P, A> {
     source: Option<S>,
     pool: P,
     aggregator: A,
-    inputs: Arc<Spares<I>>,
+    inputs: Arc<BufferPool<I>>,
     slice: Slice,
     waker: CaughtWaker,
 }
@@ -43,7 +44,7 @@ impl<S, I, P, A> Feed<S, I, P, A> {
         source: S,
         pool: P,
         aggregator: A,
-        inputs: Arc<Spares<I>>,
+        inputs: Arc<BufferPool<I>>,
         slice: Slice,
     ) -> Self {
         let (intake, run) = (Arc::clone(intake), intake.run());

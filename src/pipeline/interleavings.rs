@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
 use shuttle::future::block_on;
@@ -19,16 +19,18 @@ use shuttle::thread;
 use tokio::sync::mpsc;
 
 use crate::backend::Post;
-use crate::engine::batch::{Batch, Outcomes, Spares};
-use crate::engine::batch_run::Running;
-use crate::engine::executor::{Factory, Workbench};
+use crate::engine::batch::Batch;
+use crate::engine::chunk::Outcomes;
+use crate::engine::executor::{Executor, Factory};
 use crate::engine::intake::{Core, WorkerGuard};
 use crate::pipeline::aggregator::{Aggregator, Finish};
 use crate::pipeline::feed::{Feed, Feeds};
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Receiver;
+use crate::pipeline::worker::Shared;
 use crate::protocol::{BatchSize, Phase, Protocol};
+use crate::util::buffer_pool::BufferPool;
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
@@ -54,6 +56,12 @@ impl<M> Post<M> for Mailbox<M> {
 impl Post<Batch<u64>> for Mailbox<Option<Batch<u64>>> {
     fn post(&self, batch: Batch<u64>) {
         self.post(Some(batch));
+    }
+}
+
+impl Post<Outcomes<u64>> for Mailbox<Mail> {
+    fn post(&self, outcomes: Outcomes<u64>) {
+        self.post(Mail::Outcomes(outcomes));
     }
 }
 
@@ -110,7 +118,7 @@ fn run(case: Case) {
     let (to_workers, queue) = channel();
     let (to_aggregator, mail) = channel();
     let (chunks, stream) = mpsc::unbounded_channel();
-    let (inputs, outputs) = (Arc::new(Spares::new(WORKERS)), Arc::new(Spares::new(WORKERS)));
+    let inputs = Arc::new(BufferPool::new(WORKERS));
     let stopped = Arc::new(AtomicBool::new(false));
     let begun_after_stop = Arc::new(AtomicUsize::new(0));
 
@@ -128,28 +136,32 @@ fn run(case: Case) {
             })
         })
     };
+    let shared = Arc::new(Shared {
+        factory,
+        workers: WORKERS,
+        overrun: Duration::MAX,
+        aggregator: Mailbox(to_aggregator.clone()),
+        inputs: Arc::clone(&inputs),
+        outputs: Arc::new(BufferPool::new(WORKERS)),
+    });
     let queue = Arc::new(Mutex::new(queue));
     let workers: Vec<_> = (0..WORKERS)
         .map(|id| {
-            let (queue, factory, run) = (Arc::clone(&queue), Arc::clone(&factory), run.clone());
-            let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
-            let to_aggregator = Mailbox(to_aggregator.clone());
+            let (queue, shared, run) = (Arc::clone(&queue), Arc::clone(&shared), run.clone());
             let to_workers = Mailbox(to_workers.clone());
             thread::spawn(move || {
-                let mut bench = Workbench::new(id, factory, WorkerGuard::of_worker(&run));
-                bench.build();
+                let mut executor = Executor::new(id, Arc::clone(&shared.factory), WorkerGuard::of_worker(&run));
+                let _ = executor.prepare();
                 while let Some(batch) = next(&queue) {
-                    let mut running = Running::begin(batch, outputs.get());
-                    while running.step(&mut bench, &mut Slice::new(Duration::MAX)) && !gives_back {}
-                    let rest = running.give_back(WORKERS, &inputs);
-                    rest.into_iter().flatten().for_each(|part| to_workers.post(Some(part)));
-                    to_aggregator.post(Mail::Outcomes(running.end(Duration::ZERO, &outputs)));
+                    let mut running = shared.begin(&executor, batch, Instant::now());
+                    while shared.step(&mut running, &mut executor, &mut unending()) && !gives_back {}
+                    shared.end(running, &executor, Instant::now, |part| to_workers.post(Some(part)));
                 }
-                bench.clear();
+                executor.clear();
             })
         })
         .collect();
-    drop(factory);
+    drop(shared);
 
     let generator = {
         let (intake, run) = (Arc::clone(&intake), run.clone());

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::engine::batch::Chunk;
+use crate::engine::chunk::Chunk;
 use crate::engine::discard::{self, Allowance};
 use crate::engine::intake::{Run, WorkerGuard};
 use crate::error::ItemError;

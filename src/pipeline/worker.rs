@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Handler, Recipient, SyncContext};
 
-use crate::engine::batch::{Batch, Outcomes, Spares};
-use crate::engine::batch_run::Running;
-use crate::engine::executor::{Factory, Workbench};
+use crate::backend::Post;
+use crate::engine::batch::Batch;
+use crate::engine::batch_run::{BatchRun, NoWaiter};
+use crate::engine::chunk::Outcomes;
+use crate::engine::executor::{Executor, Factory};
 use crate::engine::intake::WorkerGuard;
 use crate::engine::reentrancy::{self, Entered};
+use crate::util::buffer_pool::BufferPool;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
 
@@ -21,33 +24,66 @@ use crate::work::Work;
 pub(crate) struct Worker<I, W: Work<I>> {
     shared: Arc<Shared<I, W>>,
     // Dropped last: then nothing of the user's is left on this thread.
-    bench: Workbench<W>,
+    executor: Executor<W>,
     // After that: the `Drop` of a work may wait for its own pipeline, too.
     _entered: Entered,
 }
 
-/// What the workers of a pipeline have in common.
-pub(crate) struct Shared<I, W: Work<I>> {
+/// What the workers of a pipeline have in common, be they actors or simulated. `A` is where their outcomes go.
+pub(crate) struct Shared<I, W: Work<I>, A = Recipient<Outcomes<<W as Work<I>>::Output>>> {
     pub(crate) factory: Arc<Factory<W>>,
     pub(crate) workers: usize,
     /// How long a batch may run before what it has not begun goes back to the queue, for whoever is free.
     pub(crate) overrun: Duration,
-    pub(crate) aggregator: Recipient<Outcomes<W::Output>>,
-    pub(crate) inputs: Arc<Spares<I>>,
-    pub(crate) outputs: Arc<Spares<W::Output>>,
+    pub(crate) aggregator: A,
+    pub(crate) inputs: Arc<BufferPool<I>>,
+    pub(crate) outputs: Arc<BufferPool<W::Output>>,
+}
+
+impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
+    /// Begins a batch; `step` and `end` are to follow.
+    pub(crate) fn begin(&self, executor: &Executor<W>, batch: Batch<I>, now: Instant) -> BatchRun<I, W::Output> {
+        BatchRun::begin(executor, batch, self.outputs.get(), now)
+    }
+
+    /// Runs as many items as `slice` grants: [`BatchRun::step`].
+    #[inline]
+    pub(crate) fn step(
+        &self,
+        running: &mut BatchRun<I, W::Output>,
+        executor: &mut Executor<W>,
+        slice: &mut Slice,
+    ) -> bool {
+        running.step(executor, slice, &NoWaiter)
+    }
+
+    /// Gives back what has not begun, to `queue`, and ends the batch.
+    pub(crate) fn end(
+        &self,
+        mut running: BatchRun<I, W::Output>,
+        executor: &Executor<W>,
+        now: impl FnOnce() -> Instant,
+        queue: impl FnMut(Batch<I>),
+    ) {
+        // First, since other workers may be idle.
+        running.give_back(self.workers).into_iter().flatten().for_each(queue);
+        let outcomes = running.end(executor, now()).into_outcomes(&self.inputs, &self.outputs);
+        // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
+        self.aggregator.post(outcomes);
+    }
 }
 
 impl<I, W: Work<I>> Worker<I, W> {
     pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, guard: WorkerGuard) -> Self {
         let entered = reentrancy::enter(guard.run().id());
-        let bench = Workbench::new(id, Arc::clone(&shared.factory), guard);
-        Self { shared, bench, _entered: entered }
+        let executor = Executor::new(id, Arc::clone(&shared.factory), guard);
+        Self { shared, executor, _entered: entered }
     }
 }
 
 impl<I, W: Work<I>> fmt::Debug for Worker<I, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("id", &self.bench.id()).finish_non_exhaustive()
+        f.debug_struct("Worker").field("id", &self.executor.id()).finish_non_exhaustive()
     }
 }
 
@@ -59,13 +95,12 @@ where
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        if !self.bench.owner().state.is_stopped() {
-            self.bench.build();
-        }
+        // Before the first batch comes, which then need not wait for it. A failure has ended the run.
+        let _ = self.executor.prepare();
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.bench.clear();
+        self.executor.clear();
     }
 }
 
@@ -77,19 +112,11 @@ where
     type Result = ();
 
     fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
-        let began = Instant::now();
-        self.bench.owner().metrics.batch_began(self.bench.id(), began);
-
-        let mut running = Running::begin(batch, self.shared.outputs.get());
-        let mut slice = Slice::new(self.shared.overrun);
-        while running.step(&mut self.bench, &mut slice) {}
-        let rest = running.give_back(self.shared.workers, &self.shared.inputs);
-        rest.into_iter().flatten().for_each(|part| ctx.address().do_send(part));
-
-        let busy = began.elapsed();
-        self.bench.owner().metrics.batch_ended(self.bench.id(), busy, running.begun());
-        // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
-        self.shared.aggregator.do_send(running.end(busy, &self.shared.outputs));
+        let Self { shared, executor, .. } = self;
+        let mut running = shared.begin(executor, batch, Instant::now());
+        let mut slice = Slice::new(shared.overrun);
+        while shared.step(&mut running, executor, &mut slice) {}
+        shared.end(running, executor, Instant::now, |part| ctx.address().do_send(part));
     }
 }
 
@@ -103,7 +130,6 @@ mod tests {
     use super::*;
     use crate::backend::threads::start_workers;
     use crate::backend::{Post, entrance};
-    use crate::engine::batch::Batch;
     use crate::engine::intake::Core;
     use crate::engine::permit::Permit;
     use crate::engine::settings::Threads;
@@ -171,8 +197,8 @@ mod tests {
                     workers: 2,
                     overrun,
                     aggregator: Sink(sender).start().recipient(),
-                    inputs: Arc::new(Spares::new(2)),
-                    outputs: Arc::new(Spares::new(2)),
+                    inputs: Arc::new(BufferPool::new(2)),
+                    outputs: Arc::new(BufferPool::new(2)),
                 };
                 let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
                 let (pool, opening) = entrance();

@@ -5,12 +5,12 @@ use std::sync::{Arc, PoisonError};
 use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::halt::Waits;
 use crate::engine::permit::Permit;
 use crate::pool::error::SubmitError;
 use crate::protocol::Position;
 use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
+use crate::work::Cancel;
 
 pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 
@@ -119,8 +119,9 @@ impl<I, O> Reply<I, O> {
     }
 }
 
-impl<I: Send, O: Send> Waits for Reply<I, O> {
-    fn is_gone(&self) -> bool {
+impl<I: Send, O: Send> Cancel for Reply<I, O> {
+    /// Returns true if what waited for the answer was dropped.
+    fn is_cancelled(&self) -> bool {
         match self {
             Self::One(reply) => reply.is_closed(),
             Self::Many { fed, .. } => fed.answers.is_closed(),

@@ -1,21 +1,21 @@
 //! The workers of a pool: actors that fetch their items themselves.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, SyncContext};
 
-use crate::engine::executor::{Factory, Workbench};
+use crate::engine::batch::{Batch, Inputs, Passed};
+use crate::engine::batch_run::BatchRun;
+use crate::engine::executor::{Executor, Factory};
 use crate::engine::intake::WorkerGuard;
 use crate::engine::reentrancy;
-use crate::engine::run::Run;
 use crate::error::BoxError;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::item::{Accepted, Submitted, stopped};
 use crate::pool::queue::Queue;
-use crate::util::time_slice::Stretch;
+use crate::util::time_slice::Slice;
 use crate::work::{Job, Work};
 
 /// A worker of a pool. It serves the queue from its start to the pool's end, and no message ever reaches it: those pass
@@ -30,10 +30,10 @@ pub(super) struct Worker<I: Send, W: Work<I>> {
 struct Shift<I: Send, W: Work<I>> {
     queue: Arc<Queue<I, W::Output>>,
     /// One item and one result, whose memory is kept.
-    inputs: VecDeque<I>,
+    inputs: Inputs<I>,
     outputs: Vec<W::Output>,
     // Dropped last: then nothing of the user's is left on this thread.
-    bench: Workbench<Single<W>>,
+    executor: Executor<Single<W>>,
 }
 
 /// What the workers of a pool have in common.
@@ -46,9 +46,9 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
     pub(super) fn new(id: usize, shared: &Shared<I, W>, guard: WorkerGuard) -> Self {
         let shift = Shift {
             queue: Arc::clone(&shared.queue),
-            inputs: VecDeque::with_capacity(1),
+            inputs: Vec::with_capacity(1).into(),
             outputs: Vec::with_capacity(1),
-            bench: Workbench::new(id, Arc::clone(&shared.factory), guard),
+            executor: Executor::new(id, Arc::clone(&shared.factory), guard),
         };
         Self { shift: Some(Box::new(shift)) }
     }
@@ -63,39 +63,38 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
 
 impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
     fn serve(mut self) {
-        let _entered = reentrancy::enter(self.bench.owner().id());
-        if !self.bench.owner().state.is_stopped() {
-            self.bench.build();
-        }
+        let _entered = reentrancy::enter(self.executor.owner().id());
+        // Before the first item comes, which then need not wait for it. A failure has ended the run.
+        let _ = self.executor.prepare();
         while let Some(accepted) = self.queue.next() {
             self.run(accepted);
         }
-        self.bench.clear();
+        self.executor.clear();
     }
 
+    /// Runs one item, as a batch of its own, and answers.
     fn run(&mut self, accepted: Accepted<I, W::Output>) {
-        let Accepted { submitted: Submitted { item, reply }, index, mut permit } = accepted;
-        let Self { inputs, outputs, bench, .. } = self;
-        let began = Instant::now();
-        bench.owner().metrics.batch_began(bench.id(), began);
+        let Accepted { submitted: Submitted { item, reply }, index, permit } = accepted;
+        let Self { inputs, outputs, executor, .. } = self;
+        inputs.queue().push_back(item);
+        let batch = Batch { first: index, inputs: mem::take(inputs), passed: Passed::new(), permit };
 
-        let mut run = Run::new(index, mem::take(outputs));
-        inputs.push_back(item);
-        if bench.build() {
-            bench.run(Stretch::of(1), inputs, &mut run, Some(&reply));
-        }
+        let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
+        // One step runs the one item, whatever it takes.
+        running.step(executor, &mut Slice::new(Duration::MAX), &reply);
+        // What has not begun is not given back to the queue: its caller gets it, since only a stop or the end keeps it
+        // from beginning.
+        let mut ended = running.end(executor, Instant::now());
 
-        let busy = began.elapsed();
-        bench.owner().metrics.batch_ended(bench.id(), busy, run.begun);
-        permit.record(run.begun - run.failed - run.given_up, run.failed, run.begun, busy);
-        let answer = match (inputs.pop_front(), run.failures.pop_front(), run.outputs.pop()) {
-            (Some(item), ..) => Err(stopped(Some(item), &bench.owner().state)),
+        let answer = match (ended.unbegun.queue().pop_front(), ended.failures.pop_front(), ended.outputs.pop()) {
+            (Some(item), ..) => Err(stopped(Some(item), &executor.owner().state)),
             (None, Some((_, error)), _) => Err(SubmitError::Failed(error)),
             (None, None, Some(output)) => Ok(output),
-            (None, None, None) => Err(stopped(None, &bench.owner().state)),
+            (None, None, None) => Err(stopped(None, &executor.owner().state)),
         };
-        *outputs = run.outputs;
-        reply.send(answer, Some(permit));
+        // The memory serves for the next item, so that none is asked for per item.
+        (*inputs, *outputs) = (ended.unbegun, ended.outputs);
+        reply.send(answer, Some(ended.permit));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The accounting: how many of the items that were taken in have ended, and how.
 
 /// How many items of a batch ended in which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Ends {
     /// The work returned.
     pub(crate) completed: usize,

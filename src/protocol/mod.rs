@@ -2,6 +2,7 @@
 //! describes the protocol as a whole.
 
 mod admission;
+mod batch_life;
 mod batch_size;
 mod ending;
 mod fifo;
@@ -13,6 +14,7 @@ mod window;
 use std::time::Duration;
 
 pub(crate) use admission::{AdmissionQueue, Left, Position};
+pub(crate) use batch_life::{BatchEnd, BatchLife, ItemEnd, SkipReason};
 pub(crate) use batch_size::BatchSize;
 pub(crate) use ending::Ending;
 pub(crate) use ledger::{Ends, Ledger};

@@ -1,5 +1,6 @@
 //! What knows nothing of pipelines and pools: locks, panics, the log, wakers, clocks.
 
+pub(crate) mod buffer_pool;
 pub(crate) mod clock;
 pub(crate) mod log;
 pub(crate) mod panic;

@@ -5,8 +5,8 @@
 //!
 //! | foreign code | called | by | after a panic |
 //! |---|---|---|---|
-//! | the work, and all that it calls | on a worker's thread | `Workbench::run` | the item has failed, the work is built anew |
-//! | the factory | on a worker's thread | `Workbench::build` | it is tried again, five times in all |
+//! | the work, and all that it calls | on a worker's thread | `Executor::run` | the item has failed, the work is built anew |
+//! | the factory | on a worker's thread | `Executor::prepare` | it is tried again, five times in all |
 //! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
 //! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`], [`Guarded`] | nothing |
 //! | a logger, and the `Display` of what is logged | everywhere | `logging` | the record is lost |

@@ -5,8 +5,15 @@ pub(crate) mod closures;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::engine::halt::Halt;
 use crate::error::{BoxError, Stopped};
+
+/// Tells whether an item is to go on.
+///
+/// What runs items implements it, so that a work need not know by what it is run: a pipeline, a pool or something remote.
+pub(crate) trait Cancel: Sync {
+    /// Returns true if the run was stopped, or the result of the item is not waited for any more.
+    fn is_cancelled(&self) -> bool;
+}
 
 /// The work on one item at a time, with state of its own.
 ///
@@ -64,8 +71,16 @@ pub trait Work<I>: 'static {
 /// The item that runs, as its [`Work`] sees it.
 pub struct Job<'a, O> {
     pub(crate) outputs: &'a mut Vec<O>,
-    pub(crate) halt: Halt<'a>,
-    pub(crate) index: u64,
+    cancel: &'a dyn Cancel,
+    index: u64,
+}
+
+impl<'a, O> Job<'a, O> {
+    /// The item of this index, whose results go behind those in `outputs`.
+    #[inline]
+    pub(crate) fn new(outputs: &'a mut Vec<O>, cancel: &'a dyn Cancel, index: u64) -> Self {
+        Self { outputs, cancel, index }
+    }
 }
 
 impl<O> Job<'_, O> {
@@ -116,7 +131,7 @@ impl<O> Job<'_, O> {
     /// [`Stopped`](crate::Stopped). A drain doesn't count, since it waits for what is in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
-        self.halt.is_stopped()
+        self.cancel.is_cancelled()
     }
 
     /// The place of the item in the source, or in the order in which the pool took items in, from 0.

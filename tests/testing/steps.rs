@@ -190,3 +190,16 @@ fn faults_can_be_reused() {
         assert_eq!(simulated.finish().begun.len(), 6);
     }
 }
+
+#[test]
+fn a_worker_is_busy_since_its_batch_began_on_the_clock_of_the_simulation() {
+    let hour = Duration::from_secs(3600);
+    let mut simulated = simulate(0..3u64).workers(1).batch(3).cost(move |_| hour).start(same).unwrap();
+    while simulated.stats().elapsed < 2 * hour {
+        simulated.step().expect("the batch runs for three hours");
+    }
+    let stats = simulated.stats();
+    assert_eq!((stats.workers[0].busy, stats.workers[0].batches), (2 * hour, 0), "one that has not ended counts");
+    let worker = simulated.finish().stats.workers[0];
+    assert_eq!((worker.busy, worker.items, worker.batches), (3 * hour, 3, 1));
+}

@@ -2,7 +2,8 @@
 
 use super::state::{Batch, Consumer, Generator, Mail, Outcomes, Seen, State, Then, Worker};
 use super::{Flaw, Pipeline};
-use crate::protocol::{Ends, Phase};
+use crate::protocol::batch_life::Rest;
+use crate::protocol::{BatchLife, Ends, ItemEnd, Phase};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -21,7 +22,7 @@ pub(super) enum Action {
     MayBegin(usize),
     Begin(usize),
     /// The item that runs ends.
-    End(usize, Fate),
+    End(usize, ItemEnd),
     /// It gives back what has not begun.
     Cut(usize),
     Send(usize),
@@ -32,12 +33,6 @@ pub(super) enum Action {
     Drain,
     Leave,
     Vanish,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Returns,
-    Panics,
 }
 
 impl Action {
@@ -66,19 +61,19 @@ impl Pipeline {
                 Worker::Idle if state.queue.is_empty() => {}
                 Worker::Idle => actions.push(Action::Take(id)),
                 Worker::At { may: true, .. } => actions.push(Action::Begin(id)),
-                Worker::At { in_item: true, .. } => {
-                    actions.push(Action::End(id, Fate::Returns));
+                Worker::At { life, .. } if life.is_in_item() => {
+                    actions.push(Action::End(id, ItemEnd::Done));
                     if self.panics {
-                        actions.push(Action::End(id, Fate::Panics));
+                        actions.push(Action::End(id, ItemEnd::Failed));
                     }
                 }
-                Worker::At { batch, ran, .. } => {
-                    let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || *ran > 0;
-                    if *ran == batch.items || (asks && state.is_stopped()) {
+                Worker::At { life, .. } => {
+                    let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || life.begun() > 0;
+                    if life.left() == 0 || life.may_begin(asks && state.is_stopped()).is_err() {
                         actions.push(Action::Send(id));
                     } else {
                         actions.push(Action::MayBegin(id));
-                        if self.cuts && *ran > 0 {
+                        if self.cuts && life.begun() > 0 {
                             actions.push(Action::Cut(id));
                         }
                     }
@@ -133,8 +128,8 @@ impl Pipeline {
                 }
             }
             Action::Take(id) => {
-                let batch = state.queue.remove(0);
-                state.workers[id] = Worker::At { batch, may: false, in_item: false, failed: 0, ran: 0 };
+                let Batch { first, items } = state.queue.remove(0);
+                state.workers[id] = Worker::At { life: BatchLife::begin(first, items), may: false, failed: 0 };
             }
             Action::MayBegin(id) => {
                 if let Worker::At { may, .. } = &mut state.workers[id] {
@@ -143,12 +138,13 @@ impl Pipeline {
             }
             Action::Begin(id) => {
                 let is_stopped = state.is_stopped();
-                if let Worker::At { may, in_item, .. } = &mut state.workers[id] {
-                    (*may, *in_item) = (false, true);
+                if let Worker::At { life, may, .. } = &mut state.workers[id] {
+                    *may = false;
+                    life.item_began();
                 }
                 state.begun_late[id] += u8::from(is_stopped);
             }
-            Action::End(id, fate) => self.end(state, id, fate),
+            Action::End(id, end) => self.end(state, id, end),
             Action::Cut(id) => self.cut(state, id),
             Action::Send(id) => self.send(state, id),
             Action::Collect => self.collect(state),
@@ -241,34 +237,33 @@ impl Pipeline {
         }
     }
 
-    fn end(&self, state: &mut State, id: usize, fate: Fate) {
-        let Worker::At { in_item, failed, ran, .. } = &mut state.workers[id] else { return };
-        *in_item = false;
-        if fate == Fate::Panics {
+    fn end(&self, state: &mut State, id: usize, end: ItemEnd) {
+        let Worker::At { life, failed, .. } = &mut state.workers[id] else { return };
+        if end == ItemEnd::Failed {
             if self.flaw == Some(Flaw::CreditLostOnPanic) {
                 state.workers[id] = Worker::Idle;
                 return;
             }
-            *failed |= 1 << *ran;
+            *failed |= 1 << (life.current_index() - life.first());
         }
-        *ran += 1;
+        life.item_ended(end);
     }
 
     fn cut(&self, state: &mut State, id: usize) {
-        let Worker::At { batch, ran, .. } = &mut state.workers[id] else { return };
-        let rest = Batch { first: batch.first + *ran as u64, items: batch.items - *ran };
-        batch.items = *ran;
-        state.queue.push(rest);
+        let is_stopped = state.is_stopped();
+        let Worker::At { life, .. } = &mut state.workers[id] else { return };
+        let Some(Rest { first, items }) = life.give_back(is_stopped) else { return };
+        state.queue.push(Batch { first, items });
         if self.flaw != Some(Flaw::PartNotCounted) {
             state.protocol.0.split();
         }
     }
 
     fn send(&self, state: &mut State, id: usize) {
-        let Worker::At { batch, failed, ran, .. } = std::mem::replace(&mut state.workers[id], Worker::Idle) else {
+        let Worker::At { life, failed, .. } = std::mem::replace(&mut state.workers[id], Worker::Idle) else {
             return;
         };
-        let outcomes = Outcomes { batch, ran, failed, released: false };
+        let outcomes = Outcomes { first: life.first(), end: life.end(), failed, released: false };
         if state.aggregator_is_gone {
             self.finish(state);
             self.release(state, &outcomes);
@@ -304,11 +299,11 @@ impl Pipeline {
         if !self.ordered || self.flaw == Some(Flaw::OrderOfFinish) {
             return self.emit(state, outcomes);
         }
-        let at = state.held.partition_point(|held| held.batch.first < outcomes.batch.first);
+        let at = state.held.partition_point(|held| held.first < outcomes.first);
         state.held.insert(at, outcomes);
-        while state.held.first().is_some_and(|held| held.batch.first == state.next) {
+        while state.held.first().is_some_and(|held| held.first == state.next) {
             let due = state.held.remove(0);
-            state.next += due.batch.items as u64;
+            state.next += due.items() as u64;
             self.emit(state, due);
         }
     }
@@ -332,7 +327,7 @@ impl Pipeline {
 
     fn release(&self, state: &mut State, outcomes: &Outcomes) {
         if !outcomes.released {
-            state.protocol.0.release(outcomes.ends());
+            state.protocol.0.release(outcomes.end.ends);
             if self.flaw != Some(Flaw::CreditWithoutWake) {
                 self.wake(state);
             }

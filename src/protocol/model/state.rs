@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::Pipeline;
-use crate::protocol::{BatchSize, Ends, Phase, Protocol};
+use crate::protocol::{BatchEnd, BatchLife, BatchSize, Phase, Protocol};
 
 /// The real protocol. Batches are of fixed size and nothing is measured here, so these are all of it that changes
 /// and decides about anything else: how the run is called that ends, doesn't.
@@ -107,15 +107,13 @@ pub(super) struct Batch {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) enum Worker {
     Idle,
-    /// Between two items, if not `in_item`.
+    /// Between two items, or in one.
     At {
-        batch: Batch,
+        life: BatchLife,
         /// It has seen that it may begin the next one.
         may: bool,
-        in_item: bool,
         /// One bit an item that failed.
         failed: u64,
-        ran: usize,
     },
 }
 
@@ -125,27 +123,27 @@ pub(super) enum Mail {
     Finish,
 }
 
-/// What came of a batch: the first `ran` of its items ended, the rest were skipped.
+/// What came of a batch: the first of its items ran, the rest were skipped.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Outcomes {
-    pub(super) batch: Batch,
-    pub(super) ran: usize,
+    pub(super) first: u64,
+    pub(super) end: BatchEnd,
     pub(super) failed: u64,
     /// Its credit went back too early.
     pub(super) released: bool,
 }
 
 impl Outcomes {
-    pub(super) fn ends(&self) -> Ends {
-        let failed = self.failed.count_ones() as usize;
-        Ends { completed: self.ran - failed, failed, skipped: self.batch.items - self.ran }
+    pub(super) fn items(&self) -> usize {
+        let ends = self.end.ends;
+        ends.completed + ends.failed + ends.skipped
     }
 
     /// The items that have a result: failures, and every other item that completed.
     pub(super) fn results(&self) -> impl Iterator<Item = u64> + '_ {
-        (0..self.ran as u64)
-            .filter(|at| self.failed & (1 << at) != 0 || has_result(self.batch.first + at))
-            .map(|at| self.batch.first + at)
+        (0..self.end.ran as u64)
+            .filter(|at| self.failed & (1 << at) != 0 || has_result(self.first + at))
+            .map(|at| self.first + at)
     }
 }
 
@@ -193,13 +191,13 @@ impl State {
         let queued = self.queue.iter().map(|batch| batch.items);
         let running = self.workers.iter().filter_map(|worker| match worker {
             Worker::Idle => None,
-            Worker::At { batch, .. } => Some(batch.items),
+            Worker::At { life, .. } => Some(life.items()),
         });
         let mailed = self.mailbox.iter().filter_map(|mail| match mail {
             Mail::Finish => None,
-            Mail::Outcomes(outcomes) => Some(outcomes.batch.items),
+            Mail::Outcomes(outcomes) => Some(outcomes.items()),
         });
-        let rest = self.held.iter().chain(&self.chunks).map(|outcomes| outcomes.batch.items);
+        let rest = self.held.iter().chain(&self.chunks).map(Outcomes::items);
         queued.chain(running).chain(mailed).chain(rest).sum()
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::backend::Post;
-use crate::engine::batch::Outcomes;
+use crate::engine::chunk::Outcomes;
 use crate::pipeline::aggregator::Finish;
 
 /// First in, first out, until it is closed; what comes then is dropped, as by a closed mailbox.
@@ -59,5 +59,11 @@ pub(super) enum Mail<O> {
 impl<O> Post<Finish> for Mailbox<Mail<O>> {
     fn post(&self, Finish: Finish) {
         self.post(Mail::Finish);
+    }
+}
+
+impl<O> Post<Outcomes<O>> for Mailbox<Mail<O>> {
+    fn post(&self, outcomes: Outcomes<O>) {
+        self.post(Mail::Outcomes(outcomes));
     }
 }

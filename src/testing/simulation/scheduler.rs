@@ -14,8 +14,7 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
-use crate::engine::batch::Spares;
-use crate::engine::executor::{Factory, Workbench};
+use crate::engine::executor::{Executor, Factory};
 use crate::engine::intake::{Core, Run, WorkerGuard};
 use crate::engine::settings::{Checked, Threads};
 use crate::error::ItemError;
@@ -24,14 +23,16 @@ use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Receiver;
+use crate::pipeline::worker::Shared;
 use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::stats::Stats;
 use crate::stop::{Stop, StopHandle};
 use crate::testing::seeds::Draws;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::{Log, WatchedSource, WatchedWork};
-use crate::testing::simulation::worker::{Hall, Station};
+use crate::testing::simulation::worker::{Environment, Worker};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
+use crate::util::buffer_pool::BufferPool;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
 
@@ -66,8 +67,8 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     clock: Duration,
     generator: Option<Generator>,
     generator_is_called: Arc<Called>,
-    stations: Vec<Station<I, Watched<W>>>,
-    hall: Hall<I, Watched<W>>,
+    workers: Vec<Worker<I, Watched<W>>>,
+    environment: Environment<I, Watched<W>>,
     aggregator: Option<Aggregator<W::Output>>,
     receiver: Option<Receiver<W::Output>>,
     tail_is_called: Arc<Called>,
@@ -126,7 +127,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let unending = || Slice::new(Duration::MAX);
 
         let (queue, mail) = (Mailbox::new(), Mailbox::new());
-        let inputs = Arc::new(Spares::new(workers));
+        let inputs = Arc::new(BufferPool::new(workers));
         let source = WatchedSource { source, log: log.clone(), run: run.clone() };
         let feed = Feed::new(&intake, source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
 
@@ -142,8 +143,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
         let factory = Factory::new(work);
-        let stations =
-            (0..workers).map(|id| Station::new(Workbench::new(id, Arc::clone(&factory), WorkerGuard::of_worker(&run))));
+        let executor = |id| Executor::new(id, Arc::clone(&factory), WorkerGuard::of_worker(&run));
 
         let (chunks, stream) = mpsc::unbounded_channel();
         let mut simulated = Self {
@@ -154,14 +154,18 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             clock: Duration::ZERO,
             generator: Some(Generator::new(&run, feed)),
             generator_is_called: Called::new(),
-            stations: stations.collect(),
-            hall: Hall {
-                workers,
-                overrun: batch.overrun(),
-                inputs,
-                outputs: Arc::new(Spares::new(workers)),
+            workers: (0..workers).map(|id| Worker::new(executor(id))).collect(),
+            environment: Environment {
+                shared: Shared {
+                    factory,
+                    workers,
+                    overrun: batch.overrun(),
+                    aggregator: mail,
+                    inputs,
+                    outputs: Arc::new(BufferPool::new(workers)),
+                },
+                started: run.metrics.started(),
                 queue,
-                aggregator: mail,
                 cost: cost.unwrap_or_else(|| drawn_cost(seed)),
                 log,
             },
@@ -195,7 +199,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let step = self.draw();
         match step {
             Step::Feed => self.feed(),
-            Step::Work(worker) => self.stations[worker].step(self.clock, &self.hall),
+            Step::Work(worker) => self.workers[worker].step(self.clock, &self.environment),
             Step::Collect => self.collect(),
             Step::Consume => self.consume(),
             Step::Wait => self.clock = self.next_end().unwrap_or(self.clock),
@@ -226,7 +230,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             stats,
             results: mem::take(&mut self.results),
             error: self.run.state.error().cloned(),
-            begun: mem::take(&mut self.hall.log.entries().begun),
+            begun: mem::take(&mut self.environment.log.entries().begun),
             most_in_flight: self.most_in_flight,
             steps: self.steps,
             never: self.acts.iter().map(|(when, _)| *when).collect(),
@@ -236,8 +240,10 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
 
     /// The numbers at this instant, by the simulation's clock.
     pub fn stats(&self) -> Stats {
-        let stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
-        Stats { elapsed: self.clock, ..stats }
+        let mut stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
+        // Measured on the simulation's clock, and told by it: a batch that runs has been at it since an instant there.
+        self.run.metrics.read(&mut stats, self.environment.started + self.clock, None);
+        stats
     }
 
     /// What the consumer has got so far.
@@ -260,21 +266,21 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         self.generator.is_none()
             && self.aggregator.is_none()
             && self.receiver.is_none()
-            && self.stations.iter().all(Station::has_left)
+            && self.workers.iter().all(Worker::has_left)
     }
 
     fn draw(&mut self) -> Step {
         let closing = self.generator.is_none();
-        let mut able = Vec::with_capacity(self.stations.len() + 4);
+        let mut able = Vec::with_capacity(self.workers.len() + 4);
         if !closing && self.generator_is_called.get() {
             able.push(Step::Feed);
         }
-        for (worker, station) in self.stations.iter().enumerate() {
-            if station.is_ready(self.clock, &self.hall.queue, closing) {
-                able.push(Step::Work(worker));
+        for (id, worker) in self.workers.iter().enumerate() {
+            if worker.is_ready(self.clock, &self.environment.queue, closing) {
+                able.push(Step::Work(id));
             }
         }
-        if self.aggregator.is_some() && !self.hall.aggregator.is_empty() {
+        if self.aggregator.is_some() && !self.environment.shared.aggregator.is_empty() {
             able.push(Step::Collect);
         }
         if self.next_end().is_some_and(|end| end > self.clock) {
@@ -292,7 +298,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     fn next_end(&self) -> Option<Duration> {
-        self.stations.iter().filter_map(Station::until).min()
+        self.workers.iter().filter_map(Worker::until).min()
     }
 
     fn feed(&mut self) {
@@ -305,7 +311,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     fn collect(&mut self) {
-        match (&mut self.aggregator, self.hall.aggregator.pop()) {
+        match (&mut self.aggregator, self.environment.shared.aggregator.pop()) {
             (Some(aggregator), Some(Mail::Outcomes(outcomes))) => {
                 let all = aggregator.accept(outcomes);
                 debug_assert!(all, "its slice is never spent");
@@ -354,7 +360,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     /// Does what is due by now.
     fn act(&mut self) {
         let (steps, taken) = (self.steps, self.results.len() as u64);
-        let begun = self.hall.log.entries().begun.last().copied();
+        let begun = self.environment.log.entries().begun.last().copied();
         let is_due = |when| match when {
             When::Step(after) => steps >= after,
             When::Taken(after) => taken >= after,
@@ -378,10 +384,10 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     fn system_stops(&mut self) {
         self.generator = None;
         self.aggregator = None;
-        self.hall.aggregator.close();
+        self.environment.shared.aggregator.close();
         // The pool's queue may be served for a while after the System has gone.
         if self.draws.below(2) == 0 {
-            self.hall.queue.close();
+            self.environment.queue.close();
         }
     }
 
@@ -394,7 +400,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         });
         self.most_in_flight = self.most_in_flight.max(stats.in_flight);
         let (begun, asked) = {
-            let entries = self.hall.log.entries();
+            let entries = self.environment.log.entries();
             (entries.begun_after_stop, entries.asked_after_stop)
         };
         self.expect(begun.is_none(), || format!("item {begun:?} began after a stop"));

@@ -1,59 +1,54 @@
 //! A simulated worker.
 
 use std::mem;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backend::Post;
-use crate::engine::batch::{Batch, Spares};
-use crate::engine::batch_run::Running;
-use crate::engine::executor::Workbench;
+use crate::engine::batch::Batch;
+use crate::engine::batch_run::BatchRun;
+use crate::engine::executor::Executor;
+use crate::pipeline::worker::Shared;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::Log;
 use crate::util::time_slice::Slice;
 use crate::work::Work;
 
-/// A worker without a thread, at the bench of a real one. It runs one item a step.
-pub(super) struct Station<I, W: Work<I>> {
+/// A worker without a thread. It runs one item a step, by the same calls as a real one.
+pub(super) struct Worker<I, W: Work<I>> {
     /// None once the worker has left.
-    bench: Option<Workbench<W>>,
+    executor: Option<Executor<W>>,
     /// Whether it has begun its service, with the work that it needs.
     has_started: bool,
-    running: Option<Running<I, W::Output>>,
+    running: Option<BatchRun<I, W::Output>>,
     /// When its batch began, and when the item that runs ends.
     began: Duration,
     until: Duration,
-    /// What the items of its batch took.
-    busy: Duration,
 }
 
 /// What surrounds the workers.
-pub(super) struct Hall<I, W: Work<I>> {
-    pub(super) workers: usize,
-    pub(super) overrun: Duration,
-    pub(super) inputs: Arc<Spares<I>>,
-    pub(super) outputs: Arc<Spares<W::Output>>,
+pub(super) struct Environment<I, W: Work<I>> {
+    pub(super) shared: Shared<I, W, Mailbox<Mail<W::Output>>>,
+    /// What the simulation's clock counts from.
+    pub(super) started: Instant,
     pub(super) queue: Mailbox<Batch<I>>,
-    pub(super) aggregator: Mailbox<Mail<W::Output>>,
     pub(super) cost: Cost,
     pub(super) log: Log,
 }
 
-impl<I, W: Work<I>> Station<I, W> {
-    pub(super) fn new(bench: Workbench<W>) -> Self {
+impl<I, W: Work<I>> Worker<I, W> {
+    pub(super) fn new(executor: Executor<W>) -> Self {
         Self {
-            bench: Some(bench),
+            executor: Some(executor),
             has_started: false,
             running: None,
             began: Duration::ZERO,
             until: Duration::ZERO,
-            busy: Duration::ZERO,
         }
     }
 
     pub(super) fn has_left(&self) -> bool {
-        self.bench.is_none()
+        self.executor.is_none()
     }
 
     /// When the item that runs ends.
@@ -61,47 +56,40 @@ impl<I, W: Work<I>> Station<I, W> {
         self.running.is_some().then_some(self.until)
     }
 
-    /// Whether there is something to do now. `closing`: nobody sends batches any more.
+    /// Returns true if there is something to do now. `closing`: no more batches will be sent.
     pub(super) fn is_ready(&self, now: Duration, queue: &Mailbox<Batch<I>>, closing: bool) -> bool {
-        match (&self.bench, &self.running) {
+        match (&self.executor, &self.running) {
             (None, _) => false,
             (Some(_), Some(_)) => now >= self.until,
             (Some(_), None) => closing || !self.has_started || !queue.is_empty(),
         }
     }
 
-    pub(super) fn step(&mut self, now: Duration, hall: &Hall<I, W>) {
-        let Some(bench) = &mut self.bench else { return };
+    pub(super) fn step(&mut self, now: Duration, environment: &Environment<I, W>) {
+        let Environment { shared, started, queue, cost, log } = environment;
+        let Some(executor) = &mut self.executor else { return };
         if !mem::replace(&mut self.has_started, true) {
-            if !bench.owner().state.is_stopped() {
-                bench.build();
-            }
+            let _ = executor.prepare();
             return;
         }
         let mut running = match self.running.take().or_else(|| {
-            (self.began, self.busy) = (now, Duration::ZERO);
-            hall.queue.pop().map(|batch| Running::begin(batch, hall.outputs.get()))
+            self.began = now;
+            queue.pop().map(|batch| shared.begin(executor, batch, *started + now))
         }) {
             Some(running) => running,
             None => {
-                bench.clear();
-                self.bench = None;
+                executor.clear();
+                self.executor = None;
                 return;
             }
         };
         // A slice that was not looked at yet grants one item.
-        if now - self.began < hall.overrun && running.step(bench, &mut Slice::new(Duration::MAX)) {
-            let index = hall.log.entries().begun.last().copied();
-            let cost = index.map_or(Duration::ZERO, &*hall.cost);
-            self.until = now + cost;
-            self.busy += cost;
+        if now - self.began < shared.overrun && shared.step(&mut running, executor, &mut Slice::new(Duration::MAX)) {
+            let index = log.entries().begun.last().copied();
+            self.until = now + index.map_or(Duration::ZERO, &**cost);
             self.running = Some(running);
             return;
         }
-        let rest = running.give_back(hall.workers, &hall.inputs);
-        rest.into_iter().flatten().for_each(|part| hall.queue.post(part));
-        bench.owner().metrics.batch_ended(bench.id(), self.busy, running.begun());
-        let outcomes = running.end(self.busy, &hall.outputs);
-        hall.aggregator.post(Mail::Outcomes(outcomes));
+        shared.end(running, executor, || *started + now, |part| queue.post(part));
     }
 }

@@ -1,0 +1,259 @@
+//! The life of a batch at a worker, as plain state: which of its items have begun, and how they ended.
+//!
+//! ```text
+//! begin ── (may_begin ── item_began ── item_ended)* ── give_back? ── end
+//! ```
+//!
+//! A policy about single items, as a deadline or a retry, has one place for each of its two questions: whether the next
+//! item may begin is answered by [`may_begin`](BatchLife::may_begin) alone, and how an item ended is told to
+//! [`item_ended`](BatchLife::item_ended) alone.
+
+use super::Ends;
+
+/// How an item ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ItemEnd {
+    /// The work returned.
+    Done,
+    /// The work panicked or returned an error.
+    Failed,
+    /// The work saw that the item was cancelled, and returned early.
+    Skipped(SkipReason),
+}
+
+/// Why an item is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum SkipReason {
+    /// The run was stopped, or the result of this item is not waited for any more.
+    Stopped,
+}
+
+/// A batch between the moment a worker takes it and the moment its outcomes are sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BatchLife {
+    /// Index of the first item.
+    first: u64,
+    /// Fewer once some were given back.
+    items: usize,
+    /// Items of which the work began. One more than have ended while an item runs.
+    begun: usize,
+    done: usize,
+    failed: usize,
+    /// Of those that began.
+    skipped: usize,
+    /// Items that are failures of the source, and have no work to begin.
+    passed: usize,
+}
+
+/// The items that a batch gives back: they have not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    pub(crate) first: u64,
+    pub(crate) items: usize,
+}
+
+/// What came of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BatchEnd {
+    pub(crate) ends: Ends,
+    /// Items of which the work began: those that kept the worker busy.
+    pub(crate) ran: usize,
+}
+
+impl BatchLife {
+    /// A worker takes a batch of `items`, the first of which has the index `first`.
+    pub(crate) fn begin(first: u64, items: usize) -> Self {
+        Self { first, items, begun: 0, done: 0, failed: 0, skipped: 0, passed: 0 }
+    }
+
+    /// Asks whether the next item may begin; an error says why it is skipped. `is_cancelled` tells whether its run was
+    /// stopped, or its result is not waited for any more.
+    #[inline]
+    pub(crate) fn may_begin(&self, is_cancelled: bool) -> Result<(), SkipReason> {
+        // Where a policy is asked "may this item begin". The answer is used up by the item that it was given for: a stop
+        // between two items is seen before the second one begins.
+        if is_cancelled { Err(SkipReason::Stopped) } else { Ok(()) }
+    }
+
+    /// The work on the next item begins; returns the item's index.
+    #[inline]
+    pub(crate) fn item_began(&mut self) -> u64 {
+        debug_assert!(!self.is_in_item() && self.left() > 0);
+        let index = self.next_index();
+        self.begun += 1;
+        index
+    }
+
+    /// The item that began last has ended.
+    #[inline]
+    pub(crate) fn item_ended(&mut self, end: ItemEnd) {
+        debug_assert!(self.is_in_item());
+        // Where a policy is told "this item ended so".
+        match end {
+            ItemEnd::Done => self.done += 1,
+            ItemEnd::Failed => self.failed += 1,
+            ItemEnd::Skipped(SkipReason::Stopped) => self.skipped += 1,
+        }
+    }
+
+    /// The next item came as a failure from the source: it takes its place, and has ended without having begun.
+    pub(crate) fn item_passed(&mut self) {
+        debug_assert!(!self.is_in_item() && self.left() > 0);
+        self.passed += 1;
+    }
+
+    /// Gives back the items that have not begun, if there are any. They are no longer this batch's: another worker may have
+    /// them. Where the next item may not begin, nothing is given back, and [`end`](Self::end) skips them.
+    pub(crate) fn give_back(&mut self, is_cancelled: bool) -> Option<Rest> {
+        debug_assert!(!self.is_in_item());
+        let rest = Rest { first: self.next_index(), items: self.left() };
+        if rest.items == 0 || self.may_begin(is_cancelled).is_err() {
+            return None;
+        }
+        self.items -= rest.items;
+        Some(rest)
+    }
+
+    /// The batch ends. Items that have not begun, and were not given back, are skipped.
+    pub(crate) fn end(self) -> BatchEnd {
+        debug_assert!(!self.is_in_item());
+        let ends =
+            Ends { completed: self.done, failed: self.failed + self.passed, skipped: self.skipped + self.left() };
+        BatchEnd { ends, ran: self.begun }
+    }
+
+    /// Index of the first item.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Its items, but for those that were given back.
+    #[cfg(test)]
+    pub(crate) fn items(&self) -> usize {
+        self.items
+    }
+
+    /// Items of which the work began.
+    #[inline]
+    pub(crate) fn begun(&self) -> usize {
+        self.begun
+    }
+
+    /// Items that have neither begun nor been passed on.
+    pub(crate) fn left(&self) -> usize {
+        self.items - self.begun - self.passed
+    }
+
+    /// Index of the next item.
+    #[inline]
+    pub(crate) fn next_index(&self) -> u64 {
+        self.first + (self.begun + self.passed) as u64
+    }
+
+    /// Index of the item that began last.
+    #[inline]
+    pub(crate) fn current_index(&self) -> u64 {
+        self.next_index() - 1
+    }
+
+    /// Returns true if an item has begun and has not ended.
+    pub(crate) fn is_in_item(&self) -> bool {
+        self.begun > self.done + self.failed + self.skipped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// The next item begins if it may, and ends so.
+        Item(ItemEnd),
+        /// The next item came as a failure.
+        Pass,
+        GiveBack,
+        /// From now on everything is cancelled.
+        Stop,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            8 => Just(Step::Item(ItemEnd::Done)),
+            3 => Just(Step::Item(ItemEnd::Failed)),
+            1 => Just(Step::Item(ItemEnd::Skipped(SkipReason::Stopped))),
+            2 => Just(Step::Pass),
+            1 => Just(Step::GiveBack),
+            1 => Just(Step::Stop),
+        ];
+        prop::collection::vec(step, 0..40)
+    }
+
+    /// What became of one item, written down when it happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Fate {
+        Ended(ItemEnd),
+        Passed,
+        GivenBack,
+        NotBegun,
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_ends_once_or_is_given_back(
+            first in 0..u64::MAX / 2,
+            items in 0usize..20,
+            steps in steps(),
+        ) {
+            let mut life = BatchLife::begin(first, items);
+            let mut fates = vec![Fate::NotBegun; items];
+            let (mut at, mut is_stopped) = (0, false);
+            for step in steps {
+                prop_assert_eq!(life.next_index(), first + (items - fates[at..].len()) as u64);
+                match step {
+                    Step::Item(end) if life.left() > 0 => match life.may_begin(is_stopped) {
+                        Ok(()) => {
+                            prop_assert!(!is_stopped, "an item began after a stop");
+                            prop_assert_eq!(life.item_began(), first + at as u64);
+                            prop_assert!(life.is_in_item());
+                            prop_assert_eq!(life.current_index(), first + at as u64);
+                            life.item_ended(end);
+                            fates[at] = Fate::Ended(end);
+                            at += 1;
+                        }
+                        Err(SkipReason::Stopped) => prop_assert!(is_stopped),
+                    },
+                    Step::Pass if life.left() > 0 => {
+                        life.item_passed();
+                        fates[at] = Fate::Passed;
+                        at += 1;
+                    }
+                    Step::GiveBack => match life.give_back(is_stopped) {
+                        Some(rest) => {
+                            prop_assert!(!is_stopped && rest.items > 0);
+                            prop_assert_eq!((rest.first, rest.items), (first + at as u64, items - at));
+                            fates[at..].fill(Fate::GivenBack);
+                            // Nothing is left that could be done with this batch.
+                            prop_assert_eq!((life.left(), life.give_back(false)), (0, None));
+                            break;
+                        }
+                        None => prop_assert!(is_stopped || at == items),
+                    },
+                    Step::Stop => is_stopped = true,
+                    Step::Item(_) | Step::Pass => {}
+                }
+                prop_assert!(!life.is_in_item());
+            }
+            let count = |wanted: &[Fate]| fates.iter().filter(|fate| wanted.contains(fate)).count();
+            let skipped = Fate::Ended(ItemEnd::Skipped(SkipReason::Stopped));
+            let BatchEnd { ends, ran } = life.end();
+            prop_assert_eq!(ends.completed, count(&[Fate::Ended(ItemEnd::Done)]));
+            prop_assert_eq!(ends.failed, count(&[Fate::Ended(ItemEnd::Failed), Fate::Passed]));
+            prop_assert_eq!(ends.skipped, count(&[skipped, Fate::NotBegun]));
+            prop_assert_eq!(ran, fates.iter().filter(|fate| matches!(fate, Fate::Ended(_))).count());
+            prop_assert_eq!(ends.completed + ends.failed + ends.skipped, items - count(&[Fate::GivenBack]));
+        }
+    }
+}
