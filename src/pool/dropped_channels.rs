@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::engine::intake::Core;
 use crate::pool::channel::{PoolSink, PoolStream};
-use crate::pool::item::{Accepted, Submitted};
 use crate::pool::queue::Queue;
+use crate::pool::request::{Accepted, Submitted};
 use crate::pool::submission::Submission;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};

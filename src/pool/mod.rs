@@ -8,7 +8,6 @@ mod error;
 mod handle;
 #[cfg(all(test, shuttle))]
 mod interleavings;
-mod item;
 mod queue;
 mod request;
 mod submission;

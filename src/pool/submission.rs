@@ -13,9 +13,8 @@ use tokio::task::unconstrained;
 
 use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
-use crate::pool::item::stopped;
 use crate::pool::queue::SharedHandle;
-use crate::pool::request::Answer;
+use crate::pool::request::{Answer, stopped};
 use crate::protocol::Position;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;

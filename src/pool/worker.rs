@@ -13,8 +13,8 @@ use crate::engine::intake::WorkerGuard;
 use crate::engine::reentrancy;
 use crate::error::BoxError;
 use crate::pool::error::{NotOneResult, SubmitError};
-use crate::pool::item::{Accepted, Submitted, stopped};
 use crate::pool::queue::Queue;
+use crate::pool::request::{Accepted, Submitted, stopped};
 use crate::util::time_slice::Slice;
 use crate::work::{Job, Work};
 
