@@ -14,7 +14,7 @@ use futures::{StreamExt, stream};
 use shuttle::future::block_on;
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use shuttle::sync::mpsc::{Receiver, Sender, channel};
+use shuttle::sync::mpsc::{Receiver as QueueReceiver, Sender, channel};
 use shuttle::thread;
 use tokio::sync::mpsc;
 
@@ -228,7 +228,7 @@ fn run(case: Case) {
     }
 }
 
-fn next(queue: &Mutex<Receiver<Option<Batch<u64>>>>) -> Option<Batch<u64>> {
+fn next(queue: &Mutex<QueueReceiver<Option<Batch<u64>>>>) -> Option<Batch<u64>> {
     queue.lock().unwrap().recv().ok().flatten()
 }
 
