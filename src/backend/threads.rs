@@ -1,10 +1,10 @@
 //! The start of the workers' threads: without keeping the arbiter, and with errors where actix panics.
 //!
 //! `SyncArbiter` starts its threads itself and panics, loudly, when the operating system refuses one. That shows only
-//! after the fact, so each worker's place is reserved first: by a thread with a stack of the same size, which does nothing
-//! but wait. If all of them can be started, so can the workers in their places. Only the reservation is made on the
-//! arbiter. To end a reserved thread takes until the processor gets to it, which on busy cores is milliseconds; so a
-//! further thread, the starter, exchanges reserved threads for workers, one by one.
+//! after the fact, so each worker's place is reserved first: by a thread with a stack of the same size, which does
+//! nothing but wait. If all of them can be started, so can the workers in their places. Only the reservation is made on
+//! the arbiter. To end a reserved thread takes until the processor gets to it, which on busy cores is milliseconds; so
+//! a further thread, the starter, exchanges reserved threads for workers, one by one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,8 +22,8 @@ use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
 
-/// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer leave
-/// less room that others may take first.
+/// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer
+/// leave less room that others may take first.
 const AHEAD: usize = 8;
 
 impl Threads {
@@ -45,8 +45,8 @@ impl Threads {
     }
 }
 
-/// Starts the threads, each with an actor that `hire` makes of the worker's number and what all of them share. `ready` is
-/// called with the address of all, soon, on another thread. It is dropped instead if that fails in the end; then the
+/// Starts the threads, each with an actor that `hire` makes of the worker's number and what all of them share. `ready`
+/// is called with the address of all, soon, on another thread. It is dropped instead if that fails in the end; then the
 /// pipeline has ended with an error.
 ///
 /// # Errors

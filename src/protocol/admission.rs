@@ -3,9 +3,9 @@
 
 use super::{Fifo, Protocol};
 
-/// Two FIFOs with common positions. A request gets a permit when it joins, if there is one and no other request waits for
-/// it; otherwise it waits. A released permit goes to the request that has waited longest. So requests begin in the order in
-/// which they joined.
+/// Two FIFOs with common positions. A request gets a permit when it joins, if there is one and no other request waits
+/// for it; otherwise it waits. A released permit goes to the request that has waited longest. So requests begin in the
+/// order in which they joined.
 ///
 /// `W` is a waiting request, and `Q` is what it becomes when it gets its permit.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl<W, Q> AdmissionQueue<W, Q> {
         Self { next: 0, waiting: Fifo::new(), queued: Fifo::new() }
     }
 
-    /// Adds a request. If there is a permit, `admit` makes a queued request of it and of its index. Returns the position, and
-    /// true if the request has a permit.
+    /// Adds a request. If there is a permit, `admit` makes a queued request of it and of its index. Returns the
+    /// position, and true if the request has a permit.
     pub(crate) fn join(
         &mut self,
         request: W,

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use crate::protocol::service_time::ServiceTime;
 
-/// The work that a batch should hold. To hand a batch over and its outcomes back costs about 10 us of processor time, which
-/// is half a per cent of this.
+/// The work that a batch should hold. To hand a batch over and its outcomes back costs about 10 us of processor time,
+/// which is half a per cent of this.
 const TARGET: Duration = Duration::from_millis(2);
 
 /// The work that may be queued per worker. It bounds how long a drain takes beyond the items that run.
 const QUEUED_AHEAD: Duration = Duration::from_millis(8);
 
-/// The most batches queued and running per worker. While they are short, so many keep a worker busy while the generator's
-/// thread does something else.
+/// The most batches queued and running per worker. While they are short, so many keep a worker busy while the
+/// generator's thread does something else.
 const MAX_DEPTH: usize = 4;
 
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// For each outstanding item, so many must have been measured. So an item that takes far longer than any before it has few
-/// others behind it in its batch. Batches still grow by half each time that every worker has run one.
+/// For each outstanding item, so many must have been measured. So an item that takes far longer than any before it has
+/// few others behind it in its batch. Batches still grow by half each time that every worker has run one.
 const MEASURED_PER_OUTSTANDING: u64 = 8;
 
 /// Batches queued and running per worker while their size grows to the target.
@@ -49,8 +49,8 @@ impl BatchSize {
 
 /// Decides how many items the next batch holds, and how many batches are queued, by the measured service time.
 ///
-/// An item is measured when it ends, so one that runs for long is in no measurement yet. Therefore the number of outstanding
-/// items is limited by the number of items measured.
+/// An item is measured when it ends, so one that runs for long is in no measurement yet. Therefore the number of
+/// outstanding items is limited by the number of items measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,

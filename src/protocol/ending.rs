@@ -49,8 +49,9 @@ impl Protocol {
 
     /// Stops, unless the consumer that left has seen the end. Returns true if that changed the phase.
     pub(crate) fn consumer_left(&mut self) -> bool {
-        // Also where it has every result and only missed the end. Whether the end was sent before the consumer left depends on
-        // how fast the threads are, and the same program should not end sometimes complete and sometimes stopped.
+        // Also where it has every result and only missed the end. Whether the end was sent before the consumer left
+        // depends on how fast the threads are, and the same program should not end sometimes complete and sometimes
+        // stopped.
         self.delivery != Delivery::StreamEnded && self.advance_to(Phase::Stopped, Ending::Stopped)
     }
 
@@ -59,7 +60,8 @@ impl Protocol {
         self.delivery = Delivery::StreamEnded;
     }
 
-    /// How the run ended. `None` while items run, or while results wait for the consumer that a stop could still withhold.
+    /// How the run ended. `None` while items run, or while results wait for the consumer that a stop could still
+    /// withhold.
     pub(crate) fn end(&self) -> Option<Ending> {
         let ended = match (self.phase, self.delivery) {
             (Phase::Running, _) => false,

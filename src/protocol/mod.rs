@@ -69,8 +69,8 @@ impl Protocol {
         }
     }
 
-    /// The protocol of a run that only passes items on, and so counts them and records how it ends. Its window has no bound:
-    /// it takes an item only when its consumer polls for one.
+    /// The protocol of a run that only passes items on, and so counts them and records how it ends. Its window has no
+    /// bound: it takes an item only when its consumer polls for one.
     pub(crate) fn without_workers() -> Self {
         Self::new(1, usize::MAX, BatchSize::Fixed(1), 0)
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 /// Holds values, each of which covers a range of indices, until every lower index has left.
 ///
-/// A range is its first index and its length, so the parts of a batch that was split need no new numbers. The buffer has no
-/// bound of its own: the items in it are in flight, so the window bounds it.
+/// A range is its first index and its length, so the parts of a batch that was split need no new numbers. The buffer
+/// has no bound of its own: the items in it are in flight, so the window bounds it.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<V> {
     next: u64,

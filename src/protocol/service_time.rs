@@ -1,4 +1,5 @@
-//! The service time: how long the work on an item takes, as measured. Batch sizes and expected waits are computed from it.
+//! The service time: how long the work on an item takes, as measured. Batch sizes and expected waits are computed from
+//! it.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ pub(crate) struct ServiceTime {
     mean: f64,
     /// Of the last few batches: it follows a rise at once.
     recent: f64,
-    /// Of about the last [`HORIZON`] items, from the start: the first batch weighs as much as so many items, so that a long
-    /// item among the first is remembered for as long as one that comes later.
+    /// Of about the last [`HORIZON`] items, from the start: the first batch weighs as much as so many items, so that a
+    /// long item among the first is remembered for as long as one that comes later.
     steady: f64,
 }
 
@@ -46,8 +47,8 @@ impl ServiceTime {
         (self.measured > 0).then(|| Duration::from_nanos(self.mean.round() as u64))
     }
 
-    /// The time to plan with per item: the larger of the quick mean, which follows a rise at once, and the slow one, which
-    /// remembers that long items occur among short ones.
+    /// The time to plan with per item: the larger of the quick mean, which follows a rise at once, and the slow one,
+    /// which remembers that long items occur among short ones.
     pub(crate) fn planned_nanos(&self) -> Option<f64> {
         (self.measured > 0).then(|| self.recent.max(self.steady))
     }

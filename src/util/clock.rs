@@ -1,5 +1,6 @@
-//! A coarse clock: the time as a thread of its own publishes it about once per millisecond. To look at it costs one atomic
-//! load, so that a loop can do so after every step, where `Instant::now` would cost several times what a short step does.
+//! A coarse clock: the time as a thread of its own publishes it about once per millisecond. To look at it costs one
+//! atomic load, so that a loop can do so after every step, where `Instant::now` would cost several times what a short
+//! step does.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -12,8 +13,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// How long the thread goes on after a loop last relied on it. An idle process has no such thread.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A time that was published so long ago is not relied on: the thread gets no processor time, or the process was forked and
-/// the thread is not part of it.
+/// A time that was published so long ago is not relied on: the thread gets no processor time, or the process was forked
+/// and the thread is not part of it.
 const STALE: Duration = Duration::from_millis(50);
 
 /// The thread calls nothing but the standard library.
@@ -54,8 +55,8 @@ impl Clock {
 
     /// Returns true if the time will be published for at least [`PATIENCE`] from `now` on.
     pub(crate) fn serves(&self, now: Instant) -> bool {
-        // Before the look at `ticking`, and `tick` does the same the other way around: so either it is seen here that the
-        // thread is about to end, or the thread sees that it is wanted.
+        // Before the look at `ticking`, and `tick` does the same the other way around: so either it is seen here that
+        // the thread is about to end, or the thread sees that it is wanted.
         if !self.wanted.load(SeqCst) {
             self.wanted.store(true, SeqCst);
         }

@@ -1,5 +1,5 @@
-//! Panics of code that is not this crate's, caught where they would otherwise take a thread, an actor or an item with them.
-//! A panic that meets another one on its way, in a `Drop`, would end the process.
+//! Panics of code that is not this crate's, caught where they would otherwise take a thread, an actor or an item with
+//! them. A panic that meets another one on its way, in a `Drop`, would end the process.
 //!
 //! Such code never runs under a lock of this crate, and never outside of [`catch`]:
 //!
@@ -14,8 +14,8 @@
 //! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | a failure in the result's place |
 //! | the texts of errors, where they are written as JSON | where that is done | `error::texts` | it is said to have none |
 //!
-//! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the streams
-//! that it merges while they are polled. A panic hook that panics ends the process, by the language's rules.
+//! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the
+//! streams that it merges while they are polled. A panic hook that panics ends the process, by the language's rules.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

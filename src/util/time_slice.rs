@@ -7,20 +7,21 @@ use crate::util::clock::{self, CLOCK, Clock};
 /// How long a callback of ours keeps an arbiter before it yields.
 pub(crate) const SLICE: Duration = Duration::from_micros(100);
 
-/// The most steps between two looks at the time. It keeps a slice of 100 us to that while steps are short, where the coarse
-/// clock tells of milliseconds.
+/// The most steps between two looks at the time. It keeps a slice of 100 us to that while steps are short, where the
+/// coarse clock tells of milliseconds.
 const MAX_STRIDE: u32 = 256;
 
-/// Looks in one turn after which the coarse clock is started. Before, a turn without it looks after every step: that costs
-/// microseconds, a thread some ten of them.
+/// Looks in one turn after which the coarse clock is started. Before, a turn without it looks after every step: that
+/// costs microseconds, a thread some ten of them.
 const LOOKS_ALONE: u32 = 64;
 
-/// Counts steps and looks at the time now and then: after the first step of a turn, and then at distances that double as long
-/// as the steps between two looks are short. Nothing is learned from an earlier turn, whose steps may have cost something
-/// else.
+/// Counts steps and looks at the time now and then: after the first step of a turn, and then at distances that double
+/// as long as the steps between two looks are short. Nothing is learned from an earlier turn, whose steps may have cost
+/// something else.
 ///
-/// Steps that were short say nothing about the next one. So between two looks the coarse clock is asked after each step, and
-/// where it isn't served (it wasn't started yet, or its thread gets no processor time) every step is looked at.
+/// Steps that were short say nothing about the next one. So between two looks the coarse clock is asked after each
+/// step, and where it isn't served (it wasn't started yet, or its thread gets no processor time) every step is looked
+/// at.
 #[derive(Debug)]
 pub(crate) struct Slice {
     length: Duration,

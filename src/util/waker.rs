@@ -1,6 +1,7 @@
-//! The wakers of those who poll. They belong to an executor that may be anyone's, and are called and dropped wherever the
-//! awaited thing happens: on a worker's thread, inside of a channel, between two other wake-ups. A panic there would
-//! take the thread, the item or the others' wake-ups with it, so what is registered is always a [`CaughtWaker`]'s.
+//! The wakers of those who poll. They belong to an executor that may be anyone's, and are called and dropped wherever
+//! the awaited thing happens: on a worker's thread, inside of a channel, between two other wake-ups. A panic there
+//! would take the thread, the item or the others' wake-ups with it, so what is registered is always a
+//! [`CaughtWaker`]'s.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -46,12 +47,12 @@ impl CaughtWaker {
         by.register(self.context(cx).waker());
     }
 
-    /// Gives up the turn: has the task of `cx` polled again after the others on its thread had theirs and the runtime looked
-    /// at timers and sockets. The caller returns `Pending`.
+    /// Gives up the turn: has the task of `cx` polled again after the others on its thread had theirs and the runtime
+    /// looked at timers and sockets. The caller returns `Pending`.
     ///
-    /// A task that wakes itself instead is polled up to 61 times by a `LocalSet`, which every arbiter is, before timers and
-    /// sockets have their turn. Outside of a runtime of tokio the task is woken at once. As with all that tokio has: where a
-    /// task of a runtime blocks its thread on another executor, the runtime wakes nothing on that thread.
+    /// A task that wakes itself instead is polled up to 61 times by a `LocalSet`, which every arbiter is, before timers
+    /// and sockets have their turn. Outside of a runtime of tokio the task is woken at once. As with all that tokio
+    /// has: where a task of a runtime blocks its thread on another executor, the runtime wakes nothing on that thread.
     pub(crate) fn yield_now(&mut self, cx: &Context<'_>) {
         #[allow(clippy::disallowed_methods, reason = "this is the one behind `catch`")]
         let deferred = Arc::new(Deferred(self.context(cx).waker().clone()));
@@ -60,8 +61,8 @@ impl CaughtWaker {
         let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&deferred.into()));
     }
 
-    /// Returns true while the task of `cx` has given up its turn and something else has woken it since: it returns `Pending`
-    /// again. Otherwise wake-ups from workers would bring it back before timers and sockets had their turn.
+    /// Returns true while the task of `cx` has given up its turn and something else has woken it since: it returns
+    /// `Pending` again. Otherwise wake-ups from workers would bring it back before timers and sockets had their turn.
     pub(crate) fn is_yielding(&mut self, cx: &Context<'_>) -> bool {
         if self.deferred.strong_count() == 0 {
             return false;
@@ -71,8 +72,8 @@ impl CaughtWaker {
     }
 }
 
-/// The wake-up after a turn that was given up. The runtime holds the only one, so its end is when the turn comes, or when
-/// the runtime itself ends: the task is woken in both cases.
+/// The wake-up after a turn that was given up. The runtime holds the only one, so its end is when the turn comes, or
+/// when the runtime itself ends: the task is woken in both cases.
 #[derive(Debug)]
 struct Deferred(Waker);
 
