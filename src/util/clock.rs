@@ -1,6 +1,5 @@
-//! A coarse clock: the time as a thread of its own publishes it about once per millisecond. To look at it costs one
-//! atomic load, so that a loop can do so after every step, where `Instant::now` would cost several times what a short
-//! step does.
+//! A coarse clock: a thread publishes the time about once per millisecond. To read it costs one atomic load, so a loop
+//! can read it after every step. `Instant::now` costs several times as much as a short step.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -10,28 +9,28 @@ use std::time::{Duration, Instant};
 /// How often the time is published.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long the thread goes on after a loop last relied on it. An idle process has no such thread.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+/// How long the thread runs after the last request for the time. An idle process has no such thread.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// A time that was published so long ago is not relied on: the thread gets no processor time, or the process was forked
-/// and the thread is not part of it.
+/// A published time older than this is not used: the thread gets no processor time, or it stayed behind in the parent
+/// of a forked process.
 const STALE: Duration = Duration::from_millis(50);
 
-/// The thread calls nothing but the standard library.
+/// The thread calls only the standard library.
 const STACK: usize = 64 * 1024;
 
 /// The clock of this process.
 pub(crate) static CLOCK: Clock = Clock::new();
 
-/// In a cache line of its own: what is written next to it must not slow down those who read it.
+/// Aligned to its own cache lines, so that writes to other statics don't slow its readers down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Clock {
-    /// As [`nanos`] has it. `Relaxed` suffices: nothing else is published through it.
+    /// The published time, in [`nanos`]. `Relaxed` suffices: no other memory is published through it.
     now: AtomicU64,
-    /// Set by the thread that starts the clock's; cleared by that one when it is about to end.
+    /// True while the thread runs. Set by the thread that spawns it, cleared by itself before it ends.
     ticking: AtomicBool,
-    /// Set by those who rely on the clock, taken back with each tick.
+    /// True if the time was requested since the last tick.
     wanted: AtomicBool,
 }
 
@@ -47,24 +46,24 @@ impl Clock {
         Self { now: AtomicU64::new(0), ticking: AtomicBool::new(false), wanted: AtomicBool::new(false) }
     }
 
-    /// Returns true if the published time has come to `nanos`. It is never ahead of the time itself.
+    /// Returns true if the published time is `nanos` or later. It is never ahead of the real time.
     #[inline]
     pub(crate) fn has_reached(&self, nanos: u64) -> bool {
         self.now.load(Relaxed) >= nanos
     }
 
-    /// Returns true if the time will be published for at least [`PATIENCE`] from `now` on.
+    /// Requests the time. Returns true if it will be published for at least [`IDLE_TIMEOUT`] from `now` on.
     pub(crate) fn serves(&self, now: Instant) -> bool {
-        // Before the look at `ticking`, and `tick` does the same the other way around: so either it is seen here that
-        // the thread is about to end, or the thread sees that it is wanted.
+        // Stored before `ticking` is loaded; `tick` clears `ticking` before it loads `wanted`. So either this sees that
+        // the thread is about to end, or the thread sees the request and goes on.
         if !self.wanted.load(SeqCst) {
             self.wanted.store(true, SeqCst);
         }
         self.ticking.load(SeqCst) && !self.has_fallen_behind(now)
     }
 
-    /// Has the time published by a thread, if there is none yet. Where the operating system refuses the thread, nothing
-    /// changes.
+    /// Spawns the thread that publishes the time, unless it runs. If the operating system refuses it, the clock serves
+    /// no request.
     #[cold]
     pub(crate) fn start(&'static self, now: Instant) {
         self.wanted.store(true, SeqCst);
@@ -79,26 +78,27 @@ impl Clock {
     }
 
     fn tick(&self) {
-        let mut wanted = Instant::now();
+        let mut last_wanted = Instant::now();
         loop {
             thread::sleep(TICK);
             let now = Instant::now();
             self.publish(now);
             if self.wanted.swap(false, SeqCst) {
-                wanted = now;
-            } else if now - wanted > PATIENCE {
+                last_wanted = now;
+            } else if now - last_wanted > IDLE_TIMEOUT {
                 self.ticking.store(false, SeqCst);
-                // Somebody may have seen this thread at work just before. Then it goes on, unless another was started.
+                // A request may have seen this thread running just before. Then it goes on, unless `start` has spawned
+                // another one in between.
                 if !self.wanted.load(SeqCst) || self.ticking.swap(true, SeqCst) {
                     return;
                 }
-                wanted = now;
+                last_wanted = now;
             }
         }
     }
 
     fn publish(&self, now: Instant) {
-        // The clock never goes back, whoever publishes.
+        // The maximum, because `start` and the thread may publish in any order.
         self.now.fetch_max(nanos(now), Relaxed);
     }
 
@@ -109,7 +109,7 @@ impl Clock {
 
 #[cfg(test)]
 impl Clock {
-    /// A clock that stands still until the test has it go on.
+    /// A clock that stands still until the test moves it.
     pub(crate) fn at(now: Instant) -> &'static Self {
         let clock = Box::leak(Box::new(Self::new()));
         clock.ticking.store(true, SeqCst);
@@ -132,14 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_wanted_goes_on_and_one_that_is_not_ends() {
+    fn the_thread_runs_while_the_time_is_requested_and_ends_afterwards() {
         let clock: &'static Clock = Box::leak(Box::new(Clock::new()));
         let began = Instant::now();
-        assert!(!clock.serves(began), "it was not started");
+        assert!(!clock.serves(began), "the thread was not started");
         let mut starts = 0;
         for millis in 0..100 {
             while !clock.has_reached(nanos(began + Duration::from_millis(millis))) {
-                // It may end where this thread gets no processor time for longer than its patience.
+                // It ends if this thread gets no processor time for longer than the timeout.
                 if !clock.serves(Instant::now()) && !clock.ticking.load(SeqCst) {
                     clock.start(Instant::now());
                     starts += 1;
@@ -147,14 +147,14 @@ mod tests {
                 thread::yield_now();
             }
         }
-        assert!((1..10).contains(&starts), "it was wanted all the time, and started {starts} times");
+        assert!((1..10).contains(&starts), "the time was requested throughout, and the thread started {starts} times");
         while clock.ticking.load(SeqCst) {
             thread::yield_now();
         }
     }
 
     #[test]
-    fn a_clock_that_has_fallen_behind_is_not_relied_on() {
+    fn a_clock_that_has_fallen_behind_serves_no_request() {
         let began = Instant::now();
         let clock = Clock::at(began);
         assert!(clock.serves(began + STALE));

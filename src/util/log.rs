@@ -1,13 +1,14 @@
-//! The log. Its logger belongs to the application and may panic, as one that prints to a closed pipe does; so may the
-//! `Display` of what is logged. Neither concerns the item, the thread or the lock at hand, so both run behind `catch`.
+//! Logging that can't panic. The logger belongs to the application and may panic, for example when it prints to a
+//! closed pipe; so may the `Display` of a logged value. A record that is lost must not fail an item or end a thread, so
+//! both are called inside `catch`.
 //!
-//! Everything in this crate logs with `log::warn!` and its siblings, which take what those of the `log` crate take. The
-//! macros of that crate are disallowed elsewhere (`clippy.toml`).
+//! This crate logs with the macros here, which take the same arguments as those of the `log` crate. Those are
+//! disallowed elsewhere (`clippy.toml`).
 
 macro_rules! logged {
     ($level:ident, $($message:tt)+) => {{
-        #[allow(clippy::disallowed_macros, reason = "here it is behind `catch`")]
-        // The panic hook has reported a panic of the logger, and a log has no other reader.
+        #[allow(clippy::disallowed_macros, reason = "it is called inside `catch`")]
+        // The panic hook has reported a panic of the logger.
         let _ = $crate::util::panic::catch(|| ::log::$level!($($message)+));
     }};
 }

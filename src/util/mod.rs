@@ -1,4 +1,4 @@
-//! What knows nothing of pipelines and pools: locks, panics, the log, wakers, clocks.
+//! Helpers that know nothing of pipelines and pools: locks, panics, the log, wakers, the clock and time slices.
 
 pub(crate) mod buffer_pool;
 pub(crate) mod clock;

@@ -1,46 +1,49 @@
-//! Panics of code that is not this crate's, caught where they would otherwise take a thread, an actor or an item with
-//! them. A panic that meets another one on its way, in a `Drop`, would end the process.
+//! Panics of foreign code: code that is not this crate's, but is called by it. Uncaught, such a panic would end a
+//! thread or an actor, or lose an item; during another panic, in a `Drop`, it would end the process.
 //!
-//! Such code never runs under a lock of this crate, and never outside of [`catch`]:
+//! Foreign code never runs under a lock of this crate, and never outside of [`catch`]:
 //!
 //! | foreign code | called | by | after a panic |
 //! |---|---|---|---|
-//! | the work, and all that it calls | on a worker's thread | `Executor::run` | the item has failed, the work is built anew |
-//! | the factory | on a worker's thread | `Executor::prepare` | it is tried again, five times in all |
+//! | the work, and all that it calls | on a worker thread | `Executor::lend` | the item fails, the work is rebuilt |
+//! | the factory | on a worker thread | `Executor::prepare` | it is called again, at most five times in all |
 //! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
-//! | `Drop` of sources, items, results, errors, works, factories | where the last use was | [`discard`], [`discard_all`], [`Guarded`] | nothing |
-//! | a logger, and the `Display` of what is logged | everywhere | `logging` | the record is lost |
-//! | a waker | where the awaited thing happens, also inside of channels | `waker` | that task is not woken |
-//! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | a failure in the result's place |
-//! | the texts of errors, where they are written as JSON | where that is done | `error::texts` | it is said to have none |
+//! | `Drop` of sources, items, results, errors, works, factories | at their last use | [`discard`], [`discard_all`], [`Guarded`] | nothing |
+//! | a logger, and the `Display` of logged values | everywhere | `util::log` | the record is lost |
+//! | a waker | at the awaited event, also inside of channels | `util::waker` | its task is not woken |
+//! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | the stream has a failure in place of the result |
+//! | the `Display` of errors that are written as JSON | where they are written | `error::texts` | the JSON has no text of the error |
 //!
-//! What an application calls itself may panic in its own frame: the messages that it makes for `deliver_with`, the
-//! streams that it merges while they are polled. A panic hook that panics ends the process, by the language's rules.
+//! Not caught are panics in code that the application calls itself, in its own frame: the message that it makes of a
+//! result for `deliver_with`, and streams that it merges while they are polled. A panic hook that panics ends the
+//! process, by the rules of the language.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `f`; a panic comes back as its message.
-///
-/// Unwind safety is asserted: what `f` may leave half done is either dropped by the caller or belongs to the user's
-/// `Work`, which is rebuilt.
+/// Calls `f`; returns the message of its panic as an error.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    // Unwind safe: a value that `f` left in the middle of a change is either dropped by the caller, or it is the user's
+    // `Work`, which is rebuilt.
     catch_unwind(AssertUnwindSafe(f)).map_err(message)
 }
 
-/// Drops `value`, whose `Drop` may panic. The panic hook has reported it; there is nobody else to tell.
+/// Drops `value`, whose `Drop` may panic.
 pub(crate) fn discard<T>(value: T) {
+    // The panic hook has reported the panic, and no caller could handle it.
     let _ = catch(|| drop(value));
 }
 
-/// Drops values one by one, so that one panic among them doesn't become a second one while unwinding.
+/// Drops values one by one: if one of them panicked in the `Drop` of their collection, a second panic while it unwinds
+/// would end the process.
 pub(crate) fn discard_all<T>(values: impl IntoIterator<Item = T>) {
     if std::mem::needs_drop::<T>() {
         values.into_iter().for_each(discard);
     }
 }
 
-/// A value whose `Drop` may panic, on the way to its place: where it doesn't get there it is discarded.
+/// A value whose `Drop` may panic. It is taken out with [`into_inner`](Self::into_inner), or discarded on an early
+/// return.
 pub(crate) struct Guarded<T>(Option<T>);
 
 impl<T> Guarded<T> {
@@ -49,7 +52,7 @@ impl<T> Guarded<T> {
     }
 
     pub(crate) fn into_inner(mut self) -> T {
-        self.0.take().expect("only this takes it, once")
+        self.0.take().expect("only `into_inner` takes it, and consumes the guard")
     }
 }
 
@@ -67,7 +70,7 @@ fn message(payload: Box<dyn Any + Send>) -> String {
             None => "a panic whose value is not text".to_owned(),
         },
     };
-    // The value itself may panic when it is dropped, and so may the value of that panic: this one is left alone.
+    // The payload may panic when it is dropped, and so may the payload of that panic. The latter is leaked.
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(another);
     }
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_while_dropping_is_contained() {
+    fn a_panic_in_a_drop_is_caught() {
         discard_all([Bomb, Bomb]);
         drop([Guarded::new(Bomb), Guarded::new(Bomb)]);
         assert_eq!(Guarded::new(7).into_inner(), 7);

@@ -1,5 +1,5 @@
-//! The locks and atomics through which threads of a pipeline or a pool meet: the standard library's, or those of
-//! shuttle, which tries the orders in which threads can come to them. `interleavings.rs` says how.
+//! The locks and atomics that threads of a pipeline or a pool share: the standard library's, or those of shuttle, which
+//! explores the orders in which threads reach them. `../pipeline/interleavings.rs` says how.
 
 #[cfg(all(test, shuttle))]
 pub(crate) use shuttle::{

@@ -1,42 +1,43 @@
-//! Turns on a shared thread: when has a callback run for long enough?
+//! Time slices of loops on a shared thread: how many steps a loop may take before it must yield.
 
 use std::time::{Duration, Instant};
 
 use crate::util::clock::{self, CLOCK, Clock};
 
-/// How long a callback of ours keeps an arbiter before it yields.
+/// How long a callback of this crate keeps an arbiter before it yields.
 pub(crate) const SLICE: Duration = Duration::from_micros(100);
 
-/// The most steps between two looks at the time. It keeps a slice of 100 us to that while steps are short, where the
-/// coarse clock tells of milliseconds.
+/// The most steps between two reads of the exact time. It bounds the overrun of a slice of 100 us while steps are
+/// short; the coarse clock, with its millisecond, can't.
 const MAX_STRIDE: u32 = 256;
 
-/// Looks in one turn after which the coarse clock is started. Before, a turn without it looks after every step: that
-/// costs microseconds, a thread some ten of them.
-const LOOKS_ALONE: u32 = 64;
+/// The coarse clock is started at this read of a slice. Until then the exact time is read after every step: that costs
+/// microseconds, and to spawn a thread costs some tens of them.
+const READS_BEFORE_CLOCK: u32 = 64;
 
-/// Counts steps and looks at the time now and then: after the first step of a turn, and then at distances that double
-/// as long as the steps between two looks are short. Nothing is learned from an earlier turn, whose steps may have cost
-/// something else.
+/// A time slice. It reads the exact time after the first step, and then every `stride` steps, which doubles while steps
+/// are short. It starts again with every slice, because the steps of the last one may have cost something else.
 ///
-/// Steps that were short say nothing about the next one. So between two looks the coarse clock is asked after each
-/// step, and where it isn't served (it wasn't started yet, or its thread gets no processor time) every step is looked
-/// at.
+/// Short steps don't predict the next one, which may be long. So between two reads the coarse clock is read after each
+/// step. Where that isn't served, because its thread wasn't started or gets no processor time, the exact time is read
+/// after every step.
 #[derive(Debug)]
 pub(crate) struct Slice {
     length: Duration,
     clock: &'static Clock,
-    /// When the current turn began, and the last look.
+    /// When the current slice began. `None` between slices.
     began: Option<Instant>,
-    looked: Option<Instant>,
-    looks: u32,
+    last_read: Option<Instant>,
+    /// Reads of the exact time in this slice.
+    reads: u32,
     stride: u32,
+    /// Steps left until the next read.
     left: u32,
-    /// When the turn ends, as the coarse clock has it.
+    /// When the slice ends, on the coarse clock.
     due: u64,
 }
 
-/// Steps that may be taken in a row without another look, for as long as it isn't over.
+/// Steps that may be taken without another read of the exact time, until the grant expires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     pub(crate) steps: usize,
@@ -46,7 +47,7 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    /// So many steps, whatever they take.
+    /// So many steps, which never expire.
     pub(crate) fn of(steps: usize) -> Self {
         Self {
             steps,
@@ -56,10 +57,11 @@ impl Stretch {
         }
     }
 
-    /// Returns true if the turn's time has passed: to be asked after each step.
+    /// Returns true if the time of the slice has passed. To be called after each step.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        // A static's address needs no register in loops that have none to spare. Tests have clocks of their own.
+        // The address of a static takes no register, of which the loops have none to spare. Tests have their own
+        // clocks.
         #[cfg(test)]
         let clock = self.clock;
         #[cfg(not(test))]
@@ -69,33 +71,34 @@ impl Stretch {
 }
 
 impl Slice {
-    /// `Duration::MAX` is never spent.
+    /// A slice of `Duration::MAX` is never spent.
     pub(crate) fn new(length: Duration) -> Self {
         Self::on(&CLOCK, length)
     }
 
     pub(crate) fn on(clock: &'static Clock, length: Duration) -> Self {
-        // Or the clock may end before the turn does.
-        debug_assert!(length < clock::PATIENCE || length == Duration::MAX);
-        Self { length, clock, began: None, looked: None, looks: 0, stride: 1, left: 0, due: u64::MAX }
+        // A longer slice could outlast the thread of the clock.
+        debug_assert!(length < clock::IDLE_TIMEOUT || length == Duration::MAX);
+        Self { length, clock, began: None, last_read: None, reads: 0, stride: 1, left: 0, due: u64::MAX }
     }
 
-    /// Returns true if it is never spent: there is no hurry.
+    /// Returns true if it is never spent.
     pub(crate) fn is_endless(&self) -> bool {
         self.length == Duration::MAX
     }
 
-    /// One more step is about to be taken. Returns true if the turn is over: yield first. The next call begins another.
+    /// Counts one more step. Returns true if the slice is spent: the caller must yield before the step, and the next
+    /// call starts a new slice.
     #[inline]
     pub(crate) fn is_spent(&mut self) -> bool {
         if self.left > 0 && !self.clock.has_reached(self.due) {
             self.left -= 1;
             return false;
         }
-        self.look()
+        self.read_time()
     }
 
-    /// Takes up to `most` more steps at once.
+    /// Grants up to `most` more steps at once.
     #[inline]
     pub(crate) fn grant(&mut self, most: usize) -> Stretch {
         let steps = most.min(self.left as usize);
@@ -108,29 +111,30 @@ impl Slice {
         }
     }
 
-    /// The callback is about to wait, so the next call begins a turn.
+    /// Ends the slice early, because the caller is about to wait. The next call starts a new one.
     pub(crate) fn end(&mut self) {
         *self = Self::on(self.clock, self.length);
     }
 
+    // Out of line: `is_spent` is inlined into hot loops, which rarely call this.
     #[inline(never)]
-    fn look(&mut self) -> bool {
+    fn read_time(&mut self) -> bool {
         if self.is_endless() {
             self.left = self.stride - 1;
             self.stride = (self.stride * 2).min(MAX_STRIDE);
             return false;
         }
-        self.look_at(Instant::now())
+        self.advance_to(Instant::now())
     }
 
-    fn look_at(&mut self, now: Instant) -> bool {
+    fn advance_to(&mut self, now: Instant) -> bool {
         let began = *self.began.get_or_insert_with(|| {
             self.due = clock::nanos(now).saturating_add(self.length.as_nanos() as u64);
             now
         });
-        self.looks += 1;
-        if let Some(looked) = self.looked.replace(now) {
-            let took = now - looked;
+        self.reads += 1;
+        if let Some(last_read) = self.last_read.replace(now) {
+            let took = now - last_read;
             if took < self.length / 16 {
                 self.stride = (self.stride * 2).min(MAX_STRIDE);
             } else if took > self.length / 4 {
@@ -143,7 +147,7 @@ impl Slice {
         }
         if self.stride > 1 && !self.clock.serves(now) {
             self.stride = 1;
-            if self.looks == LOOKS_ALONE {
+            if self.reads == READS_BEFORE_CLOCK {
                 self.clock.start(now);
             }
         }
@@ -156,14 +160,14 @@ impl Slice {
 mod tests {
     use super::*;
 
-    /// Takes steps of `step` each and returns after how many the slice was spent, on clocks that go with the steps.
-    fn steps_in_a_turn(slice: &mut Slice, now: &mut Instant, step: Duration) -> u32 {
+    /// Takes steps that last `step` each, and moves the clocks with them; returns after how many the slice was spent.
+    fn steps_in_a_slice(slice: &mut Slice, now: &mut Instant, step: Duration) -> u32 {
         for steps in 0.. {
             let spent = if slice.left > 0 && !slice.clock.has_reached(slice.due) {
                 slice.left -= 1;
                 false
             } else {
-                slice.look_at(*now)
+                slice.advance_to(*now)
             };
             if spent {
                 return steps;
@@ -180,29 +184,29 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_of_short_steps_ends_in_time() {
+    fn a_slice_of_short_steps_ends_in_time() {
         let (mut slice, mut now) = slice();
         for _ in 0..20 {
-            let steps = steps_in_a_turn(&mut slice, &mut now, Duration::from_nanos(10));
+            let steps = steps_in_a_slice(&mut slice, &mut now, Duration::from_nanos(10));
             assert!((10_000..=10_500).contains(&steps), "{steps} steps of 10 ns");
         }
     }
 
     #[test]
-    fn steps_that_become_long_from_one_turn_to_the_next_are_looked_at_one_by_one() {
+    fn long_steps_after_a_slice_of_short_ones_are_timed_one_by_one() {
         let (mut slice, mut now) = slice();
-        steps_in_a_turn(&mut slice, &mut now, Duration::from_nanos(10));
-        assert_eq!(steps_in_a_turn(&mut slice, &mut now, Duration::from_micros(50)), 2);
-        assert_eq!(steps_in_a_turn(&mut slice, &mut now, Duration::from_millis(1)), 1);
+        steps_in_a_slice(&mut slice, &mut now, Duration::from_nanos(10));
+        assert_eq!(steps_in_a_slice(&mut slice, &mut now, Duration::from_micros(50)), 2);
+        assert_eq!(steps_in_a_slice(&mut slice, &mut now, Duration::from_millis(1)), 1);
     }
 
     #[test]
-    fn a_long_step_ends_the_turn_whatever_the_short_ones_before_it_have_earned() {
+    fn a_long_step_ends_the_slice_after_any_number_of_short_ones() {
         for short in 1..1000 {
             let (mut slice, mut now) = slice();
             for _ in 0..short {
                 match slice.left {
-                    0 => assert!(!slice.look_at(now)),
+                    0 => assert!(!slice.advance_to(now)),
                     _ => slice.left -= 1,
                 }
                 now += Duration::from_nanos(10);
@@ -212,18 +216,18 @@ mod tests {
             now += Duration::from_millis(2);
             slice.clock.go_on_to(now);
             assert!(stretch.is_over(), "after {short} short steps");
-            assert!(slice.look_at(now), "after {short} short steps");
+            assert!(slice.advance_to(now), "after {short} short steps");
         }
     }
 
     #[test]
-    fn where_the_clock_stands_still_every_step_is_looked_at() {
+    fn the_time_is_read_after_every_step_while_the_coarse_clock_stands_still() {
         let (mut slice, mut now) = slice();
         for stands_still in [false, true] {
             let mut most = 0;
             for _ in 0..5000 {
                 if slice.left == 0 {
-                    slice.look_at(now);
+                    slice.advance_to(now);
                     most = most.max(slice.left);
                 } else {
                     slice.left -= 1;
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_without_end_is_never_spent_and_begins_with_one_step() {
+    fn an_endless_slice_is_never_spent_and_begins_with_one_step() {
         let mut slice = Slice::new(Duration::MAX);
         for most in [0, 1, 3, 7, 15, 31, 63, 127, 255, 255] {
             assert!(!slice.is_spent());

@@ -1,7 +1,6 @@
-//! The wakers of those who poll. They belong to an executor that may be anyone's, and are called and dropped wherever
-//! the awaited thing happens: on a worker's thread, inside of a channel, between two other wake-ups. A panic there
-//! would take the thread, the item or the others' wake-ups with it, so what is registered is always a
-//! [`CaughtWaker`]'s.
+//! Wakers that can't panic. The waker of a task belongs to its executor, which may be any. It is called and dropped
+//! where the awaited event happens: on a worker thread, inside of a channel, between two other wake-ups. A panic there
+//! would end the thread, fail an item or lose the other wake-ups. So only wakers of a [`CaughtWaker`] are registered.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -13,27 +12,27 @@ use futures::task::AtomicWaker;
 
 use crate::util::panic::{catch, discard};
 
-/// The waker of the task that polled last, behind `catch`. It belongs to one future or stream, and is kept from poll to
-/// poll: then channels see the same waker again, and nothing is allocated but at the first poll.
+/// Wakes the task that polled last, inside `catch`. Each future or stream has one and keeps it from poll to poll, so
+/// that channels see the same waker again and only the first poll allocates.
 #[derive(Debug, Default)]
 pub(crate) struct CaughtWaker {
     known: Option<(Arc<Caught>, Waker)>,
-    /// Alive until the task has its next turn, where it gave one up.
+    /// After [`yield_now`](Self::yield_now): alive until the runtime polls the task again.
     deferred: Weak<Deferred>,
 }
 
 impl CaughtWaker {
     /// A context to poll with, which wakes the task of `cx`.
     ///
-    /// If the task's waker panics when it is cloned, that panic is the caller's: without a clone it would wait forever.
+    /// A panic of the task's waker when it is cloned is not caught: without a clone the task could never be woken.
     pub(crate) fn context(&mut self, cx: &Context<'_>) -> Context<'_> {
-        #[allow(clippy::disallowed_methods, reason = "here it is put behind `catch`")]
+        #[allow(clippy::disallowed_methods, reason = "this wraps it in `catch`")]
         let foreign = cx.waker();
         let waker = match self.known.take().filter(|(caught, _)| caught.0.will_wake(foreign)) {
             Some(known) => self.known.insert(known),
             None => {
                 let caught = Arc::new(Caught(foreign.clone()));
-                // Another task's turn is not this one's.
+                // Another task has yielded, not this one.
                 self.deferred = Weak::new();
                 self.known.insert((Arc::clone(&caught), caught.into()))
             }
@@ -41,28 +40,28 @@ impl CaughtWaker {
         Context::from_waker(&waker.1)
     }
 
-    /// Has the task of `cx` woken by `by`.
+    /// Registers the task of `cx` with `by`.
     pub(crate) fn register(&mut self, by: &AtomicWaker, cx: &Context<'_>) {
-        #[allow(clippy::disallowed_methods, reason = "this is the one behind `catch`")]
+        #[allow(clippy::disallowed_methods, reason = "this is the waker inside `catch`")]
         by.register(self.context(cx).waker());
     }
 
-    /// Gives up the turn: has the task of `cx` polled again after the others on its thread had theirs and the runtime
-    /// looked at timers and sockets. The caller returns `Pending`.
+    /// Yields: the task of `cx` is polled again after the runtime has polled the other tasks of its thread, and timers
+    /// and sockets. The caller returns `Pending`.
     ///
-    /// A task that wakes itself instead is polled up to 61 times by a `LocalSet`, which every arbiter is, before timers
-    /// and sockets have their turn. Outside of a runtime of tokio the task is woken at once. As with all that tokio
-    /// has: where a task of a runtime blocks its thread on another executor, the runtime wakes nothing on that thread.
+    /// If the task woke itself instead, a `LocalSet`, which every arbiter is, would poll it up to 61 times before it
+    /// polls timers and sockets. Outside of a tokio runtime the task is woken at once. If a task blocks its thread on
+    /// another executor, the runtime wakes no task of that thread, whether it yielded or not.
     pub(crate) fn yield_now(&mut self, cx: &Context<'_>) {
-        #[allow(clippy::disallowed_methods, reason = "this is the one behind `catch`")]
+        #[allow(clippy::disallowed_methods, reason = "this is the waker inside `catch`")]
         let deferred = Arc::new(Deferred(self.context(cx).waker().clone()));
         self.deferred = Arc::downgrade(&deferred);
         // The first poll hands the waker to the runtime.
         let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&deferred.into()));
     }
 
-    /// Returns true while the task of `cx` has given up its turn and something else has woken it since: it returns
-    /// `Pending` again. Otherwise wake-ups from workers would bring it back before timers and sockets had their turn.
+    /// Returns true if the task of `cx` has yielded and something else has woken it since: it must return `Pending`
+    /// again. Otherwise the wake-ups of workers would have it polled before timers and sockets.
     pub(crate) fn is_yielding(&mut self, cx: &Context<'_>) -> bool {
         if self.deferred.strong_count() == 0 {
             return false;
@@ -72,24 +71,25 @@ impl CaughtWaker {
     }
 }
 
-/// The wake-up after a turn that was given up. The runtime holds the only one, so its end is when the turn comes, or
-/// when the runtime itself ends: the task is woken in both cases.
+/// The wake-up of a task that yielded. The runtime holds the only reference. It drops it to poll the task, or when the
+/// runtime ends; the task is woken in both cases.
 #[derive(Debug)]
 struct Deferred(Waker);
 
 impl Wake for Deferred {
     fn wake(self: Arc<Self>) {
-        // By dropping it.
+        // `drop` wakes the task, when `self` goes out of scope here.
     }
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        #[allow(clippy::disallowed_methods, reason = "this is the one behind `catch`")]
+        #[allow(clippy::disallowed_methods, reason = "this is the waker inside `catch`")]
         self.0.wake_by_ref();
     }
 }
 
+/// A foreign waker that is called and dropped inside `catch`.
 #[derive(Debug)]
 struct Caught(Waker);
 
@@ -99,8 +99,9 @@ impl Wake for Caught {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        #[allow(clippy::disallowed_methods, reason = "here it is behind `catch`")]
-        // A task whose waker panics isn't polled again: its executor's fault, and the panic hook has reported it.
+        #[allow(clippy::disallowed_methods, reason = "it is called inside `catch`")]
+        // A task whose waker panics is not polled again. That is a bug of its executor, and the panic hook has reported
+        // it.
         let _ = catch(|| self.0.wake_by_ref());
     }
 }
@@ -111,14 +112,14 @@ impl Drop for Caught {
     }
 }
 
-/// `future`, where what it awaits gets to see a [`CaughtWaker`]'s only.
+/// Awaits `future`, which is polled with the waker of a [`CaughtWaker`].
 pub(crate) async fn caught<F: Future>(future: F) -> F::Output {
     let (mut future, mut waker) = (pin!(future), CaughtWaker::default());
     poll_fn(|cx| future.as_mut().poll(&mut waker.context(cx))).await
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "what happens to the wakers is what is tested")]
+#[allow(clippy::disallowed_methods, reason = "the tests use the wakers themselves")]
 mod tests {
     use std::panic::resume_unwind;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_that_panics_harms_neither_who_calls_it_nor_who_drops_it() {
+    fn a_panic_of_a_waker_is_caught_when_it_is_called_and_when_it_is_dropped() {
         let woken = Arc::new(AtomicUsize::new(0));
         let foreign = Waker::from(Arc::new(Faulty(Arc::clone(&woken))));
         let mut caught = CaughtWaker::default();
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_yields_goes_on_after_the_runtime_looked_at_timers_and_sockets_whatever_else_wakes_it() {
+    fn a_task_that_yields_is_polled_after_timers_and_sockets_whatever_wakes_it() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut waker = CaughtWaker::default();
         let (mut polls, mut yields) = (0, 0);
@@ -173,17 +174,17 @@ mod tests {
             }
             yields += 1;
             waker.yield_now(cx);
-            // As a worker does.
+            // A worker wakes the task meanwhile.
             cx.waker().wake_by_ref();
             Poll::Pending
         });
         let tasks = tokio::task::LocalSet::new();
         let polls = tasks.block_on(&runtime, async { tokio::task::spawn_local(task).await.unwrap() });
-        assert_eq!(polls, 21, "one for each yield, one for each wake-up meanwhile, the last");
+        assert_eq!(polls, 21, "one per yield, one per wake-up in between, and the last");
     }
 
     #[test]
-    fn a_task_of_no_runtime_that_yields_is_woken_at_once_and_another_task_is_not_kept() {
+    fn outside_of_a_runtime_a_yield_wakes_at_once_and_another_task_has_not_yielded() {
         let [one, other] = [(); 2].map(|()| Arc::new(Counting::default()));
         let (first, second) = (Waker::from(Arc::clone(&one)), Waker::from(Arc::clone(&other)));
         let mut waker = CaughtWaker::default();
@@ -198,7 +199,7 @@ mod tests {
             assert!(!waker.is_yielding(&Context::from_waker(&second)));
         });
         drop(runtime);
-        assert_eq!((one.0.load(SeqCst), other.0.load(SeqCst)), (2, 0), "also where the runtime ended");
+        assert_eq!((one.0.load(SeqCst), other.0.load(SeqCst)), (2, 0), "a runtime that ends wakes the task");
     }
 
     #[derive(Default)]
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_task_is_registered_as_the_same_waker() {
+    fn two_polls_of_a_task_register_the_same_waker() {
         let [one, other] = [(); 2].map(|()| Waker::from(Arc::new(Caught(Waker::noop().clone()))));
         let mut caught = CaughtWaker::default();
         let first = caught.context(&Context::from_waker(&one)).waker().clone();
