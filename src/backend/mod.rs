@@ -1,4 +1,4 @@
-//! Where messages go.
+//! How messages reach the workers and the other actors, and how the worker threads start.
 
 pub(crate) mod threads;
 
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix::{Message, Recipient};
 
-/// An actor that takes messages of this kind, or whatever stands in for it.
+/// The mailbox of an actor, or of its stand-in in tests and simulations.
 pub(crate) trait Post<M> {
-    /// Never waits. Where nobody takes messages any more, this one is dropped.
+    /// Adds a message, without waiting. If the actor has ended, the message is dropped.
     fn post(&self, message: M);
 }
 
@@ -21,57 +21,61 @@ where
     }
 }
 
-/// The way to an actor that is about to start: until then messages wait in it.
-pub(crate) struct Entrance<M: Message<Result: Send> + Send>(Arc<Way<M>>);
+/// The mailbox of an actor that has not started yet. It buffers messages until its [`Connector`] connects the actor.
+pub(crate) struct PendingMailbox<M: Message<Result: Send> + Send>(Arc<Buffer<M>>);
 
-/// Whose end of the way it is to open it, once. Dropped instead, it closes it: what waits is dropped, and what comes.
-pub(crate) struct Opening<M: Message<Result: Send> + Send>(Arc<Way<M>>);
+/// Connects an actor to a [`PendingMailbox`]. If it is dropped instead, the mailbox drops its messages, and all later
+/// ones.
+pub(crate) struct Connector<M: Message<Result: Send> + Send>(Arc<Buffer<M>>);
 
-struct Way<M: Message<Result: Send> + Send> {
-    /// Set under the lock of `waiting`, so that no message can stay behind there.
-    open: OnceLock<Recipient<M>>,
-    /// `None`: nothing waits here any more.
-    waiting: Mutex<Option<Vec<M>>>,
+struct Buffer<M: Message<Result: Send> + Send> {
+    /// Set under the lock of `messages`: a `post` that finds it unset then finds `messages`, and none is left behind
+    /// there.
+    recipient: OnceLock<Recipient<M>>,
+    /// `None` once the actor is connected, or the connector was dropped.
+    messages: Mutex<Option<Vec<M>>>,
 }
 
-/// Both ends of a way.
-pub(crate) fn entrance<M: Message<Result: Send> + Send>() -> (Entrance<M>, Opening<M>) {
-    let way = Arc::new(Way { open: OnceLock::new(), waiting: Mutex::new(Some(Vec::new())) });
-    (Entrance(Arc::clone(&way)), Opening(way))
+/// Makes a mailbox for an actor that is about to start.
+pub(crate) fn pending_mailbox<M: Message<Result: Send> + Send>() -> (PendingMailbox<M>, Connector<M>) {
+    let buffer = Arc::new(Buffer { recipient: OnceLock::new(), messages: Mutex::new(Some(Vec::new())) });
+    (PendingMailbox(Arc::clone(&buffer)), Connector(buffer))
 }
 
-impl<M: Message<Result: Send> + Send> Post<M> for Entrance<M> {
+impl<M: Message<Result: Send> + Send> Post<M> for PendingMailbox<M> {
     fn post(&self, message: M) {
-        if self.0.open.get().is_none() {
-            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiting) = &mut *waiting {
-                return waiting.push(message);
+        // The lock is taken only until the actor is connected.
+        if self.0.recipient.get().is_none() {
+            let mut messages = self.0.messages.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(messages) = &mut *messages {
+                return messages.push(message);
             }
         }
-        if let Some(open) = self.0.open.get() {
-            open.do_send(message);
+        if let Some(recipient) = self.0.recipient.get() {
+            recipient.do_send(message);
         }
     }
 }
 
-impl<M: Message<Result: Send> + Send> Opening<M> {
-    /// Sends on what waits, and from now on everything. What is posted meanwhile may overtake it.
-    pub(crate) fn open(self, recipient: Recipient<M>) {
-        let waiting = {
-            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            // It is opened once, since that takes this end.
-            let _ = self.0.open.set(recipient.clone());
-            waiting.take()
+impl<M: Message<Result: Send> + Send> Connector<M> {
+    /// Sends the buffered messages to `recipient`, and has all later ones sent there. A message that is posted
+    /// meanwhile may overtake buffered ones.
+    pub(crate) fn connect(self, recipient: Recipient<M>) {
+        let messages = {
+            let mut messages = self.0.messages.lock().unwrap_or_else(PoisonError::into_inner);
+            // Never set before, since `connect` consumes the only connector.
+            let _ = self.0.recipient.set(recipient.clone());
+            messages.take()
         };
-        waiting.into_iter().flatten().for_each(|message| recipient.do_send(message));
+        messages.into_iter().flatten().for_each(|message| recipient.do_send(message));
     }
 }
 
-impl<M: Message<Result: Send> + Send> Drop for Opening<M> {
+impl<M: Message<Result: Send> + Send> Drop for Connector<M> {
     fn drop(&mut self) {
-        let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Not under the lock: messages hold what is the user's.
-        drop(waiting);
+        let messages = self.0.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // After the lock is released: messages hold values of the user's, whose `Drop` must not run under it.
+        drop(messages);
     }
 }
 
@@ -101,28 +105,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_posted_before_the_actor_is_there_reaches_it() {
+    fn messages_posted_before_the_actor_starts_reach_it() {
         let read = Arc::new(AtomicUsize::new(0));
         System::new().block_on(async {
-            let (entrance, opening) = entrance();
-            (0..3).for_each(|_| entrance.post(Note(Arc::clone(&read))));
+            let (mailbox, connector) = pending_mailbox();
+            (0..3).for_each(|_| mailbox.post(Note(Arc::clone(&read))));
             let reader = Reader.start();
-            opening.open(reader.clone().recipient());
-            entrance.post(Note(Arc::clone(&read)));
+            connector.connect(reader.clone().recipient());
+            mailbox.post(Note(Arc::clone(&read)));
             reader.send(Note(Arc::clone(&read))).await.unwrap();
         });
         assert_eq!(read.load(SeqCst), 5);
     }
 
     #[test]
-    fn a_way_that_is_never_opened_drops_what_waits_and_what_comes() {
+    fn a_mailbox_that_is_never_connected_drops_its_messages_and_later_ones() {
         let read = Arc::new(AtomicUsize::new(0));
-        let (entrance, opening) = entrance();
-        entrance.post(Note(Arc::clone(&read)));
+        let (mailbox, connector) = pending_mailbox();
+        mailbox.post(Note(Arc::clone(&read)));
         assert_eq!(Arc::strong_count(&read), 2);
-        drop(opening);
+        drop(connector);
         assert_eq!(Arc::strong_count(&read), 1);
-        entrance.post(Note(Arc::clone(&read)));
+        mailbox.post(Note(Arc::clone(&read)));
         assert_eq!((Arc::strong_count(&read), read.load(SeqCst)), (1, 0));
     }
 }

@@ -1,10 +1,10 @@
-//! The start of the workers' threads: without keeping the arbiter, and with errors where actix panics.
+//! The start of the worker threads, which doesn't block the arbiter and returns an error where actix panics.
 //!
-//! `SyncArbiter` starts its threads itself and panics, loudly, when the operating system refuses one. That shows only
-//! after the fact, so each worker's place is reserved first: by a thread with a stack of the same size, which does
-//! nothing but wait. If all of them can be started, so can the workers in their places. Only the reservation is made on
-//! the arbiter. To end a reserved thread takes until the processor gets to it, which on busy cores is milliseconds; so
-//! a further thread, the starter, exchanges reserved threads for workers, one by one.
+//! `SyncArbiter` spawns its threads itself, and panics when the operating system refuses one. To find out before, each
+//! worker first has a placeholder: a thread with a stack of the same size that only waits. If all placeholders can be
+//! spawned, so can the workers that take their places. Only the placeholders are spawned on the arbiter. A placeholder
+//! ends when it next gets processor time, which takes milliseconds on busy cores; so another thread, the starter,
+//! replaces placeholders by workers, one by one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,12 +22,12 @@ use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
 use crate::util::panic::{catch, discard};
 
-/// How many reserved threads are on their way out at a time. More of them would save time where cores are busy, fewer
-/// leave less room that others may take first.
-const AHEAD: usize = 8;
+/// How many placeholders may be ending at a time. More would save time on busy cores; fewer leave less room that other
+/// processes could take before the workers do.
+const ENDING_AHEAD: usize = 8;
 
 impl Threads {
-    /// A thread of this name, with a stack of the workers' size.
+    /// Builds a thread of this name, with a stack of the workers' size.
     fn builder(&self, name: String) -> Builder {
         let builder = Builder::new().name(name);
         match self.stack_size {
@@ -45,49 +45,50 @@ impl Threads {
     }
 }
 
-/// Starts the threads, each with an actor that `hire` makes of the worker's number and what all of them share. `ready`
-/// is called with the address of all, soon, on another thread. It is dropped instead if that fails in the end; then the
-/// pipeline has ended with an error.
+/// Starts the worker threads. On each of them `new_worker` makes an actor, of the worker's number and of `shared`.
+///
+/// This returns before the workers run. When they do, `ready` is called with their address, on the starter's thread. If
+/// a worker is refused after all, `ready` is dropped instead, and the run has failed.
 ///
 /// # Errors
 ///
-/// [`StartError::Thread`], where there is no place for so many threads and one more. Nothing was started then.
+/// [`StartError::Thread`] if the operating system refuses so many threads and the starter. Then no worker was started.
 pub(crate) fn start_workers<A, S>(
     system: &System,
     threads: Threads,
     run: &Run,
     shared: Arc<S>,
-    hire: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
+    new_worker: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
     ready: impl FnOnce(Addr<A>) + Send + 'static,
 ) -> Result<(), StartError>
 where
     A: Actor<Context = SyncContext<A>>,
     S: Send + Sync + 'static,
 {
-    let reserve = |worker| Reserved::start(threads.worker(worker)).map_err(|error| threads.refused(worker, error));
-    let reserved: Vec<Reserved> = (0..threads.workers).map(reserve).collect::<Result<_, _>>()?;
+    let reserve = |worker| Placeholder::spawn(threads.worker(worker)).map_err(|error| threads.refused(worker, error));
+    let placeholders: Vec<Placeholder> = (0..threads.workers).map(reserve).collect::<Result<_, _>>()?;
     let starter = threads.builder(format!("{}-start", threads.name));
-    let (system, run, its) = (system.clone(), run.clone(), threads.clone());
+    let (system, run, worker_threads) = (system.clone(), run.clone(), threads.clone());
     let start = move || {
         System::set_current(system);
-        let mut reserved = VecDeque::from(reserved);
-        let room = |_| {
-            reserved.iter_mut().take(AHEAD).for_each(Reserved::release);
-            reserved.pop_front().expect("each worker has a place").join();
+        let mut placeholders = VecDeque::from(placeholders);
+        let make_room = |_| {
+            placeholders.iter_mut().take(ENDING_AHEAD).for_each(Placeholder::release);
+            placeholders.pop_front().expect("each worker has a placeholder").join();
             Ok(())
         };
-        man(&its, &run, shared, hire, room, ready);
+        spawn_workers(&worker_threads, &run, shared, new_worker, make_room, ready);
     };
     starter.spawn(start).map(drop).map_err(|error| threads.refused(threads.workers - 1, error))
 }
 
-/// Starts the threads as soon as there is `room` for each.
-fn man<A, S>(
+/// Spawns the worker threads, and calls `make_room` before each.
+fn spawn_workers<A, S>(
     threads: &Threads,
     run: &Run,
     shared: Arc<S>,
-    hire: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
-    mut room: impl FnMut(usize) -> Result<(), String>,
+    new_worker: impl Fn(usize, Arc<S>, WorkerGuard) -> A + Send + Sync + 'static,
+    mut make_room: impl FnMut(usize) -> Result<(), String>,
     ready: impl FnOnce(Addr<A>),
 ) where
     A: Actor<Context = SyncContext<A>>,
@@ -96,27 +97,28 @@ fn man<A, S>(
     let workers = threads.workers;
     let (mut started, mut refused) = (0, None);
     let builder = || {
-        if let Err(message) = room(started) {
+        if let Err(message) = make_room(started) {
             refused = Some(message);
-            // Ends the start without a call of the panic hook.
+            // Leaves `SyncArbiter`, which takes no error, without a call of the panic hook.
             resume_unwind(Box::new(()));
         }
         started += 1;
         threads.worker(started - 1)
     };
     let ids = AtomicUsize::new(0);
-    // Each thread takes its share along, since actix lets go of this closure only after the last worker has ended. The
-    // shares of threads that were never started are dropped with the closure: nobody waits for those workers.
+    // Each worker takes its reference and its guard out of the factory, which actix keeps until the last worker has
+    // ended: a run must be able to end before that. If a thread is refused, the rest are dropped with the factory, so
+    // no task waits for workers that never started.
     let shares =
         Mutex::new((0..workers).map(|_| (Arc::clone(&shared), WorkerGuard::of_worker(run))).collect::<Vec<_>>());
     drop(shared);
     let factory = move || {
         let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (shared, guard) = share.expect("a thread builds one worker");
-        hire(ids.fetch_add(1, Relaxed), shared, guard)
+        let (shared, guard) = share.expect("each thread makes one worker");
+        new_worker(ids.fetch_add(1, Relaxed), shared, guard)
     };
     match catch(|| SyncArbiter::start_with_thread_builder(workers, builder, factory)) {
-        Ok(crew) => ready(crew),
+        Ok(addr) => ready(addr),
         Err(panic) => {
             let message = refused.unwrap_or(panic);
             run.fail(PipelineError::WorkerThread { worker: started, workers, message }, Phase::Stopped);
@@ -125,28 +127,29 @@ fn man<A, S>(
     }
 }
 
-/// A thread that keeps the place of a worker's. Dropped, it ends by itself.
-struct Reserved {
-    /// The thread waits for the end of this.
+/// A thread that only waits, in the place of a worker thread. It ends when this is dropped.
+struct Placeholder {
+    /// The thread waits until this is dropped.
     stay: Option<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
-impl Reserved {
-    fn start(builder: Builder) -> io::Result<Self> {
+impl Placeholder {
+    fn spawn(builder: Builder) -> io::Result<Self> {
         let (stay, released) = channel();
         let thread = builder.spawn(move || _ = released.recv())?;
         Ok(Self { stay: Some(stay), thread })
     }
 
+    /// Has the thread end soon.
     fn release(&mut self) {
         self.stay = None;
     }
 
-    /// Returns when the thread is gone.
+    /// Returns when the thread has ended.
     fn join(mut self) {
         self.release();
-        self.thread.join().expect("it only waits");
+        self.thread.join().expect("a placeholder can't panic");
     }
 }
 
@@ -159,22 +162,22 @@ mod tests {
     use crate::pipeline::intake::SourceIntake;
     use crate::protocol::{BatchSize, Protocol};
 
-    struct Idler(#[allow(dead_code, reason = "it is there to be dropped")] WorkerGuard);
-    impl Actor for Idler {
+    struct IdleWorker(#[allow(dead_code, reason = "only its drop matters")] WorkerGuard);
+    impl Actor for IdleWorker {
         type Context = SyncContext<Self>;
     }
 
     #[test]
-    fn a_thread_that_is_refused_late_ends_the_pipeline_and_nobody_waits_for_the_others() {
+    fn a_worker_refused_after_others_have_started_fails_the_run_and_is_not_waited_for() {
         let threads = Threads { workers: 5, name: "late".into(), stack_size: None };
         let core = Core::new(Protocol::new(5, 5, BatchSize::Fixed(1), 8), 5, None);
         let run = SourceIntake::new(core, Vec::new()).run();
         let shared = Arc::new(());
         let weak = Arc::downgrade(&shared);
         actix::System::new().block_on(async {
-            let room = |worker| if worker < 2 { Ok(()) } else { Err("no room".to_owned()) };
-            let ready = |_| panic!("it isn't ready");
-            man(&threads, &run, shared, |_, _, guard| Idler(guard), room, ready);
+            let make_room = |worker| if worker < 2 { Ok(()) } else { Err("no room".to_owned()) };
+            let ready = |_| panic!("the workers are not ready");
+            spawn_workers(&threads, &run, shared, |_, _, guard| IdleWorker(guard), make_room, ready);
             run.workers_stopped().await.unwrap();
         });
         let error = PipelineError::WorkerThread { worker: 2, workers: 5, message: "no room".into() };

@@ -6,7 +6,7 @@ use actix::{Actor, Addr};
 use futures::Stream;
 use tokio::sync::mpsc;
 
-use crate::backend::entrance;
+use crate::backend::pending_mailbox;
 use crate::backend::threads::start_workers;
 use crate::engine::batch::Batch;
 use crate::engine::executor::Factory;
@@ -260,8 +260,8 @@ where
             inputs: Arc::clone(&inputs),
             outputs: Arc::new(BufferPool::new(workers)),
         };
-        let (pool, opening) = entrance::<Batch<I>>();
-        let ready = move |crew: Addr<Worker<I, W>>| opening.open(crew.recipient());
+        let (pool, connector) = pending_mailbox::<Batch<I>>();
+        let ready = move |workers: Addr<Worker<I, W>>| connector.connect(workers.recipient());
         if let Err(error) = start_workers(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
             run.advance(Phase::Stopped);
             aggregator.do_send(Finish);

@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::backend::threads::start_workers;
-    use crate::backend::{Post, entrance};
+    use crate::backend::{Post, pending_mailbox};
     use crate::engine::intake::Core;
     use crate::engine::permit::Permit;
     use crate::engine::settings::Threads;
@@ -201,8 +201,8 @@ mod tests {
                     outputs: Arc::new(BufferPool::new(2)),
                 };
                 let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
-                let (pool, opening) = entrance();
-                let ready = move |crew: Addr<Worker<_, _>>| opening.open(crew.recipient());
+                let (pool, connector) = pending_mailbox();
+                let ready = move |workers: Addr<Worker<_, _>>| connector.connect(workers.recipient());
                 start_workers(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
                 let (first, permit) = Permit::hand_out(&run, ITEMS as usize);
                 let inputs = (0..ITEMS).collect::<Vec<_>>().into();
