@@ -1,4 +1,4 @@
-//! A streamed answer: its settings, its head, and the body with its guard.
+//! A streamed answer: its settings, its headers, and the body with its guard.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,28 +18,29 @@ use crate::error::ItemError;
 use crate::pipeline::upstream::runs_of;
 use crate::stop::StopHandle;
 
-/// How long a client may take nothing: what nginx gives it by default.
+/// How long a client may read nothing. nginx has the same default.
 const STALL: Duration = Duration::from_secs(60);
 
-/// What the formats have in common.
+/// The settings that all formats share.
 pub(super) struct Settings {
-    /// No heartbeat if that is zero.
+    /// The time without a write after which a heartbeat is written. Zero: none is.
     pub(super) heartbeat: Duration,
-    /// No guard against clients that don't read if that is zero.
+    /// The time without a read after which the stream is cut off. Zero: it never is.
     pub(super) stall: Duration,
     pub(super) permit: Option<Permit>,
-    /// The last line is written.
+    /// Write the last line.
     pub(super) end: bool,
+    /// The pipelines that the results come from.
     runs: Vec<Run>,
 }
 
 impl Settings {
-    /// For these results, of which it learns what they are made of.
+    /// The default settings for `results`, whose pipelines it looks up.
     pub(super) fn of(results: &impl Stream, heartbeat: Duration) -> Self {
         Self { heartbeat, stall: STALL, permit: None, end: true, runs: runs_of(results) }
     }
 
-    /// They are made of this, too.
+    /// Adds a pipeline that the results come from.
     pub(super) fn add(&mut self, run: &StopHandle) {
         if !self.runs.iter().any(|known| known.id() == run.run().id()) {
             self.runs.push(run.run().clone());
@@ -47,34 +48,35 @@ impl Settings {
     }
 }
 
-/// The setters that all formats have. `$telling` is where the format keeps how much it tells.
+/// The setters that all formats share. `$failures` is the format's field of type `Failures`.
 macro_rules! setters {
-    (telling: $($telling:ident).+) => {
-        /// Takes one of the application's permits, which returns when the stream and its threads have ended, and has the
-        /// stream end with the others: see [`Streams`](super::Streams).
+    (failures: $($failures:ident).+) => {
+        /// Attaches a permit of [`Streams`](super::Streams). It is released when the stream and its worker threads have
+        /// ended; and when all streams of the application are drained or stopped, this one is too.
         pub fn permit(mut self, permit: $crate::web::permit::Permit) -> Self {
             self.settings.permit = Some(permit);
             self
         }
 
-        /// Names a pipeline that the results come from, where that can't be seen: behind a channel, a task, `select`,
-        /// `flatten`, `unfold`. Then the last line says how it ended, and the permit waits for its threads. Other pipelines
-        /// are found by themselves, inside of adapters too, as [`fan_in`](crate::fan_in()) finds them.
+        /// Names a pipeline that the results come from, if the stream hides it: behind a channel, a task, `select`,
+        /// `flatten` or `unfold`. Then the last line says how that pipeline ended, and the permit waits for its
+        /// threads. Other pipelines are found without this, also inside adapters, as [`fan_in`](crate::fan_in()) finds
+        /// them.
         pub fn of(mut self, run: &$crate::stop::StopHandle) -> Self {
             self.settings.add(run);
             self
         }
 
-        /// Ends the stream when its client takes nothing for so long while there is something to write. The default is
-        /// 60 s; zero turns it off. See [Slow clients](super#slow-clients).
+        /// Cuts the stream off when its client has read nothing for this time although there was something to write.
+        /// The default is 60 s; zero turns it off. See [Slow clients](super#slow-clients).
         pub fn stall_timeout(mut self, period: std::time::Duration) -> Self {
             self.settings.stall = period;
             self
         }
 
-        /// Tells the client the messages of panics and the errors of the work as well.
+        /// Sends panic messages and errors of the work to the client as well. They may hold internal details.
         pub fn with_causes(mut self) -> Self {
-            self.$($telling).+.causes = true;
+            self.$($failures).+.causes = true;
             self
         }
     };
@@ -82,7 +84,7 @@ macro_rules! setters {
 
 pub(super) use setters;
 
-/// The answer. Nobody on the way to the client is to keep it or to hold it back.
+/// Builds the answer, with headers that keep proxies from caching or buffering it.
 pub(super) fn respond<S, F, T>(
     results: S,
     mut format: F,
@@ -95,9 +97,9 @@ where
     F: Format<T> + Unpin + 'static,
     T: 'static,
 {
-    let Settings { heartbeat, stall, mut permit, end: says_end, runs } = settings;
-    format.telling().asked_for(request.uri().path());
-    let path = format.telling().path().to_owned();
+    let Settings { heartbeat, stall, mut permit, end: writes_end, runs } = settings;
+    format.failures().set_path(request.uri().path());
+    let path = format.failures().path().to_owned();
     if let Some(permit) = &mut permit {
         permit.register(&runs);
     }
@@ -106,14 +108,15 @@ where
     if permit.is_some() || !stall.is_zero() {
         spawn(guard(Rc::clone(&link), stall, permit, is_gone, path));
     }
-    let body = Body::new(link, gone, format, says_end, heartbeat);
+    let body = Body::new(link, gone, format, writes_end, heartbeat);
     let mut response = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, content_type))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
         .body(body);
     if request.version() < Version::HTTP_11 {
-        // It knows no chunks: their sizes would be read as data. The end of the connection is the end of the answer.
+        // HTTP/1.0 has no chunked encoding: the client would read the chunk sizes as data. The answer ends with the
+        // connection.
         response.head_mut().no_chunking(true);
         response.head_mut().set_connection_type(ConnectionType::Close);
     }

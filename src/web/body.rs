@@ -1,4 +1,4 @@
-//! The body of a streamed answer: results as they come, a chunk for all that is ready.
+//! The body of a streamed answer: all results that are ready are written as one chunk.
 
 use std::mem;
 use std::pin::Pin;
@@ -14,73 +14,76 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::ending::Ending;
-use super::failure::{Counts, Telling};
+use super::failure::{Counts, Failures};
 use super::link::{Cut, Link};
 use crate::error::ItemError;
 use crate::util::panic::{catch, discard};
 use crate::util::time_slice::{SLICE, Slice};
 use crate::util::waker::CaughtWaker;
 
-/// A chunk is handed over when it is so long, if not before.
+/// The length in bytes at which a chunk is written even if more results are ready.
 const CHUNK: usize = 16 * 1024;
-/// What a format makes of results: it appends to the chunk.
+
+/// A format of results. Its methods append to the chunk.
 pub(super) trait Format<T> {
+    /// Writes what comes before the first result.
     fn begin(&mut self, chunk: &mut Vec<u8>);
 
-    /// Returns false if it was a failure in its place.
+    /// Writes a result. Returns false if that failed and a failure was written in its place.
     fn value(&mut self, value: &T, number: u64, chunk: &mut Vec<u8>) -> bool;
 
+    /// Writes a failed item.
     fn failure(&mut self, error: &ItemError, number: u64, chunk: &mut Vec<u8>);
 
-    /// The last line.
+    /// Writes the last line.
     fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>);
 
-    /// What says nothing, only that somebody is there.
+    /// The bytes of a heartbeat, which readers ignore.
     fn heartbeat(&self) -> &'static [u8];
 
-    fn telling(&mut self) -> &mut Telling;
+    fn failures(&mut self) -> &mut Failures;
 }
 
-/// Why an answer is broken off, so that its client sees that it is not whole.
+/// Why an answer is aborted, so that its client sees that it is incomplete.
 #[derive(Debug, Error)]
 pub(super) enum BrokenOff {
-    #[error("the client took nothing for too long")]
+    #[error("the client read nothing for too long")]
     Stalled,
-    #[error("the stream has {0} and its format has no last line to say so")]
+    #[error("the stream has {0}, and its format has no last line to report it")]
     Unsaid(&'static str),
 }
 
 /// A stream of results, written in a format.
 ///
-/// It is polled by the connection only while that has room to write, and polls the results only then: that is all the
-/// backpressure there is. Dropping it drops the results.
+/// The connection polls it only while it has room to write, and the body polls the results only then. There is no other
+/// backpressure. Dropping the body drops the results.
 pub(super) struct Body<S, F> {
     link: Rc<Link<S>>,
-    /// Tells the guard that this has ended.
+    /// Dropped with the body, which ends the guard.
     _gone: oneshot::Sender<()>,
     format: F,
     chunk: Vec<u8>,
     counts: Counts,
     begun: bool,
-    /// Nothing comes after the chunk, or what does.
+    /// Set when the stream has ended; after the chunk come the inner error, if any, and the end of the body.
     ended: Option<Option<BrokenOff>>,
-    says_end: bool,
+    writes_end: bool,
     heartbeat: Duration,
-    /// Since something was last written.
+    /// The time until the next heartbeat.
     quiet: Option<Pin<Box<Sleep>>>,
     slice: Slice,
-    /// Yield at the next poll: the chunk of this turn had to leave first.
+    /// The time slice is spent, and the next poll yields: the chunk had to be returned first.
     spent: bool,
     waker: CaughtWaker,
 }
 
 impl<S, F> Body<S, F> {
-    /// `gone` is dropped with it; `says_end`: the last line is written. No heartbeat if that is zero.
+    /// `gone` is dropped with the body. `writes_end`: write the last line. A `heartbeat` of zero: write none.
     pub(super) fn new(
         link: Rc<Link<S>>,
         gone: oneshot::Sender<()>,
         format: F,
-        says_end: bool,
+        writes_end: bool,
         heartbeat: Duration,
     ) -> Self {
         Self {
@@ -91,7 +94,7 @@ impl<S, F> Body<S, F> {
             counts: Counts::default(),
             begun: false,
             ended: None,
-            says_end,
+            writes_end,
             heartbeat,
             quiet: None,
             slice: Slice::new(SLICE),
@@ -100,7 +103,7 @@ impl<S, F> Body<S, F> {
         }
     }
 
-    /// Takes what is ready, up to a chunk or the end of the turn.
+    /// Fills the chunk with the results that are ready, until it is full or the time slice is spent.
     fn fill<T>(&mut self, cx: &mut Context<'_>)
     where
         S: Stream<Item = Result<T, ItemError>>,
@@ -122,7 +125,7 @@ impl<S, F> Body<S, F> {
             }
         }
         let Some(mut results) = self.link.take() else { return };
-        // Adapters are the application's, and a panic here would take the connection.
+        // The stream may have adapters of the application, and a panic here would close the connection.
         let polled = catch(|| self.poll_results(results.as_mut(), cx));
         match polled.unwrap_or_else(|message| Some(Ending::Panicked(message))) {
             None => self.link.put_back(results),
@@ -171,7 +174,7 @@ impl<S, F> Body<S, F> {
     where
         F: Format<T>,
     {
-        let broken_off = if self.says_end {
+        let broken_off = if self.writes_end {
             self.format.end(ending, self.counts, &mut self.chunk);
             None
         } else {
@@ -180,6 +183,7 @@ impl<S, F> Body<S, F> {
         self.ended = Some(broken_off);
     }
 
+    /// Ready when a heartbeat is due.
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.heartbeat.is_zero() {
             return Poll::Pending;
@@ -188,7 +192,7 @@ impl<S, F> Body<S, F> {
         self.quiet.get_or_insert_with(|| Box::pin(sleep(period))).poll_unpin(cx)
     }
 
-    /// Something is written now.
+    /// To be called at each write.
     fn restart_heartbeat(&mut self) {
         if let Some(quiet) = &mut self.quiet {
             quiet.set(sleep(self.heartbeat));
@@ -241,7 +245,7 @@ where
 
 impl<S, F> Drop for Body<S, F> {
     fn drop(&mut self) {
-        // The guard has the link for a moment longer.
+        // The guard holds the link a moment longer, so dropping the link would not drop the results now.
         discard(self.link.take());
     }
 }

@@ -1,27 +1,27 @@
-//! How a streamed answer ended, which its last line tells.
+//! How a streamed answer ended, for its last line.
 
 use crate::engine::intake::Run;
 use crate::error::PipelineError;
 use crate::protocol;
 
-/// How it ended, the better before the worse.
+/// How a streamed answer ended, from best to worst.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The results ended by themselves.
     Complete,
-    /// A drain cut the source off; everything that was taken from it was written.
+    /// A drain cut the source off; the results of every item taken from it were written.
     Drained,
     /// A stop cut the results off.
     Stopped,
-    /// A pipeline ended too early.
+    /// An error ended a pipeline early.
     Failed(PipelineError),
-    /// The stream panicked when it was polled: one of its adapters, or a source of the application.
+    /// The stream panicked when it was polled: one of its adapters or sources, which are the application's.
     Panicked(String),
 }
 
 impl Ending {
-    /// How the pipelines that a stream is made of ended, when it has just yielded `None`: the worst of them. It must be
-    /// asked before the stream is dropped, which stops those that go on.
+    /// The worst end of the pipelines of a stream that has just yielded `None`. To be called before the stream is
+    /// dropped, which stops the pipelines that still run.
     pub(super) fn of(runs: &[Run]) -> Self {
         runs.iter().map(Self::of_one).max_by_key(Self::rank).unwrap_or(Self::Complete)
     }
@@ -35,9 +35,9 @@ impl Ending {
             Some(protocol::Ending::Complete) => Self::Complete,
             Some(protocol::Ending::Drained) => Self::Drained,
             Some(protocol::Ending::Stopped) => Self::Stopped,
-            // An adapter such as `take` had what it wanted.
+            // An adapter such as `take` ended the stream while the pipeline runs.
             None if run.state.is_running() => Self::Complete,
-            // `take_until`, say: the run was stopped, and what it still had is not among the results.
+            // The run was stopped, and an adapter such as `take_until` ended the stream before its remaining results.
             None => Self::Stopped,
         }
     }
@@ -52,7 +52,7 @@ impl Ending {
         }
     }
 
-    /// As the client reads it.
+    /// The word in the last line.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -62,7 +62,7 @@ impl Ending {
         }
     }
 
-    /// Returns true if nothing is missing that was asked for, or left out on request.
+    /// Returns true if the results are complete, or cut off by a drain only.
     pub(super) fn is_orderly(&self) -> bool {
         matches!(self, Self::Complete | Self::Drained)
     }

@@ -1,4 +1,4 @@
-//! Failures and ends, as clients see them and as the log has them.
+//! Failures and ends, as they are written to the client and to the log.
 
 use std::error::Error;
 
@@ -6,13 +6,13 @@ use super::ending::Ending;
 use crate::error::{ItemError, texts};
 use crate::util::log;
 
-/// So many failed items of one answer are logged at level `warn`, and the rest at `debug`: an input of which every item
-/// fails must not flood the log.
+/// The number of failures of one answer that are logged at level `warn`. The others are logged at `debug`, so that an
+/// input of failing items does not flood the log.
 const WARNED: u64 = 10;
-/// The longest path in a line of the log, in bytes.
+/// The longest path in a log line, in bytes.
 const PATH: usize = 256;
 
-/// What was written so far.
+/// The numbers of what was written so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) results: u64,
@@ -21,24 +21,25 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// The number of what comes next.
+    /// The number of the next result or failure.
     pub(super) fn next(self) -> u64 {
         self.results + self.failures
     }
 }
 
-/// How much of a failure is told to the client, and what the log needs to know of the request.
+/// Writes failures to the client and to the log: how much the client gets, and the request's path for the log.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Telling {
-    /// Panic messages and the errors of the work, which may say more than a stranger should know.
+pub(super) struct Failures {
+    /// Write panic messages and errors of the work to the client. They may hold internal details.
     pub(super) causes: bool,
     path: String,
+    /// How many failures were logged.
     logged: u64,
 }
 
-impl Telling {
-    /// Has failures logged with the path of the request.
-    pub(super) fn asked_for(&mut self, path: &str) {
+impl Failures {
+    /// Sets the path of the request, for log lines.
+    pub(super) fn set_path(&mut self, path: &str) {
         self.path = short(path).to_owned();
     }
 
@@ -46,7 +47,7 @@ impl Telling {
         &self.path
     }
 
-    /// `{"error":"item 3 failed","index":3}`
+    /// Writes a failed item: `{"error":"item 3 failed","index":3}`
     pub(super) fn item(&mut self, error: &ItemError, out: &mut Vec<u8>) {
         let index = error.index();
         let cause = chain(error);
@@ -61,7 +62,8 @@ impl Telling {
         object(&text, "index", index, out);
     }
 
-    /// A result that its writer could not write: `{"error":"result 3 could not be written","result":3}`
+    /// Writes a failure in place of a result that could not be written: `{"error":"result 3 could not be
+    /// written","result":3}`
     pub(super) fn unwritten(&mut self, number: u64, error: &dyn Error, out: &mut Vec<u8>) {
         let text = format!("result {number} could not be written");
         let cause = format!("{text}: {}", chain(error));
@@ -69,7 +71,7 @@ impl Telling {
         object(if self.causes { &cause } else { &text }, "result", number, out);
     }
 
-    /// `{"end":"complete","results":990,"failures":10}`; one that failed has an `error` too.
+    /// Writes the last line: `{"end":"complete","results":990,"failures":10}`, with an `error` if the stream failed.
     pub(super) fn end(&mut self, ending: &Ending, Counts { results, failures }: Counts, out: &mut Vec<u8>) {
         let word = ending.word();
         out.extend_from_slice(format!(r#"{{"end":"{word}","results":{results},"failures":{failures}"#).as_bytes());
@@ -90,7 +92,7 @@ impl Telling {
         }
     }
 
-    /// One more failure.
+    /// Logs a failure.
     fn log(&mut self, cause: &str) {
         self.logged += 1;
         match self.logged {
@@ -111,7 +113,7 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("a string can be written to memory");
 }
 
-/// A path that fits a line of the log. As the URI has it: there, line breaks and other controls are in percents.
+/// Shortens a path for a log line. It is the URI's path, in which control characters are percent-encoded.
 pub(super) fn short(path: &str) -> &str {
     let mut end = path.len().min(PATH);
     while !path.is_char_boundary(end) {
@@ -120,7 +122,7 @@ pub(super) fn short(path: &str) -> &str {
     &path[..end]
 }
 
-/// The error and its causes in one line.
+/// The texts of an error and its causes, in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     texts(error).join(": ")
 }

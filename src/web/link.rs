@@ -1,8 +1,8 @@
 //! What a body shares with its guard: the results, which either of them may drop.
 //!
-//! A body can only act when its connection polls it, and a connection whose client reads nothing doesn't. So a second task
-//! on the same thread, the guard, watches over each body: it ends the stream when the client has taken nothing for too long,
-//! or when the application ends its streams, and it keeps the permit until the threads are gone.
+//! A body runs only when its connection polls it, which it does not do while the client reads nothing. So each body has
+//! a guard, a second task on the same thread: it cuts the stream off when the client has read nothing for too long or
+//! when the application stops its streams, and it holds the permit until the worker threads have ended.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -24,23 +24,24 @@ use crate::util::log;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;
 
-/// Why the results were taken from the body.
+/// Why the stream was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// The application ends its streams.
+    /// The application stops its streams.
     Stopped,
-    /// The client took nothing for too long.
+    /// The client read nothing for too long.
     Stalled,
 }
 
 pub(super) struct Link<S> {
-    /// Taken out while they are polled; `None` after their end.
+    /// `None` while the body polls them, and after their end.
     results: Cell<Option<Pin<Box<S>>>>,
-    /// What they are made of, as far as it is known.
+    /// The known pipelines that the results come from.
     pub(super) runs: Vec<Run>,
     cut: Cell<Option<Cut>>,
-    /// Since when the connection has had something to write, without asking for more.
+    /// Since when the connection has had something to write and has not polled for more.
     blocked: Cell<Option<Instant>>,
+    /// Wakes the task of the body.
     body: AtomicWaker,
     waker: RefCell<CaughtWaker>,
 }
@@ -57,7 +58,7 @@ impl<S> Link<S> {
         }
     }
 
-    /// The results, to be polled and put back.
+    /// Takes the results out, to poll them and put them back.
     pub(super) fn take(&self) -> Option<Pin<Box<S>>> {
         self.results.take()
     }
@@ -70,22 +71,23 @@ impl<S> Link<S> {
         self.cut.get()
     }
 
-    /// The connection was given something to write.
+    /// To be called when the body gives the connection something to write.
     pub(super) fn block(&self) {
         self.blocked.set(Some(Instant::now()));
     }
 
-    /// The connection asks for more.
+    /// To be called when the connection polls the body.
     pub(super) fn unblock(&self) {
         self.blocked.set(None);
     }
 
-    /// Has the body polled again when the results are cut off. To be called before it looks at that.
+    /// Registers the body's task, which is woken when the stream is cut off. To be called before [`cut`](Self::cut), so
+    /// that no cut in between is missed.
     pub(super) fn register(&self, cx: &Context<'_>) {
         self.waker.borrow_mut().register(&self.body, cx);
     }
 
-    /// Drops the results, which stops their pipelines, and has the body end the answer when it is polled.
+    /// Drops the results, which stops their pipelines, and wakes the body to end the answer.
     fn cut_off(&self, why: Cut) {
         self.cut.set(Some(why));
         discard(self.results.take());
@@ -99,15 +101,17 @@ impl<S> fmt::Debug for Link<S> {
     }
 }
 
-/// What the guard waits for.
+/// The events that a guard waits for.
 enum Event {
     /// The body has ended, or was dropped.
     Gone,
+    /// The application drains or stops its streams.
     Phase(Phase),
+    /// It is time to look whether the client reads.
     Time,
 }
 
-/// Watches over a body until it has ended. `stall` is how long the client may take nothing; zero: for ever.
+/// Guards a body until it has ended. `stall` is how long the client may read nothing; zero: forever.
 pub(super) async fn guard<S: 'static>(
     link: Rc<Link<S>>,
     stall: Duration,
@@ -117,7 +121,7 @@ pub(super) async fn guard<S: 'static>(
 ) {
     let mut since = Instant::now();
     loop {
-        // None: it is for ever, or longer than any clock goes.
+        // None: forever, or longer than the clock can represent.
         let look = since.checked_add(stall).filter(|_| !stall.is_zero());
         let event = {
             let phase = async {
@@ -134,7 +138,7 @@ pub(super) async fn guard<S: 'static>(
                 Event::Time
             };
             let body = async {
-                // Its sender is dropped with it.
+                // An error: the sender is dropped with the body.
                 let _ = (&mut gone).await;
                 Event::Gone
             };
@@ -146,7 +150,7 @@ pub(super) async fn guard<S: 'static>(
         };
         match event {
             Event::Gone => break,
-            // The runs are draining: `Streams` tells them itself. What is made of none goes on to its end.
+            // `Streams` drains the runs itself. A stream without known runs continues to its end.
             Event::Phase(Phase::Open | Phase::Closed | Phase::Draining) => {}
             Event::Phase(Phase::Stopped) => {
                 link.cut_off(Cut::Stopped);
@@ -154,7 +158,7 @@ pub(super) async fn guard<S: 'static>(
             }
             Event::Time => match link.blocked.get() {
                 Some(blocked) if blocked.elapsed() >= stall => {
-                    log::warn!("{}: the client took nothing for {stall:?}, its stream is ended", short(&path));
+                    log::warn!("{}: the client read nothing for {stall:?}; its stream was cut off", short(&path));
                     if let Some(permit) = &permit {
                         permit.stalled();
                     }
@@ -165,10 +169,10 @@ pub(super) async fn guard<S: 'static>(
             },
         }
     }
-    // What the permit stands for is threads, and these may be in the middle of an item.
+    // A permit stands for worker threads, which may be in the middle of an item.
     if permit.is_some() {
         for run in &link.runs {
-            // An error is that this is one of those threads, which it is not.
+            // The only error is a call on one of those threads, which this is not.
             let _ = run.workers_stopped().await;
         }
     }

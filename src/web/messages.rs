@@ -6,25 +6,26 @@ use std::time::Duration;
 
 use super::body::Format;
 use super::ending::Ending;
-use super::failure::{Counts, Telling};
+use super::failure::{Counts, Failures};
 use super::write;
 use crate::error::ItemError;
 use crate::util::panic::catch;
 
-/// What a closure of the application makes of a result. `None` can't be: it is made for results of this type.
+/// A closure of the application that makes a name or an `id` of a result. It returns `None` for a value of another
+/// type, which does not occur.
 pub(super) type Label = Box<dyn FnMut(&dyn Any) -> Option<String>>;
 
-/// Results as events.
+/// The format of Server-Sent Events.
 pub(super) struct Messages<W> {
     write: W,
-    pub(super) telling: Telling,
+    pub(super) failures: Failures,
     pub(super) opening: Vec<u8>,
     pub(super) retry: Option<Duration>,
     pub(super) name: Option<&'static str>,
     pub(super) name_by: Option<Label>,
     pub(super) first_id: u64,
     pub(super) id_by: Option<Label>,
-    /// Of one event, before its lines are told apart.
+    /// The data of one event, before it is split into lines. Kept to reuse its memory.
     data: Vec<u8>,
 }
 
@@ -32,7 +33,7 @@ impl<W> Messages<W> {
     pub(super) fn new(write: W) -> Self {
         Self {
             write,
-            telling: Telling::default(),
+            failures: Failures::default(),
             opening: Vec::new(),
             retry: None,
             name: None,
@@ -76,7 +77,7 @@ where
             Ok((name, id)) => event(name.as_deref().or(self.name), id.as_deref(), &self.data, chunk),
             Err(error) => {
                 self.data.clear();
-                self.telling.unwritten(number, error, &mut self.data);
+                self.failures.unwritten(number, error, &mut self.data);
                 self.fail(number, chunk);
             }
         }
@@ -85,13 +86,13 @@ where
 
     fn failure(&mut self, error: &ItemError, number: u64, chunk: &mut Vec<u8>) {
         self.data.clear();
-        self.telling.item(error, &mut self.data);
+        self.failures.item(error, &mut self.data);
         self.fail(number, chunk);
     }
 
     fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>) {
         self.data.clear();
-        self.telling.end(ending, counts, &mut self.data);
+        self.failures.end(ending, counts, &mut self.data);
         event(Some("end"), None, &self.data, chunk);
     }
 
@@ -99,24 +100,24 @@ where
         b":\n\n"
     }
 
-    fn telling(&mut self) -> &mut Telling {
-        &mut self.telling
+    fn failures(&mut self) -> &mut Failures {
+        &mut self.failures
     }
 }
 
-/// What `by` makes of a value; an error if it panics, or makes what no field can have.
+/// The text that `by` makes of a value. An error if `by` panics, or the text has a line break or a NUL.
 fn label(by: &mut Option<Label>, value: &dyn Any, what: &str) -> io::Result<Option<String>> {
     let Some(by) = by else { return Ok(None) };
     let text = catch(|| by(value)).map_err(io::Error::other)?;
     match text {
         Some(text) if !is_one_line(&text) || text.contains('\0') => {
-            Err(io::Error::other(format!("its {what} {text:?} is one line without a NUL")))
+            Err(io::Error::other(format!("its {what} {text:?} has a line break or a NUL")))
         }
         text => Ok(text),
     }
 }
 
-/// Appends an event. Each line of the data has a field of its own, and a line ends with CR, LF or both.
+/// Appends an event. Each line of the data is a field; lines end with CR, LF or CR LF.
 pub(super) fn event(name: Option<&str>, id: Option<&str>, data: &[u8], out: &mut Vec<u8>) {
     if let Some(name) = name {
         field("event", name.as_bytes(), out);
@@ -141,6 +142,7 @@ fn field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Returns true if there is no line break in the text.
 pub(super) fn is_one_line(text: &str) -> bool {
     !text.contains(['\n', '\r'])
 }

@@ -1,4 +1,4 @@
-//! A line of JSON a result.
+//! One line of JSON per result.
 
 use std::fmt;
 use std::io;
@@ -12,19 +12,21 @@ use serde::Serialize;
 use super::answer::{Settings, respond, setters};
 use super::body::Format;
 use super::ending::Ending;
-use super::failure::{Counts, Telling};
+use super::failure::{Counts, Failures};
 use super::write::{self, WriteJson};
 use crate::error::ItemError;
 
-/// Answers with a stream of results as [NDJSON](https://github.com/ndjson/ndjson-spec), each as serde writes it.
+/// Answers with a stream of results as [NDJSON](https://github.com/ndjson/ndjson-spec): one line per result, written by
+/// serde.
 ///
 /// ```
 /// use actix_fan::FanOutExt;
-/// use actix_web::{HttpResponse, Responder, error::ErrorInternalServerError};
+/// use actix_fan::web::ndjson;
+/// use actix_web::{Responder, error::ErrorInternalServerError};
 ///
 /// async fn squares() -> actix_web::Result<impl Responder> {
-///     let squares = (0..1_000_000u64).fan_out().ordered().map(|n| n * n).map_err(ErrorInternalServerError)?;
-///     Ok(actix_fan::web::ndjson(squares))
+///     let squares = (0..1_000_000u64).fan_out().map(|n| n * n);
+///     Ok(ndjson(squares.map_err(ErrorInternalServerError)?))
 /// }
 /// # let _ = squares;
 /// ```
@@ -36,15 +38,17 @@ where
     ndjson_with(results, write::json)
 }
 
-/// As [`ndjson`], with a function that writes a value: one line of JSON, without its end. AdmissionQueue breaks in it, which JSON
-/// has between its words only, become spaces.
+/// As [`ndjson`], with a function that writes a result as one line of JSON, without the line break at its end. Line
+/// breaks in it are replaced by spaces; JSON has them only between tokens.
 ///
 /// ```
 /// # use std::io::Write;
 /// # use actix_fan::FanOutExt;
 /// # actix::System::new().block_on(async {
 /// let squares = (0..1_000_000u64).fan_out().map(|n| (n, n * n))?;
-/// let answer = actix_fan::web::ndjson_with(squares, |(n, square), line| write!(line, r#"{{"{n}":"{square}"}}"#));
+/// let answer = actix_fan::web::ndjson_with(squares, |(n, square), line| {
+///     write!(line, r#"{{"{n}":"{square}"}}"#)
+/// });
 /// # let _ = answer;
 /// # Ok::<(), actix_fan::StartError>(())
 /// # }).unwrap();
@@ -55,21 +59,21 @@ where
     W: FnMut(&T, &mut Vec<u8>) -> io::Result<()>,
 {
     let settings = Settings::of(&results, Duration::ZERO);
-    Ndjson { results, settings, lines: Lines { write, telling: Telling::default() } }
+    Ndjson { results, settings, lines: Lines { write, failures: Failures::default() } }
 }
 
 /// Results as `application/x-ndjson`; made by [`ndjson`] and [`ndjson_with`], and returned by a handler.
 ///
 /// | line | |
 /// |---|---|
-/// | a result | what was written |
-/// | a failed item, in its place; the stream goes on | `{"error":"item 3 failed","index":3}` |
+/// | a result | the result as it was written |
+/// | a failed item, in its position; the stream continues | `{"error":"item 3 failed","index":3}` |
 /// | a result that could not be written | `{"error":"result 3 could not be written","result":3}` |
-/// | the last one, always | `{"end":"complete","results":990,"failures":10}` |
+/// | always the last one | `{"end":"complete","results":990,"failures":10}` |
 ///
-/// The last line has the [`End`](crate::End) in one word: `complete`, `drained`, `stopped` or `failed`, and how many of the
-/// other lines were results and how many failures. After `failed` there is an `error`. An answer without this line was
-/// cut off on its way. See [The last line](super#the-last-line).
+/// The last line has the [`End`](crate::End) in one word (`complete`, `drained`, `stopped` or `failed`), and the
+/// numbers of results and of failures before it. With `failed` comes an `error`. An answer without this line was cut
+/// off on its way. See [The last line](super#the-last-line).
 #[must_use = "a handler must return it"]
 pub struct Ndjson<S, W> {
     results: S,
@@ -78,22 +82,22 @@ pub struct Ndjson<S, W> {
 }
 
 impl<S, W> Ndjson<S, W> {
-    /// Writes an empty line whenever nothing else was written for so long. Readers of NDJSON may ignore empty lines, but
-    /// not all do, so there is no heartbeat by default; see [Disconnects](super#disconnects) for what it is good for.
+    /// Writes an empty line whenever nothing else was written for this time. By default there is no heartbeat, since
+    /// not all readers of NDJSON ignore empty lines. [Disconnects](super#disconnects) says what heartbeats are for.
     pub fn heartbeat(mut self, period: Duration) -> Self {
         self.settings.heartbeat = period;
         self
     }
 
-    /// Leaves out the last line, for readers to whom every line must be a result. Such an answer tells its end by how it is
-    /// broken off: one that is complete or drained ends as HTTP has it, and one that was stopped or failed doesn't, so that
-    /// the client's library reports an error. On HTTP/1.0 the two can't be told apart.
+    /// Leaves out the last line, for readers that take every line for a result. An answer that is complete or drained
+    /// then ends normally, and one that was stopped or failed is aborted, so that the client's HTTP library reports an
+    /// error. On HTTP/1.0 a client cannot tell the two apart.
     pub fn without_end(mut self) -> Self {
         self.settings.end = false;
         self
     }
 
-    setters!(telling: lines.telling);
+    setters!(failures: lines.failures);
 }
 
 impl<S, T, W> Responder for Ndjson<S, W>
@@ -115,9 +119,10 @@ impl<S, W> fmt::Debug for Ndjson<S, W> {
     }
 }
 
+/// The format of NDJSON.
 struct Lines<W> {
     write: W,
-    telling: Telling,
+    failures: Failures,
 }
 
 impl<T, W> Format<T> for Lines<W>
@@ -136,19 +141,19 @@ where
                     }
                 }
             }
-            Err(error) => self.telling.unwritten(number, error, chunk),
+            Err(error) => self.failures.unwritten(number, error, chunk),
         }
         chunk.push(b'\n');
         written.is_ok()
     }
 
     fn failure(&mut self, error: &ItemError, _: u64, chunk: &mut Vec<u8>) {
-        self.telling.item(error, chunk);
+        self.failures.item(error, chunk);
         chunk.push(b'\n');
     }
 
     fn end(&mut self, ending: &Ending, counts: Counts, chunk: &mut Vec<u8>) {
-        self.telling.end(ending, counts, chunk);
+        self.failures.end(ending, counts, chunk);
         chunk.push(b'\n');
     }
 
@@ -156,7 +161,7 @@ where
         b"\n"
     }
 
-    fn telling(&mut self) -> &mut Telling {
-        &mut self.telling
+    fn failures(&mut self) -> &mut Failures {
+        &mut self.failures
     }
 }

@@ -1,4 +1,4 @@
-//! A permit for one stream, and what all of them share: limit, phase, counts and the pipelines that are open.
+//! A permit for one stream, and what all permits share: limit, phase, counts and the pipelines of open streams.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,9 +13,10 @@ use crate::engine::intake::Run;
 use crate::protocol;
 use crate::util::waker::caught;
 
+/// The state of a [`Streams`](super::Streams).
 pub(super) struct Shared {
     limit: usize,
-    /// How many permits are out.
+    /// The number of permits that are taken.
     taken: watch::Sender<usize>,
     phase: watch::Sender<Phase>,
     open: Mutex<Open>,
@@ -23,7 +24,7 @@ pub(super) struct Shared {
     stalled: AtomicU64,
 }
 
-/// The pipelines of the streams that are open. No code of users runs under its lock.
+/// The pipelines of the open streams, by the number of their permit. No user code runs under its lock.
 #[derive(Default)]
 struct Open {
     last: u64,
@@ -33,7 +34,7 @@ struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Open,
-    /// Nothing new.
+    /// No new streams.
     Closed,
     Draining,
     Stopped,
@@ -55,7 +56,7 @@ impl Shared {
         *self.phase.borrow()
     }
 
-    /// A permit, unless all are out.
+    /// Takes a permit; `None` if all are taken.
     pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
         let free = |taken: &mut usize| {
             let free = *taken < self.limit;
@@ -66,11 +67,12 @@ impl Shared {
         free.then(|| Permit { phases: self.phase.subscribe(), shared: Arc::clone(self), registered: None })
     }
 
+    /// Counts a refusal.
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// Moves on to `phase`, if that is further, and has all runs do the same.
+    /// Advances to `phase`, unless it is there or beyond already, and drains or stops all runs accordingly.
     pub(super) fn advance(&self, phase: Phase) {
         let moved = self.phase.send_if_modified(|now| {
             let onward = phase > *now;
@@ -83,10 +85,10 @@ impl Shared {
         }
     }
 
-    /// Waits until no permit is out.
+    /// Waits until all permits are released.
     pub(super) async fn ended(&self) {
         let mut taken = self.taken.subscribe();
-        // The sender lives in `self`, so the channel can't close while this waits.
+        // No error: the sender lives in `self`, so the channel is open.
         let _ = caught(taken.wait_for(|taken| *taken == 0)).await;
     }
 
@@ -105,6 +107,7 @@ impl Shared {
 }
 
 impl Phase {
+    /// The phase of the runs, if this phase drains or stops them.
     fn of_runs(self) -> Option<protocol::Phase> {
         match self {
             Self::Open | Self::Closed => None,
@@ -114,17 +117,18 @@ impl Phase {
     }
 }
 
-/// Numbers about the streams of an application: [`Streams::stats`](super::Streams::stats). It is `Serialize`: an object with these fields.
+/// The numbers of an application's streams: see [`Streams::stats`](super::Streams::stats). It is `Serialize`, as an
+/// object with these fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamsStats {
-    /// Permits that are out: streams that are open, and those whose threads have not all left their last item.
+    /// Permits that are taken: those of open streams, and of ended ones whose worker threads still run an item.
     pub open: usize,
-    /// Most permits at a time.
+    /// The largest number of permits at a time.
     pub limit: usize,
-    /// How many times a permit was refused, because all were out or at the end.
+    /// How many times a permit was refused, because all were taken or the streams were closed.
     pub refused: u64,
-    /// How many streams were ended because their clients took nothing for too long.
+    /// How many streams were cut off because their clients read nothing for too long.
     pub stalled: u64,
 }
 
@@ -141,15 +145,17 @@ impl Serialize for StreamsStats {
 }
 
 /// The right to one stream of [`Streams`](super::Streams): see [`Streams::permit`](super::Streams::permit).
-#[must_use = "give it to the answer: dropped, it bounds nothing"]
+#[must_use = "attach it to the answer: a dropped permit is released"]
 pub struct Permit {
     shared: Arc<Shared>,
     phases: watch::Receiver<Phase>,
+    /// Its number, once it was given to a stream.
     registered: Option<u64>,
 }
 
 impl Permit {
-    /// The stream that it is for is made of these. They end with the others from now on.
+    /// Registers the pipelines of the permit's stream: from now on they are drained and stopped with those of the
+    /// others.
     pub(super) fn register(&mut self, runs: &[Run]) {
         let id = {
             let mut open = self.shared.open();
@@ -159,21 +165,22 @@ impl Permit {
             id
         };
         self.registered = Some(id);
-        // Looked at afterwards: whoever moves it on later finds the runs.
+        // Read after the insertion: an `advance` that this misses finds the runs in the map.
         if let Some(phase) = self.phases.borrow().of_runs() {
             runs.iter().for_each(|run| run.advance(phase));
         }
-        // What was decided before this was given to its stream is news to its guard.
+        // The guard must see a phase that was reached before the permit was given to its stream.
         self.phases.mark_changed();
     }
 
-    /// The phase, when it moves on.
+    /// Waits until the phase advances, and returns it.
     pub(super) async fn ending(&mut self) -> Phase {
-        // The sender lives in `self`.
+        // No error: the sender lives in `self`.
         let _ = self.phases.changed().await;
         *self.phases.borrow_and_update()
     }
 
+    /// Counts a stream that was cut off because its client read nothing.
     pub(super) fn stalled(&self) {
         self.shared.stalled.fetch_add(1, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Refusals in the form that a client reads: text for people, JSON for programs, or the application's own.
+//! Answers to refusals in the format that the client prefers, text or JSON, or in one of the application's own.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -18,15 +18,15 @@ use crate::util::log;
 use crate::util::panic::catch;
 
 thread_local! {
-    /// An answer to a refusal that is made now is looked at by the middleware, which knows the request.
-    static LOOKED_AT: Cell<bool> = const { Cell::new(false) };
+    /// True while the middleware polls a handler: the middleware then logs the refusal, since it knows the request.
+    static IN_MIDDLEWARE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Middleware, for [`from_fn`](actix_web::middleware::from_fn): answers a [`Refused`] in the form that the request's
-/// `Accept` asks for, by [`Refused::answer`], and logs failed items with the request's path.
+/// Middleware, for [`from_fn`](actix_web::middleware::from_fn), that answers a [`Refused`] in the format of the
+/// request's `Accept` header, by [`Refused::answer`], and logs failed items with the request's path.
 ///
-/// A `ResponseError` doesn't see the request, so that without this every client gets text. Whatever adds headers to
-/// answers is to be wrapped around it, which is to say after it.
+/// Without it every client gets text, since a `ResponseError` does not have the request. Middlewares that add headers
+/// to answers must be wrapped around it, by a later call of `wrap`.
 ///
 /// ```
 /// use actix_web::App;
@@ -38,7 +38,7 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// Those of the service, as they are.
+/// The errors of the service, unchanged.
 pub async fn refusals<B>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<BoxBody>, Error>
 where
     B: MessageBody + 'static,
@@ -46,8 +46,9 @@ where
     answered(request, next, Refused::answer).await
 }
 
-/// [`refusals`], with answers of the application's own. `answer` may begin with that of [`Refused::answer`], and has the
-/// causes of a failed item in [`Refused::item_error`].
+/// As [`refusals`], with answers of the application. `answer` can start from the one of [`Refused::answer`], and
+/// [`Refused::item_error`] has the causes of a failed item. If `answer` panics, the client gets that of
+/// [`Refused::answer`].
 ///
 /// ```
 /// use actix_fan::web::{Refused, refusals_with};
@@ -55,7 +56,9 @@ where
 /// use actix_web::{App, HttpRequest, HttpResponse, ResponseError};
 ///
 /// fn page(refused: &Refused, _: &HttpRequest) -> HttpResponse {
-///     HttpResponse::build(refused.status_code()).content_type("text/html").body("<h1>Come back later</h1>")
+///     HttpResponse::build(refused.status_code())
+///         .content_type("text/html")
+///         .body("<h1>Come back later</h1>")
 /// }
 ///
 /// let app = App::new().wrap(from_fn(refusals_with(page)));
@@ -76,7 +79,7 @@ where
     B: MessageBody + 'static,
     A: Fn(&Refused, &HttpRequest) -> HttpResponse,
 {
-    let response = looked_at(next.call(request)).await?;
+    let response = in_middleware(next.call(request)).await?;
     let Some(refused) = response.response().error().and_then(Error::as_error::<Refused>) else {
         return Ok(response.map_into_boxed_body());
     };
@@ -86,34 +89,34 @@ where
     Ok(response.into_response(answer))
 }
 
-/// `future`, where refusals are logged by whoever awaits it.
-async fn looked_at<F: Future>(future: F) -> F::Output {
+/// Polls `future` with the logging of refusals left to the caller.
+async fn in_middleware<F: Future>(future: F) -> F::Output {
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {
-            LOOKED_AT.set(self.0);
+            IN_MIDDLEWARE.set(self.0);
         }
     }
 
     let mut future = pin!(future);
     poll_fn(|cx| {
-        let _before = Before(LOOKED_AT.replace(true));
+        let _before = Before(IN_MIDDLEWARE.replace(true));
         future.as_mut().poll(cx)
     })
     .await
 }
 
 impl Refused {
-    /// The answer, in the form that the request's `Accept` prefers: JSON, `{"error":"...","status":503,"retry_after":3}`
-    /// with the last field only where there is such a header, or the same words as text, also where neither is
-    /// acceptable.
+    /// Returns the answer in the format that the request's `Accept` header prefers, JSON or text; text if it accepts
+    /// neither. The JSON is `{"error":"...","status":503,"retry_after":3}`, where `retry_after` is the value of the
+    /// header `Retry-After`, if there is one.
     pub fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let mut answer = self.build();
         if !prefers_json(request) {
-            return answer.body(format!("{}\n", self.told()));
+            return answer.body(format!("{}\n", self.message()));
         }
         let mut body = br#"{"error":"#.to_vec();
-        string(&self.told(), &mut body);
+        string(&self.message(), &mut body);
         body.extend_from_slice(format!(r#","status":{}"#, self.status().as_u16()).as_bytes());
         if let Some(seconds) = self.retry_seconds() {
             body.extend_from_slice(format!(r#","retry_after":{seconds}"#).as_bytes());
@@ -122,22 +125,22 @@ impl Refused {
         answer.content_type("application/json").body(body)
     }
 
-    /// Tells the log what the client isn't told.
+    /// Logs the causes, which the client does not get.
     pub(super) fn log(&self, path: &str) {
         if self.is_fault() {
             log::warn!("{path}: answered with 500: {}", chain(self));
         }
     }
 
-    /// The same where the request isn't known, unless the middleware does it.
-    pub(super) fn log_unless_looked_at(&self) {
-        if self.is_fault() && !LOOKED_AT.get() {
+    /// The same without the request's path, unless the middleware logs them.
+    pub(super) fn log_outside_middleware(&self) {
+        if self.is_fault() && !IN_MIDDLEWARE.get() {
             log::warn!("answered with 500: {}", chain(self));
         }
     }
 }
 
-/// By the first of what it accepts that is either.
+/// Returns true if, of the media types that the request accepts, the best one that is JSON or text is JSON.
 fn prefers_json(request: &HttpRequest) -> bool {
     let Ok(mut accept) = Accept::parse(request) else { return false };
     accept.0.retain(|kind| kind.quality > Quality::ZERO);
@@ -156,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_those_who_prefer_it() {
+    fn json_is_for_clients_that_prefer_it() {
         let prefers = |accept: &'static str| {
             prefers_json(&TestRequest::default().insert_header(("Accept", accept)).to_http_request())
         };
@@ -164,7 +167,7 @@ mod tests {
         {
             assert!(prefers(json), "{json}");
         }
-        // A browser's, curl's, and others.
+        // Of a browser, of curl, and others.
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
         for text in [browser, "*/*", "text/plain", "text/event-stream", "image/png", "", "?", "application/json;q=0"] {
             assert!(!prefers(text), "{text}");

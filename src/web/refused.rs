@@ -1,4 +1,4 @@
-//! Why a handler has no result, as an answer.
+//! The error of a handler that has no result, which is a response.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use thiserror::Error;
 use crate::error::{ItemError, PipelineError};
 use crate::pool::{Pool, SubmitError};
 
-/// Why [`submit`](super::submit) and [`submit_within`](super::submit_within) have no result, or
-/// [`Streams`](super::Streams) no permit. A handler may return it with `?`.
+/// The error of [`submit`](super::submit), [`submit_within`](super::submit_within) and
+/// [`Streams::permit`](super::Streams::permit). It is a response: a handler can return it with `?`.
 ///
-/// | | answer |
+/// | error | response |
 /// |---|---|
 /// | [`Full`](Self::Full) | 503, `Retry-After` |
 /// | [`Late`](Self::Late) | 504 |
@@ -21,40 +21,40 @@ use crate::pool::{Pool, SubmitError};
 /// | [`Closed`](Self::Closed) | 503 |
 /// | [`OwnPool`](Self::OwnPool) | 500 |
 ///
-/// The answers are text; with the middleware [`refusals`](super::refusals()) they are JSON for clients that prefer it, or
-/// what the application makes of them.
+/// The responses are text. With the middleware [`refusals`](super::refusals()) they are JSON for clients that prefer
+/// it; with [`refusals_with`](super::refusals_with) the application writes them.
 ///
-/// The answer to a failed item says that it failed and nothing else: the panic's message or the work's error goes to the
-/// log, at level `warn`. Whoever wants to tell more takes it from [`item_error`](Self::item_error) and answers otherwise.
+/// The response for a failed item says only that it failed. The panic's message or the error of the work is logged at
+/// level `warn`. To send more to the client, take it from [`item_error`](Self::item_error).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// All credit is taken, or all permits for streams are out.
+    /// The window of the pool is full, or all permits for streams are taken.
     #[error("the server is busy: try again in {} s", seconds(*retry_after))]
     Full {
-        /// How long an item that is submitted now would wait, by [`Pool::expected_wait`]; zero before any was measured.
-        /// From [`submit_within`](super::submit_within) it is at most the deadline, and from
-        /// [`Streams::permit`](super::Streams::permit) what the application chose.
-        /// The header has it in whole seconds, at least 1.
+        /// The time after which to try again, as [`Pool::expected_wait`] estimates it; zero before the first
+        /// measurement. From [`submit_within`](super::submit_within) it is at most the deadline. From
+        /// [`Streams::permit`](super::Streams::permit) it is [`Streams::retry_after`](super::Streams::retry_after). The
+        /// header has it in whole seconds, rounded up, at least 1.
         retry_after: Duration,
     },
-    /// The result was not there in time.
-    #[error("not done within {deadline:?}")]
+    /// There was no result before the deadline.
+    #[error("no result within {deadline:?}")]
     Late {
-        /// The time that it had.
+        /// The time from the submit to the deadline.
         deadline: Duration,
     },
     /// The work on the item panicked or returned an error.
     #[error(transparent)]
     Failed(ItemError),
-    /// The pool is at its end, or no more streams are begun.
-    #[error("the server is about to end: try again elsewhere")]
+    /// The pool or the streams are closed.
+    #[error("the server is shutting down: try again later")]
     Closed {
-        /// What ended the pool, if nobody asked for it.
+        /// The error that ended the pool, if one did.
         #[source]
         error: Option<PipelineError>,
     },
-    /// The caller is a worker of the same pool.
+    /// The caller runs on a worker thread of the same pool.
     #[error("submitted by a worker of the same pool")]
     OwnPool,
 }
@@ -70,7 +70,7 @@ impl Refused {
         }
     }
 
-    /// The error of the item, if it is the item's work that failed.
+    /// The error of the item, if its work failed.
     pub fn item_error(&self) -> Option<&ItemError> {
         match self {
             Self::Failed(error) => Some(error),
@@ -88,16 +88,17 @@ impl Refused {
         }
     }
 
-    /// Returns true if the server, or its work, is at fault: the log is told why, the client isn't.
+    /// Returns true if the server or its work is at fault. The cause is then logged, and not sent to the client.
     pub(super) fn is_fault(&self) -> bool {
         self.status() == StatusCode::INTERNAL_SERVER_ERROR
     }
 
-    /// What the client is told.
-    pub(super) fn told(&self) -> String {
-        if self.is_fault() { "the request could not be worked on".to_owned() } else { self.to_string() }
+    /// The text for the client.
+    pub(super) fn message(&self) -> String {
+        if self.is_fault() { "the request could not be processed".to_owned() } else { self.to_string() }
     }
 
+    /// The value of `Retry-After`, if there is one.
     pub(super) fn retry_seconds(&self) -> Option<u64> {
         match self {
             Self::Full { retry_after } => Some(seconds(*retry_after)),
@@ -105,7 +106,7 @@ impl Refused {
         }
     }
 
-    /// The answer, up to its body, which is text unless that is changed.
+    /// The status and the headers of the response, for a body of text.
     pub(super) fn build(&self) -> HttpResponseBuilder {
         let mut response = HttpResponseBuilder::new(self.status());
         response.insert_header(ContentType::plaintext()).insert_header((CACHE_CONTROL, "no-store"));
@@ -122,12 +123,12 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.log_unless_looked_at();
-        self.build().body(format!("{}\n", self.told()))
+        self.log_outside_middleware();
+        self.build().body(format!("{}\n", self.message()))
     }
 }
 
-/// Whole seconds, not fewer than it takes and at least 1.
+/// The wait in whole seconds, rounded up, at least 1.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds_that_suffice() {
+    fn a_wait_is_rounded_up_to_whole_seconds() {
         let millis = |millis| seconds(Duration::from_millis(millis));
         assert_eq!((millis(0), millis(1), millis(1000), millis(1001)), (1, 1, 1, 2));
         assert_eq!(seconds(Duration::MAX), u64::MAX);

@@ -1,10 +1,10 @@
-//! The signals that ask a process to end.
+//! The signals that ask the process to terminate.
 
 use std::future::pending;
 
 use actix_web::rt::signal;
 
-/// Those of this process, from the first call of [`next`](Self::next) on.
+/// The termination signals of this process, from the call of [`new`](Self::new) on.
 pub(super) struct Signals {
     #[cfg(unix)]
     ends: Option<[signal::unix::Signal; 3]>,
@@ -20,14 +20,14 @@ impl Signals {
         let ends = match ends {
             [Ok(terminate), Ok(interrupt), Ok(quit)] => Some([terminate, interrupt, quit]),
             _ => {
-                crate::util::log::warn!("no handler for signals could be installed");
+                crate::util::log::warn!("no signal handler could be installed");
                 None
             }
         };
         Self { ends }
     }
 
-    /// The next one; never, where no handler could be installed.
+    /// Waits for the next signal; forever, if no handler could be installed.
     pub(super) async fn next(&mut self) {
         let Some(ends) = &mut self.ends else { return pending().await };
         let ends = ends.each_mut().map(|end| Box::pin(end.recv()));

@@ -1,4 +1,4 @@
-//! All streams of an application: how many there may be, and their common end.
+//! All streams of an application: their limit, and their common shutdown.
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
@@ -15,23 +15,26 @@ use super::refused::Refused;
 use super::signals::Signals;
 use crate::util::log;
 
-/// When a refused client is to come back, unless [`Streams::retry_after`] says otherwise.
+/// The default of [`Streams::retry_after`].
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The streamed answers of an application: bounds how many there are at a time, counts them, and ends all of them when the
-/// server shuts down. Cheap to clone: make it once, before `HttpServer::new`.
+/// The streamed answers of an application: limits how many are open at a time, counts them, and ends all of them when
+/// the server shuts down. Create it once, before `HttpServer::new`, and clone it, which is cheap.
 ///
 /// ```no_run
 /// use std::time::Duration;
 ///
 /// use actix_fan::FanOutExt;
 /// use actix_fan::web::{Streams, events};
+/// use actix_web::error::ErrorInternalServerError;
 /// use actix_web::web::{Data, get};
-/// use actix_web::{App, HttpServer, Responder, error::ErrorInternalServerError};
+/// use actix_web::{App, HttpServer, Responder, Result};
 ///
-/// async fn squares(streams: Data<Streams>) -> actix_web::Result<impl Responder> {
-///     let permit = streams.permit()?; // else 503 with `Retry-After`, before anything is started
-///     let squares = (0u64..).fan_out().workers(2).map(|n| n * n).map_err(ErrorInternalServerError)?;
+/// async fn squares(streams: Data<Streams>) -> Result<impl Responder> {
+///     // 503 with `Retry-After` if 100 are open.
+///     let permit = streams.permit()?;
+///     let squares = (0u64..).fan_out().workers(2).map(|n| n * n);
+///     let squares = squares.map_err(ErrorInternalServerError)?;
 ///     Ok(events(squares).permit(permit))
 /// }
 ///
@@ -39,35 +42,42 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// async fn main() -> std::io::Result<()> {
 ///     let streams = Streams::new(100);
 ///     let data = Data::new(streams.clone());
-///     HttpServer::new(move || App::new().app_data(data.clone()).route("/squares", get().to(squares)))
-///         .h1_allow_half_closed(false)
-///         .shutdown_signal(streams.on_signal(Duration::ZERO)) // the streams first, then the server
-///         .shutdown_timeout(5) // for clients that don't read their last line
-///         .bind(("127.0.0.1", 8080))?
-///         .run()
-///         .await
+///     HttpServer::new(move || {
+///         App::new()
+///             .app_data(data.clone())
+///             .route("/squares", get().to(squares))
+///     })
+///     .h1_allow_half_closed(false)
+///     // Ends the streams, and then the server.
+///     .shutdown_signal(streams.on_signal(Duration::ZERO))
+///     // For clients that do not read their last line.
+///     .shutdown_timeout(5)
+///     .bind(("127.0.0.1", 8080))?
+///     .run()
+///     .await
 /// }
 /// ```
 ///
 /// # Permits
 ///
-/// [`permit`](Self::permit) takes one of `limit` permits, or is the answer 503. It is given to the answer by
-/// [`Events::permit`](super::Events::permit) or [`Ndjson::permit`](super::Ndjson::permit), and returns when the results
-/// were dropped *and* every worker's thread of their pipelines has left its last item: a client that connects anew again
-/// and again while items take seconds can't have more threads than the limit allows. Choose the limit by that: each stream
-/// of a pipeline with `workers(n)` has n threads.
+/// [`permit`](Self::permit) takes one of `limit` permits, or returns the response 503. Attach the permit to the answer
+/// with [`Events::permit`](super::Events::permit) or [`Ndjson::permit`](super::Ndjson::permit). It is released when the
+/// results were dropped *and* every worker thread of their pipelines has completed its last item. So even a client that
+/// reconnects again and again, while items take seconds, cannot start more threads than the limit allows. Choose the
+/// limit by the number of threads: each stream of a pipeline with `workers(n)` has n.
 ///
-/// Pipelines are found in the stream that the answer is made from as [`fan_in`](crate::fan_in()) finds them; others are
-/// named by [`of`](super::Events::of).
+/// The pipelines are found in the answer's stream as [`fan_in`](crate::fan_in()) finds them; name others with
+/// [`of`](super::Events::of).
 ///
 /// # Shutdown
 ///
-/// actix-web's graceful stop waits for each open connection, for 30 s by default: one endless stream takes all of that.
-/// [`on_signal`](Self::on_signal), and [`shutdown`](Self::shutdown) for applications with signals of their own, end the
-/// streams first. Each gets its last line, which says `drained` or `stopped`, new ones are answered with 503, and all
-/// other requests go on as before. The server then has to wait for other requests only, which it does in steps of a second
-/// unless no connection is left; and for clients that don't read what was written, up to
-/// [`shutdown_timeout`](actix_web::HttpServer::shutdown_timeout).
+/// actix-web's graceful stop waits for open connections, for up to 30 s by default: one endless stream takes all of
+/// that. [`on_signal`](Self::on_signal) ends the streams first; so does [`shutdown`](Self::shutdown), for applications
+/// with signal handlers of their own. Each stream gets its last line, `drained` or `stopped`, new streams are answered
+/// with 503, and all other requests are served as before.
+///
+/// The server then waits only for the other requests, in steps of a second unless no connection is left, and for
+/// clients that do not read what was written, for up to [`shutdown_timeout`](actix_web::HttpServer::shutdown_timeout).
 #[derive(Clone)]
 pub struct Streams {
     shared: Arc<Shared>,
@@ -75,27 +85,28 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// At most `limit` streams at a time. 0 refuses all, as for maintenance.
+    /// Allows `limit` streams at a time. 0 refuses all, for maintenance for example.
     pub fn new(limit: usize) -> Self {
         Self { shared: Shared::new(limit), retry_after: RETRY_AFTER }
     }
 
-    /// When clients that were refused are asked to come back: `Retry-After`, in whole seconds and at least 1. How long
-    /// others look at their streams can't be known, so it is what the application says. The default is 5 s.
+    /// Sets the time after which refused clients should retry: the header `Retry-After`, in whole seconds, at least 1.
+    /// The default is 5 s. It is a setting, since the remaining time of open streams is not known.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = wait;
         self
     }
 
-    /// A permit for one stream.
+    /// Takes a permit for one stream.
     ///
     /// # Errors
     ///
-    /// [`Refused::Full`], which answers 503 with `Retry-After`, when all permits are out; [`Refused::Closed`], which
-    /// answers 503, after [`close`](Self::close) and all that follow it.
+    /// [`Refused::Full`], which is 503 with `Retry-After`, if all permits are taken. [`Refused::Closed`], which is 503,
+    /// after [`close`](Self::close), [`drain`](Self::drain), [`stop`](Self::stop) or [`shutdown`](Self::shutdown).
     pub fn permit(&self) -> Result<Permit, Refused> {
         let permit = self.shared.permit();
-        // Looked at afterwards: whoever closes and then sees no permit out must have been seen here.
+        // Read after the permit is taken: a caller that closes and then sees no permit taken must not miss one from
+        // here.
         let closed = self.shared.phase() != Phase::Open;
         match permit {
             Some(permit) if !closed => Ok(permit),
@@ -110,37 +121,37 @@ impl Streams {
         }
     }
 
-    /// Refuses new streams; those that are open go on.
+    /// Refuses new streams. Open streams continue.
     pub fn close(&self) {
         self.shared.advance(Phase::Closed);
     }
 
-    /// Closes, and drains the pipelines of all streams: what is in flight in them is written, then `drained` as the last
-    /// line. A stream that no pipeline is known of goes on to its end.
+    /// Closes, and drains the pipelines of all streams: their items in flight are written, then `drained` as the last
+    /// line. A stream without a known pipeline continues to its end.
     pub fn drain(&self) {
         self.shared.advance(Phase::Draining);
     }
 
-    /// Closes, and stops the pipelines of all streams, in effect when this returns; the last line of each is `stopped`. It
-    /// waits for no item that runs.
+    /// Closes, and stops the pipelines of all streams; the last line of each is `stopped`. The pipelines are stopped
+    /// when this returns, but running items may not have returned.
     pub fn stop(&self) {
         self.shared.advance(Phase::Stopped);
     }
 
-    /// Waits until no permit is out: no stream is open, and every worker's thread has left its last item. What was written
-    /// may be on its way: that is for the server to wait for.
+    /// Waits until all permits are released: no stream is open, and every worker thread has completed its last item.
+    /// What was written last may not have been sent yet; the server waits for that.
     pub async fn ended(&self) {
         self.shared.ended().await;
     }
 
-    /// [Drains](Self::drain) until the deadline, which is any future, then [stops](Self::stop), and returns when all streams
-    /// have [ended](Self::ended).
+    /// [Drains](Self::drain) until the deadline, which is any future, then [stops](Self::stop), and returns when all
+    /// streams have [ended](Self::ended).
     ///
-    /// Endless streams whose clients read slowly take as long for a drain as they are let: for them the deadline is best
-    /// at once, as [`ready(())`](std::future::ready).
+    /// Streams with slow clients may take the whole time to drain. To stop at once, pass
+    /// [`ready(())`](std::future::ready).
     pub async fn shutdown(&self, deadline: impl Future<Output = ()>) {
         let mut deadline = pin!(deadline);
-        // One that has passed lets nothing drain first.
+        // If the deadline has passed already, stop without a drain.
         let passed = poll_fn(|cx| Poll::Ready(deadline.as_mut().poll(cx).is_ready())).await;
         if !passed {
             self.drain();
@@ -152,14 +163,16 @@ impl Streams {
         self.ended().await;
     }
 
-    /// Waits for a signal that ends the process, SIGTERM, SIGINT or SIGQUIT, or for Ctrl-C where there are none, then
-    /// [shuts the streams down](Self::shutdown) within `grace`, zero: at once. For
-    /// [`HttpServer::shutdown_signal`](actix_web::HttpServer::shutdown_signal), which stops the server gracefully when
-    /// this returns: with the streams' last item, or earlier at another signal.
+    /// Waits for SIGTERM, SIGINT or SIGQUIT (Ctrl-C on systems without signals), then [shuts the streams
+    /// down](Self::shutdown): with `grace` as the time to drain, or at once if it is zero. Returns when all streams
+    /// have ended, or at a second signal, after stopping them.
+    ///
+    /// It is made for [`HttpServer::shutdown_signal`](actix_web::HttpServer::shutdown_signal), which stops the server
+    /// gracefully when this returns.
     pub async fn on_signal(self, grace: Duration) {
         let mut signals = Signals::new();
         signals.next().await;
-        log::info!("signalled: ending {} streams", self.stats().open);
+        log::info!("signal received: ending {} streams", self.stats().open);
         let deadline = if grace.is_zero() { Either::Left(ready(())) } else { Either::Right(sleep(grace)) };
         select(pin!(self.shutdown(deadline)), pin!(signals.next())).await;
         self.stop();

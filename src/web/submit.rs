@@ -1,4 +1,4 @@
-//! One item a request.
+//! One item per request.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use actix_web::rt::time::timeout;
 use super::refused::Refused;
 use crate::pool::Pool;
 
-/// Submits an item from a handler, if there is credit for it now, and awaits its result.
+/// Submits an item from a handler and awaits its result. Refuses the item at once if the pool's window is full.
 ///
-/// A request waits no longer than the pool's window makes it. Those that would rather wait for credit call
-/// [`Pool::submit`], where the line has no end, and those that want a refused item back [`Pool::try_submit`].
+/// So a request waits for the items in the window at most. To wait for a permit instead, in an admission queue without
+/// a bound, call [`Pool::submit`]; to get a refused item back, call [`Pool::try_submit`].
 ///
 /// # Errors
 ///
-/// [`Refused`], which is its own answer: 503 with `Retry-After` when the pool is full, 500 when the item failed, 503
-/// when the pool is closed.
+/// [`Refused`], which is a response: 503 with `Retry-After` if the window is full, 503 if the pool is closed, 500 if
+/// the item failed.
 ///
 /// # Examples
 ///
@@ -24,7 +24,10 @@ use crate::pool::Pool;
 /// use actix_fan::web::{Refused, submit};
 /// use actix_web::web::{Data, Path};
 ///
-/// async fn square(squares: Data<Pool<u64, u64>>, n: Path<u64>) -> Result<String, Refused> {
+/// async fn square(
+///     squares: Data<Pool<u64, u64>>,
+///     n: Path<u64>,
+/// ) -> Result<String, Refused> {
 ///     Ok(submit(&squares, *n).await?.to_string())
 /// }
 /// # let _ = square;
@@ -38,16 +41,16 @@ where
     submission.await.map_err(|error| Refused::by(pool, error))
 }
 
-/// As [`submit`], and gives the item up when its result is not there within `deadline`: one that has not begun never
-/// will, and its credit is free at once; one that runs can see it by [`Job::is_stopped`](crate::Job::is_stopped), and its
-/// credit returns when its work does.
+/// As [`submit`], and cancels the item if there is no result within `deadline`. An item that has not begun is not run,
+/// and its permit is released at once. A running item sees that [`Job::is_stopped`](crate::Job::is_stopped) returns
+/// true, and its permit is released when its work returns.
 ///
-/// Where all requests to a pool have one deadline, those that fill it now have left when that has passed. So a full pool asks
-/// its clients to come back after the deadline at the latest, however long the items in it would take.
+/// `Retry-After` of a full pool is at most `deadline`: if all requests to the pool have the same deadline, those that
+/// fill the window now are answered or cancelled by then.
 ///
 /// # Errors
 ///
-/// As [`submit`], and [`Refused::Late`], which answers 504.
+/// As [`submit`], and [`Refused::Late`], which is 504.
 ///
 /// # Examples
 ///
@@ -58,8 +61,14 @@ where
 /// use actix_fan::web::{Refused, submit_within};
 /// use actix_web::web::{Data, Path};
 ///
-/// async fn square(squares: Data<Pool<u64, u64>>, n: Path<u64>) -> Result<String, Refused> {
-///     Ok(submit_within(&squares, *n, Duration::from_secs(2)).await?.to_string())
+/// const DEADLINE: Duration = Duration::from_secs(2);
+///
+/// async fn square(
+///     squares: Data<Pool<u64, u64>>,
+///     n: Path<u64>,
+/// ) -> Result<String, Refused> {
+///     let square = submit_within(&squares, *n, DEADLINE).await?;
+///     Ok(square.to_string())
 /// }
 /// # let _ = square;
 /// ```

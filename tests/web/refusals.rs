@@ -100,7 +100,7 @@ fn a_queued_item_whose_deadline_passes_is_a_504_and_returns_its_permit_at_once()
         let server = serve_pool(&pool);
         let mut running = Client::ask(server, "/patient/1").await;
         gate.arrived(1).await;
-        assert_eq!(Client::ask(server, "/hasty/2").await.answer().await, (504, "not done within 5ms\n".to_owned()));
+        assert_eq!(Client::ask(server, "/hasty/2").await.answer().await, (504, "no result within 5ms\n".to_owned()));
         let stats = pool.stats();
         assert_balanced(&stats);
         assert_eq!((stats.in_flight, stats.queued, stats.skipped), (1, 0, 1));
@@ -153,7 +153,7 @@ fn a_failed_item_is_a_500_without_details_and_the_pool_survives() {
         let mut client = Client::connect(server).await;
         for path in ["/patient/0", "/patient/1"] {
             client.get(path).await;
-            assert_eq!(client.answer().await, (500, "the request could not be worked on\n".to_owned()));
+            assert_eq!(client.answer().await, (500, "the request could not be processed\n".to_owned()));
         }
         client.get("/patient/2").await;
         assert_eq!(client.answer().await, (200, "20".to_owned()));
@@ -230,8 +230,8 @@ fn a_refusal_is_text_json_or_the_response_of_the_application() {
                 Some("1"),
                 "{\"error\":\"the server is busy: try again in 1 s\",\"status\":503,\"retry_after\":1}\n",
             ),
-            ("failing", text, 500, None, "the request could not be worked on\n"),
-            ("failing", json, 500, None, "{\"error\":\"the request could not be worked on\",\"status\":500}\n"),
+            ("failing", text, 500, None, "the request could not be processed\n"),
+            ("failing", json, 500, None, "{\"error\":\"the request could not be processed\",\"status\":500}\n"),
         ] {
             let mut client = Client::connect(server).await;
             client.get_with(&format!("/by/{path}/2"), &format!("Accept: {accept}\r\n")).await;

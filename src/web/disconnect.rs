@@ -1,9 +1,9 @@
-//! A middleware that notices clients that are gone, on HTTP/2.
+//! A middleware that notices clients that disconnected, on HTTP/2.
 //!
 //! actix-web spawns a task per HTTP/2 request and polls it until its answer is written: neither the handler nor a body
-//! that has nothing to write learns of a reset stream. What does know is the request's own body. When h2 is asked for more of
-//! one that has ended, it says `None` while the stream is open, and returns an error when the stream was reset or its
-//! connection is gone. It wakes nobody for that, so it is asked periodically.
+//! that has nothing to write is notified of a reset stream. The body of the request can tell: when it has ended and is
+//! polled again, h2 yields `None` while the stream is open, and an error when the stream was reset or the connection
+//! was lost. h2 wakes no task at that moment, so the middleware polls it periodically.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -26,23 +26,23 @@ use futures::future::{Either, select};
 use crate::util::log;
 use crate::util::panic::catch;
 
-/// How soon a client that is gone is noticed.
+/// The time between two looks at the client.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Middleware that drops the handler's future, or the body of the answer, when an HTTP/2 client has reset its stream or closed
-/// its connection: within half a second, where actix-web itself lets handlers run to their end, and streams until their
-/// next write.
+/// Middleware that drops the handler's future, or the body of the answer, within 0.5 s after an HTTP/2 client has reset
+/// its stream or closed its connection. Without it actix-web lets a handler run to its end, and a stream until its next
+/// write.
 ///
-/// What is dropped is given up: a pipeline stops, and a submitted item is skipped or sees
-/// [`Job::is_stopped`](crate::Job::is_stopped). HTTP/1 requests pass through; see [Disconnects](super#disconnects) for what
-/// there is to be set for them.
+/// Dropping cancels the work: a pipeline stops, and a submitted item is skipped or sees that
+/// [`Job::is_stopped`](crate::Job::is_stopped) returns true. The middleware passes HTTP/1 requests on unchanged;
+/// [Disconnects](super#disconnects) has the setting for those.
 ///
-/// Wrap it last, so that it is the outermost: a middleware outside of it that replaces the request's body, as `Decompress`
-/// does, hides from it that the client is gone. So does a handler that leaves more than 16 KiB or so of the request's body
-/// unread while it waits.
+/// Wrap it last, so that it is the outermost middleware. If one outside of it replaces the request's body, as
+/// `Decompress` does, it cannot see that the client is gone. Neither can it while a handler waits with more than about
+/// 16 KiB of the request's body unread.
 ///
-/// A handler must expect to be dropped at any `await`, as it must on HTTP/1. What has to be done whether or not
-/// the client is there, belongs into a task of its own.
+/// A handler may be dropped at any `await`, as on HTTP/1. Run in a task of its own what must be done even if the client
+/// disconnects.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ pub async fn cancel_on_disconnect(
         let response = match select(pin!(next.call(request)), &mut watch).await {
             Either::Left((response, _)) => response?,
             Either::Right(((), _handler)) => {
-                log::debug!("{path}: the client is gone before there is an answer");
+                log::debug!("{path}: the client disconnected before the answer");
                 return Err(ClientGone.into());
             }
         };
@@ -77,9 +77,10 @@ pub async fn cancel_on_disconnect(
     Ok(response.map_body(|_, body| Watched { body: body.boxed(), watch }))
 }
 
-/// Never sent, for want of a client. It is what a log of answers has, with nginx's status for it.
+/// The error of a request whose client disconnected. It is never sent, but appears in access logs, with the status that
+/// nginx uses.
 #[derive(Debug, thiserror::Error)]
-#[error("the client is gone")]
+#[error("the client disconnected")]
 struct ClientGone;
 
 impl ResponseError for ClientGone {
@@ -91,31 +92,31 @@ impl ResponseError for ClientGone {
 /// The body of a request, which its handler and the watch share.
 struct Incoming {
     payload: Payload,
-    /// Received by the watch, and not read yet.
+    /// A chunk that the watch received and the handler has not read yet.
     next: Option<Bytes>,
-    /// The handler has it.
+    /// The handler still holds its end of the body, and may read.
     read: bool,
-    /// The handler waits for more, and will be woken with the error if the client goes. The watch keeps away, lest it
-    /// take that waker's place.
+    /// The handler waits for more, and is woken with the error if the client disconnects. The watch does not poll then,
+    /// since that would replace the handler's waker.
     awaited: bool,
 }
 
 impl Incoming {
-    /// Returns what is to be watched, and the payload for the handler.
+    /// Splits the body into a part for the watch and the payload for the handler.
     fn watched(payload: Payload) -> (Rc<RefCell<Self>>, Payload) {
         let incoming = Rc::new(RefCell::new(Self { payload, next: None, read: true, awaited: false }));
         let rest: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Rest(Rc::clone(&incoming)));
         (incoming, rest.into())
     }
 
-    /// Returns true if the client is known to be gone.
+    /// Returns true if the client has disconnected.
     fn is_lost(&mut self) -> bool {
-        // One chunk is ahead of the handler at most: the client's window bounds the rest.
+        // Buffer at most one chunk for the handler; HTTP/2's flow control bounds what the client sends beyond.
         if self.awaited || self.next.is_some() {
             return false;
         }
         let mut context = Context::from_waker(Waker::noop());
-        // A stream of another middleware may panic when it is polled after its end. It doesn't tell then.
+        // A body replaced by another middleware may panic when polled after its end. Such a body cannot tell.
         match catch(|| Pin::new(&mut self.payload).poll_next(&mut context)) {
             Ok(Poll::Ready(Some(Err(_)))) => true,
             Ok(Poll::Ready(Some(Ok(chunk)))) => {
@@ -127,7 +128,7 @@ impl Incoming {
     }
 }
 
-/// The handler's side.
+/// The request's body for the handler.
 struct Rest(Rc<RefCell<Incoming>>);
 
 impl Stream for Rest {
@@ -151,7 +152,7 @@ impl Drop for Rest {
     }
 }
 
-/// Ends when the client is gone.
+/// A future that completes when the client has disconnected.
 struct Watch {
     incoming: Rc<RefCell<Incoming>>,
     ticks: Interval,
@@ -177,7 +178,7 @@ impl Future for Watch {
     }
 }
 
-/// A body that ends when its client is gone.
+/// The body of an answer, which ends when its client has disconnected.
 struct Watched {
     body: BoxBody,
     watch: Option<Watch>,
@@ -195,8 +196,8 @@ impl MessageBody for Watched {
         match &mut self.watch {
             Some(watch) if next.is_pending() => {
                 ready!(Pin::new(watch).poll(cx));
-                log::debug!("the client of a stream is gone");
-                // actix-web finds out when it writes the end, and drops it all.
+                log::debug!("the client of a stream disconnected");
+                // actix-web notices the lost client when it writes the end, and then drops the body.
                 Poll::Ready(None)
             }
             _ => next,
@@ -215,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    /// The body of a client that sends two chunks and is gone.
+    /// The body of a client that sends two chunks and disconnects.
     fn body() -> Payload {
         let chunks = [Ok("one"), Ok("two"), Err(PayloadError::Incomplete(None))];
         let chunks: Pin<Box<dyn Stream<Item = _>>> =
@@ -224,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_watch_receives_is_kept_for_the_handler() {
+    fn a_chunk_that_the_watch_receives_is_kept_for_the_handler() {
         let (incoming, mut rest) = Incoming::watched(body());
-        // One chunk ahead and no more, however often it looks.
+        // It buffers one chunk, however often it is called.
         for _ in 0..3 {
             assert!(!incoming.borrow_mut().is_lost());
         }
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_handler_does_not_want_is_read_over() {
+    fn chunks_are_discarded_after_the_handler_dropped_the_body() {
         let (incoming, rest) = Incoming::watched(body());
         assert!(!incoming.borrow_mut().is_lost());
         drop(rest);
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watch_keeps_away_while_the_handler_waits() {
+    fn the_watch_does_not_poll_while_the_handler_waits() {
         let polls = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&polls);
         let pending: Pin<Box<dyn Stream<Item = _>>> = Box::pin(stream::poll_fn(move |_| {
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_panics_after_its_end_tells_nothing() {
+    fn a_body_that_panics_after_its_end_does_not_count_as_lost() {
         let once: Pin<Box<dyn Stream<Item = _>>> = Box::pin(stream::once(async { Ok(Bytes::from_static(b"one")) }));
         let ended = stream::unfold(once, |mut once| async { Some((once.next().await.expect("it has ended"), once)) });
         let ended: Pin<Box<dyn Stream<Item = _>>> = Box::pin(ended);
