@@ -1,11 +1,11 @@
-//! An application of actors that owns a pipeline: results come to it as messages, a request for another search ends the
-//! one that runs before the next one starts, and it shuts down in order, together with its System.
+//! An application actor that owns a pipeline: it gets the results as messages, stops the running search before it
+//! starts another one, and shuts down in order, together with its System.
 //!
 //!     cargo run --release --example actix_app
 //!
-//! prints the first three primes of each of two searches and how many each came to, and ends by itself, or at Ctrl-C,
-//! SIGTERM or SIGHUP, or when nothing can be printed any more: `from 1000000000`, `1000000007`, `1000000009`,
-//! `1000000021`, `... 1291 primes in all`, the same from 2000000000, and `every worker is gone`.
+//! prints the first three primes of each of two searches and how many primes each found: `from 1000000000`,
+//! `1000000007`, `1000000009`, `1000000021`, `... 1291 primes in all`, then the same from 2000000000, and
+//! `all workers have stopped`. It ends by itself, at Ctrl-C, SIGTERM or SIGHUP, and when its output is closed.
 
 use std::error::Error;
 use std::fmt;
@@ -16,22 +16,22 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_fan::{FanOutExt, ItemError, StartError, StopHandle};
 
-/// Slow on purpose: what it costs differs widely from one number to the next.
+/// Trial division: slow on purpose, and its time differs widely between numbers.
 fn is_prime(n: u64) -> bool {
     n > 1 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor))
 }
 
-/// What the application is asked for.
+/// The requests to the application.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 enum Ask {
-    /// A search, in place of the one that runs.
+    /// Start a search, after stopping the running one.
     Search { from: u64 },
-    /// The end: after what is in flight, unless that takes too long.
+    /// Drain the running search, for 2 s at most, and end.
     Shutdown,
 }
 
-/// What the pipeline delivers.
+/// A result of the pipeline.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Found(Result<u64, ItemError>);
@@ -41,16 +41,16 @@ struct App {
     running: Option<StopHandle>,
     next: Option<Ask>,
     found: u64,
-    /// Why nothing can be printed any more.
-    mute: Option<io::Error>,
+    /// The error of the standard output, if it failed.
+    output_error: Option<io::Error>,
 }
 
 impl Actor for App {
     type Context = Context<Self>;
 }
 
-/// A panic in a handler would drop the actor, and no signal would reach it any more: then the System ends as well. If it has
-/// ended in order, its code stands.
+/// A panic in a handler drops the actor, and with it the handler of signals: end the System as well. If it was stopped
+/// already, its exit code does not change.
 impl Drop for App {
     fn drop(&mut self) {
         if let Some(system) = System::try_current() {
@@ -68,7 +68,7 @@ impl Handler<Ask> for App {
         }
         self.next = Some(ask);
         match (ask, self.running.clone()) {
-            (_, None) => self.go_on(ctx),
+            (_, None) => self.handle_next(ctx),
             (Ask::Search { .. }, Some(running)) => running.now(),
             (Ask::Shutdown, Some(running)) => {
                 running.drain();
@@ -86,23 +86,23 @@ impl Handler<Found> for App {
         match result {
             Ok(prime) if self.found <= 3 => self.print(format_args!("{prime}")),
             Ok(_) => {}
-            Err(error) => complain(&error),
+            Err(error) => report(&error),
         }
     }
 }
 
 impl App {
-    /// Does what comes next. Nothing runs here, so whatever is found from now on belongs to the next search.
-    fn go_on(&mut self, ctx: &mut Context<Self>) {
+    /// Handles the next request. No search runs when this is called, so the results that follow are the next search's.
+    fn handle_next(&mut self, ctx: &mut Context<Self>) {
         match self.next {
             None => {}
             Some(Ask::Shutdown) => {
-                self.print(format_args!("every worker is gone"));
-                let code = match &self.mute {
-                    // Its reader has seen enough, as `head` does.
+                self.print(format_args!("all workers have stopped"));
+                let code = match &self.output_error {
+                    // The reader of the pipe ended first, as `head` does.
                     Some(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
                     Some(error) => {
-                        complain(error);
+                        report(error);
                         1
                     }
                     None => 0,
@@ -112,7 +112,7 @@ impl App {
             Some(Ask::Search { from }) => {
                 self.next = None;
                 if let Err(error) = self.search(from, ctx) {
-                    complain(&error);
+                    report(&error);
                     System::current().stop_with_code(1);
                 }
             }
@@ -125,25 +125,25 @@ impl App {
         self.found = 0;
         self.print(format_args!("from {from}"));
         let delivery = primes.deliver_with(ctx.address().recipient(), Found);
-        // It is over when the last result was handled and every worker's thread has dropped its work.
+        // It completes when the last result was handled and every worker thread has dropped its work.
         ctx.spawn(delivery.into_actor(self).map(|end, app, ctx| {
             match end {
                 Ok(stats) => app.print(format_args!("... {} primes in all", stats.emitted)),
-                Err(error) => complain(&error),
+                Err(error) => report(&error),
             }
             app.running = None;
-            app.go_on(ctx);
+            app.handle_next(ctx);
         }));
         Ok(())
     }
 
-    /// Prints a line. If that fails, which makes `println!` panic, there is nothing to search for any more.
+    /// Prints a line. If that fails, ends the search instead of panicking as `println!` does.
     fn print(&mut self, line: fmt::Arguments<'_>) {
-        if self.mute.is_some() {
+        if self.output_error.is_some() {
             return;
         }
         if let Err(error) = writeln!(io::stdout(), "{line}") {
-            self.mute = Some(error);
+            self.output_error = Some(error);
             self.next = Some(Ask::Shutdown);
             if let Some(running) = &self.running {
                 running.now();
@@ -152,8 +152,8 @@ impl App {
     }
 }
 
-fn complain(error: &dyn Error) {
-    // Where this fails, there is nowhere left to say so.
+fn report(error: &dyn Error) {
+    // If standard error fails, there is no other place to report it.
     let _ = writeln!(io::stderr(), "{error}");
 }
 

@@ -1,5 +1,5 @@
-//! The same pattern with actors and messages of one's own: the results come to an actor as messages, it asks for the
-//! pipeline's numbers, and stops it with a message when it has seen enough.
+//! A pipeline used through messages: an actor gets the results as messages, and stops the pipeline with a message when
+//! it has ten primes. The pipeline's numbers are asked for with a message, too.
 //!
 //!     cargo run --release --example actors
 //!
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use actix::prelude::*;
 use actix_fan::{FanOutExt, Generator, ItemError, Snapshot, Stop};
 
-/// What the collector is sent for each result. Until it has answered, no other one is sent.
+/// A result, sent to the collector. The next one is sent when the collector has handled it.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Found(Result<u64, ItemError>);
@@ -21,10 +21,10 @@ impl From<Result<u64, ItemError>> for Found {
     }
 }
 
-/// Tells the collector which generator feeds it.
+/// Gives the collector the address of the generator, to stop it.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Fed(Addr<Generator>);
+struct Source(Addr<Generator>);
 
 #[derive(Default)]
 struct Collector {
@@ -36,10 +36,10 @@ impl Actor for Collector {
     type Context = Context<Self>;
 }
 
-impl Handler<Fed> for Collector {
+impl Handler<Source> for Collector {
     type Result = ();
 
-    fn handle(&mut self, Fed(generator): Fed, _: &mut Context<Self>) {
+    fn handle(&mut self, Source(generator): Source, _: &mut Context<Self>) {
         self.generator = Some(generator);
     }
 }
@@ -50,11 +50,11 @@ impl Handler<Found> for Collector {
     fn handle(&mut self, Found(result): Found, _: &mut Context<Self>) {
         match result {
             Ok(prime) if self.primes.len() < 10 => {
-                // Not `println!`, which panics where nothing can be printed, as into `head`, and would end the actor.
+                // `println!` would panic when the output is closed, as by `head`, and end the actor.
                 let _ = writeln!(io::stdout(), "{prime}");
                 self.primes.push(prime);
             }
-            // What was on its way when the stop took effect.
+            // Results that were in flight when the stop took effect.
             Ok(_) => {}
             Err(error) => _ = writeln!(io::stderr(), "{error}"),
         }
@@ -64,19 +64,19 @@ impl Handler<Found> for Collector {
     }
 }
 
-/// Slow on purpose: what it costs differs widely from one number to the next.
+/// Trial division: slow on purpose, and its time differs widely between numbers.
 fn is_prime(n: u64) -> bool {
     n > 1 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor))
 }
 
 #[actix::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // As good as random, and below 2^26.
+    // Pseudo-random numbers below 2^26.
     let numbers = (1u64..).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 38);
     let primes = numbers.fan_out().filter_map(|n| is_prime(n).then_some(n))?;
     let generator = primes.generator().clone();
     let collector = Collector::default().start();
-    collector.send(Fed(generator.clone())).await?;
+    collector.send(Source(generator.clone())).await?;
 
     let at_the_start = generator.send(Snapshot).await?;
     let at_the_end = primes.deliver_to(collector.recipient::<Found>()).await?;

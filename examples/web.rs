@@ -1,4 +1,4 @@
-//! An actix-web application: a pool that requests submit to, a stream of results, and an end in order.
+//! An actix-web application with a pool that requests submit to, a stream of results, and an orderly shutdown.
 //!
 //!     cargo run --release --example web --features web
 //!
@@ -7,8 +7,9 @@
 //!     curl http://127.0.0.1:8080/is-prime/1000000007
 //!     curl -N http://127.0.0.1:8080/primes/1000000000000
 //!
-//! The first prints `true`; the second prints primes as lines of JSON until it is interrupted, or the server is: then
-//! the last line says `stopped`. `prime-fan/examples/page` is a larger one, with a page that shows it at work.
+//! The first prints `true`. The second prints primes as lines of JSON until it is interrupted, or until the server
+//! shuts down: then the last line says `stopped`. `prime-fan/examples/page` is a larger application, with a page in the
+//! browser.
 
 use std::error::Error;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Path, get};
 use actix_web::{App, HttpServer, Responder};
 
-/// Slow on purpose: seconds for a prime of 60 bits. It gives up when its client has.
+/// Slow on purpose: seconds for a prime of 60 bits. It ends early when its client disconnects.
 fn is_prime<O>(n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
     for divisor in 2..=n.isqrt() {
         if n.is_multiple_of(divisor) {
@@ -33,15 +34,15 @@ fn is_prime<O>(n: u64, job: &Job<'_, O>) -> Result<bool, Stopped> {
     Ok(n > 1)
 }
 
-/// A full pool is 503 with `Retry-After`, a late result 504.
+/// Answers 503 with `Retry-After` if the pool is full, and 504 after the deadline.
 async fn check(checks: Data<Pool<u64, bool>>, n: Path<u64>) -> Result<String, Refused> {
     let prime = submit_within(&checks, *n, Duration::from_secs(2)).await?;
     Ok(format!("{prime}\n"))
 }
 
-/// A pipeline per request. It stops when its client goes.
+/// Starts a pipeline per request. It stops when the client disconnects.
 async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<impl Responder> {
-    let permit = streams.permit()?; // else 503, before any thread is started
+    let permit = streams.permit()?; // 503 if all permits are taken
     let primes = (*from..).fan_out().ordered().with(|| {
         work_fn(|n, job: &mut Job<'_, u64>| {
             if is_prime(n, job)? {
@@ -55,7 +56,7 @@ async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<im
 
 #[actix::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Once per application: the closure of `HttpServer::new` runs once for each of its threads.
+    // Start the pool once, here: the closure of `HttpServer::new` runs once per server thread.
     let checks = pool().with(|| {
         work_fn(|n, job: &mut Job<'_, bool>| {
             let prime = is_prime(n, job)?;
@@ -70,16 +71,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         App::new()
             .app_data(data.0.clone())
             .app_data(data.1.clone())
-            .wrap(from_fn(refusals)) // as JSON, for clients that prefer that
+            .wrap(from_fn(refusals)) // JSON for clients that prefer it
             .route("/is-prime/{n}", get().to(check))
             .route("/primes/{from}", get().to(primes))
     })
-    .h1_allow_half_closed(false) // a client that is gone is noticed at once
-    .shutdown_signal(streams.on_signal(Duration::ZERO)) // the streams end first, each with its last line
+    .h1_allow_half_closed(false) // notices at once that a client disconnects
+    .shutdown_signal(streams.on_signal(Duration::ZERO)) // ends the streams first, each with its last line
     .shutdown_timeout(5)
     .bind(("127.0.0.1", 8080))?
     .run()
     .await?;
-    checks.drain().await?; // and the pool last
+    checks.drain().await?;
     Ok(())
 }

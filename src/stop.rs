@@ -74,15 +74,15 @@ impl StopHandle {
         self.run.advance(stop.into());
     }
 
-    /// [`Stop::Now`]. It has taken effect when this returns: workers skip the items that they have not begun. It also
-    /// stops the earlier stages of a chain and the pipelines of a merged stream, whether they are polled or not: see
-    /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
+    /// Stops at once, as [`Stop::Now`]. The stop has taken effect when this returns: workers skip the items that they
+    /// have not begun. It also stops the earlier stages of a chain and the pipelines of a merged stream, whether they
+    /// are polled or not: see [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
     pub fn now(&self) {
         self.run.advance(Phase::Stopped);
     }
 
-    /// [`Stop::Drain`]. In a chain of stages, drain the first one: the later ones then end by themselves. Draining a
-    /// later stage drops the stream of the earlier one, which stops it.
+    /// Drains, as [`Stop::Drain`]. In a chain of stages, drain the first one: the later ones then end by themselves.
+    /// Draining a later stage drops the stream of the earlier one, which stops it.
     pub fn drain(&self) {
         self.run.advance(Phase::Draining);
     }

@@ -1,4 +1,4 @@
-//! What a pool answered, against what it had to.
+//! The answers of a pool, compared with the expected ones.
 
 use std::sync::Mutex;
 
@@ -12,15 +12,15 @@ use crate::work::{Fate, Fates};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Count {
-    /// Items that were submitted, or offered at least.
+    /// Items that were submitted, admitted or not.
     pub(crate) offered: u64,
     pub(crate) done: u64,
     pub(crate) failed: u64,
-    /// Came back.
+    /// Items that were returned.
     pub(crate) back: u64,
-    /// Neither a result nor the item.
+    /// Answers with neither a result nor the item.
     pub(crate) gone: u64,
-    /// Nobody waited for the answer.
+    /// Items whose answer was not awaited.
     pub(crate) abandoned: u64,
 }
 
@@ -30,13 +30,14 @@ impl Count {
     }
 }
 
-/// The answers that came so far, from whatever thread.
+/// The answers so far, from all threads.
 pub(crate) struct Answers {
     fates: Fates,
     count: Mutex<Count>,
     breach: Mutex<Option<String>>,
-    /// After how many the pool is to end, and who is told.
+    /// The number of answers after which the pool is ended.
     end_after: u64,
+    /// Notified then.
     pub(crate) end: Notify,
 }
 
@@ -57,7 +58,7 @@ impl Answers {
         self.count.lock().unwrap().abandoned += 1;
     }
 
-    /// The answer for item `id`, or for any of a channel's. Returns the item's number.
+    /// Checks the answer for item `id`; `None`: for any item of a channel. Returns the item's number.
     pub(crate) fn take(&self, id: Option<u64>, answer: Result<Made, SubmitError<Token>>) -> Option<u64> {
         let checked = self.check(id, answer);
         if self.count().answers() == self.end_after {
@@ -95,7 +96,7 @@ impl Answers {
             }
             Err(SubmitError::OwnPool(mut token)) => {
                 token.defuse();
-                return Err("somebody was taken for the pool's own worker".to_owned());
+                return Err("a caller was taken for a worker of the pool".to_owned());
             }
             Err(error) => match error.into_item() {
                 Some(mut token) => {
@@ -113,7 +114,7 @@ impl Answers {
         Ok(answered)
     }
 
-    /// Whether the pool's final numbers fit what came.
+    /// Fails unless the pool's final numbers match the answers. `plainly`: nothing was stopped, so they match exactly.
     pub(crate) fn fit(&self, stats: &Stats, plainly: bool) -> Result<(), String> {
         if let Some(text) = self.breach.lock().unwrap().take() {
             return Err(text);

@@ -1,4 +1,4 @@
-//! What the program is told.
+//! The arguments of the program.
 
 use std::env;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ pub(crate) const USAGE: &str = "usage: soak [--minutes N | --seconds N] [--seed 
 pub(crate) struct Args {
     pub(crate) time: Option<Duration>,
     pub(crate) seed: u64,
-    /// The round to replay: once, or again and again if a time is given.
+    /// The round to replay: once, or repeatedly if a time is given.
     pub(crate) round: Option<u64>,
 }
 

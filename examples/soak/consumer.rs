@@ -1,4 +1,4 @@
-//! How a pipeline's results are taken, and how it comes to its end.
+//! The consumers of a pipeline's results, and how each ends the pipeline.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,22 +11,22 @@ use futures::StreamExt;
 
 use crate::draw::Draw;
 use crate::receipts::Receipts;
-use crate::round::{Round, balanced, ensure, eventually};
+use crate::round::{Round, accounted, ensure, eventually};
 use crate::token::Made;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Consumer {
     All,
     Chunks,
-    /// To an actor.
+    /// Delivers them to an actor.
     Deliver,
-    /// To an actor that stops after so many.
+    /// Delivers them to an actor that stops after so many.
     DeliverAndStop(u64),
     /// Drops the stream after so many.
     Drop(u64),
     Now(u64),
     NowByMessage(u64),
-    /// From another thread, some time after the start.
+    /// Stops it from another thread, some time after the start.
     NowFromThread(Duration),
     Drain(u64),
     DrainByMessage(u64),
@@ -35,18 +35,18 @@ pub(crate) enum Consumer {
     Stall(u64, Duration),
     /// Stops polling after so many for some time, and drops the stream.
     StallAndDrop(u64, Duration),
-    /// Takes none, and waits for the end.
+    /// Takes none, and awaits the end.
     Finish,
 }
 
-/// How a pipeline ended, and so what must have come.
+/// How a pipeline ended, which determines the results that must have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// All that the source had.
+    /// Those of all items of the source.
     Complete,
-    /// All that was taken from it.
+    /// Those of all items taken from the source.
     Drained,
-    /// Whatever.
+    /// Any.
     Stopped,
 }
 
@@ -63,7 +63,7 @@ struct Delivered(Result<Made, ItemError>);
 
 impl From<Result<Made, ItemError>> for Delivered {
     fn from(mut result: Result<Made, ItemError>) -> Self {
-        // From here on it is ours to drop.
+        // The test drops it from here on, so its drop must not panic.
         if let Ok(made) = &mut result {
             made.token.defuse();
         }
@@ -92,7 +92,7 @@ impl Handler<Delivered> for Collector {
     }
 }
 
-/// What was taken so far.
+/// The results taken so far.
 struct Taken {
     receipts: Receipts,
     results: u64,
@@ -139,7 +139,7 @@ impl Consumer {
         }
     }
 
-    /// After how many results it does what it is for.
+    /// The number of results after which it acts.
     fn after(self) -> Option<u64> {
         match self {
             Self::Drop(after)
@@ -154,7 +154,7 @@ impl Consumer {
         }
     }
 
-    /// Takes the results of `stream`. A drain is that of `head`, the chain's first stage.
+    /// Takes the results of `stream`. Drains are called on `head`, the first stage of a chain.
     pub(crate) async fn consume(
         self,
         round: &Round,
@@ -235,13 +235,13 @@ impl Consumer {
         };
         let error = finished.as_ref().err().cloned();
         let stats = finished.unwrap_or_else(|_| tail.stats());
-        // The actor is dropped after the last of its addresses.
+        // The actor is dropped some time after the last of its addresses.
         ensure(eventually(|| Rc::strong_count(&taken) == 1).await, || "the collector doesn't stop".to_owned())?;
         let taken = Rc::into_inner(taken).ok_or("the collector is still there")?.into_inner();
         if let Some(text) = taken.breach {
             return Err(text);
         }
-        // A stream that is dropped may have told of an error before; it isn't asked again then.
+        // A stream that was dropped may have yielded an error before; `finished` was not called then.
         ensure(dropped || taken.lost.is_none() || taken.lost == error, || {
             format!("the stream ended with {:?}, and `finished` with {error:?}", taken.lost)
         })?;
@@ -254,7 +254,7 @@ impl Consumer {
         Ok((End { how, stats, error }, taken.receipts))
     }
 
-    /// True: the stream is to be dropped.
+    /// Acts. Returns true if the stream is to be dropped.
     async fn act(self, round: &Round, stream: &FanIn<Made>, head: &StopHandle, how: &mut How) -> bool {
         let by_message = async |stop| {
             // The actor of a pipeline that has ended may be gone.
@@ -290,6 +290,6 @@ impl Consumer {
 }
 
 fn within(stats: &Stats, window: Option<usize>) -> Result<(), String> {
-    balanced(stats)?;
+    accounted(stats)?;
     ensure(window.is_none_or(|window| stats.in_flight <= window), || format!("more than the window: {stats:?}"))
 }

@@ -1,4 +1,4 @@
-//! What runs rounds side by side.
+//! Lanes, each of which runs one round after the other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,28 +9,28 @@ use tokio::sync::oneshot;
 use crate::process;
 use crate::round::{self, Soak, eventually};
 
-/// Rounds that run at a time on the System's first arbiter, which also serves the queues of all pipelines; and arbiters
-/// that run one each.
-const AT_HOME: usize = 2;
-const ABROAD: usize = 2;
+/// The number of lanes on the System's first arbiter, which also serves the queues of all pipelines, and the number of
+/// other arbiters, which have one lane each.
+const ON_FIRST: usize = 2;
+const OTHERS: usize = 2;
 
 pub(crate) struct Lanes {
     soak: Arc<Soak>,
-    abroad: Vec<Arbiter>,
+    others: Vec<Arbiter>,
     /// The round to replay.
     only: Option<u64>,
 }
 
 impl Lanes {
     pub(crate) fn new(soak: &Arc<Soak>, only: Option<u64>) -> Self {
-        Self { soak: Arc::clone(soak), abroad: (0..ABROAD).map(|_| Arbiter::new()).collect(), only }
+        Self { soak: Arc::clone(soak), others: (0..OTHERS).map(|_| Arbiter::new()).collect(), only }
     }
 
-    /// Rounds in all lanes until the time is up. What they began is over when this returns.
+    /// Runs rounds in all lanes for the given time. All rounds have ended when this returns.
     pub(crate) async fn run(&self, time: Duration) {
         let until = Instant::now() + time;
         let mut ends = Vec::new();
-        for lane in 0..AT_HOME + ABROAD {
+        for lane in 0..ON_FIRST + OTHERS {
             let (end, ended) = oneshot::channel();
             let (soak, only) = (Arc::clone(&self.soak), self.only);
             let rounds = async move {
@@ -41,13 +41,13 @@ impl Lanes {
                         break;
                     }
                 }
-                // Whoever waits for it waits for all.
+                // An error: `run` was dropped, which awaits the lanes in order.
                 let _ = end.send(());
             };
-            match lane.checked_sub(AT_HOME) {
+            match lane.checked_sub(ON_FIRST) {
                 None => drop(actix::spawn(rounds)),
-                Some(abroad) => {
-                    self.abroad[abroad].spawn_fn(move || drop(actix::spawn(rounds)));
+                Some(others) => {
+                    self.others[others].spawn_fn(move || drop(actix::spawn(rounds)));
                 }
             }
             ends.push(ended);
@@ -59,10 +59,10 @@ impl Lanes {
         }
     }
 
-    /// Waits until no more threads are left than there were at first, and looks.
+    /// Waits until there are no more threads than at first, and samples the process.
     pub(crate) async fn rest(&self) -> Option<process::Sample> {
         let first = *self.soak.threads.get()?;
-        // Not all of a thread is gone once it has dropped its work. A thread too many is found by the report.
+        // A thread ends some time after it dropped its work. The report finds a thread that does not end.
         eventually(|| process::sample().is_none_or(|now| now.threads <= first)).await;
         process::sample()
     }

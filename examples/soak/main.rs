@@ -1,17 +1,17 @@
-//! A soak test: mixed load for as long as it is told, with everything accounted for.
+//! A soak test: mixed load for a given time, with every item accounted for.
 //!
 //!     cargo run --release --example soak -- --minutes 20
 //!     cargo run --release --example soak -- --seed 7 --round 1234     # replays one round of a run
 //!
-//! It runs pipelines, chains, merged streams, pools and channels, four at a time and over and over, with panics, errors
-//! and stops in the midst of them. What a round is, is drawn from the seed and the round's number; how its threads
-//! interleave is not, so a replay may have to be repeated: with `--seconds N` it is, until then.
+//! It runs rounds, four at a time: pipelines, chains, merged streams, pools and channels, with injected panics, errors
+//! and stops. The seed and the number of a round determine what it does, but not how its threads interleave: a replay
+//! may have to be repeated, which `--seconds N` does.
 //!
-//! Each round ends with its accounts: every item was created and dropped, every result is right and came once and in
-//! its place, the numbers add up and nothing is in flight. A round that doesn't end is told by its number. In between all
-//! rounds rest, and memory and threads are looked at: neither may grow.
+//! At its end each round checks that every item was created and dropped, that every result is right and came once and
+//! in order, that the numbers add up, and that nothing is in flight. A round that hangs is reported by its number. In
+//! between, all rounds pause, and the memory and the threads of the process are sampled: neither may grow.
 //!
-//! It ends with a report on the standard output, and with 1 if something was not as promised.
+//! It prints a report on the standard output, and exits with 1 if a check failed.
 
 mod answers;
 mod args;
@@ -38,11 +38,12 @@ use lanes::Lanes;
 use report::Rest;
 use round::Soak;
 
-/// Of the time, what warms up: allocators have met their peak by then.
+/// The part of the time that warms up: 1 / `WARM_UP`. Allocators have reached their peak after it.
 const WARM_UP: u32 = 5;
-/// Rests in the rest of it, if it is long enough.
-const RESTS: u32 = 60;
-const LEAST_LEG: Duration = Duration::from_secs(1);
+/// The number of samples in the remaining time, if it is long enough.
+const SAMPLES: u32 = 60;
+/// The least time between two samples.
+const MIN_LEG: Duration = Duration::from_secs(1);
 
 #[actix::main]
 async fn main() -> ExitCode {
@@ -70,7 +71,7 @@ async fn main() -> ExitCode {
                 soak.threads.get_or_init(|| sample.threads);
             }
             lanes.run(time / WARM_UP).await;
-            let leg = Duration::max((time - time / WARM_UP) / RESTS, LEAST_LEG);
+            let leg = Duration::max((time - time / WARM_UP) / SAMPLES, MIN_LEG);
             loop {
                 if let Some(sample) = lanes.rest().await {
                     rests.lock().unwrap().push((soak.began.elapsed().as_secs_f64(), sample));

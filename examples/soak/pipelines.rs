@@ -8,14 +8,14 @@ use futures::{Stream, StreamExt};
 use crate::consumer::{Consumer, End, How};
 use crate::draw::Draw;
 use crate::receipts::{Receipts, item_of};
-use crate::round::{Round, balanced, ensure, eventually};
+use crate::round::{Round, accounted, ensure, eventually};
 use crate::source::{Source, Starter};
 use crate::token::{Made, Token};
 use crate::work::{Factory, Fates, Verb};
 
 const VERBS: [Verb; 6] = [Verb::Map, Verb::TryMap, Verb::FilterMap, Verb::FlatMap, Verb::With, Verb::With];
 
-/// What a pipeline is told.
+/// The settings of a pipeline.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     workers: usize,
@@ -103,7 +103,7 @@ pub(crate) async fn chain(round: &Round, draw: &mut Draw) -> Result<(), String> 
     came(&end, source, &[&fates, &more], taken, &receipts)
 }
 
-/// Whether what came fits the end.
+/// Fails unless the results fit the end.
 fn came(end: &End, source: Source, stages: &[&Fates], taken: u64, receipts: &Receipts) -> Result<(), String> {
     match &end.error {
         None | Some(PipelineError::RecipientGone) => {}
@@ -116,7 +116,7 @@ fn came(end: &End, source: Source, stages: &[&Fates], taken: u64, receipts: &Rec
     }
     match (end.how, &end.error) {
         (How::Complete, None) => {
-            ensure(source.panics_at.is_none(), || "the panic of the source was not told".to_owned())?;
+            ensure(source.panics_at.is_none(), || "the panic of the source was not reported".to_owned())?;
             let broken = stages.iter().any(|fates| fates.factory == Factory::Broken);
             ensure(!broken || receipts.values == 0, || "results of a work that was never built".to_owned())?;
             ensure(taken == source.items, || format!("{taken} taken of {}", source.items))?;
@@ -129,7 +129,7 @@ fn came(end: &End, source: Source, stages: &[&Fates], taken: u64, receipts: &Rec
     }
 }
 
-/// Waits until a stage whose stream went elsewhere is at rest; returns what it took.
+/// Waits until a stage whose stream was moved away has ended. Returns the number of items that it took.
 async fn gone(round: &Round, stage: &StopHandle) -> Result<u64, String> {
     stage.workers_stopped().await;
     let settled = eventually(|| stage.stats().in_flight == 0).await;
@@ -201,7 +201,7 @@ pub(crate) async fn merge(round: &Round, draw: &mut Draw) -> Result<(), String> 
             receipts.get_mut(part as usize).ok_or("an item of no part")?.take(result)?;
         }
     }
-    balanced(&merged.stats())?;
+    accounted(&merged.stats())?;
     drop(merged);
     for (((source, _, fates), handle), receipts) in parts.iter().zip(&handles).zip(&receipts) {
         let taken = gone(round, handle).await?;

@@ -13,18 +13,18 @@ use tokio::task::yield_now;
 
 use crate::answers::Answers;
 use crate::draw::Draw;
-use crate::round::{Round, balanced, ensure, eventually};
+use crate::round::{Round, accounted, ensure, eventually};
 use crate::token::{Census, Made, Token};
 use crate::work::{Factory, Fates, Verb};
 
-/// How a pool comes to its end.
+/// How a pool is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// When all is answered.
+    /// Drains it after all answers.
     Drain,
-    /// When all is answered, by dropping it.
+    /// Drops it after all answers.
     Drop,
-    /// These in the midst of it.
+    /// Before all answers, as the following ones.
     Close,
     DrainEarly,
     Stop,
@@ -74,11 +74,11 @@ impl Shared {
 
     fn within(&self) -> Result<(), String> {
         let stats = self.pool.stats();
-        balanced(&stats)?;
+        accounted(&stats)?;
         ensure(self.window.is_none_or(|window| stats.in_flight <= window), || format!("over the window: {stats:?}"))
     }
 
-    /// Submits items in all the ways there are.
+    /// Submits items in every way that the pool has.
     async fn submit(&self, mut draw: Draw, ids: Range<u64>) -> Result<(), String> {
         let mut kept = FuturesUnordered::new();
         for id in ids {
@@ -131,7 +131,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends the pool in the midst of it, or lets it be. Returns what a shutdown handed back.
+    /// Ends the pool after a number of answers, if `ending` says so. Returns the items that a shutdown handed back.
     async fn end(&self, round: &Round, ending: Ending) -> Vec<Token> {
         self.answers.end.notified().await;
         let name = match ending {
@@ -147,15 +147,15 @@ impl Shared {
             Ending::Stop => self.pool.stop(),
             Ending::ShutdownAtOnce => return self.pool.shutdown(std::future::ready(())).await.expect(ELSEWHERE),
             Ending::Shutdown(after) => return self.pool.shutdown(actix::clock::sleep(after)).await.expect(ELSEWHERE),
-            // Its error is seen by the one who drains last.
+            // `finish` drains again and checks the error.
             _ => drop(self.pool.drain().await),
         }
         Vec::new()
     }
 }
 
-/// What a shutdown needs.
-const ELSEWHERE: &str = "this is no thread of the pool's";
+/// Why a shutdown does not fail.
+const ELSEWHERE: &str = "this is not a worker thread of the pool";
 
 fn draw_ending(draw: &mut Draw) -> Ending {
     let soon = draw.up_to(Duration::from_millis(5));
@@ -209,7 +209,7 @@ pub(crate) async fn submits(round: &Round, draw: &mut Draw) -> Result<(), String
             outcome = outcome.and(submitted.and_then(|outcome| outcome));
         }
         let ended = eventually(|| threads.iter().all(thread::JoinHandle::is_finished)).await;
-        // Whoever is to end the pool waits for this, whatever went wrong.
+        // `Shared::end` waits for this, also after a failure.
         shared.answers.end.notify_one();
         ensure(ended, || "a blocking submit hangs".to_owned())?;
         for thread in threads {
@@ -234,9 +234,9 @@ fn handed_back(left: Vec<Token>, shared: &Shared) -> Result<(), String> {
     ensure(many <= count.gone + count.abandoned, || format!("{many} items handed back, of {count:?}"))
 }
 
-/// Sees the pool to its end, and whether its numbers fit.
+/// Ends the pool, and checks its final numbers.
 async fn finish(round: &Round, shared: Arc<Shared>, ending: Ending, fates: &Fates) -> Result<(), String> {
-    let shared = Arc::into_inner(shared).ok_or("somebody still has the pool")?;
+    let shared = Arc::into_inner(shared).ok_or("the pool is still shared")?;
     let Shared { pool, answers, .. } = shared;
     let handle = pool.stop_handle();
     let error = if ending == Ending::Drop {
@@ -260,7 +260,7 @@ async fn finish(round: &Round, shared: Arc<Shared>, ending: Ending, fates: &Fate
     answers.fit(&handle.stats(), plainly)
 }
 
-/// How the results of a channel are taken.
+/// The consumer of a channel's results.
 #[derive(Clone, Copy, Debug)]
 enum Taking {
     All,
@@ -302,7 +302,7 @@ pub(crate) async fn channel(round: &Round, draw: &mut Draw) -> Result<(), String
     };
     let all = async {
         let (fed, taken) = (feeder.await, taker.await);
-        // Whoever is to end the pool waits for this, whatever went wrong.
+        // `Shared::end` waits for this, also after a failure.
         shared.answers.end.notify_one();
         fed.map_err(|error| format!("the feeder panicked: {error}"))?;
         taken.map_err(|error| format!("the taker panicked: {error}"))?
@@ -325,11 +325,11 @@ pub(crate) async fn channel(round: &Round, draw: &mut Draw) -> Result<(), String
 /// Feeds all items, whether the pool takes them or not.
 async fn feed(shared: Arc<Shared>, mut sink: PoolSink<Token, Made>, items: u64) {
     for id in 0..items {
-        // An error is the item's, which comes back; others are answered by the stream.
+        // An error returns its item; the stream yields the other answers.
         if let Err(error) = sink.send(shared.token(id)).await {
             shared.answers.take(Some(id), Err(error));
         }
     }
-    // It has no error of its own.
+    // Closing a sink never fails.
     let _ = sink.close().await;
 }

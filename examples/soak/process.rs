@@ -1,4 +1,4 @@
-//! What the process takes, as the system tells: Linux only.
+//! The memory and the threads of the process. Linux only.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ pub(crate) struct Sample {
     pub(crate) threads: u64,
 }
 
-/// `None` where the system doesn't tell.
+/// `None` on other systems.
 pub(crate) fn sample() -> Option<Sample> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let number = |name: &str| {

@@ -1,19 +1,19 @@
-//! What came, against what had to come.
+//! The results of a pipeline, compared with the expected ones.
 
 use actix_fan::ItemError;
 
 use crate::token::Made;
 use crate::work::{Fate, Fates, INJECTED};
 
-/// The results of items `base..`, as they come.
+/// The results so far, of items `base..`.
 pub(crate) struct Receipts {
     base: u64,
-    /// The stages that the items pass, one after the other.
+    /// The stages that the items pass, in order.
     stages: Vec<Fates>,
-    /// Items that stood in the source as errors.
+    /// Returns true for items that the source yields as errors.
     bad: fn(u64) -> bool,
     ordered: bool,
-    /// By item: how many results came, or that its failure did.
+    /// By item: how many results came, or [`FAILED`].
     seen: Vec<u8>,
     last: Option<u64>,
     pub(crate) values: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Receipts {
 
 const FAILED: u8 = u8::MAX;
 
-/// The last word of an injected message is the item.
+/// The item of an injected message, its last word.
 pub(crate) fn item_of(message: &str) -> Option<u64> {
     message.strip_prefix(INJECTED)?.parse().ok()
 }
@@ -32,7 +32,7 @@ impl Receipts {
         Self { base, stages, bad, ordered, seen: Vec::new(), last: None, values: 0, failures: 0 }
     }
 
-    /// What the item's end must be: after the first stage that fails it there is no other.
+    /// The expected end of the item: that of the first stage that does not pass it on.
     fn fate(&self, id: u64) -> Fate {
         let mut end = Fate::Results(1);
         for stage in &self.stages {
@@ -76,11 +76,11 @@ impl Receipts {
                 self.seen[place] = FAILED;
                 Ok(())
             }
-            _ => Err(format!("item {id} came twice or out of turn: part {part:?} after {}", self.seen[place])),
+            _ => Err(format!("item {id} came twice or out of order: part {part:?} after {}", self.seen[place])),
         }
     }
 
-    /// The item that failed, if it was to fail like this.
+    /// Returns the item that failed. An error if it was not to fail in this way.
     fn failed(&self, error: &ItemError) -> Result<u64, String> {
         let work_error = error.work_error().map(ToString::to_string);
         let source_error = error.source_error().map(ToString::to_string);
@@ -93,14 +93,14 @@ impl Receipts {
         } else {
             matches!(self.fate(id), Fate::Panic | Fate::Bomb)
         };
-        // In a chain the index is that of the stage.
+        // In a chain the index is the position in the stage's source.
         if !fits || (self.stages.len() == 1 && error.index() != id - self.base) {
             return Err(format!("item {id} was not to fail like this: {error:?}"));
         }
         Ok(id)
     }
 
-    /// Whether all results of the first `items` came.
+    /// Fails unless all results of the first `items` came, and no others.
     pub(crate) fn complete(&self, items: u64) -> Result<(), String> {
         for place in 0..items {
             let id = self.base + place;

@@ -1,4 +1,4 @@
-//! What the run came to.
+//! The report of the run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,16 +7,16 @@ use crate::process::Sample;
 use crate::round::Soak;
 use crate::watch::{INJECTED_PANICS, PEAK_RSS, PEAK_THREADS};
 
-/// How far the memory at rest may rise from the first quarter of the run to the last. An allocator keeps what it was
-/// given in one arena a thread or so, and which of them are full at a rest is chance: that is some MiB. At some 10,000
-/// items a second, a leak of 1 KiB an item would be beyond this within a second, one of 1 KiB a round within minutes.
+/// How far the memory in the samples may rise from the first quarter of the run to the last. Allocators keep about one
+/// arena per thread, and how much of them is in use at a sample varies by some MiB. At about 10,000 items per second, a
+/// leak of 1 KiB per item exceeds this within a second, one of 1 KiB per round within minutes.
 const RISE_MIB: f64 = 8.0;
 const RISE_PART: f64 = 0.1;
 
-/// At rest, since when in seconds.
+/// A sample while no round runs, and its time in seconds since the start.
 pub(crate) type Rest = (f64, Sample);
 
-/// Prints the report; whether all was well.
+/// Prints the report. Returns true if no check failed.
 pub(crate) fn print(soak: &Soak, rests: &[Rest]) -> bool {
     let tally = soak.tally.lock().unwrap();
     let mut breaches = tally.breaches.clone();
@@ -35,7 +35,7 @@ pub(crate) fn print(soak: &Soak, rests: &[Rest]) -> bool {
     println!();
 
     match rests {
-        [] => println!("memory and threads: this system doesn't tell, or the run was too short"),
+        [] => println!("memory and threads: unknown on this system, or the run was too short"),
         _ => {
             let quarter = rests.len().div_ceil(4);
             let (early, late) = (&rests[..quarter], &rests[rests.len() - quarter..]);
@@ -101,7 +101,7 @@ fn median(rests: &[Rest], of: &dyn Fn(&Rest) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-/// By least squares, an hour.
+/// The slope per hour, by least squares.
 fn slope(rests: &[Rest], of: &dyn Fn(&Rest) -> f64) -> f64 {
     let n = rests.len() as f64;
     let mean_time = rests.iter().map(|(at, _)| at).sum::<f64>() / n;

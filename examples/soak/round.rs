@@ -1,4 +1,4 @@
-//! A round: one pipeline or pool from its start to its end, drawn by its number.
+//! A round: one pipeline or pool from its start to its end, drawn from the seed and the round's number.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,22 +11,22 @@ use crate::draw::Draw;
 use crate::token::Census;
 use crate::{pipelines, pools};
 
-/// The longest that a round may take before it is said to hang. Rounds are drawn to take some 50 ms of processor time.
+/// The time after which a round counts as hanging. Rounds are drawn to take about 50 ms of processor time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What all rounds have in common.
+/// The state that all rounds share.
 pub(crate) struct Soak {
     pub(crate) seed: u64,
     pub(crate) began: Instant,
     pub(crate) next: AtomicU64,
-    /// As many threads are there before the first round, and at each rest.
+    /// The number of threads before the first round, and in each sample.
     pub(crate) threads: OnceLock<u64>,
-    /// Those that run: since when, and what they are.
+    /// The running rounds: when each began, and what was drawn.
     pub(crate) running: Mutex<BTreeMap<u64, (Instant, String)>>,
     pub(crate) tally: Mutex<Tally>,
 }
 
-/// What was done so far.
+/// The numbers so far.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) rounds: BTreeMap<&'static str, u64>,
@@ -60,7 +60,7 @@ impl Soak {
         self.tally.lock().unwrap().breaches.push(text);
     }
 
-    /// The breach of a round, and how to see it again.
+    /// Reports a breach of a round, and how to replay it.
     pub(crate) fn breach_of(&self, round: u64, text: &str) {
         let what = self.running.lock().unwrap().get(&round).map_or_else(String::new, |(_, what)| what.clone());
         let seed = self.seed;
@@ -68,7 +68,7 @@ impl Soak {
     }
 }
 
-/// What a round has at hand.
+/// One round.
 pub(crate) struct Round {
     pub(crate) soak: Arc<Soak>,
     pub(crate) number: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Tells what was drawn, before it begins.
+    /// Records what was drawn, before it begins.
     pub(crate) fn is(&self, kind: &'static str, what: String) {
         *self.soak.tally.lock().unwrap().rounds.entry(kind).or_default() += 1;
         self.soak.running.lock().unwrap().insert(self.number, (Instant::now(), what));
@@ -86,9 +86,9 @@ impl Round {
         *self.soak.tally.lock().unwrap().stops.entry(how).or_default() += 1;
     }
 
-    /// The final numbers of a pipeline or a pool.
+    /// Checks and adds the final numbers of a pipeline or a pool.
     pub(crate) fn add(&self, stats: &Stats) -> Result<(), String> {
-        balanced(stats)?;
+        accounted(stats)?;
         if stats.in_flight != 0 || stats.queued != 0 || stats.waiting != 0 {
             return Err(format!("something is in flight at the end: {stats:?}"));
         }
@@ -101,16 +101,17 @@ impl Round {
     }
 }
 
-pub(crate) fn balanced(stats: &Stats) -> Result<(), String> {
+pub(crate) fn accounted(stats: &Stats) -> Result<(), String> {
     if stats.taken == stats.accounted() { Ok(()) } else { Err(format!("the numbers don't add up: {stats:?}")) }
 }
 
-/// Fails with the message unless the condition holds.
+/// Fails with the message unless `holds`.
 pub(crate) fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(message()) }
 }
 
-/// Waits for what the library promises to happen soon, but not when. The watchdog sees to it that it does.
+/// Waits until `holds` returns true, for what the library promises to happen soon, but not when. Returns false after a
+/// quarter of [`PATIENCE`].
 pub(crate) async fn eventually(mut holds: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while !holds() {
@@ -122,7 +123,7 @@ pub(crate) async fn eventually(mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Runs a round on this arbiter. A breach is in the tally when it returns.
+/// Runs a round on this arbiter. Its breaches are in the tally when this returns.
 pub(crate) async fn run(soak: &Arc<Soak>, number: u64) {
     let mut draw = Draw::new(soak.seed, number);
     let census = Arc::new(Census::default());

@@ -1,4 +1,4 @@
-//! Where a pipeline's items come from.
+//! The sources of pipelines.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Iterator,
     /// One that is not always ready.
     Stream,
-    /// Some of whose items are errors.
+    /// One that yields errors, too.
     Results,
     Blocking,
     BlockingAhead(usize),
@@ -27,7 +27,7 @@ pub(crate) struct Source {
     pub(crate) kind: Kind,
     pub(crate) base: u64,
     pub(crate) items: u64,
-    /// It panics when it is asked for this one.
+    /// It panics when it is asked for this item.
     pub(crate) panics_at: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Source {
         Self { kind, base: 0, items, panics_at }
     }
 
-    /// Which items are errors.
+    /// Returns a function that is true for items that are errors.
     pub(crate) fn bad(self) -> fn(u64) -> bool {
         match self.kind {
             Kind::Results => |id| id % 17 == 3,
@@ -78,7 +78,7 @@ impl Source {
         })
     }
 
-    /// Hands the source, fanned out, to whoever starts the pipeline.
+    /// Passes the source, fanned out, to `starter`, which starts the pipeline.
     pub(crate) fn fan_out<B: Starter>(
         self,
         fates: &Arc<Fates>,

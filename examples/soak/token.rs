@@ -1,4 +1,4 @@
-//! What travels: items that can be counted.
+//! Items whose creations and drops are counted.
 
 use std::mem;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread::panicking;
 
 use crate::work::inject;
 
-/// How many tokens of a round there are.
+/// Counts the tokens of a round.
 #[derive(Default)]
 pub(crate) struct Census {
     created: AtomicU64,
@@ -20,13 +20,13 @@ impl Census {
     }
 
     pub(crate) fn alive(&self) -> u64 {
-        // In this order: what is created in between isn't taken for dropped twice.
+        // Read in this order: otherwise a token that is created and dropped in between would count as dropped only.
         let dropped = self.dropped.load(SeqCst);
         self.created().saturating_sub(dropped)
     }
 }
 
-/// An item, and what becomes of it. Each counts its creation and its drop.
+/// An item, or the part of a result that stands for it. It counts its creation and its drop.
 pub(crate) struct Token {
     pub(crate) id: u64,
     armed: bool,
@@ -35,10 +35,10 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// One that is `armed` panics when it is dropped before it was defused.
+    /// An `armed` token panics when it is dropped before it was defused.
     pub(crate) fn new(id: u64, armed: bool, ballast: usize, census: &Arc<Census>) -> Self {
         census.created.fetch_add(1, SeqCst);
-        // Not zeroes, which would be memory that was never touched.
+        // Not zeroes: the allocator would not touch the memory.
         Self { id, armed, _ballast: vec![id as u8 | 1; ballast], census: Arc::clone(census) }
     }
 
@@ -61,14 +61,14 @@ impl Drop for Token {
     }
 }
 
-/// A result: part of what its item came to.
+/// One of the results of an item.
 pub(crate) struct Made {
     pub(crate) token: Token,
     pub(crate) part: u8,
     pub(crate) value: u64,
 }
 
-/// The next stage takes results for items.
+/// The next stage takes results as its items.
 impl From<Made> for Token {
     fn from(made: Made) -> Self {
         made.token

@@ -1,4 +1,4 @@
-//! Panics that are counted, and rounds that are watched.
+//! The panic hook that counts injected panics, and the watchdog that finds rounds that hang.
 
 use std::panic;
 use std::process::exit;
@@ -12,11 +12,11 @@ use crate::round::{PATIENCE, Soak};
 use crate::work::INJECTED;
 
 pub(crate) static INJECTED_PANICS: AtomicU64 = AtomicU64::new(0);
-/// KiB, and threads.
+/// In KiB.
 pub(crate) static PEAK_RSS: AtomicU64 = AtomicU64::new(0);
 pub(crate) static PEAK_THREADS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts the panics that were injected. Any other is a breach, and printed.
+/// Counts the injected panics. Other panics are breaches, and printed.
 pub(crate) fn count_panics(soak: &Arc<Soak>) {
     let (soak, print) = (Arc::clone(soak), panic::take_hook());
     panic::set_hook(Box::new(move |panic| {
@@ -30,7 +30,8 @@ pub(crate) fn count_panics(soak: &Arc<Soak>) {
     }));
 }
 
-/// Watches from a thread of its own, since a round that hangs may block every arbiter.
+/// Watches from a thread of its own, since a round that hangs may block every arbiter. Calls `give_up` and ends the
+/// process if one hangs.
 pub(crate) fn watch(soak: &Arc<Soak>, give_up: impl Fn(&Soak) + Send + 'static) {
     let soak = Arc::clone(soak);
     let watch = move || {

@@ -1,4 +1,4 @@
-//! What the workers do, and what must come of it.
+//! The work of the workers, and its expected results.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use futures::Stream;
 use crate::draw::{Draw, mix};
 use crate::token::{Made, Token};
 
-/// With what every injected panic begins; any other panic is a defect.
+/// The prefix of injected panics' messages. Any other panic is a defect.
 pub(crate) const INJECTED: &str = "injected at ";
 
 pub(crate) fn inject(id: u64) -> ! {
@@ -31,7 +31,7 @@ impl fmt::Display for Injected {
 
 impl Error for Injected {}
 
-/// How the work is given to the library.
+/// The method that starts the pipeline or the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Map,
@@ -46,11 +46,11 @@ pub(crate) enum Verb {
 pub(crate) enum Grain {
     None,
     Same(Duration),
-    /// One in 16 takes so long, the others next to nothing.
+    /// One item in 16 takes this long, the others almost no time.
     Skewed(Duration),
 }
 
-/// What becomes of an item.
+/// The end of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Results(u8),
@@ -69,19 +69,19 @@ pub(crate) enum Factory {
     Broken,
 }
 
-/// What becomes of each item of a stage, and how long it takes: told by its number alone.
+/// The end of each item of a stage, and how long it takes, determined by its number.
 #[derive(Clone, Debug)]
 pub(crate) struct Fates {
     salt: u64,
     pub(crate) verb: Verb,
     pub(crate) grain: Grain,
     pub(crate) factory: Factory,
-    /// Of 1,024 items.
+    /// Of 1,024 items, how many panic; the same for the following ones.
     panics: u64,
     bombs: u64,
     errors: u64,
     ballast: u64,
-    /// Results an item: exactly one, where the items must stay items.
+    /// Every item has exactly one result.
     single: bool,
 }
 
@@ -103,13 +103,13 @@ impl Fates {
         Self { salt: draw.number(), verb, grain, factory, panics, bombs, errors, ballast: draw.pick(&[0, 4]), single }
     }
 
-    /// For items that others than the library may drop.
+    /// For items that code other than the library may drop.
     pub(crate) fn without_bombs(mut self) -> Self {
         self.bombs = 0;
         self
     }
 
-    /// How many items are enough for a round of some 50 ms.
+    /// Draws a number of items for a round of about 50 ms.
     pub(crate) fn items(&self, draw: &mut Draw) -> u64 {
         let most = match self.grain {
             Grain::None => 30_000,
@@ -123,7 +123,7 @@ impl Fates {
         }
     }
 
-    /// Bytes that the item carries, and whether it panics when it is dropped on its way.
+    /// The bytes that the item carries, and true if it panics when it is dropped in flight.
     pub(crate) fn cargo(&self, id: u64) -> (usize, bool) {
         let roll = mix(self.salt ^ mix(id ^ 0xca)) % 1024;
         let ballast = if roll < self.ballast { 1 << 20 } else { (roll % 64) as usize };
@@ -202,7 +202,7 @@ impl Fates {
         self.run(token, || false).ok().and_then(|mut made| made.pop()).expect("the fate is one result")
     }
 
-    /// Counts the works that the factory built, and panics if this one is to fail.
+    /// Counts the works that the factory built. Panics if this one must fail.
     fn build(&self, built: &AtomicU64) {
         let n = built.fetch_add(1, Relaxed);
         match self.factory {

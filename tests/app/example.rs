@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 const FIRST: [&str; 4] = ["from 1000000000", "1000000007", "1000000009", "1000000021"];
 const SECOND: [&str; 4] = ["from 2000000000", "2000000011", "2000000033", "2000000063"];
-const LAST: &str = "every worker is gone";
+const LAST: &str = "all workers have stopped";
 
 struct App {
     child: Child,
