@@ -13,7 +13,7 @@ use crate::error::PipelineError;
 /// | what happened | `end` |
 /// |---|---|
 /// | the source ended, and the consumer saw the end of the stream | `Complete` |
-/// | the same, but [`finished`](crate::FanIn::finished) dropped what the consumer had not taken | `Complete`, and `emitted` is less than what was found |
+/// | the same, but [`finished`](crate::FanIn::finished) dropped what the consumer had not taken | `Complete`, and `emitted` is less than the number of results |
 /// | single items panicked or returned errors | the same as without them; `failed` counts them |
 /// | [`Stop::Drain`](crate::Stop::Drain), before the source was known to have ended | `Drained` |
 /// | a drain after the source had ended | `Complete` |

@@ -157,9 +157,9 @@
 //!
 //! A failed item is an object or an event in its position, and the stream continues. It has the item's index and
 //! whether the item panicked. Panic messages and errors of the work may hold internal details: the client gets them
-//! only `with_causes`. They are logged with the path of the request, the first 10 of an answer at level `warn` and the
-//! others at level `debug`. If a pipeline fails with a [`PipelineError`](crate::PipelineError), the last line says so,
-//! since the status of the answer was sent long before.
+//! only with [`Events::with_causes`] and [`Ndjson::with_causes`]. They are logged with the path of the request, the
+//! first 10 of an answer at level `warn` and the others at level `debug`. If a pipeline fails with a
+//! [`PipelineError`](crate::PipelineError), the last line says so, since the status of the answer was sent long before.
 //!
 //! A submit without a result returns [`Refused`], which is a response: 503, 504 or 500, as text. The middleware
 //! [`refusals`] answers with JSON instead if the client prefers it, and [`refusals_with`] with a response of the
