@@ -113,7 +113,8 @@ async fn pooled(workers: usize) -> Took {
     let started = began.elapsed();
     pool.submit(()).await.expect("it has a result");
     let ready = began.elapsed();
-    pool.drain().await.expect("it ends");
+    pool.drain();
+    pool.finished().await.expect("it ends");
     pause().await;
     (started, ready)
 }

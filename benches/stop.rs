@@ -94,7 +94,7 @@ async fn stop_at_once(steps: u64) -> Duration {
     }
     let stop = results.stop_handle();
     let called = Instant::now();
-    stop.now();
+    stop.stop();
     stop.workers_stopped().await;
     called.elapsed()
 }
@@ -120,7 +120,7 @@ async fn drain(item: Duration, steps: u64, warm_up: Duration) -> Duration {
     take_for(&mut results, warm_up).await;
     longest.store(0, Relaxed);
     let called = Instant::now();
-    results.stop_handle().drain();
+    results.drain();
     while let Some(result) = results.next().await {
         result.expect(GOOD);
     }
@@ -172,7 +172,7 @@ async fn drain_of_long_items(prime: u64) -> Long {
     // Now an item was handed to the worker that just became idle: it is to be seen running, not on its way.
     sleep(Duration::from_millis(50)).await;
     let called = Instant::now();
-    results.stop_handle().drain();
+    results.drain();
     while let Some(result) = results.next().await {
         assert_eq!(result.expect(GOOD), prime);
     }

@@ -69,10 +69,10 @@ impl Handler<Ask> for App {
         self.next = Some(ask);
         match (ask, self.running.clone()) {
             (_, None) => self.handle_next(ctx),
-            (Ask::Search { .. }, Some(running)) => running.now(),
+            (Ask::Search { .. }, Some(running)) => running.stop(),
             (Ask::Shutdown, Some(running)) => {
                 running.drain();
-                ctx.run_later(Duration::from_secs(2), move |_, _| running.now());
+                ctx.run_later(Duration::from_secs(2), move |_, _| running.stop());
             }
         }
     }
@@ -146,7 +146,7 @@ impl App {
             self.output_error = Some(error);
             self.next = Some(Ask::Shutdown);
             if let Some(running) = &self.running {
-                running.now();
+                running.stop();
             }
         }
     }

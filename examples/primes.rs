@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     // The source is endless: stop the generator and the workers.
-    primes.stop_handle().now();
+    primes.stop();
     let stats = primes.finished().await?;
     println!("{found} primes among the first {} numbers, {} skipped", stats.completed, stats.skipped);
     Ok(())

@@ -81,6 +81,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .bind(("127.0.0.1", 8080))?
     .run()
     .await?;
-    checks.drain().await?;
+    checks.drain();
+    checks.finished().await?;
     Ok(())
 }

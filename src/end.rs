@@ -15,9 +15,9 @@ use crate::error::PipelineError;
 /// | the source ended, and the consumer saw the end of the stream | `Complete` |
 /// | the same, but [`finished`](crate::FanIn::finished) dropped what the consumer had not taken | `Complete`, and `emitted` is less than the number of results |
 /// | single items panicked or returned errors | the same as without them; `failed` counts them |
-/// | [`Stop::Drain`](crate::Stop::Drain), before the source was known to have ended | `Drained` |
+/// | [`Stop::Drain`](crate::Stop::Drain), or [`drain`](crate::StopHandle::drain), before the source was known to have ended | `Drained` |
 /// | a drain after the source had ended | `Complete` |
-/// | [`Stop::Now`](crate::Stop::Now), or a handle's [`now`](crate::StopHandle::now), before everything was delivered, even if it skipped nothing | `Stopped` |
+/// | [`Stop::Now`](crate::Stop::Now), or [`stop`](crate::StopHandle::stop), before everything was delivered, even if it skipped nothing | `Stopped` |
 /// | `Stop::Now` when the source had ended and the consumer had taken every result | `Complete`, or `Drained` after a drain |
 /// | `Stop::Now` after a drain, before everything was delivered | `Stopped` |
 /// | the stream was dropped before it yielded `None`: `take(10)`, `break`, `?`, a client that left | `Stopped`, even if it had yielded all results |
@@ -26,8 +26,8 @@ use crate::error::PipelineError;
 /// | a stage or a merged stream took the pipelines that it consumes to their ends | the worst of their ends and its own |
 /// | the same, but an adapter such as `take` ended one of them early, or the stage or merged stream was itself stopped or drained | the same, without that one |
 /// | the last clone, submission, sink and stream of a pool were dropped | `Complete` |
-/// | a pool was closed: [`close`](crate::Pool::close), [`drain`](crate::Pool::drain), a [`shutdown`](crate::Pool::shutdown) that ended before its deadline | `Drained` |
-/// | a pool was stopped: [`stop`](crate::Pool::stop), a `shutdown` at its deadline | `Stopped`, unless it was closed before and its last item had ended |
+/// | a pool was drained: [`drain`](crate::Pool::drain), a [`shutdown`](crate::Pool::shutdown) that ended before its deadline | `Drained` |
+/// | a pool was stopped: [`stop`](crate::Pool::stop), a `shutdown` at its deadline | `Stopped`, unless it was drained before and its last item had ended |
 ///
 /// An error after a stop does not change the end: the stop had already cancelled the items that the error may have
 /// lost.

@@ -63,7 +63,7 @@ pub enum StartError {
     },
 }
 
-/// The error that ended a pipeline before its source ended, or a pool before it was closed.
+/// The error that ended a pipeline before its source ended, or a pool before it was drained or stopped.
 ///
 /// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the
 /// variant's name in snake case, such as `source_panicked`, and the causes are the texts of its

@@ -11,12 +11,10 @@
 //!
 //! # actix::System::new().block_on(async {
 //! let mut squares = (1u64..).fan_out().ordered().map(|n| n * n)?;
-//! let stop = squares.stop_handle(); // Clone + Send
-//!
 //! while let Some(result) = squares.next().await {
 //!     let square = result?; // a panic is the error of its item
 //!     if square > 100 {
-//!         stop.now();
+//!         squares.stop(); // from elsewhere: its `stop_handle()`
 //!     }
 //! }
 //! let stats = squares.finished().await?; // the workers have stopped
@@ -131,7 +129,7 @@
 //!
 //! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever there
 //! are [`Stats`]: in what [`FanIn::finished`], [`FanIn::deliver_to`], [`Merged::finished`], [`StopHandle::finished`] and
-//! [`Pool::drain`] return, in [`StopHandle::stats`], in the answer to a [`Snapshot`]. [`End`] has a table of what counts as
+//! [`Pool::finished`] return, in [`StopHandle::stats`], in the answer to a [`Snapshot`]. [`End`] has a table of what counts as
 //! what. A later stage or a merged stream ends no better than the pipelines that it is made of.
 //!
 //! # Panics

@@ -29,7 +29,7 @@ pub struct Stats {
     pub skipped: u64,
     /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window. An
     /// item that was submitted to a pool is in flight until its work has ended; an item sent into a
-    /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::drain`](crate::Pool::drain).
+    /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::finished`](crate::Pool::finished).
     pub in_flight: usize,
     /// Items in flight of a pool that no worker has begun. Always 0 for a pipeline, which hands items out by the batch
     /// and counts them in `in_flight` only.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use actix::Message;
 
-use crate::end::End;
 use crate::engine::intake::Run;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
@@ -51,6 +50,55 @@ impl From<Stop> for Phase {
     }
 }
 
+/// The questions that everything with a run answers alike. `$what` is what the texts call it; its method `run` returns the
+/// [`Run`].
+macro_rules! run_state {
+    ($what:literal) => {
+        #[doc = concat!("Returns true if the ", $what, " takes in no more items, for whatever reason.")]
+        ///
+        /// Items in flight may go on: see [`is_stopped`](Self::is_stopped).
+        pub fn is_closed(&self) -> bool {
+            !self.run().state.is_running()
+        }
+
+        #[doc = concat!("Returns true if items of the ", $what, " that have not begun are skipped.")]
+        ///
+        /// That is so after a stop, after the stream was dropped, and after a
+        /// [`PipelineError`](crate::PipelineError) other than `SourcePanicked`, which drains.
+        pub fn is_stopped(&self) -> bool {
+            self.run().state.is_stopped()
+        }
+
+        #[doc = concat!("How the ", $what, " ended; `None` while it runs.")]
+        ///
+        /// The same as [`Stats::end`](crate::Stats::end), without the other numbers.
+        pub fn end(&self) -> Option<crate::End> {
+            self.run().state.end()
+        }
+
+        #[doc = concat!("The error that ended the ", $what, ", if one did.")]
+        ///
+        /// It is set as soon as the error is known, when running items may not have returned yet.
+        pub fn error(&self) -> Option<&crate::PipelineError> {
+            self.run().state.error()
+        }
+
+        #[doc = concat!("Waits until every worker thread of the ", $what, " has dropped its `Work`.")]
+        ///
+        /// By then it has completed its last item. In a chain or a merged stream, this waits for the worker threads of
+        /// the pipelines that it consumes, too. It takes no results: if the consumer takes none either and the pipeline is
+        /// not stopped, its generator waits for a permit, and this does not return.
+        ///
+        /// Returns true when they have. Called on one of these worker threads, which would wait for itself, it returns
+        /// false at once.
+        pub async fn workers_stopped(&self) -> bool {
+            self.run().workers_stopped().await.is_ok()
+        }
+    };
+}
+
+pub(crate) use run_state;
+
 /// Stops a pipeline or a pool from any thread, and reads its numbers. Cheap to clone; it does not keep the pipeline or
 /// pool running.
 #[derive(Clone)]
@@ -63,59 +111,47 @@ impl StopHandle {
         Self { run }
     }
 
-    #[cfg(feature = "web")]
     pub(crate) fn run(&self) -> &Run {
         &self.run
     }
 
     /// Does what the message asks for.
     #[cfg(feature = "testing")]
-    pub(crate) fn stop(&self, stop: Stop) {
+    pub(crate) fn apply(&self, stop: Stop) {
         self.run.advance(stop.into());
     }
 
-    /// Stops at once, as [`Stop::Now`]. The stop has taken effect when this returns: workers skip the items that they
-    /// have not begun. It also stops the earlier stages of a chain and the pipelines of a merged stream, whether they
-    /// are polled or not: see [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
-    pub fn now(&self) {
+    /// Stops at once, as [`Stop::Now`] does: no more items begin.
+    ///
+    /// It has taken effect when this returns: workers skip the items that they have not begun. It also stops the earlier
+    /// stages of a chain and the pipelines of a merged stream, whether they are polled or not: see
+    /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
+    pub fn stop(&self) {
         self.run.advance(Phase::Stopped);
     }
 
-    /// Drains, as [`Stop::Drain`]. In a chain of stages, drain the first one: the later ones then end by themselves.
-    /// Draining a later stage drops the stream of the earlier one, which stops it.
+    /// Takes in no more items, as [`Stop::Drain`] does; the items in flight are worked on.
+    ///
+    /// This does not wait; [`finished`](Self::finished) does. In a chain of stages, drain the first one: the later ones
+    /// then end by themselves. Draining a later stage drops the stream of the earlier one, which stops it.
     pub fn drain(&self) {
         self.run.advance(Phase::Draining);
     }
 
-    /// Returns true if items that have not begun are skipped: after [`Stop::Now`], after the stream was dropped, and
-    /// after a [`PipelineError`] other than `SourcePanicked`, which drains.
-    pub fn is_stopped(&self) -> bool {
-        self.run.state.is_stopped()
-    }
+    run_state!("pipeline or pool");
 
     /// The numbers of the pipeline or the pool at this instant.
     pub fn stats(&self) -> Stats {
         self.run.stats()
     }
 
-    /// How the pipeline or the pool ended; `None` while it runs. The same as [`Stats::end`], without the other numbers.
-    pub fn end(&self) -> Option<End> {
-        self.run.state.end()
-    }
-
-    /// The error that ended the pipeline or the pool, if one did. It is set as soon as the error is known, when running
-    /// items may not have returned yet.
-    pub fn error(&self) -> Option<&PipelineError> {
-        self.run.state.error()
-    }
-
-    /// Waits until the pipeline or the pool has [ended](End) and every worker thread has dropped its work. Returns the
+    /// Waits until the pipeline or the pool has [ended](crate::End) and every worker thread has dropped its work. Returns the
     /// final numbers; their [`end`](Stats::end) says whether the results are complete.
     ///
     /// Use it for a stream that was moved away: into `take`, `filter_map`, an answer of actix-web, an actor or the next
     /// stage. This method takes no results from the stream, and so returns only after the consumer has taken the stream
     /// to its end or dropped it, or the pipeline was stopped. A stream that is kept without being polled blocks it.
-    /// After [`now`](Self::now) it does not wait for the consumer: results that the consumer has not taken are still
+    /// After [`stop`](Self::stop) it does not wait for the consumer: results that the consumer has not taken are still
     /// counted as [in flight](Stats::in_flight).
     ///
     /// ```
@@ -142,18 +178,6 @@ impl StopHandle {
     /// [`PipelineError::OwnWorker`] if it is called on one of the own worker threads, which would wait for itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
         self.run.finished().await
-    }
-
-    /// Waits until every worker thread has completed its last item and dropped its `Work`; in a chain or a merged
-    /// stream, also those of the pipelines that it consumes.
-    ///
-    /// It takes no results. If the consumer takes none either and the pipeline is not stopped, its generator waits for
-    /// a permit, and this does not return.
-    ///
-    /// Returns true when they have. Called on one of these worker threads, which would wait for itself, it returns
-    /// false at once.
-    pub async fn workers_stopped(&self) -> bool {
-        self.run.workers_stopped().await.is_ok()
     }
 }
 

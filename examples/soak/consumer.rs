@@ -197,7 +197,7 @@ impl Consumer {
                         let tail = tail.clone();
                         let stop = move || {
                             thread::sleep(after);
-                            tail.now();
+                            tail.stop();
                         };
                         Some(thread::spawn(stop))
                     }
@@ -273,14 +273,14 @@ impl Consumer {
         round.stopped(name);
         *how = ends;
         match self {
-            Self::Now(_) => stream.stop_handle().now(),
+            Self::Now(_) => stream.stop(),
             Self::NowByMessage(_) => by_message(Stop::Now).await,
             Self::Drain(_) => head.drain(),
             Self::DrainByMessage(_) => by_message(Stop::Drain).await,
             Self::DrainThenNow(_) => {
                 head.drain();
                 tokio::task::yield_now().await;
-                stream.stop_handle().now();
+                stream.stop();
             }
             Self::Stall(_, time) | Self::StallAndDrop(_, time) => actix::clock::sleep(time).await,
             _ => {}

@@ -181,7 +181,7 @@ pub(crate) async fn merge(round: &Round, draw: &mut Draw) -> Result<(), String> 
             Merging::Now(after) if after == results => {
                 how = How::Stopped;
                 round.stopped("merged stream stopped");
-                merged.stop_handle().now();
+                merged.stop();
             }
             Merging::Drain(after) if after == results && how == How::Complete => {
                 how = How::Drained;

@@ -25,7 +25,7 @@ enum Ending {
     /// Drops it after all answers.
     Drop,
     /// Before all answers, as the following ones.
-    Close,
+    DrainUnawaited,
     DrainEarly,
     Stop,
     ShutdownAtOnce,
@@ -136,19 +136,22 @@ impl Shared {
         self.answers.end.notified().await;
         let name = match ending {
             Ending::Drain | Ending::Drop => return Vec::new(),
-            Ending::Close => "pool closed",
+            Ending::DrainUnawaited => "pool drained, not awaited",
             Ending::DrainEarly => "pool drained",
             Ending::Stop => "pool stopped",
             Ending::ShutdownAtOnce | Ending::Shutdown(_) => "pool shut down",
         };
         round.stopped(name);
         match ending {
-            Ending::Close => self.pool.close(),
+            Ending::DrainUnawaited => self.pool.drain(),
             Ending::Stop => self.pool.stop(),
             Ending::ShutdownAtOnce => return self.pool.shutdown(std::future::ready(())).await.expect(ELSEWHERE),
             Ending::Shutdown(after) => return self.pool.shutdown(actix::clock::sleep(after)).await.expect(ELSEWHERE),
             // `finish` drains again and checks the error.
-            _ => drop(self.pool.drain().await),
+            _ => {
+                self.pool.drain();
+                drop(self.pool.finished().await);
+            }
         }
         Vec::new()
     }
@@ -163,7 +166,7 @@ fn draw_ending(draw: &mut Draw) -> Ending {
         Ending::Drain,
         Ending::Drain,
         Ending::Drop,
-        Ending::Close,
+        Ending::DrainUnawaited,
         Ending::DrainEarly,
         Ending::Stop,
         Ending::ShutdownAtOnce,
@@ -245,7 +248,8 @@ async fn finish(round: &Round, shared: Arc<Shared>, ending: Ending, fates: &Fate
         handle.workers_stopped().await;
         None
     } else {
-        let error = pool.drain().await.err();
+        pool.drain();
+        let error = pool.finished().await.err();
         drop(pool);
         error
     };

@@ -9,14 +9,16 @@ use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 
 use crate::engine::chunk::Chunk;
+use crate::engine::intake::Run;
 use crate::engine::reentrancy::unless_own;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::receiver::Receiver;
 use crate::pipeline::upstream;
+use crate::protocol::Phase;
 use crate::stats::Stats;
-use crate::stop::StopHandle;
+use crate::stop::{StopHandle, run_state};
 
 /// The results of a running pipeline, as one stream.
 ///
@@ -34,8 +36,9 @@ use crate::stop::StopHandle;
 ///
 /// # Stopping
 ///
-/// Dropping the stream stops the pipeline at once, so `take(n)`, `break` and `?` do what they seem to. Otherwise use
-/// [`stop_handle`](Self::stop_handle) or send a [`Stop`](crate::Stop) to the [`generator`](Self::generator).
+/// Dropping the stream stops the pipeline at once, so `take(n)`, `break` and `?` do what they seem to. Otherwise
+/// [`stop`](Self::stop) it or [`drain`](Self::drain) it, by a [`stop_handle`](Self::stop_handle) where the stream was moved
+/// away, or send a [`Stop`](crate::Stop) to the [`generator`](Self::generator).
 ///
 /// # Errors
 ///
@@ -63,10 +66,31 @@ impl<T: Send + 'static> FanIn<T> {
         Self { generator, aggregator, receiver }
     }
 
-    /// A handle that stops the pipeline from anywhere.
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle::new(self.receiver.run().clone())
+    fn run(&self) -> &Run {
+        self.receiver.run()
     }
+
+    /// Stops the pipeline at once: no more items begin, in effect when this returns.
+    ///
+    /// The earlier stages of a chain are stopped as well. The stream ends when the items that run have returned.
+    pub fn stop(&self) {
+        self.run().advance(Phase::Stopped);
+    }
+
+    /// Takes no more items from the source; what is in flight is worked on and delivered, then the stream ends.
+    ///
+    /// This does not wait: [`finished`](Self::finished) does. A chain of stages is drained by its first stage: see
+    /// [`fan_out`](Self::fan_out).
+    pub fn drain(&self) {
+        self.run().advance(Phase::Draining);
+    }
+
+    /// A handle that stops or drains the pipeline from any thread, to be taken before the stream is moved away.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle::new(self.run().clone())
+    }
+
+    run_state!("pipeline");
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {
@@ -83,24 +107,26 @@ impl<T: Send + 'static> FanIn<T> {
         &self.aggregator
     }
 
-    /// The results of the next batch at once, or what is left of the current one: the fast path for those to whom a
-    /// poll an item matters. `None` at the end, also of a pipeline that died: no chunk holds its error. Whether the end
-    /// came too early is told by [`finished`](Self::finished).
+    /// The results of the next batch at once, or what is left of the current one: the fast path where one poll per item
+    /// costs too much.
+    ///
+    /// `None` at the end, also of a pipeline that died: no chunk holds its error. [`finished`](Self::finished) tells whether
+    /// the end came too early.
     ///
     /// Cancel safe: a chunk is lost only when it was returned.
     pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
         self.receiver.next_chunk().await
     }
 
-    /// Waits until the pipeline has ended and every worker's thread has dropped its work, in all stages of a chain; returns
+    /// Waits until the pipeline has ended and every worker thread has dropped its work, in all stages of a chain; returns
     /// the final numbers, of which [`end`](Stats::end) says how it ended: complete, drained or stopped.
     ///
-    /// Results that were not taken yet are dropped as they come, so this ends when the source does, or soon after a stop.
-    /// It may be called again, and dropped and called again.
+    /// Results that were not taken yet are dropped as they come, so this returns when the source has ended, or soon after a
+    /// [`stop`](Self::stop) or a [`drain`](Self::drain). It may be called again, and dropped and called again.
     ///
     /// # Errors
     ///
-    /// Why the pipeline ended before its source did, if nobody asked it to; whatever became of the stream's items, the
+    /// Why the pipeline ended before its source did without being asked to, whatever became of the stream's items, the
     /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the thread
     /// of one of its workers, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {

@@ -14,9 +14,9 @@ use crate::engine::permit::Permit;
 use crate::error::PipelineError;
 use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::upstream::{self, runs_of};
-use crate::protocol::Protocol;
+use crate::protocol::{Phase, Protocol};
 use crate::stats::Stats;
-use crate::stop::StopHandle;
+use crate::stop::{StopHandle, run_state};
 use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::{SLICE, Slice};
 use crate::util::waker::CaughtWaker;
@@ -32,11 +32,11 @@ const TURN: usize = 32;
 ///
 /// # Stopping
 ///
-/// [`now`](StopHandle::now) of its [`stop_handle`](Merged::stop_handle) ends the stream and stops the pipelines that it is
+/// [`Merged::stop`], or that of its [`stop_handle`](Merged::stop_handle), ends the stream and stops the pipelines that it is
 /// made of: they are stopped when the call returns, whether the stream is polled or not, and
-/// [`workers_stopped`](StopHandle::workers_stopped) waits for their workers. Dropping the stream drops them, which stops them as
-/// well. [`drain`](StopHandle::drain) first yields the items taken from them already, but what is in flight in a pipeline
-/// is lost: to keep that, drain the pipelines instead.
+/// [`workers_stopped`](Merged::workers_stopped) waits for their workers. Dropping the stream drops them, which stops them as
+/// well. [`Merged::drain`] first yields the items taken from them already, but what is in flight in a pipeline is lost: to
+/// keep that, drain the pipelines instead.
 ///
 /// Pipelines, and merged streams of them, are found inside of adapters that pass
 /// [`size_hint`](Stream::size_hint) on, as `map`, `take`, `chain`, `boxed` and most others do; also those that are only
@@ -166,10 +166,29 @@ impl<T> Drop for Turn<T> {
 }
 
 impl<S: Stream> Merged<S> {
-    /// A handle that ends the stream from anywhere.
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Ends the stream and stops the pipelines that it is made of, in effect when this returns.
+    pub fn stop(&self) {
+        self.run.advance(Phase::Stopped);
+    }
+
+    /// Takes no more items from the streams; those that were taken are yielded, then the stream ends.
+    ///
+    /// This does not wait: [`finished`](Self::finished) does. What is in flight in the pipelines is lost, since their
+    /// streams are dropped: to keep it, drain the pipelines.
+    pub fn drain(&self) {
+        self.run.advance(Phase::Draining);
+    }
+
+    /// A handle that stops or drains the stream from any thread.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle::new(self.run.clone())
     }
+
+    run_state!("merged stream");
 
     /// The stream's numbers at this instant: an item is what one of the streams yielded, be it a failure, and it has
     /// completed when its turn is over. There are no workers.
@@ -178,14 +197,14 @@ impl<S: Stream> Merged<S> {
     }
 
     /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the final
-    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines. One that is only borrowed, and goes
-    /// on, isn't waited for.
+    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines. A pipeline that is only borrowed,
+    /// and goes on, is not waited for.
     ///
     /// Items that were not taken yet are dropped as they come. It may be called again, and dropped and called again.
     ///
     /// # Errors
     ///
-    /// Why one of the pipelines ended before its source did, if nobody asked it to.
+    /// Why one of the pipelines ended before its source did without being asked to.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
         while let Some(item) = self.next().await {
             discard(item);
@@ -193,7 +212,7 @@ impl<S: Stream> Merged<S> {
         self.run.finished().await
     }
 
-    fn end(&mut self) -> Poll<Option<S::Item>> {
+    fn end_stream(&mut self) -> Poll<Option<S::Item>> {
         self.streams.clear();
         self.turn = None;
         self.run.tracker.stop_clock();
@@ -212,7 +231,7 @@ impl<S: Stream> Stream for Merged<S> {
         }
         loop {
             if this.run.state.is_stopped() {
-                return this.end();
+                return this.end_stream();
             }
             if let Some(turn) = &mut this.turn {
                 if this.slice.is_spent() {
@@ -231,7 +250,7 @@ impl<S: Stream> Stream for Merged<S> {
             }
             this.intake.register(&mut this.waker, cx);
             if !this.run.state.is_running() {
-                return this.end();
+                return this.end_stream();
             }
             match this.streams.poll_next_unpin(&mut this.waker.context(cx)) {
                 Poll::Ready(Some(items)) => {
@@ -241,7 +260,7 @@ impl<S: Stream> Stream for Merged<S> {
                 }
                 Poll::Ready(None) => {
                     this.run.source_ended();
-                    return this.end();
+                    return this.end_stream();
                 }
                 Poll::Pending => {
                     this.slice.end();

@@ -35,7 +35,7 @@ enum Step {
     Begin,
     /// One that runs ends.
     End(usize),
-    Close,
+    Drain,
     /// What a shutdown does at its deadline, before it stops.
     Clear,
     Stop,
@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..CHANNELS).prop_map(Step::Leave),
         6 => Just(Step::Begin),
         4 => any::<usize>().prop_map(Step::End),
-        1 => Just(Step::Close),
+        1 => Just(Step::Drain),
         1 => Just(Step::Clear),
         1 => Just(Step::Stop),
     ];
@@ -116,7 +116,7 @@ impl World {
                 let which = which % self.running.len();
                 end(self.running.swap_remove(which));
             }
-            Step::Close => self.pool.close(),
+            Step::Drain => self.pool.drain(),
             Step::Clear if self.pool.is_closed() => drop(self.queue.clear()),
             Step::Stop => self.pool.stop(),
             Step::GiveUp(_) | Step::Begin | Step::End(_) | Step::Clear => {}

@@ -18,8 +18,8 @@ pub enum SubmitError<I> {
     /// The window is full. Only [`Pool::try_submit`](crate::Pool::try_submit) says so; the others wait.
     #[error("the pool is full: try again later, or wait with `submit`")]
     Full(I),
-    /// The pool was closed before it took the item, or nobody is left to take the results.
-    #[error("the pool is closed: it takes no more items")]
+    /// The pool was drained or stopped before it took the item, or the results have no receiver any more.
+    #[error("the pool is closed: it takes in no more items")]
     Closed(I),
     /// The caller is one of the pool's own workers, which would wait for itself as soon as all of them do.
     #[error("submitted by a worker of the same pool, which would wait for itself: submit to another pool")]
@@ -45,12 +45,12 @@ pub enum SubmitError<I> {
 }
 
 impl<I> SubmitError<I> {
-    /// Whether the window was full, so that another try may succeed.
+    /// Returns true if the window was full, so that another try may succeed.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether the pool is at its end, so that another try is in vain.
+    /// Returns true if the pool takes in no more items, so that another try is in vain.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_) | Self::Stopped { .. } | Self::Lost { .. })
     }

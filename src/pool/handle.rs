@@ -19,7 +19,7 @@ use crate::pool::request::{Reply, Submitted};
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
 use crate::stats::Stats;
-use crate::stop::StopHandle;
+use crate::stop::{StopHandle, run_state};
 
 /// Workers to submit items to and await their results from, one by one.
 ///
@@ -55,14 +55,14 @@ use crate::stop::StopHandle;
 /// | | new items | waiting for credit | queued | running | [`Stats::end`] |
 /// |---|---|---|---|---|---|
 /// | the last clone, submission, sink and stream are dropped | none can come | none | none | can see it | `Complete` |
-/// | [`close`](Self::close), [`drain`](Self::drain) | come back | come back | run | go on | `Drained` |
+/// | [`drain`](Self::drain) | come back | come back | run | go on | `Drained` |
 /// | [`stop`](Self::stop) | come back | come back | come back | can see it | `Stopped` |
 /// | [`shutdown`](Self::shutdown), in time | come back | come back | run | go on | `Drained` |
 /// | `shutdown`, at its deadline | come back | come back | handed to the caller | can see it | `Stopped` |
 /// | the System stops, or no [`Work`](crate::Work) can be built | come back | come back | come back | can see it | `Failed` |
 ///
 /// "Come back" means: as [`SubmitError::into_item`] to whoever submitted them. The end can be seen once the items that
-/// run have returned; a `stop` after a `close` makes it `Stopped`, unless the last item had ended. See [`End`](crate::End).
+/// run have returned; a `stop` after a `drain` makes it `Stopped`, unless the last item had ended. See [`End`](crate::End).
 /// A work that holds a clone of its own pool keeps it open.
 ///
 /// # Panics
@@ -97,7 +97,8 @@ use crate::stop::StopHandle;
 /// let elsewhere = squares.clone();
 /// std::thread::spawn(move || assert_eq!(elsewhere.blocking_submit(9).unwrap(), 81)).join().unwrap();
 ///
-/// let stats = squares.drain().await?;
+/// squares.drain();
+/// let stats = squares.finished().await?;
 /// assert_eq!((stats.completed, stats.in_flight), (3, 0));
 /// assert_eq!(squares.submit(10).await.unwrap_err().into_item(), Some(10));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -176,47 +177,46 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         channel(&self.open)
     }
 
-    /// Takes no more items. Those that wait for credit come back, those that have it run.
-    pub fn close(&self) {
+    /// Takes in no more items: those that wait for a permit come back, those that have one are worked on.
+    ///
+    /// This does not wait: [`finished`](Self::finished) does.
+    pub fn drain(&self) {
         self.run().advance(Phase::Draining);
     }
 
-    /// Begins no more items: all that have not begun come back, and what runs can see it. In effect when this returns.
+    /// Stops the pool at once: no more items begin, in effect when this returns.
+    ///
+    /// All that have not begun come back, and work that runs can see it by [`Job::is_stopped`](crate::Job::is_stopped).
     pub fn stop(&self) {
         self.run().advance(Phase::Stopped);
     }
 
-    /// Closes the pool and waits until the work on its last item has ended and every worker's thread has dropped its work;
-    /// returns the numbers. After a [`stop`](Self::stop) this waits for what was running.
+    /// Waits until the pool has ended and every worker thread has dropped its work; returns the final numbers, of which
+    /// [`end`](Stats::end) says how it ended.
+    ///
+    /// It ends nothing itself: call [`drain`](Self::drain) or [`stop`](Self::stop) first. After a stop this waits for the
+    /// items that run.
     ///
     /// Results that wait in a [`PoolStream`](crate::PoolStream) stay there, to be taken after this as before: their items
     /// are the ones that the numbers still have [`in_flight`](Stats::in_flight).
     ///
     /// # Errors
     ///
-    /// What ended the pool before, if nobody asked for it. [`stats`](Self::stats) has the numbers then.
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself: it may
-    /// [`close`](Self::close) the pool, and this has not done it.
-    pub async fn drain(&self) -> Result<Stats, PipelineError> {
-        // Before anything has happened.
-        unless_own(self.run().id(), ready(())).await?;
-        self.close();
-        self.run().wait().await?;
-        match self.run().state.error() {
-            Some(error) => Err(error.clone()),
-            None => Ok(self.stats()),
-        }
+    /// What ended the pool without being asked to. [`stats`](Self::stats) has the numbers then.
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself.
+    pub async fn finished(&self) -> Result<Stats, PipelineError> {
+        self.run().finished().await
     }
 
-    /// Drains the pool until the deadline, then stops it and returns the items that had not begun, in order. Whoever
-    /// submitted those gets [`SubmitError::Stopped`] without the item.
+    /// Drains the pool until the deadline, then stops it and returns the items that had not begun, in order. Their submits
+    /// fail with [`SubmitError::Stopped`] without the item.
     ///
-    /// The deadline is any future: a timer, or a signal that somebody lost patience. What still runs then is not waited
-    /// for; [`drain`](Self::drain) does that.
+    /// The deadline is any future: a timer, or a second signal. Items that run then are not waited for;
+    /// [`finished`](Self::finished) does that.
     ///
     /// # Errors
     ///
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, as for [`drain`](Self::drain). Other errors, such as
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself. Other errors, such as
     /// the end of the System, are no errors here: the items have come back to those who submitted them, and
     /// [`stats`](Self::stats) says how the pool ended.
     ///
@@ -231,8 +231,9 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// # }).unwrap();
     /// ```
     pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Result<Vec<I>, PipelineError> {
+        // Before anything has happened.
         unless_own(self.run().id(), ready(())).await?;
-        self.close();
+        self.drain();
         match select(pin!(self.run().wait()), pin!(deadline)).await {
             Either::Left((over, _)) => over.map(|()| Vec::new()),
             Either::Right(_) => {
@@ -244,15 +245,12 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
     }
 
-    /// Returns true if the pool takes no more items.
-    pub fn is_closed(&self) -> bool {
-        !self.run().state.is_running()
-    }
-
-    /// A handle that stops or drains the pool and has its numbers, and doesn't keep it open.
+    /// A handle that stops or drains the pool and has its numbers, and does not keep it open.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle::new(self.run().clone())
     }
+
+    run_state!("pool");
 
     /// The pool's numbers at this instant.
     pub fn stats(&self) -> Stats {

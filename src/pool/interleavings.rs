@@ -1,4 +1,4 @@
-//! A pool on threads whose every step shuttle orders: those who submit, leave, close and stop meet the workers at the real
+//! A pool on threads whose every step shuttle orders: those who submit, leave, drain and stop meet the workers at the real
 //! queue, with its lock, its hint and its sleepers. `../interleavings.rs` has the command.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ enum Does {
     TrySubmits,
     /// Feeds three into a channel whose stream another thread drops meanwhile.
     Feeds,
-    Closes,
+    Drains,
     Stops,
 }
 
@@ -74,7 +74,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     assert_eq!((stats.taken, stats.failed), (stats.accounted(), 0), "{stats:?}");
     assert_eq!((stats.in_flight, stats.queued, stats.waiting), (0, 0, 0), "{stats:?}");
     assert!((count(End::Answered)..=count(End::Answered) + count(End::Given)).contains(&stats.completed), "{ends:?}");
-    let ends_the_pool = threads.iter().any(|does| matches!(does, Does::Closes | Does::Stops));
+    let ends_the_pool = threads.iter().any(|does| matches!(does, Does::Drains | Does::Stops));
     assert!(ends_the_pool || count(End::Refused) == 0, "{ends:?}");
 }
 
@@ -103,8 +103,8 @@ fn act(pool: &Pool<u64, u64>, does: Does) -> Vec<End> {
             dropping.join().unwrap();
             fed
         }
-        Does::Closes => {
-            pool.close();
+        Does::Drains => {
+            pool.drain();
             Vec::new()
         }
         Does::Stops => {
@@ -152,14 +152,14 @@ fn who_leaves_makes_room_for_who_waits() {
 fn a_stream_that_goes_while_its_sink_feeds_leaves_nothing_behind() {
     check(1, 1, &[Does::Feeds]);
     check(1, 2, &[Does::Feeds, Does::Twice]);
-    check(2, 1, &[Does::Feeds, Does::Feeds, Does::Closes]);
+    check(2, 1, &[Does::Feeds, Does::Feeds, Does::Drains]);
     check(1, 1, &[Does::Feeds, Does::Stops]);
 }
 
 #[test]
 fn a_close_answers_or_sends_back() {
-    check(1, 1, &[Does::Twice, Does::Closes, Does::Twice]);
-    check(2, 2, &[Does::Twice, Does::Closes, Does::LeavesLater]);
+    check(1, 1, &[Does::Twice, Does::Drains, Does::Twice]);
+    check(2, 2, &[Does::Twice, Does::Drains, Does::LeavesLater]);
 }
 
 #[test]

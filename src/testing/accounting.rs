@@ -12,7 +12,7 @@ pub fn assert_accounted(stats: &Stats) {
 /// Panics unless every item taken has ended exactly once: as [`assert_accounted`], and if anything is in flight.
 ///
 /// To be called once a stream has ended and its results were taken, or after
-/// [`FanIn::finished`](crate::FanIn::finished); for a pool after [`Pool::drain`](crate::Pool::drain), once each
+/// [`FanIn::finished`](crate::FanIn::finished); for a pool after [`Pool::finished`](crate::Pool::finished), once each
 /// [`PoolStream`](crate::PoolStream) has ended or was dropped: a result that waits in one keeps its item in flight.
 ///
 /// ```

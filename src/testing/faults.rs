@@ -142,7 +142,7 @@ impl Faults {
         let handle = self.armed.is_there.wait_timeout_while(handle, PATIENCE, |handle| handle.is_none());
         let handle = handle.unwrap_or_else(PoisonError::into_inner).0.clone();
         match handle {
-            Some(handle) => handle.stop(stop),
+            Some(handle) => handle.apply(stop),
             None => panic!("item {index} is to stop everything, but nothing was armed: call Faults::arm"),
         }
     }

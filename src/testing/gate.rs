@@ -22,7 +22,7 @@ use tokio::sync::watch;
 ///     }
 /// })?;
 /// gate.arrived(1).await; // item 0 runs, and no other
-/// same.stop_handle().now();
+/// same.stop_handle().stop();
 /// gate.open();
 /// assert_eq!(same.by_ref().count().await, 1);
 /// assert_eq!(same.finished().await?.completed, 1);

@@ -51,7 +51,8 @@
 //!     .bind(("127.0.0.1", 8080))?
 //!     .run()
 //!     .await?;
-//!     pool.drain().await?;
+//!     pool.drain();
+//!     pool.finished().await?;
 //!     Ok(())
 //! }
 //! ```

@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// Waits until all permits are released.
-    pub(super) async fn ended(&self) {
+    pub(super) async fn finished(&self) {
         let mut taken = self.taken.subscribe();
         // No error: the sender lives in `self`, so the channel is open.
         let _ = caught(taken.wait_for(|taken| *taken == 0)).await;

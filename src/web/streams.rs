@@ -102,11 +102,12 @@ impl Streams {
     /// # Errors
     ///
     /// [`Refused::Full`], which is 503 with `Retry-After`, if all permits are taken. [`Refused::Closed`], which is 503,
-    /// after [`close`](Self::close), [`drain`](Self::drain), [`stop`](Self::stop) or [`shutdown`](Self::shutdown).
+    /// after [`refuse_new`](Self::refuse_new), [`drain`](Self::drain), [`stop`](Self::stop) or
+    /// [`shutdown`](Self::shutdown).
     pub fn permit(&self) -> Result<Permit, Refused> {
         let permit = self.shared.permit();
-        // Read after the permit is taken: a caller that closes and then sees no permit taken must not miss one from
-        // here.
+        // Read after the permit is taken: a caller that refuses new streams and then sees no permit taken must not
+        // miss one from here.
         let closed = self.shared.phase() != Phase::Open;
         match permit {
             Some(permit) if !closed => Ok(permit),
@@ -122,30 +123,37 @@ impl Streams {
     }
 
     /// Refuses new streams. Open streams continue.
-    pub fn close(&self) {
+    pub fn refuse_new(&self) {
         self.shared.advance(Phase::Closed);
     }
 
-    /// Closes, and drains the pipelines of all streams: their items in flight are written, then `drained` as the last
-    /// line. A stream without a known pipeline continues to its end.
+    /// Refuses new streams, and drains the pipelines of the open ones: their items in flight are written, then `drained` as
+    /// the last line. A stream without a known pipeline continues to its end.
+    ///
+    /// This does not wait; [`finished`](Self::finished) does.
     pub fn drain(&self) {
         self.shared.advance(Phase::Draining);
     }
 
-    /// Closes, and stops the pipelines of all streams; the last line of each is `stopped`. The pipelines are stopped
+    /// Refuses new streams, and stops the pipelines of the open ones; the last line of each is `stopped`. The pipelines are stopped
     /// when this returns, but running items may not have returned.
     pub fn stop(&self) {
         self.shared.advance(Phase::Stopped);
     }
 
     /// Waits until all permits are released: no stream is open, and every worker thread has completed its last item.
-    /// What was written last may not have been sent yet; the server waits for that.
-    pub async fn ended(&self) {
-        self.shared.ended().await;
+    /// Returns the numbers then.
+    ///
+    /// It ends nothing itself: without a [`drain`](Self::drain) or a [`stop`](Self::stop) it waits for the streams' own
+    /// ends, and new ones may be opened after it. What was written last may not have been sent yet; the server waits for
+    /// that.
+    pub async fn finished(&self) -> StreamsStats {
+        self.shared.finished().await;
+        self.stats()
     }
 
     /// [Drains](Self::drain) until the deadline, which is any future, then [stops](Self::stop), and returns when all
-    /// streams have [ended](Self::ended).
+    /// streams have [finished](Self::finished).
     ///
     /// Streams with slow clients may take the whole time to drain. To stop at once, pass
     /// [`ready(())`](std::future::ready).
@@ -155,12 +163,12 @@ impl Streams {
         let passed = poll_fn(|cx| Poll::Ready(deadline.as_mut().poll(cx).is_ready())).await;
         if !passed {
             self.drain();
-            if let Either::Left(_) = select(pin!(self.ended()), deadline).await {
+            if let Either::Left(_) = select(pin!(self.finished()), deadline).await {
                 return;
             }
         }
         self.stop();
-        self.ended().await;
+        self.finished().await;
     }
 
     /// Waits for SIGTERM, SIGINT or SIGQUIT (Ctrl-C on systems without signals), then [shuts the streams

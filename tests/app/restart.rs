@@ -82,7 +82,7 @@ impl Handler<Restart> for Owner {
         match &self.running {
             Some(running) => {
                 self.asked = true;
-                running.now();
+                running.stop();
             }
             None => self.start(ctx),
         }

@@ -54,7 +54,8 @@ async fn needs_a_system() {
     assert_eq!(total(on(&system, squares).await.unwrap()).await, 285);
     let squarer = on(&system, squarer).await.unwrap();
     assert_eq!(squarer.submit(7).await.unwrap(), 49);
-    squarer.drain().await.unwrap();
+    squarer.drain();
+    squarer.finished().await.unwrap();
     system.stop();
 }
 

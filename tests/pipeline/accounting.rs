@@ -78,7 +78,7 @@ fn outcome(case: Case) -> (Vec<Result<u64, ItemError>>, Stats, u64) {
             if let Some((after, drain)) = case.stop_after
                 && got.len() == after
             {
-                if drain { stop.drain() } else { stop.now() }
+                if drain { stop.drain() } else { stop.stop() }
             }
             match results.next().await {
                 Some(result) => got.push(result),
@@ -177,7 +177,7 @@ fn waiting_is_not_counted_as_busy_time() {
         results.next().await.unwrap().unwrap();
         // It may still be busy with handing the result over; after the end it can't be.
         let stop = results.stop_handle();
-        stop.now();
+        stop.stop();
         stop.workers_stopped().await;
         let busy = |stats: Stats| stats.workers[0].busy;
         let before = busy(stop.stats());

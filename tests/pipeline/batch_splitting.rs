@@ -167,7 +167,7 @@ fn a_stop_is_seen_between_any_two_items_of_a_large_batch() {
             sender.unbounded_send(place == 0).unwrap();
         }
         gate.arrived(1).await;
-        results.stop_handle().now();
+        results.stop();
         gate.open();
         let stats = results.finished().await.unwrap();
         assert_eq!(begun.get() - before, 1);

@@ -51,7 +51,7 @@ fn stopping_the_last_stage_stops_the_first() {
         let first_stop = first.stop_handle();
         let mut second = first.fan_out().workers(2).map(|n| n).unwrap();
         second.next().await.unwrap().unwrap();
-        second.stop_handle().now();
+        second.stop();
         second.finished().await.unwrap();
         first_stop.workers_stopped().await;
         settle().await;
@@ -91,7 +91,7 @@ fn a_stop_or_drop_of_the_last_stage_takes_effect_in_the_first_before_it_returns(
                     drop(third);
                     None
                 } else {
-                    stop.now();
+                    stop.stop();
                     Some(third)
                 };
                 assert!(first_stop.is_stopped());
@@ -116,7 +116,7 @@ fn a_drain_of_a_later_stage_reaches_the_earlier_one_when_its_stream_is_dropped()
         let first_stop = first.stop_handle();
         let mut second = first.fan_out().workers(1).map(|n| n).unwrap();
         gate.arrived(2).await;
-        second.stop_handle().drain();
+        second.drain();
         assert!(!first_stop.is_stopped());
         settle().await;
         assert!(first_stop.is_stopped());

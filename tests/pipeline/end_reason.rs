@@ -97,7 +97,7 @@ fn a_drained_run_says_so_unless_its_source_had_ended() {
     run(async {
         let mut results = endless();
         results.next().await.unwrap().unwrap();
-        results.stop_handle().drain();
+        results.drain();
         assert_eq!(results.stats().end, None, "what is in flight still comes");
         assert_eq!(results.finished().await.unwrap().end, Some(End::Drained));
     });
@@ -106,7 +106,7 @@ fn a_drained_run_says_so_unless_its_source_had_ended() {
         let mut results = source.fan_out().workers(1).map(|n| n).unwrap();
         ended.reached(1).await;
         settle().await;
-        results.stop_handle().drain();
+        results.drain();
         assert_eq!(results.finished().await.unwrap().end, Some(End::Complete));
     });
 }
@@ -118,7 +118,7 @@ fn a_stopped_run_says_so_unless_everything_was_delivered() {
         let results = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
         let stop = results.stop_handle();
         settle().await;
-        stop.now();
+        stop.stop();
         assert_eq!(end_of(&stop).await, End::Stopped, "it has ended without a poll");
         assert_eq!(stop.stats().skipped, 0);
     });
@@ -126,8 +126,8 @@ fn a_stopped_run_says_so_unless_everything_was_delivered() {
     run(async {
         let mut results = endless();
         results.next().await.unwrap().unwrap();
-        results.stop_handle().drain();
-        results.stop_handle().now();
+        results.drain();
+        results.stop();
         assert_eq!(results.finished().await.unwrap().end, Some(End::Stopped));
     });
     // All work was done, but one result wasn't taken. It still comes.
@@ -142,7 +142,7 @@ fn a_stopped_run_says_so_unless_everything_was_delivered() {
             ended.reached(1).await;
             stop.workers_stopped().await;
             settle().await;
-            stop.now();
+            stop.stop();
             let expected = if untaken == 0 { End::Complete } else { End::Stopped };
             assert_eq!(end_of(&stop).await, expected);
             assert_eq!(results.by_ref().count().await, untaken);
@@ -246,7 +246,7 @@ fn a_failure_after_a_stop_does_not_change_the_end() {
     run(async {
         let results = endless();
         let stop = results.stop_handle();
-        stop.now();
+        stop.stop();
         let error = results.deliver_with(Few(0).start().recipient(), Found).await.map(|stats| stats.end);
         assert_eq!((error, stop.error()), (Ok(Some(End::Stopped)), None));
     });
@@ -301,7 +301,7 @@ fn deliver_with_returns_how_the_run_ended() {
             let results = if stop { endless() } else { (0..50u64).fan_out().map(|n| n).unwrap() };
             if stop {
                 settle().await;
-                results.stop_handle().drain();
+                results.drain();
             }
             let stats = results.deliver_with(Few(u64::MAX).start().recipient(), Found).await.unwrap();
             assert_eq!(stats.end, Some(expected));
@@ -338,7 +338,7 @@ fn chains_and_merged_streams_end_as_the_pipelines_inside_them() {
         },
     ];
     let ends: [(Option<EndFirst>, End); 3] =
-        [(None, End::Complete), (Some(StopHandle::drain), End::Drained), (Some(StopHandle::now), End::Stopped)];
+        [(None, End::Complete), (Some(StopHandle::drain), End::Drained), (Some(StopHandle::stop), End::Stopped)];
     for next in nexts {
         for (end, expected) in &ends {
             run(async move {
@@ -384,7 +384,7 @@ fn a_merged_stream_returns_the_error_of_its_pipelines() {
 #[test]
 fn a_merged_stream_that_is_drained_stopped_or_dropped_says_so() {
     type Act = fn(&StopHandle);
-    let acts: [(Act, End); 2] = [(StopHandle::drain, End::Drained), (StopHandle::now, End::Stopped)];
+    let acts: [(Act, End); 2] = [(StopHandle::drain, End::Drained), (StopHandle::stop, End::Stopped)];
     for (act, expected) in acts {
         run(async move {
             let mut merged = fan_in([stream::repeat(1)]);
@@ -410,7 +410,7 @@ fn a_merged_stream_that_is_drained_stopped_or_dropped_says_so() {
 #[test]
 fn a_stage_behind_take_is_complete() {
     // Whatever becomes of the rest.
-    let ends: [EndFirst; 2] = [StopHandle::now, StopHandle::drain];
+    let ends: [EndFirst; 2] = [StopHandle::stop, StopHandle::drain];
     for end in ends {
         run(async move {
             let (first, done) = (endless(), Count::new());

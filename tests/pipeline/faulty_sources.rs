@@ -88,7 +88,7 @@ fn a_source_whose_drop_panics_still_ends_stops_or_drains() {
                 let stop = results.stop_handle();
                 match end {
                     0 => {}
-                    1 => stop.now(),
+                    1 => stop.stop(),
                     2 => stop.drain(),
                     _ => drop(std::mem::replace(&mut results, start(0, false, std::iter::empty()))),
                 }
@@ -179,7 +179,7 @@ fn an_iterator_that_blocks_forever_blocks_only_its_own_thread() {
             if drain {
                 stop.drain()
             } else {
-                stop.now()
+                stop.stop()
             }
             assert!(results.next().await.is_none());
             let stats = results.finished().await.unwrap();

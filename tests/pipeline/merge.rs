@@ -68,7 +68,7 @@ fn stop_wakes_a_waiting_consumer_and_drops_the_streams() {
         let consumer = actix::spawn(merged.count());
         settle().await;
         assert!(!consumer.is_finished());
-        stop.now();
+        stop.stop();
         assert_eq!(consumer.await.unwrap(), 0);
         assert!(sender.is_closed());
     });
@@ -82,7 +82,7 @@ fn stop_stops_the_pipelines_it_is_made_from() {
         let handles: Vec<_> = pipelines.iter().map(|pipeline| pipeline.stop_handle()).collect();
         let mut merged = fan_in(pipelines);
         merged.next().await.unwrap().unwrap();
-        merged.stop_handle().now();
+        merged.stop();
         assert!(merged.next().await.is_none());
         for handle in handles {
             assert!(handle.is_stopped());
@@ -135,7 +135,7 @@ fn a_stop_takes_effect_at_any_depth_before_it_returns() {
                     assert!(merged.next().now_or_never().is_none());
                 }
                 // Nothing else runs on this arbiter until the next `await`.
-                stop.now();
+                stop.stop();
                 assert!(handles.iter().all(StopHandle::is_stopped));
                 settle().await;
                 assert!(stop.workers_stopped().now_or_never().is_none(), "two items run");
@@ -163,7 +163,7 @@ fn borrowed_pipelines_survive_a_drop_but_not_a_stop() {
         assert_eq!(merged.finished().await.unwrap().end, Some(End::Complete), "it doesn't wait for what goes on");
         drop(merged);
         let merged = fan_in([pipeline.by_ref()]);
-        merged.stop_handle().now();
+        merged.stop();
         drop(merged);
         assert_eq!(pipeline.finished().await.unwrap().end, Some(End::Stopped));
     });
@@ -188,7 +188,7 @@ fn a_drain_yields_items_already_taken() {
 fn a_stop_discards_items_already_taken() {
     let mut merged = fan_in([stream::iter(0..100)]);
     assert_eq!(merged.next().now_or_never().unwrap(), Some(0));
-    merged.stop_handle().now();
+    merged.stop();
     assert_eq!(merged.next().now_or_never().unwrap(), None);
     assert_settled(&merged.stats());
 }

@@ -67,7 +67,7 @@ fn skipped_items_are_dropped_one_by_one() {
                 .unwrap();
             gate.arrived(workers).await;
             settle().await;
-            results.stop_handle().now();
+            results.stop();
             gate.open();
             assert_eq!(results.by_ref().count().await, workers);
             let stats = results.finished().await.unwrap();
@@ -94,7 +94,7 @@ fn items_that_wait_in_a_blocking_source_are_dropped_one_by_one() {
                 if in_a_pipeline {
                     let mut results = items.fan_out().workers(1).window(1).map(std::mem::forget).unwrap();
                     made.reached(10).await;
-                    results.stop_handle().now();
+                    results.stop();
                     assert_settled(&results.finished().await.unwrap());
                 } else {
                     std::mem::forget(items.next().await);
@@ -319,7 +319,7 @@ fn items_taken_by_a_merged_stream_are_dropped_one_by_one() {
                     forgotten += 1;
                 }
                 if stopped {
-                    handle.now();
+                    handle.stop();
                     assert!(merged.next().await.is_none());
                     assert_settled(&merged.stats());
                 }
@@ -347,7 +347,7 @@ fn merged_streams_are_dropped_one_by_one() {
                 let mut merged = fan_in(streams.collect::<Vec<_>>());
                 assert!(futures::poll!(merged.next()).is_pending());
                 if stopped {
-                    merged.stop_handle().now();
+                    merged.stop();
                     assert!(merged.next().await.is_none());
                 }
                 drop(merged);

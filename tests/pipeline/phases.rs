@@ -99,7 +99,7 @@ type Act = fn(&StopHandle);
 
 /// How it is stopped, whether that delivers what is in flight, and how it ends where nothing is.
 const STOPS: [(Act, bool, End); 5] = [
-    (StopHandle::now, false, End::Stopped),
+    (StopHandle::stop, false, End::Stopped),
     (StopHandle::drain, true, End::Drained),
     (
         |stop| {
@@ -112,16 +112,16 @@ const STOPS: [(Act, bool, End); 5] = [
     (
         |stop| {
             stop.drain();
-            stop.now();
+            stop.stop();
         },
         false,
         End::Drained,
     ),
     (
         |stop| {
-            stop.now();
+            stop.stop();
             stop.drain();
-            stop.now();
+            stop.stop();
         },
         false,
         End::Stopped,

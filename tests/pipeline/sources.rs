@@ -166,7 +166,7 @@ fn a_source_that_stops_its_own_pipeline_is_not_polled_again() {
                 count.set(count.get() + 1);
                 if *n == 10 {
                     let handle = handle.get().unwrap();
-                    if drain { handle.drain() } else { handle.now() }
+                    if drain { handle.drain() } else { handle.stop() }
                 }
             });
             let mut results = source.fan_out().workers(1).batch(100).window(100).map(|n| n).unwrap();

@@ -28,7 +28,7 @@ fn stop_now_begins_no_further_item() {
             gate.arrived(2).await;
             settle().await;
             let taken = source.taken();
-            results.stop_handle().now();
+            results.stop();
             gate.open();
             let mut delivered = 0;
             while let Some(result) = results.next().await {
@@ -62,7 +62,7 @@ fn a_drain_delivers_everything_in_flight_and_takes_no_more() {
             gate.arrived(2).await;
             settle().await;
             let taken = source.taken();
-            results.stop_handle().drain();
+            results.drain();
             gate.open();
             let mut got: Vec<u64> = results.by_ref().map(Result::unwrap).collect().await;
             if !ordered {
@@ -114,15 +114,15 @@ fn stop_before_the_first_poll_after_the_end_and_twice_is_harmless() {
         let source = CountingSource::new();
         let mut results = source.clone().fan_out().workers(2).map(|n| n).unwrap();
         let stop = results.stop_handle();
-        stop.now();
-        stop.now();
+        stop.stop();
+        stop.stop();
         stop.drain();
         assert!(stop.is_stopped());
         assert!(results.next().await.is_none());
         assert!(results.next().await.is_none());
         assert_eq!(source.taken(), 0);
         results.finished().await.unwrap();
-        stop.now();
+        stop.stop();
         results.generator().do_send(Stop::Now);
         let stats = results.finished().await.unwrap();
         assert_eq!(stats.taken, 0);
@@ -145,9 +145,9 @@ fn stop_now_shortens_a_drain() {
             })
             .unwrap();
         gate.arrived(1).await;
-        results.stop_handle().drain();
+        results.drain();
         assert!(!results.stop_handle().is_stopped());
-        results.stop_handle().now();
+        results.stop();
         gate.open();
         assert_eq!(results.by_ref().count().await, 1);
         assert_eq!(begun.get(), 1);
@@ -175,7 +175,7 @@ fn a_long_item_can_see_that_it_was_stopped() {
             })
             .unwrap();
         begun.reached(2).await;
-        results.stop_handle().now();
+        results.stop();
         assert_eq!(results.finished().await.unwrap().completed, 2);
     });
 }
@@ -203,7 +203,7 @@ fn an_item_that_returns_stopped_is_skipped_after_a_stop_and_failed_before_one() 
         let error = results.next().await.unwrap().unwrap_err();
         assert!(error.work_error().unwrap().is::<Stopped>());
         gate.arrived(1).await;
-        results.stop_handle().now();
+        results.stop();
         gate.open();
         assert!(results.next().await.is_none());
         let stats = results.finished().await.unwrap();
@@ -261,7 +261,7 @@ fn the_stream_ends_within_the_poll_after_the_last_running_item() {
         let waker = noop_waker();
         let mut cx = Context::from_waker(&waker);
         assert!(matches!(results.poll_next_unpin(&mut cx), Poll::Pending));
-        results.stop_handle().now();
+        results.stop();
         settle().await;
         assert!(matches!(results.poll_next_unpin(&mut cx), Poll::Pending), "one item still runs");
         gate.open();

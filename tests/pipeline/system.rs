@@ -112,7 +112,7 @@ fn a_draining_pipeline_completes_after_its_system_stops_if_the_event_loop_contin
             CountingSource::new().fan_out().workers(1).window(3).batch(1).map(move |_| pass.pass()).unwrap();
         let mut endless = stream::pending::<u64>().fan_out().workers(1).map(|n| n).unwrap();
         gate.arrived(1).await;
-        draining.stop_handle().drain();
+        draining.drain();
         System::current().stop();
         assert_eq!(endless.finished().await.unwrap_err(), PipelineError::SystemStopped);
         gate.open();

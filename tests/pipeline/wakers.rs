@@ -71,7 +71,7 @@ fn a_stop_contains_the_panic_of_the_consumers_waker() {
         let waker = panicking_waker(&woken);
         assert!(merged.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
         let before = woken.get();
-        merged.stop_handle().now();
+        merged.stop();
         assert_eq!((woken.get(), merged.next().await), (before + 1, None));
     });
 }

@@ -37,7 +37,8 @@ fn the_stats_follow_every_step_of_an_item() {
         held.gate.open();
         second.await.unwrap();
         assert_eq!(now(), [3, 2, 0, 1, 0, 0, 0]);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_eq!(numbers(&stats), [3, 2, 0, 1, 0, 0, 0]);
         assert_eq!((stats.emitted, stats.workers[0].items), (2, 2));
     });
@@ -73,7 +74,8 @@ fn every_snapshot_adds_up() {
         });
         join_all(submitters).await;
         watcher.join().unwrap();
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.failed), (16_000, 4000));
     });
@@ -113,7 +115,7 @@ enum Step {
     Drop(usize),
     /// Lets one item through.
     Finish,
-    Close,
+    Drain,
     Stop,
 }
 
@@ -123,7 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::TrySubmit),
         5 => any::<usize>().prop_map(Step::Drop),
         6 => Just(Step::Finish),
-        1 => Just(Step::Close),
+        1 => Just(Step::Drain),
         1 => Just(Step::Stop),
     ];
     prop::collection::vec(step, 0..60)
@@ -146,7 +148,7 @@ proptest! {
                     }
                     Step::Drop(_) => {}
                     Step::Finish => held.gate.let_through(1),
-                    Step::Close => held.pool.close(),
+                    Step::Drain => held.pool.drain(),
                     Step::Stop => held.pool.stop(),
                 }
                 let stats = held.pool.stats();
@@ -156,7 +158,8 @@ proptest! {
             }
             held.gate.open();
             let results = join_all(submissions).await;
-            let stats = held.pool.drain().await.unwrap();
+            held.pool.drain();
+            let stats = held.pool.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!(stats.emitted, results.iter().flatten().count() as u64);
             assert_eq!(stats.completed, held.begun().len() as u64);

@@ -51,7 +51,7 @@ fn the_futures_of_a_pool_can_be_spawned_anywhere() {
     fn spawnable<F: Future + Send>(_: F) {}
     fn each(pool: &Pool<u64, u64>) {
         spawnable(pool.submit(1));
-        spawnable(pool.drain());
+        spawnable(pool.finished());
         spawnable(pool.shutdown(std::future::ready(())));
     }
     let _ = each;

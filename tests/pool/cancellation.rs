@@ -41,7 +41,8 @@ fn a_dropped_queued_submit_returns_its_permit_at_once_and_never_runs() {
         held.gate.open();
         assert_eq!([running.await.unwrap(), other.await.unwrap()], [0, 30]);
         assert_eq!(held.begun(), [0, 3]);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
     });
 }
 
@@ -118,7 +119,8 @@ fn only_the_cancelled_item_sees_its_cancellation() {
         go.store(100, SeqCst);
         let results = join_all([before, after, fourth]).await;
         assert!(results.into_iter().all(|result| result.unwrap() == "not stopped"));
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!((stats.completed, stats.skipped), (3, 1));
     });
 }
@@ -138,7 +140,8 @@ fn the_permit_of_a_cancelled_running_item_returns_when_its_work_does() {
         assert_eq!(held.begun(), [0]);
         held.gate.open();
         assert_eq!(waiting.await.unwrap(), 20);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_eq!((stats.completed, stats.skipped), (2, 0), "it ran to its end, though its submit was dropped");
         assert_eq!(stats.emitted, 1);
     });
@@ -191,7 +194,8 @@ fn submits_dropped_at_any_time_are_accounted_for() {
             })
             .collect();
         let got: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!(stats.completed, ran.load(SeqCst) as u64, "{stats:?}");
         assert_eq!((stats.emitted, stats.failed, stats.waiting), (got, 0, 0));

@@ -19,7 +19,8 @@ fn every_item_fed_to_the_sink_has_its_result_in_the_stream() {
             got.sort_unstable();
             assert_eq!(got, (0..items).map(|n| n * n).collect::<Vec<_>>());
             assert!(results.is_terminated());
-            let stats = squares.drain().await.unwrap();
+            squares.drain();
+            let stats = squares.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!((stats.completed, stats.emitted), (items, items));
         });
@@ -110,7 +111,7 @@ fn close_and_stop_answer_every_item_that_the_sink_took() {
             if stop {
                 held.pool.stop()
             } else {
-                held.pool.close()
+                held.pool.drain()
             }
             let refused = sink.feed(9).await.unwrap_err();
             assert_eq!(refused.into_item(), Some(9));
@@ -129,7 +130,8 @@ fn close_and_stop_answer_every_item_that_the_sink_took() {
             } else {
                 assert_eq!((done, back), (vec![0, 10, 20], vec![3]));
             }
-            assert_settled(&held.pool.drain().await.unwrap());
+            held.pool.drain();
+            assert_settled(&held.pool.finished().await.unwrap());
         });
     }
 }
@@ -154,7 +156,8 @@ fn dropping_the_stream_cancels_only_the_items_of_its_sink() {
         held.gate.open();
         assert_eq!([own.await.unwrap(), waiting.await.unwrap()], [1000, 2000]);
         assert_eq!(held.begun(), [100, 200]);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
     });
 }
 
@@ -172,7 +175,8 @@ fn dropping_the_stream_returns_the_permits_of_unread_results() {
         assert_eq!(held.pool.stats().waiting, 1);
         drop(results);
         assert_eq!(waiting.await.unwrap(), 20);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_eq!((stats.completed, stats.emitted), (3, 1));
     });
 }
@@ -235,12 +239,13 @@ fn a_pool_that_is_closed_while_a_stream_is_dropped_ends_without_an_error() {
         // Both are out of the queue, and the permit of the second is still to be returned.
         let dropped = std::thread::spawn(move || drop(results));
         dropping.arrived(1).await;
-        pool.close();
+        pool.drain();
         work.open();
         pool.stop_handle().workers_stopped().await;
         settle().await;
         dropping.open();
-        let stats = pool.drain().await.expect("the System runs");
+        pool.drain();
+        let stats = pool.finished().await.expect("the System runs");
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, 2));
         dropped.join().unwrap();
@@ -266,7 +271,8 @@ fn dropping_a_stream_costs_time_for_its_own_items_only() {
         held.pool.stop();
         held.gate.open();
         drop(others);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.taken, stats.completed), (105_000, 1));
     });
@@ -298,7 +304,7 @@ fn a_dropped_stream_removes_only_its_own_items_from_the_queue() {
             let stats = pool.stats();
             assert_eq!((stats.queued, stats.waiting, counter.alive()), (5, 2, 6));
             if closed {
-                pool.close();
+                pool.drain();
             }
             drop(first);
             let stats = pool.stats();
@@ -310,7 +316,8 @@ fn a_dropped_stream_removes_only_its_own_items_from_the_queue() {
             running.await.unwrap();
             queued.await.unwrap();
             drop((one, other));
-            let stats = pool.drain().await.unwrap();
+            pool.drain();
+            let stats = pool.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!(stats.completed, 2);
         });
@@ -326,7 +333,8 @@ fn unread_results_of_a_drained_pool_count_as_in_flight() {
             sink.feed(n).await.unwrap();
         }
         drop(sink);
-        let stats = doubles.drain().await.unwrap();
+        doubles.drain();
+        let stats = doubles.finished().await.unwrap();
         assert_eq!((stats.taken, stats.completed, stats.in_flight), (3, 0, 3));
         assert_balanced(&stats);
         assert!(results.next().await.unwrap().is_ok());

@@ -22,7 +22,8 @@ fn a_panic_fails_only_its_own_item() {
                 }
             }
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!((stats.completed, stats.failed), (5, 1));
     });
 }
@@ -37,7 +38,8 @@ fn an_error_of_the_work_is_the_source_of_the_items_error() {
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "invalid digit found in string");
         assert!(error.item_error().unwrap().work_error().unwrap().is::<std::num::ParseIntError>());
-        assert_eq!(pool.drain().await.unwrap().failed, 1);
+        pool.drain();
+        assert_eq!(pool.finished().await.unwrap().failed, 1);
     });
 }
 
@@ -65,7 +67,8 @@ fn the_pool_keeps_its_size_after_panics_and_its_work_is_built_anew() {
         let all = Arc::new(std::sync::Barrier::new(WORKERS));
         let met = join_all((0..WORKERS).map(|_| pool.submit(Some(Arc::clone(&all))))).await;
         assert!(met.into_iter().all(|items| items.unwrap() == 1), "no state outlives a panic");
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!(stats.workers.iter().map(|worker| worker.rebuilt).sum::<u64>(), 30);
         assert_eq!((stats.failed, stats.completed), (30, 3));
     });
@@ -97,7 +100,8 @@ fn an_item_with_no_or_several_results_fails() {
                 }
             }
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!((stats.completed, stats.failed), (1, 3));
     });
 }
@@ -132,7 +136,8 @@ fn a_factory_that_keeps_panicking_ends_the_pool_with_an_error() {
             assert_eq!((item, &error), (Some(n), &expected));
         }
         assert_eq!(pool.submit(9).await.unwrap_err().into_item(), Some(9));
-        assert_eq!(pool.drain().await.unwrap_err(), expected);
+        pool.drain();
+        assert_eq!(pool.finished().await.unwrap_err(), expected);
         assert_settled(&pool.stats());
         assert_eq!(calls.load(SeqCst), 6);
     });
@@ -160,7 +165,8 @@ fn a_panic_at_the_first_the_last_some_or_every_item_fails_those_and_no_other() {
                         }),
                     }
                 }
-                let stats = pool.drain().await.unwrap();
+                pool.drain();
+                let stats = pool.finished().await.unwrap();
                 assert_settled(&stats);
                 let failed = (0..ITEMS).filter(|n| panics(*n)).count() as u64;
                 assert_eq!((stats.completed, stats.failed), (ITEMS - failed, failed));
@@ -185,7 +191,8 @@ fn a_panic_whose_value_panics_when_it_is_dropped_is_one_failure() {
                 }
             }
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.failed, built.get(), tries.get()), (7, 3, 3, 6));
     });

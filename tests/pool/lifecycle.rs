@@ -20,17 +20,18 @@ async fn in_every_state() -> (GatedPool, Vec<actix_fan::Submission<u64, u64>>) {
 fn close_returns_waiting_items_and_runs_taken_ones() {
     run(async {
         let (held, mut submissions) = in_every_state().await;
-        held.pool.close();
+        held.pool.drain();
         for (n, waiting) in [3, 4].into_iter().zip(submissions.drain(3..)) {
             let refused = waiting.now_or_never().expect("it is woken at once").unwrap_err();
             assert!(refused.is_closed() && !refused.is_full());
-            assert_eq!(refused.to_string(), "the pool is closed: it takes no more items");
+            assert_eq!(refused.to_string(), "the pool is closed: it takes in no more items");
             assert_eq!(refused.into_item(), Some(n));
         }
         held.gate.open();
         let results: Vec<u64> = join_all(submissions).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, [0, 10, 20]);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_eq!((stats.taken, stats.completed, stats.waiting), (3, 3, 0));
     });
 }
@@ -50,7 +51,8 @@ fn stop_returns_every_item_that_has_not_begun() {
         }
         held.gate.open();
         assert_eq!(submissions.remove(0).await.unwrap(), 0, "what had begun has its result");
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((held.begun(), stats.completed, stats.skipped), (vec![0], 1, 2));
     });
@@ -76,14 +78,15 @@ fn a_running_item_sees_a_stop_but_not_a_close() {
             .unwrap();
         let mut submission = pool.submit(());
         begun.reached(1).await;
-        pool.close();
+        pool.drain();
         settle().await;
         assert!((&mut submission).now_or_never().is_none());
         pool.stop();
         let error = submission.await.unwrap_err();
         assert_eq!(error.to_string(), "the pool was stopped before the item was done");
         assert_eq!(error.into_item(), None);
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!((stats.skipped, stats.failed), (1, 0));
     });
 }
@@ -97,7 +100,8 @@ fn drain_waits_for_every_result_and_every_worker() {
             let pool = pool().workers(3).with(move || TrackedWork::new(&tracker));
             let pool = pool.unwrap();
             let submissions: Vec<_> = (0..items).map(|n| pool.submit(n)).collect();
-            let stats = pool.drain().await.unwrap();
+            pool.drain();
+            let stats = pool.finished().await.unwrap();
             assert_eq!((stats.completed, counter.alive()), (items, 0));
             assert_eq!(stats.elapsed, pool.stats().elapsed, "the clock stands still");
             assert!(submissions.into_iter().all(|submission| submission.now_or_never().unwrap().is_ok()));
@@ -106,15 +110,18 @@ fn drain_waits_for_every_result_and_every_worker() {
 }
 
 #[test]
-fn drain_can_be_cancelled_and_called_again() {
+fn finished_can_be_cancelled_and_called_again() {
     run(async {
         let held = GatedPool::new(1, 1);
         let submission = held.pool.submit(1);
         held.gate.arrived(1).await;
-        assert!(held.pool.drain().now_or_never().is_none());
-        assert!(held.pool.is_closed());
+        assert!(held.pool.finished().now_or_never().is_none());
+        assert!(!held.pool.is_closed(), "it only waits");
+        held.pool.drain();
+        assert!(held.pool.finished().now_or_never().is_none());
+        assert!(held.pool.is_closed() && !held.pool.is_stopped());
         held.gate.open();
-        assert_eq!(held.pool.drain().await.unwrap().completed, 1);
+        assert_eq!(held.pool.finished().await.unwrap().completed, 1);
         assert_eq!(submission.await.unwrap(), 10);
     });
 }
@@ -127,7 +134,8 @@ fn a_shutdown_within_its_deadline_returns_no_items() {
         held.gate.open();
         assert!(held.pool.shutdown(pending()).await.unwrap().is_empty());
         assert_eq!(join_all(submissions).await.into_iter().flatten().count(), 3);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
     });
 }
 
@@ -153,7 +161,8 @@ fn a_shutdown_at_its_deadline_returns_items_that_have_not_begun_and_does_not_wai
         assert_eq!((stats.in_flight, stats.skipped), (1, 2));
         held.gate.open();
         assert_eq!(submissions.remove(0).await.unwrap(), 0);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
         assert_eq!(held.begun(), [0]);
     });
 }
@@ -171,7 +180,7 @@ fn a_passed_deadline_stops_at_once() {
 
 #[test]
 fn items_submitted_after_the_end_are_returned() {
-    let ends: [fn(&Pool<u64, u64>); 3] = [Pool::close, Pool::stop, |pool| pool.stop_handle().drain()];
+    let ends: [fn(&Pool<u64, u64>); 3] = [Pool::drain, Pool::stop, |pool| pool.stop_handle().drain()];
     for end in ends {
         run(async move {
             let pool = pool().workers(2).map(|n: u64| n).unwrap();
@@ -182,7 +191,8 @@ fn items_submitted_after_the_end_are_returned() {
                 assert_eq!(pool.try_submit(3).unwrap_err().into_item(), Some(3));
                 assert_eq!(pool.blocking_submit(4).unwrap_err().into_item(), Some(4));
                 assert!(pool.submit(5).await.unwrap_err().is_closed());
-                pool.drain().await.unwrap();
+                pool.drain();
+                pool.finished().await.unwrap();
             }
             assert_eq!(pool.stats().taken, 1);
         });
@@ -193,16 +203,17 @@ fn items_submitted_after_the_end_are_returned() {
 fn stop_close_and_drain_may_be_repeated_in_any_order() {
     run(async {
         let (held, submissions) = in_every_state().await;
-        held.pool.close();
-        held.pool.close();
+        held.pool.drain();
+        held.pool.drain();
         held.pool.stop();
         held.pool.stop();
-        held.pool.close();
-        held.pool.stop_handle().now();
+        held.pool.drain();
+        held.pool.stop_handle().stop();
         assert!(held.pool.stop_handle().is_stopped());
         held.gate.open();
         assert_eq!(join_all(submissions).await.into_iter().flatten().count(), 1);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
     });
 }
 
@@ -259,12 +270,12 @@ fn a_pool_tells_how_it_ended() {
     type Act = fn(&Pool<u64, u64>);
     let acts: [(Act, End); 5] = [
         (|_| (), End::Complete),
-        (Pool::close, End::Drained),
+        (Pool::drain, End::Drained),
         (|pool| pool.stop_handle().drain(), End::Drained),
         (Pool::stop, End::Stopped),
         (
             |pool| {
-                pool.close();
+                pool.drain();
                 pool.stop();
             },
             End::Stopped,
@@ -293,15 +304,18 @@ fn a_stop_changes_the_end_before_the_close_but_not_after_the_last_item() {
     run(async {
         let pool = pool().workers(2).map(|n: u64| n).unwrap();
         pool.submit(1).await.unwrap();
-        assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
+        pool.drain();
+        assert_eq!(pool.finished().await.unwrap().end, Some(End::Drained));
         pool.stop();
         assert!(pool.shutdown(ready(())).await.unwrap().is_empty());
-        assert_eq!(pool.drain().await.unwrap().end, Some(End::Drained));
+        pool.drain();
+        assert_eq!(pool.finished().await.unwrap().end, Some(End::Drained));
     });
     run(async {
         let pool: Pool<u64, u64> = pool().workers(2).map(|n| n).unwrap();
         pool.stop();
-        assert_eq!(pool.drain().await.unwrap().end, Some(End::Stopped));
+        pool.drain();
+        assert_eq!(pool.finished().await.unwrap().end, Some(End::Stopped));
     });
 }
 

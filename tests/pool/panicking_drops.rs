@@ -31,7 +31,8 @@ fn an_item_that_panics_when_the_work_drops_it_fails_alone() {
                 Err(error) => assert_eq!(error.item_error().map(|item| item.index()), Some(n)),
             }
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.failed, counter.alive()), (7, 3, 0));
     });
@@ -60,7 +61,8 @@ fn waiting_queued_and_returned_items_may_panic_on_drop() {
         assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, 2));
     });
@@ -93,7 +95,8 @@ fn items_of_a_sink_are_dropped_one_by_one_with_its_stream() {
         assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.skipped), (1, 2));
     });
@@ -122,7 +125,8 @@ fn a_result_of_a_cancelled_submit_may_panic_on_drop() {
         let late: Vec<_> = (2..6).map(|n| pool.submit(n)).collect();
         gate.open();
         // Their results are there, and unread.
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_eq!((counter.created(), counter.alive()), (6, 4));
         late.into_iter().for_each(drop);
         assert_eq!(counter.alive(), 0);
@@ -142,7 +146,8 @@ fn unread_results_are_dropped_one_by_one_with_their_stream() {
             sink.feed(n).await.unwrap();
         }
         drop(sink);
-        pool.drain().await.unwrap();
+        pool.drain();
+        pool.finished().await.unwrap();
         assert_eq!((counter.alive(), pool.stats().in_flight), (8, 8));
         drop(results);
         assert_eq!(counter.alive(), 0);
@@ -177,7 +182,8 @@ fn a_work_whose_drop_panics_is_still_rebuilt() {
         for (n, result) in (0..).zip(results) {
             assert_eq!(result.is_ok(), n % 2 == 1);
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.failed), (10, 10));
     });
@@ -192,7 +198,7 @@ fn a_returned_item_belongs_to_its_submitter() {
         gate.arrived(1).await;
         let full = pool.try_submit(Some(TrackedBomb::new(&counter))).unwrap_err();
         let waiting = pool.submit(Some(TrackedBomb::new(&counter)));
-        pool.close();
+        pool.drain();
         let closed = waiting.now_or_never().unwrap().unwrap_err();
         assert!(matches!((&full, &closed), (SubmitError::Full(_), SubmitError::Closed(_))));
         assert_eq!(counter.alive(), 2);
@@ -202,6 +208,7 @@ fn a_returned_item_belongs_to_its_submitter() {
         assert_eq!(counter.alive(), 0);
         gate.open();
         running.await.unwrap();
-        assert_settled(&pool.drain().await.unwrap());
+        pool.drain();
+        assert_settled(&pool.finished().await.unwrap());
     });
 }

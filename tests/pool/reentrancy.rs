@@ -43,7 +43,8 @@ fn every_form_of_submit_returns_the_item_at_once() {
             run(async move {
                 let own = reentrant(pool().workers(workers).window(1), form);
                 assert_eq!(own.submit(7).await.unwrap(), Some(8));
-                let stats = own.drain().await.unwrap();
+                own.drain();
+                let stats = own.finished().await.unwrap();
                 assert_eq!((stats.taken, stats.completed), (1, 1), "nothing else was ever in the pool");
             });
         }
@@ -66,7 +67,7 @@ fn the_error_says_what_to_do() {
             texts.get().unwrap(),
             "submitted by a worker of the same pool, which would wait for itself: submit to another pool"
         );
-        own.close();
+        own.drain();
     });
 }
 
@@ -87,7 +88,8 @@ fn a_worker_does_not_wait_for_a_queued_item_of_its_own_pool() {
         begun.reached(1).await;
         hand_over.send(awaiting.submit(10)).unwrap();
         assert_eq!(outer.await.unwrap(), 11);
-        let stats = awaiting.drain().await.unwrap();
+        awaiting.drain();
+        let stats = awaiting.finished().await.unwrap();
         assert_eq!((stats.completed, stats.skipped), (1, 1));
     });
 }
@@ -99,8 +101,10 @@ fn a_worker_may_submit_to_another_pool() {
         let pass_on = inner.clone();
         let outer = pool().workers(2).map(move |n: u64| pass_on.blocking_submit(n).unwrap() * 2).unwrap();
         assert_eq!(outer.submit(4).await.unwrap(), 10);
-        outer.drain().await.unwrap();
-        inner.drain().await.unwrap();
+        outer.drain();
+        outer.finished().await.unwrap();
+        inner.drain();
+        inner.finished().await.unwrap();
     });
 }
 
@@ -113,7 +117,7 @@ fn a_worker_of_another_pool_may_submit_and_block() {
             _ => None,
         });
         assert_eq!(second.submit(3).await.unwrap(), Some(3));
-        second.close();
+        second.drain();
     });
 }
 
@@ -123,9 +127,9 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
         matches!(end, Err(PipelineError::OwnWorker)).then_some(8)
     }
     let forms: [fn(&Own, u64) -> Option<u64>; 6] = [
-        |own, _| refused(block_on(own.drain())),
+        |own, _| refused(block_on(own.finished())),
         |own, _| refused(block_on(own.stop_handle().finished())),
-        |own, _| refused(actix::System::new().block_on(own.drain())),
+        |own, _| refused(actix::System::new().block_on(own.finished())),
         |own, _| refused(block_on(own.shutdown(pending()))),
         |own, _| refused(block_on(own.shutdown(ready(())))),
         |own, _| (!block_on(own.stop_handle().workers_stopped())).then_some(8),
@@ -137,7 +141,8 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
                 assert_eq!(own.submit(7).await.unwrap(), Some(8));
                 assert!(!own.is_closed(), "nothing has happened");
                 assert_eq!(own.submit(0).await.unwrap(), None);
-                assert_eq!(own.drain().await.unwrap().completed, 2);
+                own.drain();
+                assert_eq!(own.finished().await.unwrap().completed, 2);
             });
         }
     }
@@ -158,7 +163,8 @@ fn a_wait_for_the_end_that_is_moved_to_a_worker_is_refused() {
         assert!(futures::poll!(&mut gone).is_pending());
         hand_over.send(gone as _).unwrap();
         assert!(!waiting.submit(()).await.unwrap());
-        waiting.drain().await.unwrap();
+        waiting.drain();
+        waiting.finished().await.unwrap();
     });
 }
 

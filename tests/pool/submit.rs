@@ -17,7 +17,8 @@ fn each_submit_has_the_result_of_its_own_item() {
                 let results = join_all((0..items).map(|n| squares.submit(n))).await;
                 let results: Vec<u64> = results.into_iter().map(Result::unwrap).collect();
                 assert_eq!(results, (0..items).map(|n| n * n).collect::<Vec<_>>());
-                let stats = squares.drain().await.unwrap();
+                squares.drain();
+                let stats = squares.finished().await.unwrap();
                 assert_settled(&stats);
                 assert_eq!((stats.taken, stats.completed, stats.emitted), (items, items, items));
             });

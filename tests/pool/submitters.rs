@@ -34,7 +34,8 @@ fn a_panic_of_the_submitter_cancels_its_submits() {
             held.gate.open();
             assert_eq!(running.await.unwrap(), 0);
             assert_eq!(held.pool.submit(4).await.unwrap(), 40);
-            assert_settled(&held.pool.drain().await.unwrap());
+            held.pool.drain();
+            assert_settled(&held.pool.finished().await.unwrap());
             assert_eq!(held.begun(), [0, 4]);
         });
     }
@@ -57,7 +58,8 @@ fn a_panic_while_the_stream_is_held_cancels_the_items_of_its_sink() {
         assert!(sink.feed(9).await.unwrap_err().is_closed());
         held.gate.open();
         assert_eq!(held.pool.submit(5).await.unwrap(), 50);
-        let stats = held.pool.drain().await.unwrap();
+        held.pool.drain();
+        let stats = held.pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!(stats.taken, 5);
         assert_eq!((held.begun()[0], held.begun().len() as u64), (0, stats.taken - stats.skipped));
@@ -76,6 +78,7 @@ fn an_unpolled_submit_blocks_no_other_and_keeps_its_result() {
         settle().await;
         assert_eq!(held.pool.stats().in_flight, 0);
         assert_eq!(never_polled.await.unwrap(), 0);
-        assert_settled(&held.pool.drain().await.unwrap());
+        held.pool.drain();
+        assert_settled(&held.pool.finished().await.unwrap());
     });
 }

@@ -61,7 +61,8 @@ fn a_stopped_system_fails_every_pending_submit_without_waiting_for_running_items
     }
     held.gate.open();
     assert_eq!(block_on(submissions.remove(0)).unwrap(), 0, "what ran had its result");
-    assert_eq!(block_on(held.pool.drain()).unwrap_err(), PipelineError::SystemStopped);
+    held.pool.drain();
+    assert_eq!(block_on(held.pool.finished()).unwrap_err(), PipelineError::SystemStopped);
     assert_settled(&held.pool.stats());
     assert_eq!(held.begun(), [0]);
 }
@@ -74,7 +75,8 @@ fn an_idle_pool_ends_and_returns_later_items() {
     assert_eq!(lost(block_on(pool.submit(2)).unwrap_err()), Some(2));
     assert_eq!(lost(pool.try_submit(3).unwrap_err()), Some(3));
     assert_eq!(lost(pool.blocking_submit(4).unwrap_err()), Some(4));
-    assert_eq!(block_on(pool.drain()).unwrap_err(), PipelineError::SystemStopped);
+    pool.drain();
+    assert_eq!(block_on(pool.finished()).unwrap_err(), PipelineError::SystemStopped);
 }
 
 #[test]
@@ -85,10 +87,11 @@ fn a_drained_pool_ends_without_an_error() {
         if stopped {
             elsewhere.started.stop()
         } else {
-            elsewhere.started.close()
+            elsewhere.started.drain()
         }
         let pool = elsewhere.stop();
-        assert_eq!(block_on(pool.drain()).unwrap().completed, 1);
+        pool.drain();
+        assert_eq!(block_on(pool.finished()).unwrap().completed, 1);
         assert!(matches!(pool.try_submit(2), Err(SubmitError::Closed(2))));
     }
 }
@@ -98,10 +101,11 @@ fn a_drain_interrupted_by_the_system_returns_the_error() {
     let elsewhere = Elsewhere::start(|| GatedPool::new(1, 3));
     let submissions: Vec<_> = (0..3).map(|n| elsewhere.started.pool.submit(n)).collect();
     block_on(elsewhere.started.gate.arrived(1));
-    elsewhere.started.pool.close();
+    elsewhere.started.pool.drain();
     let held = elsewhere.stop();
     held.gate.open();
-    assert_eq!(block_on(held.pool.drain()).unwrap_err(), PipelineError::SystemStopped);
+    held.pool.drain();
+    assert_eq!(block_on(held.pool.finished()).unwrap_err(), PipelineError::SystemStopped);
     let results: Vec<bool> =
         submissions.into_iter().map(|submission| submission.now_or_never().unwrap().is_ok()).collect();
     assert_eq!(results, [true, false, false]);
@@ -151,6 +155,7 @@ fn the_arbiter_that_started_the_pool_may_stop_while_the_system_goes_on() {
         arbiter.stop();
         arbiter.join().unwrap();
         assert_eq!(pool.submit(1).await.unwrap(), 2);
-        pool.drain().await.unwrap();
+        pool.drain();
+        pool.finished().await.unwrap();
     });
 }

@@ -66,7 +66,7 @@ fn pipelines_leave_no_thread_and_no_memory_behind() {
                 1 => drop((results.next().await, results.next().await)),
                 2 => {
                     results.next().await;
-                    stop.now();
+                    stop.stop();
                     results.finished().await.unwrap();
                 }
                 3 => {
@@ -118,7 +118,8 @@ fn pools_leave_no_thread_and_no_memory_behind() {
                 }
                 _ => {
                     drop((submit(0).await, submit(1).await));
-                    assert_settled(&pool.drain().await.unwrap());
+                    pool.drain();
+                    assert_settled(&pool.finished().await.unwrap());
                 }
             }
             drop(pool);

@@ -77,7 +77,8 @@ fn a_pool_loses_no_item_to_a_panicking_logger() {
             let (mut sink, results) = pool.channel();
             sink.feed(1).await.unwrap();
             drop((sink, results));
-            let stats = pool.drain().await.unwrap();
+            pool.drain();
+            let stats = pool.finished().await.unwrap();
             assert_settled(&stats);
             assert_eq!((stats.workers.len(), stats.failed), (2, 30));
         });

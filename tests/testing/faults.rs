@@ -57,7 +57,8 @@ fn a_gate_holds_the_items_of_a_pool() {
         assert_eq!(gate.arrivals(), 2);
         gate.open();
         assert_eq!(second.await.unwrap(), 2);
-        assert_all_ended(&squares.drain().await.unwrap());
+        squares.drain();
+        assert_all_ended(&squares.finished().await.unwrap());
     });
 }
 

@@ -25,7 +25,7 @@ fn a_pipeline_can_be_looked_at_between_any_two_steps() {
         simulated.step().unwrap();
         assert_accounted(&simulated.stats());
     }
-    simulated.stop(Stop::Drain);
+    simulated.drain();
     let taken = simulated.stats().taken;
     let outcome = simulated.finish();
     assert_all_ended(&outcome.stats);

@@ -65,7 +65,7 @@ fn a_stopped_or_drained_stream_says_so_also_inside_adapters() {
     {
         let (server, started) = serve_endless(adapt);
         for path in ["/lines", "/events"] {
-            assert_eq!(last(server, path, &started, StopHandle::now).await["end"], "stopped");
+            assert_eq!(last(server, path, &started, StopHandle::stop).await["end"], "stopped");
             assert_eq!(last(server, path, &started, StopHandle::drain).await["end"], "drained");
         }
     }
@@ -89,7 +89,7 @@ fn a_stream_ended_by_an_adapter_because_of_a_stop_is_not_complete() {
             Box::pin(paced.take_until(async move { stop.workers_stopped().await }))
         });
         for path in ["/lines", "/events"] {
-            assert_eq!(last(server, path, &started, StopHandle::now).await["end"], "stopped");
+            assert_eq!(last(server, path, &started, StopHandle::stop).await["end"], "stopped");
         }
     });
 }
@@ -115,7 +115,7 @@ fn a_pipeline_behind_a_channel_is_known_if_it_is_named() {
         actix_web::rt::spawn(async move {
             while let Some(result) = results.next().await {
                 sender.send(result).await.unwrap();
-                stopping.now();
+                stopping.stop();
             }
         });
         ndjson(receiver.boxed()).of(&stop)
@@ -133,7 +133,7 @@ fn a_pipeline_behind_a_channel_is_known_if_it_is_named() {
 fn an_incomplete_answer_without_a_last_line_is_broken_off() {
     run(async {
         let (server, started) = serve_endless(|results| results);
-        for (act, whole) in [(StopHandle::now as fn(&StopHandle), false), (StopHandle::drain, true)] {
+        for (act, whole) in [(StopHandle::stop as fn(&StopHandle), false), (StopHandle::drain, true)] {
             let mut client = Client::ask(server, "/bare").await;
             client.head().await;
             client.chunk().await.unwrap();

@@ -80,7 +80,7 @@ fn a_stream_beyond_the_limit_is_a_503_until_the_threads_of_another_have_ended() 
         assert_eq!(stopped.head().await.status, 503);
         assert_eq!((streams.stats().open, streams.stats().refused), (1, 2));
         gate.open();
-        streams.ended().await;
+        streams.finished().await;
         assert_eq!(streams.stats().open, 0);
         begun(server, "/gated").await;
     });
@@ -122,7 +122,7 @@ fn a_stop_ends_every_stream_with_its_last_line_at_once_and_refuses_new_ones() {
         let head = refused.head().await;
         assert_eq!((head.status, head.get("retry-after")), (503, None));
         gate.open();
-        streams.ended().await;
+        streams.finished().await;
     });
 }
 
@@ -165,6 +165,6 @@ fn a_stream_whose_permit_is_older_than_the_stop_ends_at_once() {
         });
         let mut client = Client::ask(server, "/").await;
         assert_eq!(client.answer().await.1, "{\"end\":\"stopped\",\"results\":0,\"failures\":0}\n");
-        streams.ended().await;
+        streams.finished().await;
     });
 }

@@ -134,7 +134,8 @@ fn a_running_item_whose_deadline_passes_is_a_504_and_sees_its_cancellation() {
             client.get("/hasty/1").await;
             asked += u64::from(client.answer().await.0 == 504);
         }
-        let stats = pool.drain().await.unwrap();
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.taken, stats.skipped), (asked, asked));
     });
@@ -169,7 +170,7 @@ fn a_closed_pool_is_a_503() {
         let gate = Gate::new();
         let pool = gated(4, &gate);
         let server = serve_pool(&pool);
-        pool.close();
+        pool.drain();
         let head = Client::ask(server, "/patient/1").await.head().await;
         assert_eq!((head.status, head.get("retry-after")), (503, None));
         assert_eq!(gate.arrivals(), 0);

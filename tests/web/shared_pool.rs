@@ -38,7 +38,8 @@ fn clients_and_threads_of_the_server_share_one_pool() {
             }
         }))
         .await;
-        let stats = squares.drain().await.unwrap();
+        squares.drain();
+        let stats = squares.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!(stats.completed, 100);
         assert!(threads.lock().unwrap().len() <= 2);

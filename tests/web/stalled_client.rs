@@ -43,7 +43,7 @@ fn a_client_that_reads_nothing_stops_its_pipeline_and_its_answer_is_broken_off()
         assert!(stop.is_stopped());
         assert_settled(&stop.stats());
         // The connection is still there, and holds no permit.
-        streams.ended().await;
+        streams.finished().await;
         assert_eq!(streams.stats().stalled, 1);
         let rest = client.rest().await;
         assert!(!rest.ends_with("0\r\n\r\n") && !rest.contains("end"));
@@ -75,7 +75,7 @@ fn a_quiet_stream_is_not_taken_for_a_stalled_client() {
         for stalled in 1..=4 {
             let mut client = Client::ask(server, "/stalled").await;
             client.head().await;
-            stalled_streams.ended().await;
+            stalled_streams.finished().await;
             assert_eq!(stalled_streams.stats().stalled, stalled);
         }
         quiet_streams.stop();

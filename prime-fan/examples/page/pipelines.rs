@@ -76,7 +76,7 @@ impl Pipelines {
         let running: Vec<Pipeline> =
             self.known().pipelines.iter().filter(|pipeline| pipeline.ended.is_none()).cloned().collect();
         for Pipeline { stop, .. } in &running {
-            stop.now();
+            stop.stop();
         }
         running
     }
@@ -90,7 +90,7 @@ impl Pipelines {
 pub(crate) async fn stop_one(crew: Data<Crew>, pipelines: Data<Pipelines>, id: Path<u64>) -> Result<impl Responder> {
     let pipeline = pipelines.known().pipelines.iter().find(|pipeline| pipeline.id == *id).cloned();
     let pipeline = pipeline.ok_or_else(|| ErrorNotFound(format!("no search {id} runs\n")))?;
-    pipeline.stop.now();
+    pipeline.stop.stop();
     pipeline.stop.workers_stopped().await;
     Ok(Json(Running::new(&pipeline, &crew)))
 }

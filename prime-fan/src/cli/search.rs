@@ -97,7 +97,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     /// Puts everything out and waits for the workers.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         let collected = self.collect().await;
-        self.results.stop_handle().now();
+        self.results.stop();
         let ended = self.finished().await;
         let stats = self.results.stats();
         self.search.observe(&stats, &mut self.tally);

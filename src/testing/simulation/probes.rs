@@ -72,7 +72,7 @@ impl<I, W: Work<I>> Work<I> for WatchedWork<W> {
             }
         }
         for (_, stop) in self.stops.iter().filter(|(at, _)| *at == index) {
-            self.handle.stop(*stop);
+            self.handle.apply(*stop);
         }
         self.work.run(input, job)
     }

@@ -26,7 +26,7 @@ use crate::pipeline::receiver::Receiver;
 use crate::pipeline::worker::Shared;
 use crate::protocol::{Phase, Protocol, bytes_of};
 use crate::stats::Stats;
-use crate::stop::{Stop, StopHandle};
+use crate::stop::StopHandle;
 use crate::testing::seeds::Draws;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::{Log, WatchedSource, WatchedWork};
@@ -251,9 +251,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         &self.results
     }
 
-    /// Stops the pipeline between two steps.
-    pub fn stop(&mut self, stop: Stop) {
-        self.run.advance(stop.into());
+    /// Stops the pipeline between two steps, as [`FanIn::stop`](crate::FanIn::stop) does.
+    pub fn stop(&mut self) {
+        self.run.advance(Phase::Stopped);
+    }
+
+    /// Drains the pipeline between two steps, as [`FanIn::drain`](crate::FanIn::drain) does.
+    pub fn drain(&mut self) {
+        self.run.advance(Phase::Draining);
     }
 
     /// Drops the stream between two steps.
@@ -375,7 +380,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     fn act_where(&mut self, is_due: impl Fn(When) -> bool) -> bool {
         let Some(at) = self.acts.iter().position(|(when, _)| is_due(*when)) else { return false };
         match self.acts.remove(at).1 {
-            Act::Stop(stop) => self.stop(stop),
+            Act::Stop(stop) => self.run.advance(stop.into()),
             Act::SystemStops => self.system_stops(),
         }
         true

@@ -144,7 +144,7 @@ mod tests {
             // Only the first can be decided in the time that a test has.
             let mut primes = pool.start([7].into_iter().chain([18_446_744_073_709_551_557; 10])).unwrap();
             assert_eq!(primes.next_chunk().await.unwrap().next().unwrap().unwrap(), (7, 0));
-            primes.stop_handle().now();
+            primes.stop();
             assert_eq!(primes.finished().await.unwrap().completed, 1);
         });
     }
