@@ -3,9 +3,11 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
+use crate::engine::host::Host;
+use crate::engine::intake::Core;
 use crate::error::StartError;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
-use crate::protocol::{BatchSize, default_window};
+use crate::protocol::{BatchSize, Protocol, default_window};
 
 /// The threads of a pipeline's or a pool's workers.
 #[derive(Clone, Debug)]
@@ -33,6 +35,14 @@ pub(crate) struct Checked {
     /// One batch leaves each of the other workers its share of the window.
     pub(crate) batch: BatchSize,
     pub(crate) threads: Threads,
+}
+
+impl Checked {
+    /// What a run of these settings has, whichever front door it belongs to. `item_bytes` is what an item in flight takes.
+    pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
+        let workers = self.threads.workers;
+        Core::new(Protocol::new(workers, self.window, self.batch, item_bytes), workers, host.cloned())
+    }
 }
 
 impl Settings {

@@ -4,31 +4,26 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr};
 use futures::Stream;
-use tokio::sync::mpsc;
 
 use crate::backend::pending_mailbox;
 use crate::backend::threads::start_workers;
 use crate::engine::batch::Batch;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::intake::Core;
-use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
+use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
-use crate::pipeline::aggregator::{Aggregator, Finish};
+use crate::pipeline::aggregator::Finish;
+use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::fan_in::FanIn;
-use crate::pipeline::feed::Feed;
 use crate::pipeline::generator::Generator;
-use crate::pipeline::intake::SourceIntake;
-use crate::pipeline::receiver::Receiver;
 use crate::pipeline::source::{Source, TrySource};
 use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
-use crate::pipeline::worker::{Shared, Worker};
-use crate::protocol::{BatchSize, Phase, Protocol, bytes_of};
-use crate::util::buffer_pool::BufferPool;
+use crate::pipeline::worker::Worker;
+use crate::protocol::{BatchSize, Phase};
 use crate::util::log;
 use crate::util::panic::Guarded;
-use crate::util::time_slice::{SLICE, Slice};
+use crate::util::time_slice::SLICE;
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
 
@@ -242,26 +237,15 @@ where
         let upstream = runs_of(&self.source);
         // Where nothing is started both are dropped here, and two panics at a time would end the process.
         let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
-        let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
-        let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
-        let Threads { workers, .. } = threads;
+        let checked = self.settings.check(item_bytes::<I, W::Output>())?;
         let host = Host::of_actors()?;
-        let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let intake = SourceIntake::new(Core::new(protocol, workers, Some(host.clone())), upstream);
-        let run = intake.run();
-        let (chunks, stream) = mpsc::unbounded_channel();
-        let aggregator = Aggregator::new(&run, chunks, self.ordered, Slice::new(SLICE)).start();
-        let inputs = Arc::new(BufferPool::new(workers));
-        let shared = Shared {
-            factory: Factory::new(factory.into_inner()),
-            workers,
-            overrun: batch.overrun(),
-            aggregator: aggregator.clone().recipient(),
-            inputs: Arc::clone(&inputs),
-            outputs: Arc::new(BufferPool::new(workers)),
-        };
-        let (pool, connector) = pending_mailbox::<Batch<I>>();
+        let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, SLICE);
+        let aggregator = aggregator.start();
+        let shared = assembly.shared(Factory::new(factory.into_inner()), aggregator.clone().recipient());
+        let (queue, connector) = pending_mailbox::<Batch<I>>();
         let ready = move |workers: Addr<Worker<I, W>>| connector.connect(workers.recipient());
+        let Checked { window, threads, .. } = checked;
+        let (run, workers) = (assembly.run.clone(), threads.workers);
         if let Err(error) = start_workers(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
             run.advance(Phase::Stopped);
             aggregator.do_send(Finish);
@@ -272,9 +256,8 @@ where
             "fan-out started: {workers} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let feed =
-            Feed::new(&intake, source.into_inner(), pool, aggregator.clone().recipient(), inputs, Slice::new(SLICE));
+        let feed = assembly.feed(source.into_inner(), queue, aggregator.clone().recipient());
         let generator = Generator::new(&run, feed).start();
-        Ok(FanIn::new(generator, aggregator, Receiver::new(run, stream, Slice::new(SLICE))))
+        Ok(FanIn::new(generator, aggregator, assembly.receiver()))
     }
 }

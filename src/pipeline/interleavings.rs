@@ -16,21 +16,18 @@ use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use shuttle::sync::mpsc::{Receiver as QueueReceiver, Sender, channel};
 use shuttle::thread;
-use tokio::sync::mpsc;
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::engine::chunk::Outcomes;
 use crate::engine::executor::{Executor, Factory};
-use crate::engine::intake::{Core, WorkerGuard};
-use crate::pipeline::aggregator::{Aggregator, Finish};
-use crate::pipeline::feed::{Feed, Feeds};
+use crate::engine::intake::WorkerGuard;
+use crate::engine::settings::{Checked, Threads};
+use crate::pipeline::aggregator::Finish;
+use crate::pipeline::assembly::Assembly;
+use crate::pipeline::feed::Feeds;
 use crate::pipeline::generator::Generator;
-use crate::pipeline::intake::SourceIntake;
-use crate::pipeline::receiver::Receiver;
-use crate::pipeline::worker::Shared;
-use crate::protocol::{BatchSize, Phase, Protocol};
-use crate::util::buffer_pool::BufferPool;
+use crate::protocol::{BatchSize, Phase};
 use crate::util::time_slice::Slice;
 use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
@@ -111,14 +108,14 @@ const PLAIN: Case = Case {
 
 fn run(case: Case) {
     let Case { items, hangs, window, ordered, act, batch, gives_back, panics, registers_late } = case;
-    let protocol = Protocol::new(WORKERS, window, BatchSize::Fixed(batch), 8);
-    let intake = SourceIntake::new(Core::new(protocol, WORKERS, None), Vec::new());
-    let run = intake.run();
+    // Not by way of `Settings`, which would cut the batch down to a worker's share of the window.
+    let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
+    let checked = Checked { window, batch: BatchSize::Fixed(batch), threads };
+    let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
+    let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
     let unending = || Slice::new(Duration::MAX);
     let (to_workers, queue) = channel();
     let (to_aggregator, mail) = channel();
-    let (chunks, stream) = mpsc::unbounded_channel();
-    let inputs = Arc::new(BufferPool::new(WORKERS));
     let stopped = Arc::new(AtomicBool::new(false));
     let begun_after_stop = Arc::new(AtomicUsize::new(0));
 
@@ -136,14 +133,7 @@ fn run(case: Case) {
             })
         })
     };
-    let shared = Arc::new(Shared {
-        factory,
-        workers: WORKERS,
-        overrun: Duration::MAX,
-        aggregator: Mailbox(to_aggregator.clone()),
-        inputs: Arc::clone(&inputs),
-        outputs: Arc::new(BufferPool::new(WORKERS)),
-    });
+    let shared = Arc::new(assembly.shared(factory, Mailbox(to_aggregator.clone())));
     let queue = Arc::new(Mutex::new(queue));
     let workers: Vec<_> = (0..WORKERS)
         .map(|id| {
@@ -164,12 +154,12 @@ fn run(case: Case) {
     drop(shared);
 
     let generator = {
-        let (intake, run) = (Arc::clone(&intake), run.clone());
-        let (to_aggregator, closing) = (Mailbox(to_aggregator), Mailbox(to_workers.clone()));
+        let run = run.clone();
+        let closing = Mailbox(to_workers.clone());
+        let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
+        let source = stream::iter(0..items).map(Ok).chain(rest);
+        let mut feed = assembly.feed(source, Mailbox(to_workers), Mailbox(to_aggregator));
         thread::spawn(move || {
-            let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
-            let source = stream::iter(0..items).map(Ok).chain(rest);
-            let mut feed = Feed::new(&intake, source, Mailbox(to_workers), to_aggregator, inputs, unending());
             if registers_late {
                 let mut nobody = Context::from_waker(Waker::noop());
                 block_on(poll_fn(|cx| {
@@ -184,14 +174,11 @@ fn run(case: Case) {
             (0..WORKERS).for_each(|_| closing.post(None::<Batch<u64>>));
         })
     };
-    let aggregator = {
-        let mut aggregator = Aggregator::new(&run, chunks, ordered, unending());
-        thread::spawn(move || {
-            while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
-                assert!(aggregator.accept(outcomes), "its slice is never spent");
-            }
-        })
-    };
+    let aggregator = thread::spawn(move || {
+        while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
+            assert!(aggregator.accept(outcomes), "its slice is never spent");
+        }
+    });
     let stopper = {
         let (run, stopped) = (run.clone(), Arc::clone(&stopped));
         thread::spawn(move || match act {
@@ -204,7 +191,7 @@ fn run(case: Case) {
         })
     };
 
-    let mut receiver = Receiver::new(run.clone(), stream, unending());
+    let mut receiver = assembly.receiver();
     let mut results = Vec::new();
     while act != Act::DropTheStream || results.is_empty() {
         match block_on(poll_fn(|cx| receiver.poll_next(cx))) {

@@ -1,6 +1,7 @@
 //! The first front door: a source is fanned out to workers, and their results are fanned in to one stream.
 
 pub(crate) mod aggregator;
+pub(crate) mod assembly;
 pub(crate) mod blocking;
 pub(crate) mod burst;
 pub(crate) mod fan_in;

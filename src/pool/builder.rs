@@ -6,12 +6,12 @@ use crate::backend::threads::start_workers;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::intake::{Core, Run};
-use crate::engine::settings::{Checked, Settings, Threads, thread_setters};
+use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
 use crate::pool::worker::{Shared, Single, Worker};
-use crate::protocol::{BatchSize, Protocol, bytes_of};
+use crate::protocol::{BatchSize, bytes_of};
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
@@ -93,21 +93,16 @@ impl PoolBuilder {
     {
         let factory = Guarded::new(factory);
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
-        let Checked { window, batch, threads } = self.settings.check(item_bytes)?;
-        let Threads { workers, .. } = threads;
+        let checked = self.settings.check(item_bytes)?;
         let host = Host::of_thread()?;
-
-        let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let queue = Queue::new(Core::new(protocol, workers, Some(host.clone())));
-        let run = queue.run();
-        // From here on, every way out of this function ends the workers that were started.
-        let pool = Pool::new(&queue);
-
-        let factory = factory.into_inner();
-        let shared = Shared { factory: Factory::new(move || Single(factory())), queue };
+        // From here on, every way out of this function ends the workers that were started, since that drops the pool.
+        let Assembled { run, pool, shared } =
+            Assembled::new(checked.core(item_bytes, Some(&host)), factory.into_inner());
+        let Checked { window, threads, .. } = checked;
+        let workers = threads.workers;
         let hire = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
         // No message is ever sent to them, so nobody needs their address.
-        start_workers(host.system(), threads, &run, Arc::new(shared), hire, drop)?;
+        start_workers(host.system(), threads, &run, shared, hire, drop)?;
 
         let keeper = Keeper(run);
         let keeping = async move {
@@ -124,6 +119,22 @@ impl PoolBuilder {
         }
         log::info!("pool started: {workers} workers, a window of {window} items");
         Ok(pool)
+    }
+}
+
+/// The parts of a pool, whatever threads its workers are to have: those of actix, or those that shuttle orders.
+pub(super) struct Assembled<I: Send + 'static, W: Work<I>> {
+    pub(super) run: Run,
+    pub(super) pool: Pool<I, W::Output>,
+    pub(super) shared: Arc<Shared<I, W>>,
+}
+
+impl<I: Send + 'static, W: Work<I>> Assembled<I, W> {
+    pub(super) fn new(core: Core, factory: impl Fn() -> W + Send + Sync + 'static) -> Self {
+        let queue = Queue::new(core);
+        let (run, pool) = (queue.run(), Pool::new(&queue));
+        let shared = Arc::new(Shared { factory: Factory::new(move || Single(factory())), queue });
+        Self { run, pool, shared }
     }
 }
 

@@ -7,10 +7,9 @@ use futures::SinkExt;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::engine::executor::Factory;
 use crate::engine::intake::{Core, WorkerGuard};
-use crate::pool::queue::Queue;
-use crate::pool::worker::{Shared, Single, Worker};
+use crate::pool::builder::Assembled;
+use crate::pool::worker::Worker;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
 use crate::work::closures::Map;
@@ -44,11 +43,9 @@ enum End {
 
 fn run(workers: usize, window: usize, threads: &[Does]) {
     let protocol = Protocol::new(workers, window, BatchSize::Fixed(1), 8);
-    let queue = Queue::<u64, u64>::new(Core::new(protocol, workers, None));
-    let run = queue.run();
     let double = Arc::new(|n: u64| 2 * n);
-    let factory = Factory::new(move || Single(Map(Arc::clone(&double))));
-    let shared = Arc::new(Shared { factory, queue: Arc::clone(&queue) });
+    let core = Core::new(protocol, workers, None);
+    let Assembled { run, pool, shared } = Assembled::new(core, move || Map(Arc::clone(&double)));
     let crew: Vec<_> = (0..workers)
         .map(|id| {
             let (shared, run) = (Arc::clone(&shared), run.clone());
@@ -57,7 +54,6 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
         .collect();
     drop(shared);
 
-    let pool = Pool::new(&queue);
     let callers: Vec<_> = threads
         .iter()
         .map(|does| {

@@ -14,8 +14,9 @@ use futures::Stream;
 
 use crate::engine::settings::Settings;
 use crate::error::{BoxError, ItemError, StartError};
+use crate::pipeline::assembly::item_bytes;
 use crate::pipeline::source::Source;
-use crate::protocol::{BatchSize, bytes_of};
+use crate::protocol::BatchSize;
 use crate::stop::Stop;
 use crate::testing::Faults;
 use crate::work::Work;
@@ -279,8 +280,8 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let checked = self.settings.check(bytes_of::<I>().max(bytes_of::<W::Output>()))?;
-        Ok(Simulated::new(self.source, checked, self.ordered, self.plan, factory))
+        let checked = self.settings.check(item_bytes::<I, W::Output>())?;
+        Ok(Simulated::new(self.source, &checked, self.ordered, self.plan, factory))
     }
 }
 

@@ -11,20 +11,17 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::Stream;
-use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
 use crate::engine::executor::{Executor, Factory};
-use crate::engine::intake::{Core, Run, WorkerGuard};
-use crate::engine::settings::{Checked, Threads};
+use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::settings::Checked;
 use crate::error::ItemError;
 use crate::pipeline::aggregator::Aggregator;
-use crate::pipeline::feed::Feed;
+use crate::pipeline::assembly::Assembly;
 use crate::pipeline::generator::Generator;
-use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::receiver::Receiver;
-use crate::pipeline::worker::Shared;
-use crate::protocol::{Phase, Protocol, bytes_of};
+use crate::protocol::Phase;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
 use crate::testing::seeds::Draws;
@@ -32,8 +29,6 @@ use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::{Log, WatchedSource, WatchedWork};
 use crate::testing::simulation::worker::{Environment, Worker};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
-use crate::util::buffer_pool::BufferPool;
-use crate::util::time_slice::Slice;
 use crate::work::Work;
 
 /// How many steps are told of when a promise is broken.
@@ -109,7 +104,7 @@ impl Wake for Called {
 impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     pub(super) fn new<S>(
         source: S,
-        Checked { window, batch, threads: Threads { workers, .. } }: Checked,
+        checked: &Checked,
         ordered: bool,
         plan: Plan,
         factory: impl Fn() -> W + Send + Sync + 'static,
@@ -118,18 +113,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
     {
         let Plan { seed, consumer, acts, faults, cost, limit } = plan;
-        let item_bytes = bytes_of::<I>().max(bytes_of::<W::Output>());
-        let protocol = Protocol::new(workers, window, batch, item_bytes);
-        let intake = SourceIntake::new(Core::new(protocol, workers, None), Vec::new());
-        let run = intake.run();
+        let (assembly, aggregator) = Assembly::new(checked, ordered, None, Vec::new(), Duration::MAX);
+        let run = assembly.run.clone();
         let handle = StopHandle::new(run.clone());
         let log = Log::default();
-        let unending = || Slice::new(Duration::MAX);
 
         let (queue, mail) = (Mailbox::new(), Mailbox::new());
-        let inputs = Arc::new(BufferPool::new(workers));
         let source = WatchedSource { source, log: log.clone(), run: run.clone() };
-        let feed = Feed::new(&intake, source, queue.clone(), mail.clone(), Arc::clone(&inputs), unending());
+        let feed = assembly.feed(source, queue.clone(), mail.clone());
 
         let faults = faults.apart();
         faults.arm(handle.clone());
@@ -143,9 +134,9 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
         let factory = Factory::new(work);
+        let shared = assembly.shared(Arc::clone(&factory), mail);
         let executor = |id| Executor::new(id, Arc::clone(&factory), WorkerGuard::of_worker(&run));
 
-        let (chunks, stream) = mpsc::unbounded_channel();
         let mut simulated = Self {
             seed,
             draws: Draws::new(seed),
@@ -154,23 +145,16 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             clock: Duration::ZERO,
             generator: Some(Generator::new(&run, feed)),
             generator_is_called: Called::new(),
-            workers: (0..workers).map(|id| Worker::new(executor(id))).collect(),
+            workers: (0..checked.threads.workers).map(|id| Worker::new(executor(id))).collect(),
             environment: Environment {
-                shared: Shared {
-                    factory,
-                    workers,
-                    overrun: batch.overrun(),
-                    aggregator: mail,
-                    inputs,
-                    outputs: Arc::new(BufferPool::new(workers)),
-                },
+                shared,
                 started: run.metrics.started(),
                 queue,
                 cost: cost.unwrap_or_else(|| drawn_cost(seed)),
                 log,
             },
-            aggregator: Some(Aggregator::new(&run, chunks, ordered, unending())),
-            receiver: Some(Receiver::new(run.clone(), stream, unending())),
+            aggregator: Some(aggregator),
+            receiver: Some(assembly.receiver()),
             tail_is_called: Called::new(),
             run,
             results: Vec::new(),
