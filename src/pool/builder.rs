@@ -1,4 +1,4 @@
-//! The builder of a pool, and the start of its workers.
+//! The builder of a pool, which starts its workers.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::util::panic::Guarded;
 use crate::work::Work;
 use crate::work::closures::{Map, TryMap};
 
-/// What a submission takes beside its item and its result.
+/// The memory of a request, without its item and its result.
 const SUBMISSION_BYTES: usize = 256;
 
 /// Starts to build a [`Pool`]: see there.
@@ -43,13 +43,13 @@ pub struct PoolBuilder {
 impl PoolBuilder {
     thread_setters!(thread_name: "pool-worker", workers: "One fewer leaves a core to the arbiters.");
 
-    /// The most items in flight: queued, running, or finished and not yet taken from a [`PoolStream`](crate::PoolStream).
+    /// The most items in flight: queued, running, or done and not yet taken from a [`PoolStream`](crate::PoolStream).
     /// At least 1.
     ///
-    /// What is beyond waits with [`submit`](Pool::submit) and is refused by [`try_submit`](Pool::try_submit). Choose it by
-    /// how long somebody may wait: an item at the end of a full window waits for `window / workers` others. The default is
-    /// as many items as fit into 512 KiB with what a submission takes itself, some 2,000 small ones, and at least 16 a
-    /// worker.
+    /// Beyond it [`submit`](Pool::submit) waits and [`try_submit`](Pool::try_submit) refuses the item. Choose it by how
+    /// long an item may wait: the last item of a full window waits for about `window / workers` others. The default is
+    /// as many items as fit into 512 KiB together with the memory of their requests, some 2,000 small ones, and at
+    /// least 16 per worker.
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
         self
@@ -79,8 +79,8 @@ impl PoolBuilder {
         self.with(move || TryMap(Arc::clone(&f)))
     }
 
-    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after a
-    /// panic. Each item must emit exactly one result: another number is an error of that item,
+    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
+    /// a panic. Each item must emit exactly one result: another number is an error of that item,
     /// [`NotOneResult`](crate::NotOneResult).
     ///
     /// When the factory panics five times in a row the pool ends with
@@ -95,22 +95,22 @@ impl PoolBuilder {
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
         let checked = self.settings.check(item_bytes)?;
         let host = Host::of_thread()?;
-        // From here on, every way out of this function ends the workers that were started, since that drops the pool.
+        // From here on, an early return drops the pool, which ends the workers that were started.
         let Assembled { run, pool, shared } =
             Assembled::new(checked.core(item_bytes, Some(&host)), factory.into_inner());
         let Checked { window, threads, .. } = checked;
         let workers = threads.workers;
-        let hire = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
-        // No message is ever sent to them, so nobody needs their address.
-        start_workers(host.system(), threads, &run, shared, hire, drop)?;
+        let new_worker = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
+        // Their address is dropped: workers take items from the queue, and get no messages.
+        start_workers(host.system(), threads, &run, shared, new_worker, drop)?;
 
         let keeper = Keeper(run);
         let keeping = async move {
             let keeper = keeper;
-            // The arbiter's thread is no worker's, so neither is an error.
+            // Neither returns an error, since the arbiter's thread is no worker of the pool.
             let _ = keeper.0.workers_stopped().await;
             if !keeper.0.state.is_running() {
-                // Who takes items out of the admission queue, on whatever thread, may not be done with them.
+                // Callers that took requests out of the admission queue, on any thread, may still be ending them.
                 let _ = keeper.0.wait().await;
             }
         };
@@ -122,7 +122,7 @@ impl PoolBuilder {
     }
 }
 
-/// The parts of a pool, whatever threads its workers are to have: those of actix, or those that shuttle orders.
+/// The parts of a pool. Its worker threads are spawned by the caller: by way of actix, or under shuttle.
 pub(super) struct Assembled<I: Send + 'static, W: Work<I>> {
     pub(super) run: Run,
     pub(super) pool: Pool<I, W::Output>,
@@ -138,12 +138,13 @@ impl<I: Send + 'static, W: Work<I>> Assembled<I, W> {
     }
 }
 
-/// Lives on the System's first arbiter, so that the pool ends with the System.
+/// Fails the pool when it is dropped before the pool has ended. A task on the System's first arbiter holds it, so that
+/// the pool ends with the System.
 struct Keeper(Run);
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Of no consequence where everything was seen through.
+        // Does nothing if the pool has finished.
         self.0.lose("the keeper of the pool");
     }
 }

@@ -1,4 +1,4 @@
-//! A pool fed by hand: a sink for items, a stream of their results.
+//! A channel through a pool: a sink for items, and a stream of their results.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::queue::SharedHandle;
-use crate::pool::request::{Answered, Channel, Fed};
+use crate::pool::request::{AnswerSender, AnswerWithPermit, Channel};
 use crate::protocol::Position;
 use crate::util::waker::CaughtWaker;
 
@@ -23,30 +23,32 @@ where
 {
     let (sender, answers) = mpsc::unbounded_channel();
     let channel = Arc::new(Channel::default());
-    let fed = Fed { answers: sender, channel: Arc::clone(&channel) };
-    let sink = PoolSink { pool: Arc::clone(pool), fed: Some(fed), waiting: None, waker: CaughtWaker::default() };
+    let sender = AnswerSender { answers: sender, channel: Arc::clone(&channel) };
+    let sink = PoolSink { pool: Arc::clone(pool), sender: Some(sender), waiting: None, waker: CaughtWaker::default() };
     (sink, PoolStream { pool: Arc::clone(pool), channel, answers, ended: false, waker: CaughtWaker::default() })
 }
 
-/// Where items are fed into a [`Pool`](crate::Pool) whose results come by a [`PoolStream`]; made by [`Pool::channel`](crate::Pool::channel).
+/// A sink for items of a [`Pool`](crate::Pool), whose results come from a [`PoolStream`]; made by
+/// [`Pool::channel`](crate::Pool::channel).
 ///
-/// It is ready while the pool has credit, in turn with everybody else who submits; one item may wait for credit in it.
-/// Each item that it took is answered by the stream, also one that a closed pool sends back. Closing or dropping the sink
-/// ends the stream after the last answer.
+/// It is ready unless its last item waits for a permit. Its items and those of all other callers get their permits in
+/// the order in which they came. The stream has an answer for each item that the sink took, also for one that a closed
+/// pool returns. Closing or dropping the sink ends the stream after the last answer.
 pub struct PoolSink<I: Send + 'static, O: Send + 'static> {
     pool: Arc<SharedHandle<I, O>>,
-    /// `None` once it was closed.
-    fed: Option<Fed<I, O>>,
-    /// The item that waits for credit.
+    /// `None` after the sink was closed.
+    sender: Option<AnswerSender<I, O>>,
+    /// The last item, if it waits for a permit.
     waiting: Option<Position>,
     waker: CaughtWaker,
 }
 
 impl<I: Send + 'static, O: Send + 'static> PoolSink<I, O> {
-    /// Waits until the last item has credit.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let (Some(position), Some(fed)) = (self.waiting, &self.fed) {
-            self.waker.register(&fed.channel.turn, cx);
+    /// Waits until the last item has a permit or was returned.
+    fn poll_admitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let (Some(position), Some(sender)) = (self.waiting, &self.sender) {
+            // Registered before the queue is asked: a permit that comes in between wakes the task.
+            self.waker.register(&sender.channel.sink, cx);
             if self.pool.queue.is_waiting(position) {
                 return Poll::Pending;
             }
@@ -60,7 +62,7 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
     type Error = SubmitError<I>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.poll_turn(cx).map(Ok)
+        self.poll_admitted(cx).map(Ok)
     }
 
     fn start_send(mut self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
@@ -68,24 +70,24 @@ impl<I: Send + 'static, O: Send + 'static> Sink<I> for PoolSink<I, O> {
         if reentrancy::is_own(this.pool.run.id()) {
             return Err(SubmitError::OwnPool(item));
         }
-        let Some(fed) = &this.fed else { return Err(SubmitError::Closed(item)) };
-        let (position, queued) = this.pool.queue.feed(item, fed)?;
+        let Some(sender) = &this.sender else { return Err(SubmitError::Closed(item)) };
+        let (position, queued) = this.pool.queue.feed(item, sender)?;
         this.waiting = (!queued).then_some(position);
         Ok(())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.poll_turn(cx).map(Ok)
+        self.poll_admitted(cx).map(Ok)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        ready!(self.poll_turn(cx));
-        self.fed = None;
+        ready!(self.poll_admitted(cx));
+        self.sender = None;
         Poll::Ready(Ok(()))
     }
 }
 
-// Items are never pinned.
+// No item is pinned.
 impl<I: Send + 'static, O: Send + 'static> Unpin for PoolSink<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolSink<I, O> {
@@ -94,16 +96,17 @@ impl<I: Send + 'static, O: Send + 'static> fmt::Debug for PoolSink<I, O> {
     }
 }
 
-/// The results of what is fed into a [`PoolSink`], as they are finished; made by [`Pool::channel`](crate::Pool::channel).
+/// The results of the items fed into a [`PoolSink`], in the order in which they are done; made by
+/// [`Pool::channel`](crate::Pool::channel).
 ///
-/// A result keeps its item's credit until it is taken from here. Dropping the stream gives everything up that the sink
-/// took: what has not begun is dropped and never runs, and what runs can see it by
-/// [`Job::is_stopped`](crate::Job::is_stopped).
-#[must_use = "dropping the stream gives up what the sink took"]
+/// A result keeps the permit of its item until it is taken from here. Dropping the stream cancels all items that the
+/// sink took: those that have not begun are dropped and never run, and for those that run
+/// [`Job::is_stopped`](crate::Job::is_stopped) returns true.
+#[must_use = "dropping the stream cancels the items that the sink took"]
 pub struct PoolStream<I: Send + 'static, O: Send + 'static> {
     pool: Arc<SharedHandle<I, O>>,
     channel: Arc<Channel>,
-    answers: mpsc::UnboundedReceiver<Answered<I, O>>,
+    answers: mpsc::UnboundedReceiver<AnswerWithPermit<I, O>>,
     ended: bool,
     waker: CaughtWaker,
 }
@@ -113,11 +116,11 @@ impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(answered) = ready!(this.answers.poll_recv(&mut this.waker.context(cx))) else {
+        let Some(answer) = ready!(this.answers.poll_recv(&mut this.waker.context(cx))) else {
             this.ended = true;
             return Poll::Ready(None);
         };
-        let answer = answered.take();
+        let answer = answer.take();
         if answer.is_ok() {
             this.pool.run.metrics.add_emitted();
         }
@@ -131,15 +134,17 @@ impl<I: Send + 'static, O: Send + 'static> FusedStream for PoolStream<I, O> {
     }
 }
 
-// Results are never pinned.
+// No result is pinned.
 impl<I: Send + 'static, O: Send + 'static> Unpin for PoolStream<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> Drop for PoolStream<I, O> {
     fn drop(&mut self) {
+        // In this order: after `close` the sink adds no item, and a worker that takes one sees that it is cancelled.
         self.answers.close();
-        self.pool.queue.sweep(&self.channel);
-        while let Ok(answered) = self.answers.try_recv() {
-            drop(answered);
+        self.pool.queue.drop_items_of(&self.channel);
+        // One by one, which releases their permits. What arrives later is dropped with the channel.
+        while let Ok(answer) = self.answers.try_recv() {
+            drop(answer);
         }
     }
 }

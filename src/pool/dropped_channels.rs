@@ -1,4 +1,4 @@
-//! Channels that are dropped in any state of a pool: their items leave the admission queue, and no others.
+//! Channels that are dropped in any state of a pool: their items leave the admission queue, and no other items.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,48 +10,48 @@ use proptest::prelude::*;
 use crate::engine::intake::Core;
 use crate::pool::channel::{PoolSink, PoolStream};
 use crate::pool::queue::Queue;
-use crate::pool::request::{Accepted, Submitted};
+use crate::pool::request::{Admitted, Request};
 use crate::pool::submission::Submission;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
 
 const CHANNELS: usize = 3;
 
-/// An item says whose it is, and how many of them are left is known by the count.
+/// An item is the number of its channel. The reference count is the number of items that are left.
 type Item = Arc<usize>;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Submit,
     /// A submission is dropped.
-    GiveUp(usize),
-    /// So many items are fed into a channel, as far as it is ready.
+    DropSubmission(usize),
+    /// At most so many items are fed into a channel, while it is ready.
     Feed(usize, usize),
     /// A result is taken from a channel.
     Take(usize),
     /// The stream of a channel is dropped.
-    Leave(usize),
-    /// A worker fetches the next item.
+    DropStream(usize),
+    /// A worker takes the next item.
     Begin,
-    /// One that runs ends.
+    /// One of the running items ends.
     End(usize),
     Drain,
-    /// What a shutdown does at its deadline, before it stops.
-    Clear,
+    /// The queued items are removed, as by a shutdown at its deadline.
+    TakeQueued,
     Stop,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => Just(Step::Submit),
-        4 => any::<usize>().prop_map(Step::GiveUp),
+        4 => any::<usize>().prop_map(Step::DropSubmission),
         12 => (0..CHANNELS, prop_oneof![1usize..4, Just(300)]).prop_map(|(channel, items)| Step::Feed(channel, items)),
         3 => (0..CHANNELS).prop_map(Step::Take),
-        2 => (0..CHANNELS).prop_map(Step::Leave),
+        2 => (0..CHANNELS).prop_map(Step::DropStream),
         6 => Just(Step::Begin),
         4 => any::<usize>().prop_map(Step::End),
         1 => Just(Step::Drain),
-        1 => Just(Step::Clear),
+        1 => Just(Step::TakeQueued),
         1 => Just(Step::Stop),
     ];
     prop::collection::vec(step, 0..80)
@@ -63,14 +63,14 @@ struct Channel {
     item: Item,
 }
 
-/// A pool whose workers are played by the steps.
+/// A pool without worker threads: the steps take and end items.
 struct World {
     queue: Arc<Queue<Item, ()>>,
     pool: Pool<Item, ()>,
     channels: Vec<Channel>,
     submitted: Item,
     submissions: Vec<Submission<Item, ()>>,
-    running: Vec<Accepted<Item, ()>>,
+    running: Vec<Admitted<Item, ()>>,
 }
 
 impl World {
@@ -90,7 +90,7 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Submit => self.submissions.push(self.pool.submit(Arc::clone(&self.submitted))),
-            Step::GiveUp(which) if !self.submissions.is_empty() => {
+            Step::DropSubmission(which) if !self.submissions.is_empty() => {
                 drop(self.submissions.swap_remove(which % self.submissions.len()));
             }
             Step::Feed(channel, items) => {
@@ -110,34 +110,34 @@ impl World {
                     stream.next().now_or_never();
                 }
             }
-            Step::Leave(channel) => self.leave(channel),
+            Step::DropStream(channel) => self.drop_stream(channel),
             Step::Begin if self.pool.stats().queued > 0 => self.running.extend(self.queue.next()),
             Step::End(which) if !self.running.is_empty() => {
                 let which = which % self.running.len();
                 end(self.running.swap_remove(which));
             }
             Step::Drain => self.pool.drain(),
-            Step::Clear if self.pool.is_closed() => drop(self.queue.clear()),
+            Step::TakeQueued if self.pool.is_closed() => drop(self.queue.take_queued()),
             Step::Stop => self.pool.stop(),
-            Step::GiveUp(_) | Step::Begin | Step::End(_) | Step::Clear => {}
+            Step::DropSubmission(_) | Step::Begin | Step::End(_) | Step::TakeQueued => {}
         }
     }
 
-    fn leave(&mut self, channel: usize) {
+    fn drop_stream(&mut self, channel: usize) {
         let Some(stream) = self.channels[channel].stream.take() else { return };
         let counts = |world: &Self| {
             let items = world.channels.iter().map(|channel| &channel.item).chain([&world.submitted]);
             items.map(Arc::strong_count).collect::<Vec<_>>()
         };
         let mut expected = counts(self);
-        let run = self.running.iter().filter(|running| *running.submitted.item == channel).count();
+        let run = self.running.iter().filter(|running| *running.request.item == channel).count();
         expected[channel] = 1 + run;
         drop(stream);
-        assert_eq!(counts(self), expected, "those of channel {channel} that don't run are gone, and no others");
+        assert_eq!(counts(self), expected, "the items of channel {channel} that don't run were dropped, and no others");
     }
 
     fn finish(mut self) {
-        (0..CHANNELS).for_each(|channel| self.leave(channel));
+        (0..CHANNELS).for_each(|channel| self.drop_stream(channel));
         self.submissions.clear();
         self.running.drain(..).for_each(end);
         let stats = self.pool.stats();
@@ -146,8 +146,8 @@ impl World {
     }
 }
 
-fn end(accepted: Accepted<Item, ()>) {
-    let Accepted { submitted: Submitted { item, reply }, mut permit, .. } = accepted;
+fn end(admitted: Admitted<Item, ()>) {
+    let Admitted { request: Request { item, reply }, mut permit, .. } = admitted;
     drop(item);
     permit.record(1, 0, 1, Duration::ZERO);
     reply.send(Ok(()), Some(permit));
@@ -155,7 +155,7 @@ fn end(accepted: Accepted<Item, ()>) {
 
 proptest! {
     #[test]
-    fn a_stream_that_goes_takes_all_its_items_along_and_no_others(
+    fn a_dropped_stream_drops_all_its_items_and_no_others(
         window in prop_oneof![1usize..12, Just(1_000)],
         steps in steps(),
     ) {

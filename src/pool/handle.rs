@@ -15,7 +15,7 @@ use crate::error::PipelineError;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
 use crate::pool::queue::{Queue, SharedHandle};
-use crate::pool::request::{Reply, Submitted};
+use crate::pool::request::{Reply, Request};
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
 use crate::stats::Stats;
@@ -125,7 +125,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             return Submission::refused(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue().join(Submitted { item, reply: Reply::One(reply) }) {
+        match self.queue().join(Request { item, reply: Reply::Submission(reply) }) {
             Ok((position, _)) => Submission::pending(&self.open, position, answer),
             Err(error) => Submission::refused(error),
         }
@@ -142,7 +142,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             return Err(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        let position = self.queue().try_join(Submitted { item, reply: Reply::One(reply) })?;
+        let position = self.queue().try_join(Request { item, reply: Reply::Submission(reply) })?;
         Ok(Submission::pending(&self.open, position, answer))
     }
 
@@ -238,7 +238,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             Either::Left((over, _)) => over.map(|()| Vec::new()),
             Either::Right(_) => {
                 // It is closed, so nothing more is queued before the stop.
-                let left = self.queue().clear();
+                let left = self.queue().take_queued();
                 self.stop();
                 Ok(left)
             }

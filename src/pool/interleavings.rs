@@ -49,7 +49,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     let crew: Vec<_> = (0..workers)
         .map(|id| {
             let (shared, run) = (Arc::clone(&shared), run.clone());
-            thread::spawn(move || Worker::new(id, &shared, WorkerGuard::of_worker(&run)).serve())
+            thread::spawn(move || Worker::new(id, &shared, WorkerGuard::of_worker(&run)).run_items())
         })
         .collect();
     drop(shared);

@@ -1,4 +1,5 @@
-//! A pool to submit to: the same workers, credit and accounting as a pipeline's, fed by whoever has an item.
+//! The second front door: callers submit items one by one and await their results. Workers, permits and accounting are
+//! those of a pipeline.
 
 mod builder;
 mod channel;

@@ -1,46 +1,48 @@
-//! The admission queue in front of the workers, behind its lock.
+//! The admission queue of a pool, behind its lock.
 //!
-//! Locks are taken in this order: the admission queue's, a channel's trail, the protocol's. Nothing of users runs under any of them:
-//! items, answers and wakers leave the admission queue first. What is done under the admission queue's lock takes no longer the more items are
-//! in the admission queue, however many of them leave at once; but for gaps, which are swept up now and then (`protocol/fifo.rs`).
+//! Locks are taken in this order: the queue's, the tail of a channel, the protocol's. No code of users runs under them:
+//! items, answers and wakers are taken out first, and used after the unlock. What is done under the queue's lock takes
+//! constant time, however long the queue is and however many requests leave it at once, except that the queue is
+//! compacted now and then (`protocol/fifo.rs`).
 
 use std::sync::{Arc, PoisonError, Weak};
 
 use crate::engine::intake::{Core, Intake, Run};
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
-use crate::pool::request::{Accepted, Channel, Fed, Reply, Submitted, refusal};
+use crate::pool::request::{Admitted, AnswerSender, Channel, Reply, Request, refusal};
 use crate::protocol::{AdmissionQueue, Ends, Left, Position};
 use crate::util::panic::discard;
 use crate::util::sync::{Condvar, Mutex, MutexGuard};
 
-/// Items of a channel that leave under one hold of the lock: some 10 us.
-const PORTION: usize = 128;
+/// How many requests of a channel are removed per hold of the lock, which takes some 10 us.
+const REMOVALS_PER_LOCK: usize = 128;
 
-/// Where items stand in line and workers fetch them. Whoever takes an item out of the admission queue, by this lock, decides what
-/// becomes of it: a worker runs it, a submit that is dropped takes it back, a stop answers it. So nothing runs twice, and
-/// nothing runs that was taken back.
+/// The admission queue and the run that it admits items to. A request is removed under the lock, by a worker that runs
+/// it, by a dropped submission that takes it back, or by a stop that answers it. So no item runs twice, and none runs
+/// that was taken back.
 pub(super) struct Queue<I, O> {
     core: Core,
-    /// Itself, for the permits that it hands out.
+    /// A reference to itself, for the run that its permits hold.
     this: Weak<Self>,
     inner: Mutex<Inner<I, O>>,
-    called: Condvar,
+    /// Notified for each queued item while workers sleep, and when the phase changes.
+    work_available: Condvar,
 }
 
 struct Inner<I, O> {
-    admission: AdmissionQueue<Submitted<I, O>, Accepted<I, O>>,
-    /// Workers asleep that nobody has called yet. It may be too high after a spurious wake-up, which costs a call in
-    /// vain, but never too low.
-    idle: usize,
+    admission: AdmissionQueue<Request<I, O>, Admitted<I, O>>,
+    /// Sleeping workers that have not been notified. After a spurious wake-up it is too high, which costs a
+    /// notification without a receiver; it is never too low, so no queued item misses its worker.
+    sleeping: usize,
 }
 
 impl<I, O> Inner<I, O> {
-    /// Claims a sleeping worker for each of so many items that just came; returns how many are to be called.
-    fn claim(&mut self, items: usize) -> usize {
-        let called = self.idle.min(items);
-        self.idle -= called;
-        called
+    /// Reserves sleeping workers for new items; returns how many to notify.
+    fn reserve_sleeping(&mut self, items: usize) -> usize {
+        let reserved = self.sleeping.min(items);
+        self.sleeping -= reserved;
+        reserved
     }
 }
 
@@ -50,64 +52,66 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Arc::new_cyclic(|this| Self {
             core,
             this: Weak::clone(this),
-            inner: Mutex::new(Inner { admission: AdmissionQueue::new(), idle: 0 }),
-            called: Condvar::new(),
+            inner: Mutex::new(Inner { admission: AdmissionQueue::new(), sleeping: 0 }),
+            work_available: Condvar::new(),
         })
     }
 
     /// The pool's run.
     pub(super) fn run(&self) -> Run {
-        Run::new(self.this.upgrade().expect("it is called through a reference that keeps it"))
+        Run::new(self.this.upgrade().expect("the caller holds a reference"))
     }
 
     fn state(&self) -> &State {
         &self.core.state
     }
 
-    fn accept(&self, index: u64, submitted: Submitted<I, O>) -> Accepted<I, O> {
-        Accepted::new(&self.run(), index, submitted)
+    fn admit(&self, index: u64, request: Request<I, O>) -> Admitted<I, O> {
+        Admitted::new(&self.run(), index, request)
     }
 
-    /// Takes a place in the admission queue. Whether that has credit is told as well.
-    pub(super) fn join(&self, submitted: Submitted<I, O>) -> Result<(Position, bool), SubmitError<I>> {
+    /// Adds a request, with a permit if there is one. Returns its position, and true if it has a permit.
+    pub(super) fn join(&self, request: Request<I, O>) -> Result<(Position, bool), SubmitError<I>> {
         let mut inner = self.lock();
+        // Under the lock: `phase_changed` takes it after the change, and so refuses each request that joined before.
         if !self.state().is_running() {
-            return Err(refusal(submitted.item, self.state()));
+            return Err(refusal(request.item, self.state()));
         }
-        let accept = |index, submitted| self.accept(index, submitted);
-        let (position, queued) = inner.admission.join(submitted, &mut self.state().protocol(), accept);
-        self.call(inner, usize::from(queued));
+        let admit = |index, request| self.admit(index, request);
+        let (position, queued) = inner.admission.join(request, &mut self.state().protocol(), admit);
+        self.unlock_and_notify(inner, usize::from(queued));
         Ok((position, queued))
     }
 
-    /// Takes a place in the admission queue for an item that was fed into a channel, as [`join`](Self::join) does for a submitted one.
-    pub(super) fn feed(&self, item: I, fed: &Fed<I, O>) -> Result<(Position, bool), SubmitError<I>> {
+    /// Adds a request for an item that was fed into a channel, as [`join`](Self::join).
+    pub(super) fn feed(&self, item: I, sender: &AnswerSender<I, O>) -> Result<(Position, bool), SubmitError<I>> {
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(item, self.state()));
         }
-        // Held until the item is in the admission queue: a stream that goes meanwhile finds it there, or was seen to be gone.
-        let mut trail = fed.channel.trail();
-        if fed.answers.is_closed() {
+        // Locked until the request is in the queue. A stream that is dropped meanwhile closes `answers` before it takes
+        // this lock: so either the check below sees it closed, or the stream finds the request.
+        let mut tail = sender.channel.tail();
+        if sender.answers.is_closed() {
             return Err(SubmitError::Closed(item));
         }
-        let reply = Reply::Many { fed: fed.clone(), before: trail.last };
-        let accept = |index, submitted| self.accept(index, submitted);
-        let (position, queued) = inner.admission.join(Submitted { item, reply }, &mut self.state().protocol(), accept);
-        trail.add(position);
-        drop(trail);
-        self.call(inner, usize::from(queued));
+        let reply = Reply::Stream { sender: sender.clone(), previous: tail.last };
+        let admit = |index, request| self.admit(index, request);
+        let (position, queued) = inner.admission.join(Request { item, reply }, &mut self.state().protocol(), admit);
+        tail.push(position);
+        drop(tail);
+        self.unlock_and_notify(inner, usize::from(queued));
         Ok((position, queued))
     }
 
-    /// Takes a place in the admission queue, if there is credit.
-    pub(super) fn try_join(&self, submitted: Submitted<I, O>) -> Result<Position, SubmitError<I>> {
+    /// Adds a request if there is a permit for it.
+    pub(super) fn try_join(&self, request: Request<I, O>) -> Result<Position, SubmitError<I>> {
         let mut inner = self.lock();
-        let accept = |index, submitted| self.accept(index, submitted);
-        let joined = inner.admission.try_join(submitted, &mut self.state().protocol(), accept);
+        let admit = |index, request| self.admit(index, request);
+        let joined = inner.admission.try_join(request, &mut self.state().protocol(), admit);
         match joined {
             Ok(position) => {
-                self.call(inner, 1);
+                self.unlock_and_notify(inner, 1);
                 Ok(position)
             }
             Err(refused) if self.state().is_running() => Err(SubmitError::Full(refused.item)),
@@ -115,48 +119,48 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         }
     }
 
-    /// The next item to begin; waits for one. `None`: none will come any more.
-    pub(super) fn next(&self) -> Option<Accepted<I, O>> {
+    /// Removes the next request to begin; blocks until there is one. `None` if there will be none any more.
+    pub(super) fn next(&self) -> Option<Admitted<I, O>> {
         let mut inner = self.lock();
         loop {
-            if let Some(accepted) = inner.admission.pop() {
-                return Some(accepted);
+            if let Some(admitted) = inner.admission.pop() {
+                return Some(admitted);
             }
             if !self.state().is_running() {
                 return None;
             }
-            // At once, without looking a while longer for an item that may come soon: where other threads want the
-            // processor, each such look ends with a time slice of theirs, and an item that relies on the one who
-            // looks waits for it.
-            inner.idle += 1;
-            inner = self.called.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            // Sleeps at once instead of spinning for a while first. If other threads want the processor, a spinning
+            // worker is preempted by them, and the item that it should take waits until it runs again.
+            inner.sleeping += 1;
+            inner = self.work_available.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Takes an item back. `None`: it has begun, or is done.
+    /// Removes a request and returns its item. `None` if it has begun or has been answered.
     pub(super) fn take_back(&self, position: Position) -> Option<I> {
         let left = self.lock().admission.leave(position)?;
-        let submitted = match left {
-            Left::Waiting(submitted) => submitted,
-            Left::Queued(Accepted { submitted, mut permit, .. }) => {
+        // The permit is dropped after the unlock: to release it takes the lock again.
+        let request = match left {
+            Left::Waiting(request) => request,
+            Left::Queued(Admitted { request, mut permit, .. }) => {
                 permit.cancel();
-                submitted
+                request
             }
         };
-        Some(submitted.item)
+        Some(request.item)
     }
 
-    /// Drops what was fed into a channel whose stream is gone. This costs what the channel has in the admission queue, whatever others
-    /// have there.
-    pub(super) fn sweep(&self, channel: &Channel) {
-        for leaving in self.take_out(channel).into_iter().rev() {
+    /// Drops the items of a channel whose stream was dropped, unless they have begun. This takes time for the requests
+    /// of the channel, and none for those of others.
+    pub(super) fn drop_items_of(&self, channel: &Channel) {
+        for leaving in self.remove_requests_of(channel).into_iter().rev() {
             match leaving {
-                Left::Queued(Accepted { submitted, mut permit, .. }) => {
+                Left::Queued(Admitted { request, mut permit, .. }) => {
                     permit.cancel();
                     drop(permit);
-                    discard(submitted.item);
+                    discard(request.item);
                 }
-                Left::Waiting(Submitted { item, reply }) => {
+                Left::Waiting(Request { item, reply }) => {
                     discard(item);
                     reply.wake_sink();
                 }
@@ -164,30 +168,31 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         }
     }
 
-    /// Takes what was fed into a channel out of the admission queue, the last of it first. Nothing more comes by then.
-    fn take_out(&self, channel: &Channel) -> Vec<Left<Submitted<I, O>, Accepted<I, O>>> {
-        let trail = *channel.trail();
-        // The last one may have been sent back while it waited for credit, and the one before it be there still. Apart
-        // from that a channel's items leave in order: where one is gone, so are those before it, between portions too.
-        let mut from = [trail.last, trail.before];
+    /// Removes the requests of a channel whose stream was dropped, the last one first. None is added any more.
+    fn remove_requests_of(&self, channel: &Channel) -> Vec<Left<Request<I, O>, Admitted<I, O>>> {
+        let tail = *channel.tail();
+        // A close may have refused the last request, which waited for a permit, while the one before it is still
+        // queued. Otherwise the requests of a channel leave the queue in order, also while it is unlocked in between:
+        // if one has left, so have all before it.
+        let mut from = [tail.last, tail.previous];
         let mut left = Vec::new();
         loop {
-            let line = &mut self.lock().admission;
-            for _ in 0..PORTION {
-                let next = from.into_iter().flatten().find_map(|position| line.leave(position));
+            let admission = &mut self.lock().admission;
+            for _ in 0..REMOVALS_PER_LOCK {
+                let next = from.into_iter().flatten().find_map(|position| admission.leave(position));
                 let Some(leaving) = next else { return left };
-                from = [before(&leaving), None];
+                from = [previous(&leaving), None];
                 left.push(leaving);
             }
         }
     }
 
-    /// Takes everything out that has credit and has not begun, and tells those who wait for it that it was stopped.
-    pub(super) fn clear(&self) -> Vec<I> {
+    /// Removes all requests that have a permit, answers them as stopped, and returns their items.
+    pub(super) fn take_queued(&self) -> Vec<I> {
         let queued = self.lock().admission.take_queued();
         let mut items = Vec::new();
-        for accepted in queued {
-            accepted.stop(self.state(), |item| {
+        for admitted in queued {
+            admitted.stop(self.state(), |item| {
                 items.push(item);
                 None
             });
@@ -199,11 +204,12 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         self.lock().admission.is_waiting(position)
     }
 
-    /// Wakes workers for so many items that just came.
-    fn call(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
-        let called = inner.claim(items);
+    /// Unlocks the queue, and notifies a sleeping worker for each of so many new items.
+    fn unlock_and_notify(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
+        let reserved = inner.reserve_sleeping(items);
+        // First, so that a worker that wakes finds the lock free.
         drop(inner);
-        (0..called).for_each(|_| self.called.notify_one());
+        (0..reserved).for_each(|_| self.work_available.notify_one());
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<I, O>> {
@@ -220,15 +226,15 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
         let mut inner = self.lock();
         let refused = inner.admission.take_waiting();
         let stopped = self.state().is_stopped().then(|| inner.admission.take_queued());
-        inner.idle = 0;
+        inner.sleeping = 0;
         drop(inner);
-        self.called.notify_all();
-        refused.for_each(|submitted| submitted.refuse(self.state()));
-        stopped.into_iter().flatten().for_each(|accepted| accepted.stop(self.state(), Some));
+        self.work_available.notify_all();
+        refused.for_each(|request| request.refuse(self.state()));
+        stopped.into_iter().flatten().for_each(|admitted| admitted.stop(self.state(), Some));
     }
 
     fn batch_completed(&self) {
-        // Submits wait for permits, which `release` hands on, and workers for items.
+        // Wakes no task: callers wait for permits, which `release` passes on, and workers wait for items.
     }
 
     fn release(&self, ends: Ends) {
@@ -237,15 +243,16 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
         let admitted = {
             let mut protocol = self.state().protocol();
             protocol.release(ends);
-            inner.admission.admit(&mut protocol, |index, submitted| {
-                if let Reply::Many { fed, .. } = &submitted.reply {
-                    sinks.push(Arc::clone(&fed.channel));
+            // Under the same locks, so that a `try_submit` never finds a permit free that a request waits for.
+            inner.admission.admit(&mut protocol, |index, request| {
+                if let Reply::Stream { sender, .. } = &request.reply {
+                    sinks.push(Arc::clone(&sender.channel));
                 }
-                self.accept(index, submitted)
+                self.admit(index, request)
             })
         };
-        self.call(inner, admitted);
-        sinks.into_iter().for_each(|channel| channel.turn.wake());
+        self.unlock_and_notify(inner, admitted);
+        sinks.into_iter().for_each(|channel| channel.sink.wake());
     }
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {
@@ -258,8 +265,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
     }
 }
 
-/// Held by everything through which items or results may still pass: the pool's clones, submits, sinks and streams. When
-/// the last of them is gone, the pool is closed.
+/// Held by the clones of a pool, and by its submissions, sinks and streams. Dropping the last of them closes the pool.
 pub(super) struct SharedHandle<I: Send + 'static, O: Send + 'static> {
     pub(super) run: Run,
     pub(super) queue: Arc<Queue<I, O>>,
@@ -267,16 +273,16 @@ pub(super) struct SharedHandle<I: Send + 'static, O: Send + 'static> {
 
 impl<I: Send + 'static, O: Send + 'static> Drop for SharedHandle<I, O> {
     fn drop(&mut self) {
-        // Like a source that has no more: nothing is left to submit with.
+        // As if a source had ended: no caller is left that could submit an item.
         self.run.source_ended();
     }
 }
 
-/// The place of what was fed into the same channel before this.
-fn before<I, O>(leaving: &Left<Submitted<I, O>, Accepted<I, O>>) -> Option<Position> {
-    let (Left::Waiting(submitted) | Left::Queued(Accepted { submitted, .. })) = leaving;
-    match submitted.reply {
-        Reply::One(_) => None,
-        Reply::Many { before, .. } => before,
+/// The position of the request before this one in its channel.
+fn previous<I, O>(leaving: &Left<Request<I, O>, Admitted<I, O>>) -> Option<Position> {
+    let (Left::Waiting(request) | Left::Queued(Admitted { request, .. })) = leaving;
+    match request.reply {
+        Reply::Submission(_) => None,
+        Reply::Stream { previous, .. } => previous,
     }
 }

@@ -1,5 +1,4 @@
-//! An item on its way through a pool, and the way back of its result: straight from the worker's thread to where it is
-//! awaited.
+//! Requests of a pool's callers, and their answers, which go straight from the worker thread to the caller.
 
 use std::sync::{Arc, PoisonError};
 
@@ -17,41 +16,42 @@ use crate::work::Cancel;
 
 pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 
-/// An item, and where its result is awaited.
-pub(super) struct Submitted<I, O> {
+/// An item that its caller submitted or fed into a channel. It waits for a permit.
+pub(super) struct Request<I, O> {
     pub(super) item: I,
     pub(super) reply: Reply<I, O>,
 }
 
-/// An item that was taken in: it has its credit and its index.
-pub(super) struct Accepted<I, O> {
-    pub(super) submitted: Submitted<I, O>,
+/// A request that has its permit and its index.
+pub(super) struct Admitted<I, O> {
+    pub(super) request: Request<I, O>,
     pub(super) index: u64,
     pub(super) permit: Permit,
 }
 
-impl<I, O> Submitted<I, O> {
-    /// Sends the item back, without ever having had credit.
+impl<I, O> Request<I, O> {
+    /// Returns the item to its caller, because the pool takes no more items.
     pub(super) fn refuse(self, state: &State) {
         let answer = Err(refusal(self.item, state));
         self.reply.send(answer, None);
     }
 }
 
-impl<I, O> Accepted<I, O> {
-    pub(super) fn new(run: &Run, index: u64, submitted: Submitted<I, O>) -> Self {
-        Self { submitted, index, permit: Permit::new(run, 1) }
+impl<I, O> Admitted<I, O> {
+    pub(super) fn new(run: &Run, index: u64, request: Request<I, O>) -> Self {
+        Self { request, index, permit: Permit::new(run, 1) }
     }
 
-    /// Ends the item unbegun, because everything was stopped.
+    /// Ends the request before it began, because the pool was stopped. The caller gets the item that `hand_back`
+    /// returns.
     pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
-        let Submitted { item, reply } = self.submitted;
+        let Request { item, reply } = self.request;
         self.permit.cancel();
         reply.send(Err(stopped(hand_back(item), state)), Some(self.permit));
     }
 }
 
-/// Why an item isn't taken in.
+/// The error of an item that the pool doesn't take in.
 pub(super) fn refusal<I>(item: I, state: &State) -> SubmitError<I> {
     match state.error() {
         Some(error) => SubmitError::Lost { item: Some(item), error: error.clone() },
@@ -59,7 +59,7 @@ pub(super) fn refusal<I>(item: I, state: &State) -> SubmitError<I> {
     }
 }
 
-/// Why an item that was taken in has no result.
+/// The error of an item that was taken in and has no result.
 pub(super) fn stopped<I>(item: Option<I>, state: &State) -> SubmitError<I> {
     match state.error() {
         Some(error) => SubmitError::Lost { item, error: error.clone() },
@@ -67,98 +67,104 @@ pub(super) fn stopped<I>(item: Option<I>, state: &State) -> SubmitError<I> {
     }
 }
 
-/// Where the answer to an item goes.
+/// Where the answer to a request goes.
 pub(super) enum Reply<I, O> {
-    /// The future of one submit.
-    One(oneshot::Sender<Answer<I, O>>),
-    /// A stream of results, fed by a sink.
-    Many {
-        fed: Fed<I, O>,
-        /// The place of the item that was fed before this one.
-        before: Option<Position>,
+    /// To the future of one submit.
+    Submission(oneshot::Sender<Answer<I, O>>),
+    /// To the stream of the channel into which the item was fed.
+    Stream {
+        sender: AnswerSender<I, O>,
+        /// The position of the item that was fed before this one.
+        previous: Option<Position>,
     },
 }
 
-/// The way from a sink's items to the stream that belongs to it.
-pub(super) struct Fed<I, O> {
-    /// Holds no more than the window and what was refused, since an answer keeps its credit.
-    pub(super) answers: mpsc::UnboundedSender<Answered<I, O>>,
+/// Sends answers from the requests of a sink to its stream.
+pub(super) struct AnswerSender<I, O> {
+    /// Has no bound of its own: an answer keeps its permit here, so that the window bounds it. Refused items have none,
+    /// but come at most once.
+    pub(super) answers: mpsc::UnboundedSender<AnswerWithPermit<I, O>>,
     pub(super) channel: Arc<Channel>,
 }
 
-/// What a sink and its stream share.
+/// The state that a sink and its stream share.
 #[derive(Default)]
 pub(super) struct Channel {
-    /// The sink, while an item of its waits for credit.
-    pub(super) turn: AtomicWaker,
-    trail: Mutex<Trail>,
+    /// Wakes the task of the sink, whose last item waits for a permit.
+    pub(super) sink: AtomicWaker,
+    tail: Mutex<Tail>,
 }
 
-/// Where the channel's items are in the admission queue: each knows the one before it, and these are the last two.
+/// The positions of the channel's last two requests. Each request knows the one before it, so all of them are found
+/// from here.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Trail {
+pub(super) struct Tail {
     pub(super) last: Option<Position>,
-    pub(super) before: Option<Position>,
+    pub(super) previous: Option<Position>,
 }
 
-impl Trail {
-    pub(super) fn add(&mut self, position: Position) {
-        *self = Self { last: Some(position), before: self.last };
+impl Tail {
+    pub(super) fn push(&mut self, position: Position) {
+        *self = Self { last: Some(position), previous: self.last };
     }
 }
 
 impl Channel {
-    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<I, O> Clone for Fed<I, O> {
+impl<I, O> Clone for AnswerSender<I, O> {
     fn clone(&self) -> Self {
         Self { answers: self.answers.clone(), channel: Arc::clone(&self.channel) }
     }
 }
 
-/// An answer on its way to a stream, with the credit of its item.
-pub(super) struct Answered<I, O> {
-    /// `None` once it was taken.
+/// An answer that waits in a stream, with the permit of its item, if it had one.
+pub(super) struct AnswerWithPermit<I, O> {
+    /// `None` after [`take`](Self::take).
     answer: Option<Answer<I, O>>,
     permit: Option<Permit>,
 }
 
-impl<I, O> Answered<I, O> {
-    /// The answer, whose credit is free before it can be seen.
+impl<I, O> AnswerWithPermit<I, O> {
+    /// Releases the permit and returns the answer.
     pub(super) fn take(mut self) -> Answer<I, O> {
+        // First: a caller that has its answer can count on the permit being free.
         drop(self.permit.take());
-        self.answer.take().expect("only this takes it, once")
+        self.answer.take().expect("only `take` takes it, and consumes the answer")
     }
 }
 
-impl<I, O> Drop for Answered<I, O> {
+impl<I, O> Drop for AnswerWithPermit<I, O> {
     fn drop(&mut self) {
-        // A stream may be dropped between a worker's look whether it is there and the arrival of the answer. Then the
-        // channel drops it, with its last sender, on whatever thread that is.
+        // A stream may be dropped after a worker has seen that it exists, and before the worker sends the answer. Then
+        // the channel drops the answer, on the thread that drops the last sender. The user's `Drop` may panic there.
         discard(self.answer.take());
     }
 }
 
 impl<I, O> Reply<I, O> {
-    /// Answers, which ends the item. The credit is free before the answer can be seen, or goes with it to the stream.
+    /// Sends the answer, which ends the item. The permit is released before the answer can be seen, or it goes with the
+    /// answer to the stream.
     pub(super) fn send(self, answer: Answer<I, O>, permit: Option<Permit>) {
         match self {
-            Self::One(reply) => {
+            Self::Submission(reply) => {
                 drop(permit);
-                // Whoever waited is gone: nobody else wants it.
+                // An error if the submission was dropped.
                 if let Err(answer) = reply.send(answer) {
                     discard(answer);
                 }
             }
-            Self::Many { fed: Fed { answers, channel }, .. } => {
-                let mut answered = Answered { answer: Some(answer), permit };
-                answered.permit.iter_mut().for_each(Permit::complete);
-                // The stream is gone, and with it whoever wanted the answer.
-                let _ = answers.send(answered);
-                channel.turn.wake();
+            Self::Stream { sender: AnswerSender { answers, channel }, .. } => {
+                let mut answer = AnswerWithPermit { answer: Some(answer), permit };
+                // The work has ended, so a drain need not wait until the consumer takes the answer.
+                answer.permit.iter_mut().for_each(Permit::complete);
+                // An error if the stream was dropped; the answer is discarded then.
+                let _ = answers.send(answer);
+                // A refused request no longer waits for a permit.
+                channel.sink.wake();
             }
         }
     }
@@ -166,18 +172,18 @@ impl<I, O> Reply<I, O> {
 
 impl<I, O> Reply<I, O> {
     pub(super) fn wake_sink(&self) {
-        if let Self::Many { fed, .. } = self {
-            fed.channel.turn.wake();
+        if let Self::Stream { sender, .. } = self {
+            sender.channel.sink.wake();
         }
     }
 }
 
 impl<I: Send, O: Send> Cancel for Reply<I, O> {
-    /// Returns true if what waited for the answer was dropped.
+    /// Returns true if the submission or the stream that waits for the answer was dropped.
     fn is_cancelled(&self) -> bool {
         match self {
-            Self::One(reply) => reply.is_closed(),
-            Self::Many { fed, .. } => fed.answers.is_closed(),
+            Self::Submission(reply) => reply.is_closed(),
+            Self::Stream { sender, .. } => sender.answers.is_closed(),
         }
     }
 }

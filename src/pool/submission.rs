@@ -1,4 +1,4 @@
-//! A submit on its way: what is awaited, and what may be dropped.
+//! The future of a submitted item.
 
 use std::fmt;
 use std::future::Future;
@@ -22,15 +22,15 @@ use crate::util::waker::CaughtWaker;
 /// The future of an item's result; made by [`Pool::submit`](crate::Pool::submit) and
 /// [`Pool::try_submit`](crate::Pool::try_submit).
 ///
-/// The item is in the pool already, whether this is polled or not. It may be awaited anywhere: on any arbiter, thread or
-/// runtime. While it exists the pool stays open.
+/// The item is in the pool already, whether this is polled or not. It may be awaited on any arbiter, thread or runtime.
+/// While it exists the pool stays open.
 ///
 /// # Cancellation
 ///
-/// Dropping it gives the item up. One that has not begun is taken out of the admission queue and dropped here and now: its credit is
-/// free and its place is gone when the drop returns, and its work never runs. For one that runs,
-/// [`Job::is_stopped`](crate::Job::is_stopped) turns true, and nobody else's; its credit returns when its work does.
-#[must_use = "dropping a submission gives its item up"]
+/// Dropping it cancels the item. An item that has not begun is removed from the admission queue and dropped before the
+/// drop of this returns; its permit is released then, and its work never runs. For an item that runs,
+/// [`Job::is_stopped`](crate::Job::is_stopped) returns true, and for no other; its permit is released when its work returns.
+#[must_use = "dropping a submission cancels its item"]
 pub struct Submission<I: Send + 'static, O: Send + 'static> {
     state: State<I, O>,
 }
@@ -59,9 +59,9 @@ impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
         Self { state: State::Refused(error) }
     }
 
-    /// Blocks this thread until the answer is there.
+    /// Blocks this thread until the answer arrives.
     pub(super) fn wait(self) -> Answer<I, O> {
-        // Inside of a task this may be polled more often than tokio lets a task go on for.
+        // Unconstrained: inside of a tokio task whose budget is used up, the channel would stay pending for ever.
         let mut submission = pin!(unconstrained(self));
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut cx = Context::from_waker(&waker);
@@ -86,10 +86,10 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
         };
         let answer = match Pin::new(answer).poll(&mut waker.context(cx)) {
             Poll::Ready(Ok(answer)) => answer,
-            // Whoever had the item is gone without a word.
+            // The request was dropped without an answer, as when its worker thread ends early.
             Poll::Ready(Err(_)) => Err(stopped(None, &pool.run.state)),
             Poll::Pending if reentrancy::is_own(pool.run.id()) => match pool.queue.take_back(*position) {
-                // It was submitted elsewhere, but this worker may be the one that is to run it.
+                // Another thread submitted the item, but this worker may be the only one left to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,
             },
@@ -103,15 +103,15 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
     }
 }
 
-// Neither the item nor the result is ever pinned.
+// Neither the item nor the result is pinned.
 impl<I: Send + 'static, O: Send + 'static> Unpin for Submission<I, O> {}
 
 impl<I: Send + 'static, O: Send + 'static> Drop for Submission<I, O> {
     fn drop(&mut self) {
-        // What is dropped with it may panic, be it the item or the result, and whoever gave it up is not to blame.
+        // The `Drop` of the item or of the result may panic, which must not unwind into the caller.
         match mem::replace(&mut self.state, State::Done) {
             State::Pending { pool, position, mut answer, .. } => {
-                // In this order: a worker that fetches the item in between sees that nobody waits for it.
+                // In this order: a worker that takes the item in between sees that it is cancelled.
                 answer.close();
                 discard(pool.queue.take_back(position));
                 discard(answer);

@@ -1,4 +1,4 @@
-//! The workers of a pool: actors that fetch their items themselves.
+//! The workers of a pool: actors that take their items out of the admission queue themselves.
 
 use std::mem;
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use crate::engine::reentrancy;
 use crate::error::BoxError;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::queue::Queue;
-use crate::pool::request::{Accepted, Submitted, stopped};
+use crate::pool::request::{Admitted, Request, stopped};
 use crate::util::time_slice::Slice;
 use crate::work::{Job, Work};
 
-/// A worker of a pool. It serves the queue from its start to the pool's end, and no message ever reaches it: those pass
-/// through the System's first arbiter, which would be one more thread to wait for, and whoever blocked it would block
-/// the pool.
+/// A worker of a pool. Its actor takes items from the queue from its start to the pool's end, and handles no message.
+/// Messages would pass through the System's first arbiter: one more thread to wait for, and one that blocks the pool
+/// when it is blocked itself.
 pub(super) struct Worker<I: Send, W: Work<I>> {
-    /// Over once the pool has ended, wherever actix is with the thread.
-    shift: Option<Box<Shift<I, W>>>,
+    /// `None` after the pool has ended. Then the run no longer waits for this thread, even if actix keeps it.
+    item_loop: Option<Box<ItemLoop<I, W>>>,
 }
 
-/// A worker's time at the queue.
-struct Shift<I: Send, W: Work<I>> {
+/// The loop of a worker, with what it uses.
+struct ItemLoop<I: Send, W: Work<I>> {
     queue: Arc<Queue<I, W::Output>>,
-    /// One item and one result, whose memory is kept.
+    /// Buffers for one item and one result, which are used again for the next item.
     inputs: Inputs<I>,
     outputs: Vec<W::Output>,
-    // Dropped last: then nothing of the user's is left on this thread.
+    // Dropped last: the run may end when it is dropped, and then this thread holds no other value of the user's.
     executor: Executor<Single<W>>,
 }
 
-/// What the workers of a pool have in common.
+/// What the workers of a pool share.
 pub(super) struct Shared<I, W: Work<I>> {
     pub(super) factory: Arc<Factory<Single<W>>>,
     pub(super) queue: Arc<Queue<I, W::Output>>,
@@ -44,46 +44,46 @@ pub(super) struct Shared<I, W: Work<I>> {
 
 impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
     pub(super) fn new(id: usize, shared: &Shared<I, W>, guard: WorkerGuard) -> Self {
-        let shift = Shift {
+        let item_loop = ItemLoop {
             queue: Arc::clone(&shared.queue),
             inputs: Vec::with_capacity(1).into(),
             outputs: Vec::with_capacity(1),
             executor: Executor::new(id, Arc::clone(&shared.factory), guard),
         };
-        Self { shift: Some(Box::new(shift)) }
+        Self { item_loop: Some(Box::new(item_loop)) }
     }
 
-    /// Serves the queue until the pool ends. An actor that is started again finds it there.
-    pub(super) fn serve(&mut self) {
-        if let Some(shift) = self.shift.take() {
-            shift.serve();
+    /// Runs items until the pool ends. Does nothing when actix starts the actor again.
+    pub(super) fn run_items(&mut self) {
+        if let Some(item_loop) = self.item_loop.take() {
+            item_loop.run();
         }
     }
 }
 
-impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
-    fn serve(mut self) {
+impl<I: Send + 'static, W: Work<I>> ItemLoop<I, W> {
+    fn run(mut self) {
         let _entered = reentrancy::enter(self.executor.owner().id());
-        // Before the first item comes, which then need not wait for it. A failure has ended the run.
+        // Built now, so that the first item need not wait for it. If that fails, the run has ended.
         let _ = self.executor.prepare();
-        while let Some(accepted) = self.queue.next() {
-            self.run(accepted);
+        while let Some(admitted) = self.queue.next() {
+            self.run_item(admitted);
         }
         self.executor.clear();
     }
 
-    /// Runs one item, as a batch of its own, and answers.
-    fn run(&mut self, accepted: Accepted<I, W::Output>) {
-        let Accepted { submitted: Submitted { item, reply }, index, permit } = accepted;
+    /// Runs one item, as a batch of its own, and sends the answer.
+    fn run_item(&mut self, admitted: Admitted<I, W::Output>) {
+        let Admitted { request: Request { item, reply }, index, permit } = admitted;
         let Self { inputs, outputs, executor, .. } = self;
         inputs.queue().push_back(item);
         let batch = Batch { first: index, inputs: mem::take(inputs), passed: Passed::new(), permit };
 
         let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
-        // One step runs the one item, whatever it takes.
+        // One step runs the one item, however long it takes.
         running.step(executor, &mut Slice::new(Duration::MAX), &reply);
-        // What has not begun is not given back to the queue: its caller gets it, since only a stop or the end keeps it
-        // from beginning.
+        // An item that has not begun is not given back to the queue, but returned to its caller: only a cancellation or
+        // the end of the run keeps it from beginning.
         let mut ended = running.end(executor, Instant::now());
 
         let answer = match (ended.unbegun.queue().pop_front(), ended.failures.pop_front(), ended.outputs.pop()) {
@@ -92,7 +92,7 @@ impl<I: Send + 'static, W: Work<I>> Shift<I, W> {
             (None, None, Some(output)) => Ok(output),
             (None, None, None) => Err(stopped(None, &executor.owner().state)),
         };
-        // The memory serves for the next item, so that none is asked for per item.
+        // Kept for the next item: no allocation per item.
         (*inputs, *outputs) = (ended.unbegun, ended.outputs);
         reply.send(answer, Some(ended.permit));
     }
@@ -102,11 +102,11 @@ impl<I: Send + 'static, W: Work<I>> Actor for Worker<I, W> {
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        self.serve();
+        self.run_items();
     }
 }
 
-/// A work whose items have one result each: anything else is an error of the item.
+/// A work that must emit exactly one result per item. Any other number is an error of the item.
 pub(super) struct Single<W>(pub(super) W);
 
 impl<I, W: Work<I>> Work<I> for Single<W> {
