@@ -4,13 +4,9 @@ use std::array;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
-use super::plan::Plan;
+use super::plan::{BLOCK, Plan};
 use super::presieve::PRESIEVED;
 use super::{Segment, Sieve};
-
-/// How many numbers a block of [`Rare`] has: a multiple of 30. Its primes are found within a millisecond, so that a worker
-/// can give up between two blocks, and several workers find several blocks at a time.
-pub(super) const BLOCK: u64 = 30 << 17;
 
 /// The primes that a sieve strikes with, apart from those that are presieved.
 pub(super) struct Base {

@@ -1,11 +1,14 @@
 //! How far to strike out, and in what parts: a model of what a sieve costs.
 
-use super::base::BLOCK;
 use super::presieve::PRESIEVED;
 
 /// The most numbers of a segment, a multiple of 30, unless the caller says otherwise: 1 MiB. Its primes are less than 6 MB
 /// as decimal text near 0, where it isn't as long, and 15 MB near the end of `u64`.
 pub(super) const MOST: u64 = 30 << 20;
+
+/// How many numbers are in a block of the base's rare primes: a multiple of 30. A worker finds the primes of a block within a
+/// millisecond, so it can stop between two blocks, and several workers find several blocks at the same time.
+pub(super) const BLOCK: u64 = 30 << 17;
 
 /// What segments have that cost little to start: their 320 KiB stay in a second-level cache.
 const NEAR: f64 = (30 * 327_680) as f64;
