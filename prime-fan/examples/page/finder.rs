@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Finder {
-    /// Under a microsecond a number.
+    /// Less than a microsecond per number.
     #[default]
     Fast,
-    /// Up to seconds for one of 64 bits; it gives up when nobody waits for it any more.
+    /// Up to seconds for a number of 64 bits; it gives up when the client has disconnected or the search was stopped.
     Trial,
 }
 
 impl Finder {
-    /// How many items may be in flight for each worker: so few that a slow client fills the window within a second, which
-    /// is when the page shows backpressure, and enough to keep the workers busy for a quick one.
-    pub(crate) fn window(self) -> usize {
+    /// How many items may be in flight per worker: few enough that a slow client fills the window within a second, so that
+    /// the page shows backpressure, and enough to keep the workers busy when the client is fast.
+    pub(crate) fn window_per_worker(self) -> usize {
         match self {
             Self::Fast => 1024,
             Self::Trial => 16,

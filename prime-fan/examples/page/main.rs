@@ -22,8 +22,10 @@ mod origin;
 mod page;
 mod pipelines;
 mod primes;
+mod search;
 mod signals;
 mod stats;
+mod stop;
 
 use std::error::Error;
 use std::future::ready;
@@ -40,7 +42,7 @@ use args::Args;
 use check::Checks;
 use origin::own_pages_only;
 use pipelines::Pipelines;
-use primes::Crew;
+use search::WorkerThreads;
 use signals::Signals;
 
 /// At once: each has threads of its own.
@@ -82,11 +84,10 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let checks = check::start(workers)?;
     let pipelines = Pipelines::default();
     let streams = Streams::new(MAX_STREAMS);
-    let crew = Crew { workers };
 
     let server = HttpServer::new({
         let (checks, streams) = (checks.clone(), streams.clone());
-        move || App::new().configure(routes(crew, &checks, &pipelines, &streams))
+        move || App::new().configure(routes(WorkerThreads(workers), &checks, &pipelines, &streams))
     })
     // The workers need the cores more.
     .workers(1)
@@ -123,7 +124,7 @@ async fn signalled(mut signals: Signals, streams: Streams) {
 }
 
 fn routes(
-    crew: Crew,
+    workers: WorkerThreads,
     checks: &Checks,
     pipelines: &Pipelines,
     streams: &Streams,
@@ -131,7 +132,7 @@ fn routes(
     let (checks, pipelines, streams) =
         (Data::new(checks.clone()), Data::new(pipelines.clone()), Data::new(streams.clone()));
     move |app| {
-        app.app_data(Data::new(crew))
+        app.app_data(Data::new(workers))
             .app_data(checks)
             .app_data(pipelines)
             .app_data(streams)
@@ -141,10 +142,8 @@ fn routes(
             .service(resource("/check").wrap(from_fn(own_pages_only)).route(post().to(check::check)))
             .service(resource("/primes").route(get().to(primes::primes)))
             .service(resource("/stats").route(get().to(stats::stats)))
-            .service(
-                resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_one)),
-            )
-            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(pipelines::stop_all)))
+            .service(resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(stop::stop_one)))
+            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(stop::stop_all)))
             .service(resource("/ping").route(get().to(async || "pong")));
     }
 }

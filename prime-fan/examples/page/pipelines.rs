@@ -1,20 +1,16 @@
-//! The pipelines that run, and for a while those that did.
+//! The registry of pipelines: those that run, and those that ended a short time ago.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_fan::StopHandle;
 use actix_web::rt::spawn;
-use actix_web::web::{Data, Json, Path};
-use actix_web::{Responder, Result, error::ErrorNotFound};
-use futures::future::join_all;
-use serde::Serialize;
 
-use crate::primes::{Crew, Search};
-use crate::stats::Running;
+use crate::search::Search;
 
-/// Those that ended are shown so long, and no more than so many.
+/// How long an ended pipeline is listed.
 const SHOWN: Duration = Duration::from_secs(10);
+/// The most ended pipelines that are listed.
 const MAX_SHOWN: usize = 8;
 
 #[derive(Clone, Default)]
@@ -33,12 +29,12 @@ pub(crate) struct Pipeline {
     pub(crate) id: u64,
     pub(crate) search: Search,
     pub(crate) stop: StopHandle,
-    /// When its last worker was gone.
+    /// When its last worker stopped.
     pub(crate) ended: Option<Instant>,
 }
 
 impl Pipelines {
-    /// Adds a pipeline that was started, and returns its id.
+    /// Registers a running pipeline and returns its id.
     pub(crate) fn add(&self, stop: StopHandle, search: Search) -> u64 {
         let id = {
             let mut known = self.known();
@@ -57,7 +53,12 @@ impl Pipelines {
         id
     }
 
-    /// Those that run, and the last that ended.
+    /// Returns the pipeline with this id, if it is still known.
+    pub(crate) fn get(&self, id: u64) -> Option<Pipeline> {
+        self.known().pipelines.iter().find(|pipeline| pipeline.id == id).cloned()
+    }
+
+    /// Returns those that run and the last ones that ended.
     pub(crate) fn shown(&self) -> Vec<Pipeline> {
         let mut known = self.known();
         known.pipelines.retain(|pipeline| pipeline.ended.is_none_or(|ended| ended.elapsed() < SHOWN));
@@ -71,8 +72,8 @@ impl Pipelines {
         known.pipelines.clone()
     }
 
-    /// Stops every pipeline that runs, in effect when this returns, and tells which those are.
-    pub(crate) fn stop(&self) -> Vec<Pipeline> {
+    /// Stops every pipeline that runs, and returns them. The stop is in effect when this returns; their workers may still run.
+    pub(crate) fn stop_all(&self) -> Vec<Pipeline> {
         let running: Vec<Pipeline> =
             self.known().pipelines.iter().filter(|pipeline| pipeline.ended.is_none()).cloned().collect();
         for Pipeline { stop, .. } in &running {
@@ -84,26 +85,4 @@ impl Pipelines {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `POST /searches/{id}/stop` stops one, and answers with its numbers when it has ended.
-pub(crate) async fn stop_one(crew: Data<Crew>, pipelines: Data<Pipelines>, id: Path<u64>) -> Result<impl Responder> {
-    let pipeline = pipelines.known().pipelines.iter().find(|pipeline| pipeline.id == *id).cloned();
-    let pipeline = pipeline.ok_or_else(|| ErrorNotFound(format!("no search {id} runs\n")))?;
-    pipeline.stop.stop();
-    pipeline.stop.workers_stopped().await;
-    Ok(Json(Running::new(&pipeline, &crew)))
-}
-
-#[derive(Serialize)]
-struct StoppedAll {
-    /// How many ran.
-    stopped: usize,
-}
-
-/// `POST /stop` stops all, whoever started them, and answers when they have ended.
-pub(crate) async fn stop_all(pipelines: Data<Pipelines>) -> impl Responder {
-    let stopped = pipelines.stop();
-    join_all(stopped.iter().map(|pipeline| pipeline.stop.workers_stopped())).await;
-    Json(StoppedAll { stopped: stopped.len() })
 }

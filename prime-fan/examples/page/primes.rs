@@ -1,4 +1,4 @@
-//! `GET /primes`: random primes, without end.
+//! `GET /primes`: an endless stream of random primes.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,55 +11,18 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, Result};
 use futures::{Stream, StreamExt, stream};
 use prime_fan::RandomIntegers;
-use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::finder::Finder;
 use crate::newest::{Found, Newest};
 use crate::pipelines::Pipelines;
+use crate::search::{Search, WorkerThreads};
 
-/// A timer has a resolution of a millisecond.
+/// One per millisecond, the resolution of a timer.
 const MAX_PACE: u32 = 1000;
 
-/// What each pipeline gets.
-#[derive(Clone, Copy)]
-pub(crate) struct Crew {
-    pub(crate) workers: usize,
-}
-
-impl Crew {
-    pub(crate) fn window(self, search: Search) -> usize {
-        self.workers * search.finder.window()
-    }
-}
-
-/// What is searched for, and how it is told. `/stats` has it of each search.
-#[derive(Clone, Copy, Deserialize, Serialize)]
-pub(crate) struct Search {
-    #[serde(default = "bits")]
-    bits: u32,
-    #[serde(default)]
-    finder: Finder,
-    /// Primes per second at most; 0: as many as there are.
-    #[serde(default = "pace")]
-    pace: u32,
-    /// For a page: ten events a second at most, whatever the rate, each with the count and so many of the newest primes.
-    #[serde(skip_serializing)]
-    newest: Option<usize>,
-}
-
-fn bits() -> u32 {
-    64
-}
-
-/// As many as eyes can follow.
-fn pace() -> u32 {
-    50
-}
-
-/// One pipeline a request. It ends when the client goes, since that drops the answer, or when it is stopped.
+/// Starts one pipeline per request. It ends when the client disconnects, which drops the response, or when it is stopped.
 pub(crate) async fn primes(
-    crew: Data<Crew>,
+    workers: Data<WorkerThreads>,
     pipelines: Data<Pipelines>,
     streams: Data<Streams>,
     wanted: Query<Search>,
@@ -85,16 +48,16 @@ pub(crate) async fn primes(
     };
     let primes = numbers
         .fan_out()
-        .workers(crew.workers)
-        .window(crew.window(search))
+        .workers(workers.0)
+        .window(search.window(**workers))
         .with(move || work_fn(find))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
     let id = pipelines.add(stop.clone(), search);
 
-    // A stop ends what waits for its turn as well.
-    let gone = stop.clone();
-    let primes = paced(primes, pace).take_until(async move { gone.workers_stopped().await });
+    // After a stop, results that still wait for their tick are dropped as well.
+    let stopped = stop.clone();
+    let primes = paced(primes, pace).take_until(async move { stopped.workers_stopped().await });
     let opening = format!(r#"{{"id":{id}}}"#);
     if let Some(most) = newest {
         let found = Newest::new(Box::pin(primes), most);
@@ -117,7 +80,7 @@ fn write((index, prime): &(u64, u64), out: &mut Vec<u8>) -> io::Result<()> {
     write!(out, r#"{{"number":"{prime}","index":{index}}}"#)
 }
 
-/// The stream's backpressure slows the pipeline.
+/// Yields at most `pace` results per second; 0 sets no limit. Backpressure then slows the pipeline down.
 fn paced<S: Stream + 'static>(results: S, pace: u32) -> impl Stream<Item = S::Item> {
     let Some(period) = Duration::from_secs(1).checked_div(pace) else {
         return results.left_stream();

@@ -1,4 +1,4 @@
-//! `GET /stats`: the numbers of everything that works.
+//! `GET /stats`: the statistics of the pipelines and of the pool.
 
 use actix_fan::Stats;
 use actix_fan::web::{Streams, StreamsStats};
@@ -9,27 +9,27 @@ use serde::Serialize;
 
 use crate::check::Checks;
 use crate::pipelines::{Pipeline, Pipelines};
-use crate::primes::{Crew, Search};
+use crate::search::{Search, WorkerThreads};
 
 #[derive(Serialize)]
 struct Report {
     workers: usize,
     streams: StreamsStats,
-    pipelines: Vec<Running>,
+    pipelines: Vec<PipelineStats>,
     pool: Numbers,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Running {
+pub(crate) struct PipelineStats {
     id: u64,
     search: Search,
-    /// Its last worker is gone.
+    /// True if its last worker has stopped.
     ended: bool,
     #[serde(flatten)]
     numbers: Numbers,
 }
 
-/// Those of the library, and what they are measured by.
+/// The library's statistics, with the window, against which the page shows what is in flight.
 #[derive(Serialize)]
 struct Numbers {
     stopped: bool,
@@ -38,23 +38,23 @@ struct Numbers {
     stats: Stats,
 }
 
-impl Running {
-    pub(crate) fn new(Pipeline { id, search, stop, ended }: &Pipeline, crew: &Crew) -> Self {
-        let numbers = Numbers { stopped: stop.is_stopped(), window: crew.window(*search), stats: stop.stats() };
+impl PipelineStats {
+    pub(crate) fn new(Pipeline { id, search, stop, ended }: &Pipeline, workers: WorkerThreads) -> Self {
+        let numbers = Numbers { stopped: stop.is_stopped(), window: search.window(workers), stats: stop.stats() };
         Self { id: *id, search: *search, ended: ended.is_some(), numbers }
     }
 }
 
 pub(crate) async fn stats(
-    crew: Data<Crew>,
+    workers: Data<WorkerThreads>,
     checks: Data<Checks>,
     pipelines: Data<Pipelines>,
     streams: Data<Streams>,
 ) -> impl Responder {
     let report = Report {
-        workers: crew.workers,
+        workers: workers.0,
         streams: streams.stats(),
-        pipelines: pipelines.shown().iter().map(|pipeline| Running::new(pipeline, &crew)).collect(),
+        pipelines: pipelines.shown().iter().map(|pipeline| PipelineStats::new(pipeline, **workers)).collect(),
         pool: Numbers { stopped: checks.is_closed(), window: checks.window(), stats: checks.stats() },
     };
     Json(report).customize().insert_header((CACHE_CONTROL, "no-store"))
