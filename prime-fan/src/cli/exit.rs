@@ -9,10 +9,12 @@ use actix_fan::{PipelineError, StartError};
 use anstream::AutoStream;
 use thiserror::Error;
 
-use crate::cli::shutdown::{Signal, TIME_IS_UP};
-use crate::cli::stderr;
+use crate::cli::messages;
+use crate::cli::signals::Signal;
 use crate::parse::input::{Bad, shown};
 
+/// What the command `timeout` returns.
+pub(crate) const TIME_IS_UP: u8 = 124;
 const NOTHING_FOUND: u8 = 1;
 const USAGE: u8 = 2;
 // The numbers of sysexits.h.
@@ -109,11 +111,11 @@ impl Failure {
             Self::Stdout(_) | Self::Output { .. } => INPUT_OUTPUT,
             Self::TimeIsUp(_) => TIME_IS_UP,
         };
-        let mut line = stderr::complaint(&self);
+        let mut line = messages::error_line(&self);
         if let Some(remedy) = self.remedy() {
             line.insert_str(line.trim_end().len(), &format!("; {remedy}"));
         }
-        stderr::write(line);
+        messages::write(line);
         code.into()
     }
 
@@ -134,7 +136,7 @@ impl Failure {
 fn print(message: &clap::Error) -> ExitCode {
     let text = message.render().ansi().to_string();
     if message.use_stderr() {
-        stderr::write(stderr::in_our_voice(&text));
+        messages::write(messages::with_our_prefix(&text));
     } else if let Err(error) = io::Write::write_all(&mut AutoStream::auto(io::stdout()), text.as_bytes()) {
         return Failure::Stdout(error).report();
     }

@@ -1,20 +1,22 @@
 //! The program `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
 
 mod args;
-mod attributes;
+mod blocking_io;
 mod commands;
+mod counts;
 mod exit;
+mod file_attributes;
+mod format;
+mod human;
+mod messages;
 mod output;
-mod patience;
 mod progress;
-mod record;
-mod screen;
 mod search;
 mod shutdown;
+mod signals;
 mod statistics;
-mod stderr;
+mod status_lines;
 mod summary;
-mod tally;
 mod terminal;
 
 use std::env;
@@ -28,27 +30,27 @@ use crate::parse::input::Source;
 use args::{Cli, Command, Settings};
 use commands::{filter, packaging, random, range};
 use exit::Failure;
-use shutdown::Ending;
+use shutdown::Shutdown;
 use statistics::{End, Statistics};
 
 /// Does what the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let ending = Ending::default();
-    let code = match with_statistics(run(&ending), &ending) {
+    let shutdown = Shutdown::default();
+    let code = match with_statistics(run(&shutdown), &shutdown) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     };
     // Whatever came of the run: a script around it is to stop as well.
-    if let Some(signal) = ending.signal() {
+    if let Some(signal) = shutdown.signal() {
         signal.end_process();
     }
     code
 }
 
 /// Writes the statistics, if there are to be any. That they can't be written is what a run that went well ends with.
-fn with_statistics(result: Result<(), Failure>, ending: &Ending) -> Result<(), Failure> {
-    match ending.take_statistics() {
+fn with_statistics(result: Result<(), Failure>, shutdown: &Shutdown) -> Result<(), Failure> {
+    match shutdown.take_statistics() {
         Some(statistics) => {
             let written = statistics.write(&End::of(&result));
             result.and(written)
@@ -57,20 +59,21 @@ fn with_statistics(result: Result<(), Failure>, ending: &Ending) -> Result<(), F
     }
 }
 
-fn run(ending: &Ending) -> Result<(), Failure> {
-    ending.on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
+fn run(shutdown: &Shutdown) -> Result<(), Failure> {
+    shutdown.on_signals().map_err(|source| Failure::System { what: "to listen for Ctrl-C", source })?;
     match Cli::parse(env::args_os().collect())? {
         Command::Random(args) => {
             let (search, settings) = args.into_search()?;
-            in_system("random", &settings, &[], ending)?.block_on(random::run(search, &settings, ending))
+            in_system("random", &settings, &[], shutdown)?.block_on(random::run(search, &settings, shutdown))
         }
         Command::Filter(args) => {
             let (filter, settings) = args.into_filter();
-            in_system("filter", &settings, &filter.sources, ending)?.block_on(filter::run(filter, &settings, ending))
+            in_system("filter", &settings, &filter.sources, shutdown)?
+                .block_on(filter::run(filter, &settings, shutdown))
         }
         Command::Range(args) => {
             let (range, settings) = args.into_range();
-            in_system("range", &settings, &[], ending)?.block_on(range::run(range, &settings, ending))
+            in_system("range", &settings, &[], shutdown)?.block_on(range::run(range, &settings, shutdown))
         }
         Command::Completions { shell } => packaging::completions(shell),
         Command::Man { command } => packaging::man(command.as_deref()),
@@ -82,19 +85,20 @@ fn in_system(
     command: &'static str,
     settings: &Settings,
     sources: &[Source],
-    ending: &Ending,
+    shutdown: &Shutdown,
 ) -> Result<actix::SystemRunner, Failure> {
-    ending.measured_by(Statistics::new(command, settings, sources)?);
-    let style = if stderr::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
+    let others = || output::identity(settings).into_iter().chain(sources.iter().filter_map(Source::identity));
+    shutdown.set_statistics(Statistics::new(command, settings, others)?);
+    let style = if messages::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
     let mut log = env_logger::Builder::new();
     // What was typed beats what is set for every program.
     match settings.log_filter {
         Some(filter) => log.parse_filters(filter),
         None => log.parse_env(Env::default().default_filter_or("warn")),
     };
-    log.write_style(style).target(Target::Pipe(Box::new(stderr::Log))).init();
+    log.write_style(style).target(Target::Pipe(Box::new(messages::Log))).init();
     if let Some(time) = settings.timeout {
-        ending.after(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
+        shutdown.set_timeout(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
     }
     // Left to itself, actix panics where the system refuses what an event loop needs.
     let runtime = runtime::Builder::new_current_thread()

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::cli::args::Settings;
-use crate::cli::attributes;
+use crate::cli::blocking_io::{Ready, blocking};
 use crate::cli::exit::Failure;
-use crate::cli::patience::{Ready, patiently};
-use crate::cli::screen::aside;
-use crate::cli::shutdown::Ending;
-use crate::cli::stderr::say;
+use crate::cli::file_attributes;
+use crate::cli::messages::say;
+use crate::cli::shutdown::Shutdown;
+use crate::cli::status_lines::suspend;
 use crate::parse::identity::Identity;
 use crate::parse::input::shown;
 
@@ -52,9 +52,9 @@ pub(crate) fn identity(settings: &Settings) -> Option<Identity> {
 }
 
 impl Output {
-    pub(crate) fn to(settings: &Settings, ending: &Ending) -> Result<Self, Failure> {
+    pub(crate) fn to(settings: &Settings, shutdown: &Shutdown) -> Result<Self, Failure> {
         let Some(path) = file(settings) else { return Ok(Self::stdout()) };
-        match Target::open(path, ending) {
+        match Target::open(path, shutdown) {
             Ok((target, lost)) => {
                 if !settings.quiet && !lost.is_empty() {
                     let (path, lost) = (shown(path), lost.join(", "));
@@ -128,12 +128,12 @@ impl Output {
 
 impl Target {
     /// And what can't be kept of the file that is there.
-    fn open(path: &Path, ending: &Ending) -> io::Result<(Self, Vec<&'static str>)> {
+    fn open(path: &Path, shutdown: &Shutdown) -> io::Result<(Self, Vec<&'static str>)> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // What the umask leaves of it.
-                return Ok((Self::beside(behind_link(path)?, 0o666, ending)?, Vec::new()));
+                return Ok((Self::beside(behind_link(path)?, 0o666, shutdown)?, Vec::new()));
             }
             Err(error) => return Err(error),
         };
@@ -147,16 +147,16 @@ impl Target {
         }
         // A link stays one; what it leads to is replaced. Until the permissions are those of the old file, nobody else
         // may open the new one.
-        let target = Self::beside(fs::canonicalize(path)?, 0o600, ending)?;
+        let target = Self::beside(fs::canonicalize(path)?, 0o600, shutdown)?;
         let lost = match &target {
-            Self::File { file: new, .. } => attributes::keep(&file, &file.metadata()?, new.as_file()),
+            Self::File { file: new, .. } => file_attributes::keep(&file, &file.metadata()?, new.as_file()),
             Self::Stdout { .. } | Self::Stream { .. } => Vec::new(),
         };
         Ok((target, lost))
     }
 
-    fn beside(path: PathBuf, mode: u32, ending: &Ending) -> io::Result<Self> {
-        let file = ending.owning(|| beside(&path, mode))?;
+    fn beside(path: PathBuf, mode: u32, shutdown: &Shutdown) -> io::Result<Self> {
+        let file = shutdown.create_temporary(|| beside(&path, mode))?;
         Ok(Self::File { path, file })
     }
 }
@@ -195,9 +195,9 @@ impl Write for Target {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout { stdout, is_terminal: true } => {
-                aside(|| patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)))
+                suspend(|| blocking(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)))
             }
-            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)),
+            Self::Stdout { stdout, .. } => blocking(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)),
             Self::Stream { file, .. } => file.write(lines),
             // Not through the temporary file, which would tell its name in an error.
             Self::File { file, .. } => file.as_file_mut().write(lines),
@@ -206,7 +206,7 @@ impl Write for Target {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout { stdout, .. } => patiently(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
+            Self::Stdout { stdout, .. } => blocking(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
             // They have no buffer.
             Self::Stream { .. } | Self::File { .. } => Ok(()),
         }

@@ -12,13 +12,13 @@ use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, PipelineError, Stats};
 use futures::FutureExt;
 
 use crate::cli::args::Settings;
+use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
+use crate::cli::messages::{report, say};
 use crate::cli::output::Output;
 use crate::cli::progress::{Progress, TICK};
-use crate::cli::shutdown::{Ending, Reason};
-use crate::cli::stderr::{complain, say};
+use crate::cli::shutdown::{Reason, Shutdown};
 use crate::cli::summary;
-use crate::cli::tally::{Nouns, Tally};
 use crate::parse::input::shown;
 
 /// What is done with the results.
@@ -34,12 +34,12 @@ pub(crate) trait Search<T> {
     }
 
     /// Puts a result out. Break: there are enough.
-    fn put(&mut self, result: T, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
+    fn put(&mut self, result: T, counts: &mut Counts, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
 
     /// An item has no result. Break: that ends the search.
-    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
-        tally.failed += 1;
-        complain(&error);
+    fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
+        counts.failed += 1;
+        report(&error);
         ControlFlow::Continue(())
     }
 
@@ -53,21 +53,21 @@ pub(crate) trait Search<T> {
         true
     }
 
-    /// The pipeline's numbers, before the tally is shown or told.
-    fn observe(&mut self, _: &Stats, _: &mut Tally) {}
+    /// The pipeline's numbers, before the counts is shown or told.
+    fn observe(&mut self, _: &Stats, _: &mut Counts) {}
 
     /// What a patient user is told while nothing is found, if anything.
-    fn note(&self, _: &Tally) -> Option<String> {
+    fn note(&self, _: &Counts) -> Option<String> {
         None
     }
 
     /// Called last, when the search ended of itself.
-    fn conclude(&mut self, _: &Tally, _: &mut Output) -> Result<(), Failure> {
+    fn conclude(&mut self, _: &Counts, _: &mut Output) -> Result<(), Failure> {
         Ok(())
     }
 
     /// What is to be said of a search that ended of itself.
-    fn verdict(self, tally: &Tally) -> Result<(), Failure>;
+    fn verdict(self, counts: &Counts) -> Result<(), Failure>;
 }
 
 /// A search that runs.
@@ -75,10 +75,10 @@ pub(crate) struct Run<'a, T: Send + 'static, S> {
     search: S,
     results: FanIn<T>,
     output: Output,
-    tally: Tally,
+    counts: Counts,
     progress: Progress,
     settings: &'a Settings,
-    ending: &'a Ending,
+    shutdown: &'a Shutdown,
 }
 
 impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
@@ -87,11 +87,11 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         results: FanIn<T>,
         output: Output,
         settings: &'a Settings,
-        ending: &'a Ending,
+        shutdown: &'a Shutdown,
     ) -> Self {
-        ending.attach(results.stop_handle());
+        shutdown.attach(results.stop_handle());
         let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
-        Self { search, results, output, tally: Tally::default(), progress, settings, ending }
+        Self { search, results, output, counts: Counts::default(), progress, settings, shutdown }
     }
 
     /// Puts everything out and waits for the workers.
@@ -100,43 +100,43 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         self.results.stop();
         let ended = self.finished().await;
         let stats = self.results.stats();
-        self.search.observe(&stats, &mut self.tally);
-        self.ending.note(self.search.nouns(), &self.tally);
+        self.search.observe(&stats, &mut self.counts);
+        self.shutdown.record(self.search.nouns(), &self.counts);
         let enough = match collected {
             Ok(enough) => enough,
             Err(failure) => return self.abandon(failure),
         };
-        let cut_short = self.ending.asked().filter(|_| !enough && !self.search.is_settled());
+        let cut_short = self.shutdown.requested().filter(|_| !enough && !self.search.is_settled());
         if ended.is_ok()
             && cut_short.is_none()
-            && let Err(failure) = self.search.conclude(&self.tally, &mut self.output)
+            && let Err(failure) = self.search.conclude(&self.counts, &mut self.output)
         {
             return self.abandon(failure);
         }
         // A file that was there before is worth more than an empty one.
-        let is_worth_keeping = cut_short.is_none() || (self.tally.found > 0 && self.search.is_worth_keeping());
-        let Self { search, output, tally, mut progress, settings, ending, .. } = self;
+        let is_worth_keeping = cut_short.is_none() || (self.counts.found > 0 && self.search.is_worth_keeping());
+        let Self { search, output, counts, mut progress, settings, shutdown, .. } = self;
         let nouns = search.nouns();
         let verdict = match cut_short {
             _ if ended.is_err() => ended.map_err(Failure::from),
-            _ if tally.failed > 0 => Err(Failure::Items(tally.failed)),
+            _ if counts.failed > 0 => Err(Failure::Items(counts.failed)),
             Some((Reason::Signal, _)) => Err(Failure::Interrupted),
             Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(settings.timeout.unwrap_or_default())),
-            None => search.verdict(&tally),
+            None => search.verdict(&counts),
         };
         // One that failed before it began has nothing to sum up.
-        let was_begun = tally.tested + tally.bad > 0 || verdict.as_ref().err().is_none_or(Failure::is_complete);
+        let was_begun = counts.tested + counts.bad > 0 || verdict.as_ref().err().is_none_or(Failure::is_complete);
         // The results come first: all that follows writes to a terminal, which may be stuck or gone.
         let (left, verdict) = match verdict {
             Err(failure) if !(failure.is_complete() && is_worth_keeping) => (output.abandon(), Err(failure)),
             verdict => {
-                ending.committing();
+                shutdown.begin_commit();
                 (None, output.commit().and(verdict))
             }
         };
-        ending.telling();
+        shutdown.begin_messages();
         let was_shown = progress.clear();
-        summary::tell(settings, nouns, &tally, &stats, (was_shown && was_begun) || cut_short.is_some());
+        summary::tell(settings, nouns, &counts, &stats, (was_shown && was_begun) || cut_short.is_some());
         say_not_written(left);
         verdict
     }
@@ -144,7 +144,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     /// Ends with results that could not be put out.
     fn abandon(mut self, failure: Failure) -> Result<(), Failure> {
         let left = self.output.abandon();
-        self.ending.telling();
+        self.shutdown.begin_messages();
         self.progress.clear();
         say_not_written(left);
         Err(failure)
@@ -156,7 +156,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             if let Ok(ended) = timeout(TICK, self.results.finished()).await {
                 return ended.map(drop);
             }
-            self.ending.alive();
+            self.shutdown.made_progress();
         }
     }
 
@@ -188,11 +188,11 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     fn put(&mut self, chunk: Chunk<T>) -> Result<bool, Failure> {
         for result in chunk {
             let flow = match result {
-                Ok(result) => self.search.put(result, &mut self.tally, &mut self.output)?,
+                Ok(result) => self.search.put(result, &mut self.counts, &mut self.output)?,
                 Err(error) => {
                     // So that on a terminal the message stands behind the results before it.
                     self.output.flush()?;
-                    self.search.failed(error, &mut self.tally)
+                    self.search.failed(error, &mut self.counts)
                 }
             };
             if flow.is_break() {
@@ -203,14 +203,14 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     }
 
     fn show(&mut self, waiting: bool) {
-        self.ending.alive();
-        self.ending.note(self.search.nouns(), &self.tally);
+        self.shutdown.made_progress();
+        self.shutdown.record(self.search.nouns(), &self.counts);
         let now = Instant::now();
         if self.progress.is_due(now, waiting) {
             let stats = self.results.stats();
-            self.search.observe(&stats, &mut self.tally);
-            let note = || self.search.note(&self.tally);
-            self.progress.show(now, &self.tally, &stats, self.ending.asked(), note);
+            self.search.observe(&stats, &mut self.counts);
+            let note = || self.search.note(&self.counts);
+            self.progress.show(now, &self.counts, &stats, self.shutdown.requested(), note);
         }
     }
 }

@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 use actix_fan::Stats;
 
 use crate::cli::args::{Settings, StatsForm};
+use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
-use crate::cli::output;
-use crate::cli::record;
-use crate::cli::stderr;
+use crate::cli::format;
+use crate::cli::messages;
 use crate::cli::summary;
-use crate::cli::tally::{Nouns, Tally};
 use crate::parse::identity::Identity;
-use crate::parse::input::Source;
 
 /// Why a run ended, in a word, and what there is to say about it.
 pub(crate) struct End {
@@ -30,7 +28,7 @@ impl End {
     pub(crate) fn of(result: &Result<(), Failure>) -> Self {
         let Err(failure) = result else { return Self::because("complete") };
         match failure.reason() {
-            "failed" => Self { reason: "failed", message: Some(stderr::plain(failure)) },
+            "failed" => Self { reason: "failed", message: Some(messages::error_text(failure)) },
             reason => Self::because(reason),
         }
     }
@@ -43,18 +41,20 @@ pub(crate) struct Statistics {
     command: &'static str,
     seed: Option<u64>,
     nouns: Nouns,
-    tally: Tally,
+    counts: Counts,
     stats: Stats,
 }
 
 impl Statistics {
     /// What `settings` ask for, if they do. The file is created at once: that it can't be is no news for the end.
-    /// `sources` are what will be read.
-    pub(crate) fn new(command: &'static str, settings: &Settings, sources: &[Source]) -> Result<Option<Self>, Failure> {
+    /// `others` are the files of the results and of the input, which it must not overwrite.
+    pub(crate) fn new<I: Iterator<Item = Identity>>(
+        command: &'static str,
+        settings: &Settings,
+        others: impl FnOnce() -> I,
+    ) -> Result<Option<Self>, Failure> {
         let file = match &settings.stats_file {
             Some(path) => {
-                let others =
-                    || output::identity(settings).into_iter().chain(sources.iter().filter_map(Source::identity));
                 let file = create(path, others).map_err(|source| Failure::Output { path: path.clone(), source })?;
                 Some((path.clone(), file))
             }
@@ -63,14 +63,14 @@ impl Statistics {
         };
         let seed = settings.seed.map(|seed| seed.value);
         let nouns = Nouns { found: ["prime", "primes"], items: ["item", "items"] };
-        Ok(Some(Self { file, command, seed, nouns, tally: Tally::default(), stats: Stats::default() }))
+        Ok(Some(Self { file, command, seed, nouns, counts: Counts::default(), stats: Stats::default() }))
     }
 
-    pub(crate) fn note(&mut self, nouns: Nouns, tally: &Tally) {
-        (self.nouns, self.tally) = (nouns, *tally);
+    pub(crate) fn record(&mut self, nouns: Nouns, counts: &Counts) {
+        (self.nouns, self.counts) = (nouns, *counts);
     }
 
-    pub(crate) fn note_stats(&mut self, stats: Stats) {
+    pub(crate) fn record_pipeline(&mut self, stats: Stats) {
         self.stats = stats;
     }
 
@@ -82,14 +82,14 @@ impl Statistics {
                 file.write_all(document.as_bytes()).map_err(|source| Failure::Output { path, source })
             }
             None => {
-                stderr::write(document);
+                messages::write(document);
                 Ok(())
             }
         }
     }
 
     fn document(&self, end: &End) -> String {
-        let Self { command, nouns, tally, stats, .. } = self;
+        let Self { command, nouns, counts, stats, .. } = self;
         let seed = self.seed.map_or("null".to_owned(), |seed| seed.to_string());
         let message = end.message.as_deref().map_or("null".to_owned(), quoted);
         format!(
@@ -97,7 +97,7 @@ impl Statistics {
              \"end\":{{\"reason\":\"{}\",\"message\":{message}}},{}}}\n",
             env!("CARGO_PKG_VERSION"),
             end.reason,
-            summary::json(*nouns, tally, stats),
+            summary::json(*nouns, counts, stats),
         )
     }
 }
@@ -125,7 +125,7 @@ fn create<I: Iterator<Item = Identity>>(path: &Path, others: impl FnOnce() -> I)
 
 /// As a string of JSON.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", record::json(text))
+    format!("\"{}\"", format::json(text))
 }
 
 #[cfg(test)]
@@ -136,9 +136,9 @@ mod tests {
 
     fn parsed(end: &End) -> Value {
         let nouns = Nouns { found: ["prime", "primes"], items: ["segment", "segments"] };
-        let tally = Tally { tested: 6, found: 1, ..Tally::default() };
+        let counts = Counts { tested: 6, found: 1, ..Counts::default() };
         let statistics =
-            Statistics { file: None, command: "random", seed: Some(u64::MAX), nouns, tally, stats: Stats::default() };
+            Statistics { file: None, command: "random", seed: Some(u64::MAX), nouns, counts, stats: Stats::default() };
         serde_json::from_str(&statistics.document(end)).unwrap()
     }
 

@@ -3,25 +3,25 @@
 use actix_fan::{Stats, WorkerStats};
 
 use crate::cli::args::{Seed, Settings, StatsForm};
-use crate::cli::progress::human::{self, count, fit};
-use crate::cli::stderr::{PREFIX, say, write};
-use crate::cli::tally::{Nouns, Tally};
+use crate::cli::counts::{Counts, Nouns};
+use crate::cli::human::{self, count, fit};
+use crate::cli::messages::{PREFIX, say, write};
 use crate::cli::terminal;
 
 const NUMBERS: [&str; 2] = ["number", "numbers"];
 
 /// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
-pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Stats, in_any_case: bool) {
+pub(crate) fn tell(settings: &Settings, nouns: Nouns, counts: &Counts, stats: &Stats, in_any_case: bool) {
     match settings.stats {
         // It is written when all else is over.
         Some(StatsForm::Json) => {}
         Some(StatsForm::Text) => {
             let seed = settings.seed.map_or(String::new(), |seed| format!("seed       {}\n", seed.value));
-            write(text(nouns, tally, stats) + &seed);
+            write(text(nouns, counts, stats) + &seed);
         }
         None if settings.summary || (in_any_case && !settings.quiet) => {
             let columns = terminal::columns().map_or(usize::MAX, |columns| columns.saturating_sub(PREFIX.len()));
-            say(summary(nouns, tally, stats, columns));
+            say(summary(nouns, counts, stats, columns));
             if let Some(Seed { value, was_drawn: true }) = settings.seed {
                 say(format_args!("--seed {value} draws the same numbers again"));
             }
@@ -30,8 +30,8 @@ pub(crate) fn tell(settings: &Settings, nouns: Nouns, tally: &Tally, stats: &Sta
     }
 }
 
-fn rate(tally: &Tally, stats: &Stats) -> f64 {
-    tally.tested as f64 / stats.elapsed.as_secs_f64().max(1e-9)
+fn rate(counts: &Counts, stats: &Stats) -> f64 {
+    counts.tested as f64 / stats.elapsed.as_secs_f64().max(1e-9)
 }
 
 /// What part of its time a worker had work.
@@ -40,32 +40,32 @@ fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
 }
 
 /// One sentence, on one line of the terminal.
-fn summary(nouns: Nouns, tally: &Tally, stats: &Stats, columns: usize) -> String {
+fn summary(nouns: Nouns, counts: &Counts, stats: &Stats, columns: usize) -> String {
     let workers = count(stats.workers.len() as u64, ["worker", "workers"]);
     let mut parts = vec![
-        (3, format!("{} tested", count(tally.tested, NUMBERS))),
+        (3, format!("{} tested", count(counts.tested, NUMBERS))),
         (0, format!(" by {workers}")),
         (2, format!(" in {:.3} s", stats.elapsed.as_secs_f64())),
     ];
-    if tally.tested > 0 {
-        parts.push((1, format!(" ({})", human::rate(rate(tally, stats)))));
+    if counts.tested > 0 {
+        parts.push((1, format!(" ({})", human::rate(rate(counts, stats)))));
     }
-    parts.push((5, format!(", {} found", count(tally.found, nouns.found))));
-    if tally.bad > 0 {
-        parts.push((4, format!(", {} bad", tally.bad)));
+    parts.push((5, format!(", {} found", count(counts.found, nouns.found))));
+    if counts.bad > 0 {
+        parts.push((4, format!(", {} bad", counts.bad)));
     }
     fit(columns, &parts)
 }
 
-fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     let Stats { taken, completed, failed, skipped, .. } = stats;
     let mut text = format!(
         "tested     {}\nfound      {}\nbad        {}\nelapsed    {:.3} s\nrate       {:.0} numbers/s\n",
-        count(tally.tested, NUMBERS),
-        count(tally.found, nouns.found),
-        tally.bad,
+        count(counts.tested, NUMBERS),
+        count(counts.found, nouns.found),
+        counts.bad,
         stats.elapsed.as_secs_f64(),
-        rate(tally, stats),
+        rate(counts, stats),
     );
     let taken = count(*taken, nouns.items);
     text += &format!("taken      {taken}: {completed} completed, {failed} failed, {skipped} skipped\n");
@@ -83,7 +83,7 @@ fn text(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
 }
 
 /// Fields of an object. Nothing in them needs to be escaped.
-pub(crate) fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
+pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     let workers: Vec<String> = stats
         .workers
         .iter()
@@ -96,14 +96,14 @@ pub(crate) fn json(nouns: Nouns, tally: &Tally, stats: &Stats) -> String {
             )
         })
         .collect();
-    let Tally { tested, found, bad, .. } = tally;
+    let Counts { tested, found, bad, .. } = counts;
     let Stats { taken, completed, failed, skipped, .. } = stats;
     format!(
         "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
          \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
          \"skipped\":{skipped}}},\"workers\":[{}]",
         stats.elapsed.as_secs_f64(),
-        rate(tally, stats),
+        rate(counts, stats),
         nouns.items[1],
         workers.join(","),
     )
@@ -129,35 +129,35 @@ mod tests {
     #[test]
     fn the_summary_is_sound_for_one_and_for_none() {
         assert_eq!(
-            summary(NOUNS, &Tally::default(), &Stats::default(), 100),
+            summary(NOUNS, &Counts::default(), &Stats::default(), 100),
             "0 numbers tested by 0 workers in 0.000 s, 0 primes found"
         );
-        let tally = Tally { tested: 6, found: 1, bad: 2, ..Tally::default() };
+        let counts = Counts { tested: 6, found: 1, bad: 2, ..Counts::default() };
         assert_eq!(
-            summary(NOUNS, &tally, &stats(), 100),
+            summary(NOUNS, &counts, &stats(), 100),
             "6 numbers tested by 1 worker in 1.500 s (4.0 numbers/s), 1 prime found, 2 bad"
         );
     }
 
     #[test]
     fn the_summary_of_a_large_search_has_room_on_one_line() {
-        let tally = Tally { tested: 6_000_000_000, found: 172_000_000, ..Tally::default() };
-        let summary = |columns: usize| summary(NOUNS, &tally, &stats(), columns - PREFIX.len());
+        let counts = Counts { tested: 6_000_000_000, found: 172_000_000, ..Counts::default() };
+        let summary = |columns: usize| summary(NOUNS, &counts, &stats(), columns - PREFIX.len());
         assert_eq!(summary(80), "6000000000 numbers tested in 1.500 s, 172000000 primes found");
         assert_eq!(summary(40), "172000000 primes found");
     }
 
     #[test]
     fn both_forms_tell_the_same_numbers() {
-        let tally = Tally { tested: 6, found: 1, ..Tally::default() };
+        let counts = Counts { tested: 6, found: 1, ..Counts::default() };
         assert_eq!(
-            text(NOUNS, &tally, &stats()),
+            text(NOUNS, &counts, &stats()),
             "tested     6 numbers\nfound      1 prime\nbad        0\nelapsed    1.500 s\nrate       4 numbers/s\n\
              taken      7 numbers: 6 completed, 0 failed, 1 skipped\n\
              worker 0   busy 50.0 %, 6 numbers in 2 batches, rebuilt 0 times\n"
         );
         assert_eq!(
-            json(NOUNS, &tally, &stats()),
+            json(NOUNS, &counts, &stats()),
             "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
              \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
              \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"

@@ -8,7 +8,7 @@ use actix_fan::MAX_WORKERS;
 use anstream::ColorChoice;
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::cli::record::Format;
+use crate::cli::format::Format;
 use crate::parse::values::{duration, whole};
 
 #[derive(Args, Debug)]

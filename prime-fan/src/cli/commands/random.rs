@@ -6,18 +6,18 @@ use crate::{Verdict, is_prime, trial_division};
 use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
 
 use crate::cli::args::{self, Finder, Settings};
+use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
+use crate::cli::format::{Layout, Record};
 use crate::cli::output::Output;
-use crate::cli::record::{Layout, Record};
 use crate::cli::search::{Run, Search};
-use crate::cli::shutdown::Ending;
-use crate::cli::tally::{Nouns, Tally};
+use crate::cli::shutdown::Shutdown;
 
 /// Puts out the primes that are found until there are enough, the numbers end or a signal comes.
-pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+pub(crate) async fn run(search: args::Search, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Search { numbers, count, tested, finder, ordered } = search;
     let layout = Layout::plain(settings.format);
-    let mut output = Output::to(settings, ending)?;
+    let mut output = Output::to(settings, shutdown)?;
     output.write(layout.header().as_bytes())?;
     let pool = Pool { finder, workers: settings.workers, ordered };
     let primes = match tested {
@@ -25,7 +25,7 @@ pub(crate) async fn run(search: args::Search, settings: &Settings, ending: &Endi
         None => pool.start(numbers),
     }?;
     let hunt = Hunt { count, tested, layout, line: Vec::new() };
-    Run::new(hunt, primes, output, settings, ending).finish().await
+    Run::new(hunt, primes, output, settings, shutdown).finish().await
 }
 
 /// How the numbers are tested.
@@ -85,14 +85,14 @@ impl Search<Prime> for Hunt {
         Some(self.count)
     }
 
-    fn observe(&mut self, stats: &Stats, tally: &mut Tally) {
-        tally.tested = stats.completed;
+    fn observe(&mut self, stats: &Stats, counts: &mut Counts) {
+        counts.tested = stats.completed;
     }
 
     fn put(
         &mut self,
         (number, index): Prime,
-        tally: &mut Tally,
+        counts: &mut Counts,
         output: &mut Output,
     ) -> Result<ControlFlow<()>, Failure> {
         self.line.clear();
@@ -100,22 +100,22 @@ impl Search<Prime> for Hunt {
         let number = digits.format(number).as_bytes();
         self.layout.write(Record { number, twin: None, index, verdict: Verdict::Prime, place: None }, &mut self.line);
         output.write(&self.line)?;
-        tally.found += 1;
-        tally.done = tally.found;
-        Ok(if tally.found == self.count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        counts.found += 1;
+        counts.done = counts.found;
+        Ok(if counts.found == self.count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    fn note(&self, tally: &Tally) -> Option<String> {
+    fn note(&self, counts: &Counts) -> Option<String> {
         let end = match self.tested {
             Some(tested) => format!("gives up after {tested}"),
             None => "--tested N gives up after N".to_owned(),
         };
-        let Tally { tested, found, .. } = tally;
+        let Counts { tested, found, .. } = counts;
         Some(format!("{tested} numbers tested, {found} of {} primes found so far; {end}, Ctrl-C stops", self.count))
     }
 
-    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
-        let Tally { tested, found, .. } = *tally;
+    fn verdict(self, counts: &Counts) -> Result<(), Failure> {
+        let Counts { tested, found, .. } = *counts;
         if found == self.count { Ok(()) } else { Err(Failure::Missing { tested, found, count: self.count }) }
     }
 }
@@ -128,11 +128,11 @@ mod tests {
     #[test]
     fn an_interrupt_before_the_pipeline_started_is_not_lost() {
         actix::System::new().block_on(async {
-            let ending = Ending::default();
-            ending.ask(Reason::Signal);
+            let shutdown = Shutdown::default();
+            shutdown.request(Reason::Signal);
             let pool = Pool { finder: Finder::Fast, workers: Some(1), ordered: false };
             let mut primes = pool.start(2..).unwrap();
-            ending.attach(primes.stop_handle());
+            shutdown.attach(primes.stop_handle());
             primes.finished().await.unwrap();
         });
     }

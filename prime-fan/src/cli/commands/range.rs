@@ -6,12 +6,12 @@ use crate::{Segment, Sieve, Verdict};
 use actix_fan::{BoxError, FanOutExt, Job, Work};
 
 use crate::cli::args::{self, Settings, What};
+use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
+use crate::cli::format::{Layout, Record};
 use crate::cli::output::Output;
-use crate::cli::record::{Layout, Record};
 use crate::cli::search::{Run, Search, workers};
-use crate::cli::shutdown::Ending;
-use crate::cli::tally::{Nouns, Tally};
+use crate::cli::shutdown::Shutdown;
 
 /// Segments that may be in flight for each worker: one that is sieved, one that waits, and one that is put out. Each
 /// holds up to some megabytes of text.
@@ -24,10 +24,10 @@ const TEXT: u64 = 8 << 20;
 const COUNTED: u64 = 30 << 22;
 
 /// Puts out the primes of a range, in order.
-pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Range { range, what, count } = range;
     let layout = Layout { twins: what == What::Twins, ..Layout::plain(settings.format) };
-    let mut output = Output::to(settings, ending)?;
+    let mut output = Output::to(settings, shutdown)?;
     if !count {
         output.write(layout.header().as_bytes())?;
     }
@@ -45,7 +45,7 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, ending: &Ending
     let start = *range.start();
     let found = pool.with(move || Siever { segment: sieve.segment(), what, lines, start })?;
     let survey = Survey { numbers, what, layout, count };
-    Run::new(survey, found, output, settings, ending).finish().await
+    Run::new(survey, found, output, settings, shutdown).finish().await
 }
 
 /// How many numbers from the start of the range on have primes for about [`TEXT`] bytes.
@@ -138,12 +138,12 @@ impl Search<Sieved> for Survey {
         Some(self.numbers)
     }
 
-    fn put(&mut self, sieved: Sieved, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
+    fn put(&mut self, sieved: Sieved, counts: &mut Counts, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
         let Sieved { lines, numbers, found } = sieved;
         output.write(&lines)?;
-        tally.found += found;
-        tally.tested += numbers;
-        tally.done = tally.tested;
+        counts.found += found;
+        counts.tested += numbers;
+        counts.done = counts.tested;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -151,22 +151,22 @@ impl Search<Sieved> for Survey {
         !self.count
     }
 
-    fn conclude(&mut self, tally: &Tally, output: &mut Output) -> Result<(), Failure> {
+    fn conclude(&mut self, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
         if self.count {
-            output.write(self.layout.count(tally.found).as_bytes())?;
+            output.write(self.layout.count(counts.found).as_bytes())?;
         }
         output.flush()
     }
 
-    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
-        if tally.found == 0 { Err(Failure::NothingFound) } else { Ok(()) }
+    fn verdict(self, counts: &Counts) -> Result<(), Failure> {
+        if counts.found == 0 { Err(Failure::NothingFound) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::record::Format;
+    use crate::cli::format::Format;
 
     #[test]
     fn a_segment_has_text_of_a_bounded_size_wherever_it_lies() {

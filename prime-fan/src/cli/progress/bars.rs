@@ -1,9 +1,9 @@
 //! Bars on a terminal.
 
 use super::View;
-use super::human::{count, fit, percent};
-use crate::cli::stderr;
-use crate::cli::tally::Nouns;
+use crate::cli::counts::Nouns;
+use crate::cli::human::{count, fit, percent};
+use crate::cli::messages;
 
 /// Cells of a bar.
 const CELLS: usize = 8;
@@ -38,7 +38,7 @@ impl Bars {
                 line(&bar(busy, columns), &facts, columns)
             }));
         }
-        if stderr::has_colours() {
+        if messages::has_colours() {
             lines.iter_mut().for_each(colour);
         }
         lines

@@ -1,7 +1,6 @@
 //! How far a search is, for those who watch.
 
 mod bars;
-pub(crate) mod human;
 mod notes;
 mod pace;
 
@@ -12,13 +11,13 @@ use std::time::{Duration, Instant};
 use actix_fan::Stats;
 
 use crate::cli::args::{ProgressWhen, Settings};
+use crate::cli::counts::{Counts, Nouns};
+use crate::cli::messages::hint;
 use crate::cli::shutdown::{GRACE, Reason};
-use crate::cli::stderr::hint;
-use crate::cli::tally::{Nouns, Tally};
-use crate::cli::{screen, shutdown, terminal};
+use crate::cli::{signals, status_lines, terminal};
 
+use crate::cli::human::{count, fit, percent, rate, short, time};
 use bars::Bars;
-use human::{count, fit, percent, rate, short, time};
 use notes::Notes;
 use pace::Pace;
 
@@ -78,7 +77,7 @@ impl Progress {
             ProgressWhen::Auto | ProgressWhen::Workers => Display::Notes(Notes::new(Instant::now())),
         };
         let pace = Pace::new(Instant::now());
-        Self { display, nouns, total, pace, continued: shutdown::continued(), busy: Vec::new() }
+        Self { display, nouns, total, pace, continued: signals::continued(), busy: Vec::new() }
     }
 
     /// Whether [`show`](Self::show) should be called. Cheap enough to be asked at every turn. `waiting`: nothing has come
@@ -100,20 +99,20 @@ impl Progress {
     pub(crate) fn show(
         &mut self,
         now: Instant,
-        tally: &Tally,
+        counts: &Counts,
         stats: &Stats,
-        asked: Option<(Reason, Instant)>,
+        requested: Option<(Reason, Instant)>,
         note: impl FnOnce() -> Option<String>,
     ) {
-        let view = self.view(now, tally, asked, stats);
+        let view = self.view(now, counts, requested, stats);
         match &mut self.display {
             Display::Nothing => {}
             Display::Lines => hint(view.line()),
             Display::Bars { bars, workers } => {
                 let columns = terminal::columns().unwrap_or(COLUMNS);
-                screen::draw(bars.lines(&view, self.nouns, *workers, columns));
+                status_lines::draw(bars.lines(&view, self.nouns, *workers, columns));
             }
-            Display::Notes(notes) => match asked {
+            Display::Notes(notes) => match requested {
                 Some((_, since)) => {
                     // Until then most searches are at their end.
                     if now - since >= GRACE && stats.in_flight > 0 && notes.drain_is_due() {
@@ -121,7 +120,7 @@ impl Progress {
                     }
                 }
                 None => {
-                    if notes.search_is_due(now, tally.found)
+                    if notes.search_is_due(now, counts.found)
                         && let Some(note) = note()
                     {
                         hint(note);
@@ -133,15 +132,15 @@ impl Progress {
 
     /// Takes everything off the terminal. Whether something was on it.
     pub(crate) fn clear(&mut self) -> bool {
-        screen::clear();
+        status_lines::clear();
         matches!(self.display, Display::Lines | Display::Bars { .. })
     }
 
     fn view<'a>(
         &mut self,
         now: Instant,
-        tally: &Tally,
-        asked: Option<(Reason, Instant)>,
+        counts: &Counts,
+        requested: Option<(Reason, Instant)>,
         stats: &'a Stats,
     ) -> View<'a> {
         let since = self.pace.since(now).as_secs_f64().max(1e-9);
@@ -151,9 +150,9 @@ impl Progress {
             (now.saturating_sub(before).as_secs_f64() / since).min(1.0)
         };
         let busy = self.busy.iter().enumerate().map(busy).collect();
-        let pace = self.pace.measure(now, tally.tested);
-        let part = self.total.map(|total| tally.done as f64 / total.max(1) as f64);
-        let facts = match asked {
+        let pace = self.pace.measure(now, counts.tested);
+        let part = self.total.map(|total| counts.done as f64 / total.max(1) as f64);
+        let facts = match requested {
             Some((reason, since)) => {
                 let again = if reason == Reason::Signal { " again" } else { "" };
                 let mut facts = vec![(0, format!("finishing {}", count(stats.in_flight as u64, self.nouns.items)))];
@@ -167,13 +166,13 @@ impl Progress {
                 let left = part.and_then(|part| self.pace.left(now, part)).and_then(time);
                 vec![
                     (3, rate(pace)),
-                    (1, format!(", {} found", short(tally.found as f64))),
+                    (1, format!(", {} found", short(counts.found as f64))),
                     (0, format!(", {} in flight", short(stats.in_flight as f64))),
                     (2, left.map_or(String::new(), |left| format!(", {left} left"))),
                 ]
             }
         };
-        View { part, draining: asked.is_some(), facts, stats, busy }
+        View { part, draining: requested.is_some(), facts, stats, busy }
     }
 }
 

@@ -10,14 +10,14 @@ use std::path::Path;
 use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
 
 use crate::cli::args::{self, Keep, OnBad, Settings};
+use crate::cli::blocking_io;
+use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
+use crate::cli::format::{Format, Layout};
+use crate::cli::messages::{self, report, say};
 use crate::cli::output::Output;
-use crate::cli::patience;
-use crate::cli::record::{Format, Layout};
 use crate::cli::search::{Run, Search, workers};
-use crate::cli::shutdown::Ending;
-use crate::cli::stderr::{self, complain, say};
-use crate::cli::tally::{Nouns, Tally};
+use crate::cli::shutdown::Shutdown;
 use crate::parse::identity::Identity;
 use crate::parse::input::{Bad, Input, ReadError, Source};
 use crate::parse::slices::Slices;
@@ -28,10 +28,10 @@ use sift::{Sift, Sifted};
 const WINDOW: usize = 8;
 
 /// Puts out those of the numbers in files that are prime, or are not.
-pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Ending) -> Result<(), Failure> {
+pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Filter { sources, keep, bad, count, location, ordered } = filter;
     let layout = Layout { annotate: keep == Keep::All, location, ..Layout::plain(settings.format) };
-    let mut output = Output::to(settings, ending)?;
+    let mut output = Output::to(settings, shutdown)?;
     if !count {
         output.write(layout.header().as_bytes())?;
     }
@@ -46,7 +46,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
     let inputs = sources.into_iter().map(move |source| {
         let is_stdin = source == Source::Stdin;
         let input = Input::open(source, &outputs)?;
-        Ok(if is_stdin { Input { bytes: Box::new(patience::Stdin), ..input } } else { input })
+        Ok(if is_stdin { Input { bytes: Box::new(blocking_io::Stdin), ..input } } else { input })
     });
     let slices = Slices::new(inputs, !count && layout.format != Format::Text);
     // A file may be a pipe, and a read may wait for what comes through it.
@@ -68,7 +68,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, ending: &Endi
         first_bad: None,
         is_unread: false,
     };
-    Run::new(filtered, sifted, output, settings, ending).finish().await
+    Run::new(filtered, sifted, output, settings, shutdown).finish().await
 }
 
 /// How much there is to read, if that is known.
@@ -141,15 +141,15 @@ impl Search<Sifted> for Filtered {
         self.types
     }
 
-    fn put(&mut self, sifted: Sifted, tally: &mut Tally, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
+    fn put(&mut self, sifted: Sifted, counts: &mut Counts, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
         output.write(&sifted.lines)?;
-        tally.tested += sifted.tested;
-        tally.found += sifted.found;
-        tally.bad += sifted.bad;
-        tally.done += sifted.bytes;
+        counts.tested += sifted.tested;
+        counts.found += sifted.found;
+        counts.bad += sifted.bad;
+        counts.done += sifted.bytes;
         if !sifted.complaints.is_empty() {
             output.flush()?;
-            stderr::write(sifted.complaints);
+            messages::write(sifted.complaints);
         }
         match sifted.first_bad {
             Some(bad) if self.bad == OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
@@ -159,16 +159,16 @@ impl Search<Sifted> for Filtered {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn failed(&mut self, error: ItemError, tally: &mut Tally) -> ControlFlow<()> {
+    fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
         match error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
             // The other inputs are read nevertheless.
             Some(error) => {
                 self.is_unread = true;
-                complain(error);
+                report(error);
             }
             None => {
-                tally.failed += 1;
-                complain(&error);
+                counts.failed += 1;
+                report(&error);
             }
         }
         ControlFlow::Continue(())
@@ -182,21 +182,21 @@ impl Search<Sifted> for Filtered {
         self.count.is_none() && !self.is_unread
     }
 
-    fn conclude(&mut self, tally: &Tally, output: &mut Output) -> Result<(), Failure> {
+    fn conclude(&mut self, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
         if let (Some(layout), None) = (self.count, &self.failure) {
-            output.write(layout.count(tally.found).as_bytes())?;
+            output.write(layout.count(counts.found).as_bytes())?;
         }
         output.flush()
     }
 
-    fn verdict(self, tally: &Tally) -> Result<(), Failure> {
+    fn verdict(self, counts: &Counts) -> Result<(), Failure> {
         match self.failure {
             Some(failure) => Err(failure),
             None if self.is_unread => Err(Failure::Unread),
-            None if tally.bad > 0 && self.bad == OnBad::Report => Err(Failure::Reported(tally.bad)),
-            None if tally.found > 0 => Ok(()),
+            None if counts.bad > 0 && self.bad == OnBad::Report => Err(Failure::Reported(counts.bad)),
+            None if counts.found > 0 => Ok(()),
             None => match self.first_bad {
-                Some(first) if tally.tested == 0 => Err(Failure::AllBad { bad: tally.bad, first }),
+                Some(first) if counts.tested == 0 => Err(Failure::AllBad { bad: counts.bad, first }),
                 _ => Err(Failure::NothingFound),
             },
         }

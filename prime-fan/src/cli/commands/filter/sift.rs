@@ -3,8 +3,8 @@
 use actix_fan::{BoxError, Job, Work};
 
 use crate::cli::args::{Keep, OnBad};
-use crate::cli::record::{Format, Layout, Place, Record};
-use crate::cli::stderr::complaint;
+use crate::cli::format::{Format, Layout, Place, Record};
+use crate::cli::messages::error_line;
 use crate::parse::input::Bad;
 use crate::parse::numbers::Number;
 use crate::parse::slices::{Slice, Word};
@@ -78,7 +78,7 @@ impl Sift {
                         }
                         OnBad::Skip if sifted.bad == 1 && sifted.tested == 0 => sifted.first_bad = Some(bad()),
                         OnBad::Skip => {}
-                        OnBad::Report => sifted.complaints += &complaint(&bad()),
+                        OnBad::Report => sifted.complaints += &error_line(&bad()),
                     }
                 }
             }

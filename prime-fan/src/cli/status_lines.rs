@@ -1,5 +1,5 @@
 //! The lines at the end of the terminal that are drawn over and over again. What else is written there goes through
-//! [`aside`], for which they step aside.
+//! [`suspend`], for which they step aside.
 //!
 //! They are decoration. A frame that would have to wait is left out, a terminal that refuses one gets no more, and no error
 //! leaves this file.
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::shutdown;
+use crate::cli::signals;
 use crate::cli::terminal::{self, State};
 
 /// Erases what follows the cursor.
@@ -33,7 +33,7 @@ struct Screen {
 pub(crate) fn draw(lines: Vec<String>) {
     // A writer that is stuck holds the lock.
     let Ok(mut screen) = SCREEN.try_lock() else { return };
-    screen.continued.get_or_insert_with(shutdown::continued);
+    screen.continued.get_or_insert_with(signals::continued);
     screen.lines = lines;
     if screen.state() == State::Ready {
         screen.redraw();
@@ -61,7 +61,7 @@ pub(crate) fn clear_before_exit() {
 }
 
 /// Does what writes to the terminal while no line is in its way.
-pub(crate) fn aside<R>(write: impl FnOnce() -> R) -> R {
+pub(crate) fn suspend<R>(write: impl FnOnce() -> R) -> R {
     let mut screen = screen();
     if screen.drawn > 0 {
         let lines = std::mem::take(&mut screen.lines);

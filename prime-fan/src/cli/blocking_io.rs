@@ -12,7 +12,7 @@ pub(crate) enum Ready {
 
 /// Reads or writes, again and again while the stream refuses. `act` must not have taken anything when it fails.
 #[cfg(unix)]
-pub(crate) fn patiently<R>(
+pub(crate) fn blocking<R>(
     stream: impl std::os::fd::AsFd,
     ready: Ready,
     mut act: impl FnMut() -> io::Result<R>,
@@ -38,7 +38,7 @@ pub(crate) fn patiently<R>(
 }
 
 #[cfg(not(unix))]
-pub(crate) fn patiently<S, R>(_: S, _: Ready, mut act: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+pub(crate) fn blocking<S, R>(_: S, _: Ready, mut act: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     act()
 }
 
@@ -48,6 +48,6 @@ pub(crate) struct Stdin;
 impl io::Read for Stdin {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let stdin = io::stdin();
-        patiently(&stdin, Ready::ToRead, || (&stdin).read(room))
+        blocking(&stdin, Ready::ToRead, || (&stdin).read(room))
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Nouns {
 
 /// What has come of a search so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     /// Numbers.
     pub(crate) tested: u64,
     /// Numbers, or pairs, that were looked for.

@@ -9,7 +9,7 @@ use anstream::AutoStream;
 use anstream::adapter::strip_str;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 
-use crate::cli::screen::aside;
+use crate::cli::status_lines::suspend;
 use crate::cli::terminal;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -36,17 +36,17 @@ pub(crate) fn hint(text: impl Display) {
 }
 
 /// Tells an error with its causes.
-pub(crate) fn complain(error: &dyn Error) {
-    write(complaint(error));
+pub(crate) fn report(error: &dyn Error) {
+    write(error_line(error));
 }
 
 /// An error with its causes.
-pub(crate) fn plain(error: &dyn Error) -> String {
-    strip_str(&complaint(error)).to_string().trim_end().trim_start_matches(PREFIX).to_owned()
+pub(crate) fn error_text(error: &dyn Error) -> String {
+    strip_str(&error_line(error)).to_string().trim_end().trim_start_matches(PREFIX).to_owned()
 }
 
 /// A line about an error with its causes.
-pub(crate) fn complaint(error: &dyn Error) -> String {
+pub(crate) fn error_line(error: &dyn Error) -> String {
     let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -76,7 +76,7 @@ fn words(error: &(dyn Error + 'static)) -> String {
 }
 
 /// What clap says of wrong arguments begins like every other message.
-pub(crate) fn in_our_voice(text: &str) -> String {
+pub(crate) fn with_our_prefix(text: &str) -> String {
     let theirs = Styles::styled().get_error().to_owned();
     text.replacen(&format!("{theirs}error:{theirs:#}"), &format!("{ERROR}prime-fan:{ERROR:#}"), 1)
 }
@@ -86,7 +86,7 @@ pub(crate) fn write(lines: impl Display) {
     let lines = lines.to_string();
     let plain = if has_colours() { lines } else { strip_str(&lines).to_string() };
     // One write, so that nothing comes between. If it fails there is nobody left to tell.
-    let _ = aside(|| io::stderr().write_all(plain.as_bytes()));
+    let _ = suspend(|| io::stderr().write_all(plain.as_bytes()));
 }
 
 /// Where the log goes.
@@ -95,7 +95,7 @@ pub(crate) struct Log;
 impl Write for Log {
     /// The logger writes a whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        aside(|| io::stderr().write(line))
+        suspend(|| io::stderr().write(line))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,8 +1,6 @@
 //! What ends a run before its time: Ctrl-C, SIGTERM, SIGHUP and `--timeout`. The first drains the pipeline, a signal
 //! after it leaves.
 
-mod signals;
-
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -11,14 +9,11 @@ use std::{fs, io, process, thread};
 use actix_fan::StopHandle;
 use tempfile::NamedTempFile;
 
-use crate::cli::screen;
+use crate::cli::counts::{Counts, Nouns};
+use crate::cli::exit::TIME_IS_UP;
+use crate::cli::signals::{self, Signal};
 use crate::cli::statistics::{End, Statistics};
-use crate::cli::tally::{Nouns, Tally};
-
-pub(crate) use signals::{Signal, continued};
-
-/// What the program `timeout` returns.
-pub(crate) const TIME_IS_UP: u8 = 124;
+use crate::cli::status_lines;
 
 /// A signal that comes so soon after the first means the same: `timeout` and the like send one twice in a row.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
@@ -39,18 +34,18 @@ pub(crate) enum Reason {
 
 /// Whether the run is to end.
 #[derive(Clone, Default)]
-pub(crate) struct Ending(Arc<Mutex<State>>);
+pub(crate) struct Shutdown(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    asked: Option<(Reason, Instant)>,
+    requested: Option<(Reason, Instant)>,
     /// The last one that came.
     signal: Option<Signal>,
     pipeline: Option<StopHandle>,
     /// A file that is worth nothing unless the run comes to its end.
     temporary: Option<PathBuf>,
     /// When the run was last seen to go on.
-    alive: Option<Instant>,
+    progressed: Option<Instant>,
     phase: Phase,
     /// What is to be written at the end, whatever the end is.
     statistics: Option<Statistics>,
@@ -67,25 +62,25 @@ enum Phase {
     Telling,
 }
 
-impl Ending {
+impl Shutdown {
     /// Takes the signals from here on. May be called once.
     ///
     /// They are handled on a thread of their own, which works even while the event loop can't: it blocks when nobody
     /// reads the standard output.
     pub(crate) fn on_signals(&self) -> io::Result<()> {
-        let ending = self.clone();
-        signals::handle(move |signal| ending.on_signal(signal))
+        let shutdown = self.clone();
+        signals::handle(move |signal| shutdown.on_signal(signal))
     }
 
     /// Drains the pipeline after `time`, likewise from a thread of its own.
-    pub(crate) fn after(&self, time: Duration) -> io::Result<()> {
-        let ending = self.clone();
+    pub(crate) fn set_timeout(&self, time: Duration) -> io::Result<()> {
+        let shutdown = self.clone();
         thread::Builder::new().name("timeout".to_owned()).spawn(move || {
             thread::sleep(time);
-            if ending.state().phase == Phase::Searching {
-                ending.ask(Reason::TimeIsUp);
+            if shutdown.state().phase == Phase::Searching {
+                shutdown.request(Reason::TimeIsUp);
             }
-            ending.watch()
+            shutdown.watch()
         })?;
         Ok(())
     }
@@ -93,14 +88,17 @@ impl Ending {
     /// Names the pipeline to drain, at once if the reason came before it.
     pub(crate) fn attach(&self, pipeline: StopHandle) {
         let mut state = self.state();
-        if state.asked.is_some() {
+        if state.requested.is_some() {
             pipeline.drain();
         }
         state.pipeline = Some(pipeline);
     }
 
     /// Creates a file that is removed when the run is left, be it at this very moment.
-    pub(crate) fn owning(&self, create: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<NamedTempFile> {
+    pub(crate) fn create_temporary(
+        &self,
+        create: impl FnOnce() -> io::Result<NamedTempFile>,
+    ) -> io::Result<NamedTempFile> {
         let mut state = self.state();
         let file = create()?;
         state.temporary = Some(file.path().to_owned());
@@ -108,29 +106,29 @@ impl Ending {
     }
 
     /// The run goes on.
-    pub(crate) fn alive(&self) {
-        self.state().alive = Some(Instant::now());
+    pub(crate) fn made_progress(&self) {
+        self.state().progressed = Some(Instant::now());
     }
 
     /// The run has come to its end, and only its file is still to be written: that is not cut off any more.
-    pub(crate) fn committing(&self) {
+    pub(crate) fn begin_commit(&self) {
         self.state().phase = Phase::Committing;
     }
 
     /// The results are where they belong, or given up.
-    pub(crate) fn telling(&self) {
+    pub(crate) fn begin_messages(&self) {
         let mut state = self.state();
-        (state.phase, state.alive) = (Phase::Telling, Some(Instant::now()));
+        (state.phase, state.progressed) = (Phase::Telling, Some(Instant::now()));
     }
 
-    pub(crate) fn measured_by(&self, statistics: Option<Statistics>) {
+    pub(crate) fn set_statistics(&self, statistics: Option<Statistics>) {
         self.state().statistics = statistics;
     }
 
     /// What the statistics would say if the run were left now.
-    pub(crate) fn note(&self, nouns: Nouns, tally: &Tally) {
+    pub(crate) fn record(&self, nouns: Nouns, counts: &Counts) {
         if let Some(statistics) = &mut self.state().statistics {
-            statistics.note(nouns, tally);
+            statistics.record(nouns, counts);
         }
     }
 
@@ -139,14 +137,14 @@ impl Ending {
         let mut state = self.state();
         let mut statistics = state.statistics.take()?;
         if let Some(pipeline) = &state.pipeline {
-            statistics.note_stats(pipeline.stats());
+            statistics.record_pipeline(pipeline.stats());
         }
         Some(statistics)
     }
 
     /// Why the run is to end, if it is, and since when.
-    pub(crate) fn asked(&self) -> Option<(Reason, Instant)> {
-        self.state().asked
+    pub(crate) fn requested(&self) -> Option<(Reason, Instant)> {
+        self.state().requested
     }
 
     /// The last signal that came, by which the process is to end.
@@ -157,14 +155,14 @@ impl Ending {
     /// A signal came. It says nothing, since a write to the standard error may block, and a second one must get through.
     fn on_signal(&self, signal: Signal) {
         self.state().signal = Some(signal);
-        match self.ask(Reason::Signal) {
-            Some(since) if since.elapsed() >= GRACE => self.leave(),
+        match self.request(Reason::Signal) {
+            Some(since) if since.elapsed() >= GRACE => self.exit_now(),
             Some(_) => {}
             // Nothing is in flight yet, and what comes before may take forever: a named pipe waits for its reader.
-            None if self.state().pipeline.is_none() => self.leave(),
+            None if self.state().pipeline.is_none() => self.exit_now(),
             None => {
-                let ending = self.clone();
-                let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || ending.watch());
+                let shutdown = self.clone();
+                let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || shutdown.watch());
                 // Without that thread it takes a second signal to end what is stuck.
                 drop(watch);
             }
@@ -177,22 +175,22 @@ impl Ending {
         loop {
             // Looks are counted, not time: while the process is stopped, by Ctrl-Z for example, nothing can go on.
             thread::sleep(STUCK / LOOKS);
-            let State { phase, alive, .. } = *self.state();
-            looks = if phase == Phase::Committing || alive != before { 0 } else { looks + 1 };
-            before = alive;
+            let State { phase, progressed, .. } = *self.state();
+            looks = if phase == Phase::Committing || progressed != before { 0 } else { looks + 1 };
+            before = progressed;
             if looks == LOOKS {
-                self.leave();
+                self.exit_now();
             }
         }
     }
 
     /// Drains the pipeline, unless that was asked for already: then since when.
-    pub(crate) fn ask(&self, reason: Reason) -> Option<Instant> {
+    pub(crate) fn request(&self, reason: Reason) -> Option<Instant> {
         let mut state = self.state();
-        if let Some((_, since)) = state.asked {
+        if let Some((_, since)) = state.requested {
             return Some(since);
         }
-        state.asked = Some((reason, Instant::now()));
+        state.requested = Some((reason, Instant::now()));
         if let Some(pipeline) = &state.pipeline {
             pipeline.drain();
         }
@@ -200,8 +198,8 @@ impl Ending {
     }
 
     /// Ends the process, whatever it is at.
-    fn leave(&self) -> ! {
-        screen::clear_before_exit();
+    fn exit_now(&self) -> ! {
+        status_lines::clear_before_exit();
         if let Some(statistics) = self.take_statistics() {
             let reason = if self.signal().is_some() { "signal" } else { "timeout" };
             let (done, written) = mpsc::channel();
