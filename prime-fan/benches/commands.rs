@@ -1,10 +1,10 @@
-//! How does the program `prime-fan` compare with those that people use today?
+//! How fast is the program `prime-fan`, compared with other programs for the same tasks?
 //!
 //!     cargo bench --bench commands               # 5 rounds, a minute or two
 //!     cargo bench --bench commands -- 15         # more of them
 //!     cargo bench --bench commands -- 15 filter  # for those tables whose heading has these words
 //!
-//! Whole processes are timed, from their start to their end, with their output thrown away. Programs take turns, and a
+//! Whole processes are timed, from their start to their end, with their output discarded. Programs run in turn, and a
 //! ratio is taken within each round; what is printed is the median, with the least and the most beside it. A program
 //! that is not installed is left out, and said to be: `gp` (PARI), `openssl` and `primesieve` come as packages of those
 //! names, or `pari-gp`, in most distributions. Those that take a number in microseconds get fewer of them, and what is
@@ -63,11 +63,11 @@ fn given() -> impl Iterator<Item = String> {
 struct Numbers {
     _folder: TempDir,
     many: (PathBuf, u64),
-    /// For a program that takes a microsecond a number.
+    /// For a program that takes a microsecond per number.
     some: (PathBuf, u64),
-    /// For one that takes ten.
+    /// For a program that takes ten microseconds per number.
     few: (PathBuf, u64),
-    /// What PARI is to do with `some`.
+    /// The script for PARI, which tests `some`.
     script: PathBuf,
 }
 
@@ -91,13 +91,13 @@ impl Numbers {
     }
 }
 
-/// A program at work.
+/// A program and its arguments.
 struct Contender {
     name: &'static str,
     program: &'static str,
     arguments: Vec<String>,
     input: Option<PathBuf>,
-    /// What its time is divided by.
+    /// How many numbers it tests, by which its time is divided.
     numbers: u64,
 }
 
@@ -116,7 +116,7 @@ impl Contender {
         Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok()
     }
 
-    /// Watching a process for its memory takes time from it.
+    /// Runs the program. With `watched`, measures its memory, which takes time from it.
     fn run(&self, watched: bool) -> Result<Run> {
         let input = match &self.input {
             Some(path) => File::open(path)?.into(),
@@ -132,7 +132,7 @@ impl Contender {
         let mut peak_kib = 0;
         let status = match watched {
             false => child.wait()?,
-            // It only grows, so the last look tells it but for the last millisecond.
+            // The peak only grows, so the last reading misses no more than the last millisecond.
             true => loop {
                 peak_kib = peak_of(child.id()).unwrap_or(peak_kib);
                 match child.try_wait()? {
@@ -149,7 +149,7 @@ impl Contender {
     }
 }
 
-/// The most resident memory that a process had so far.
+/// Returns the peak of the resident memory of a process so far.
 fn peak_of(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -157,19 +157,19 @@ fn peak_of(process: u32) -> Option<u64> {
 }
 
 struct Run {
-    /// A number.
+    /// The time per number.
     nanos: f64,
     seconds: f64,
     peak_kib: u64,
 }
 
-/// Programs that do the same. The first is ours.
+/// Programs for the same task. The first is ours.
 struct Table {
     heading: &'static str,
     contenders: Vec<Contender>,
-    /// The least that the second, the third and so on should take, as a multiple of our time.
+    /// The targets: the least times of the second program, the third and so on, as multiples of our time.
     targets: Vec<f64>,
-    /// The most memory that ours should take, in MiB.
+    /// The target for our memory, in MiB: at most this.
     memory: Option<u64>,
 }
 
@@ -269,7 +269,7 @@ impl Table {
                 continue;
             }
             println!(
-                "  {:24} {:.2} ns a number  {:.3} s  {memory} MiB",
+                "  {:24} {:.2} ns per number  {:.3} s  {memory} MiB",
                 contender.name,
                 Summary::of(runs.iter().map(|run| run.nanos)),
                 Summary::of(runs.iter().map(|run| run.seconds)).median,

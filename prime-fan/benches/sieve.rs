@@ -1,11 +1,12 @@
-//! What does a number of a range cost, near and far, and who finds the primes cheapest?
+//! What is the cost per number of a range, near 0 and far from it, compared with other ways to find its primes?
 //!
 //!     cargo bench --bench sieve             # everything, about a minute
 //!     cargo bench --bench sieve -- '/1e15'  # what matches
 //!
-//! A group is where the range begins; its members are the sieve, the test of number after number, and, where the range
-//! begins at 0, the crate `primal-sieve`. All of them sum up the primes on one thread, and a new sieve is made each time.
-//! Throughput is numbers of the range a second. Tested one by one it is the same for a range of any length, so fewer are.
+//! A group is the start of the range; its members are the sieve, the test of each number, and, where the range
+//! begins at 0, the crate `primal-sieve`. All of them sum up the primes on one thread, and a new sieve is made each
+//! time. Throughput is numbers of the range a second. Tested one by one it is the same for a range of any length, so
+//! fewer are.
 
 mod support {
     pub(crate) mod args;

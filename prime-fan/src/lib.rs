@@ -1,21 +1,22 @@
-//! Prime numbers: finders for one `u64`, fast and slow, a sieve for ranges, and random numbers to search.
+//! Prime numbers: fast and slow primality tests, a sieve for ranges, and random integers. The library of the program
+//! `prime-fan`.
 //!
-//! | | finds out whether a number is prime by | for a 64-bit prime |
+//! | | method | time for a 64-bit prime |
 //! |---|---|---|
-//! | [`is_prime`] | trial division and at most two strong Fermat tests | under a microsecond |
-//! | [`is_prime_by_trial_division`] | dividing by every odd number up to the root | seconds |
-//! | [`trial_division()`] | the same, until it is told to give up | seconds |
-//! | [`Sieve`] | striking out the multiples of smaller ones, for all numbers of a range at once | nanoseconds |
+//! | [`is_prime`] | trial division and at most two strong Fermat tests | less than a microsecond |
+//! | [`is_prime_by_trial_division`] | trial division up to the square root | seconds |
+//! | [`trial_division()`] | the same, but can be cancelled | seconds |
+//! | [`Sieve`] | a segmented sieve of Eratosthenes, for all numbers of a range | nanoseconds |
 //!
-//! All of them are deterministic and right for every `u64`. Trial division is what makes a fan-out worth watching: its
-//! cost differs by a factor of a billion from one number to the next.
+//! All of them are deterministic and correct for every `u64`. The cost of trial division differs by a factor of a
+//! billion between numbers, which makes it a good test of how work is distributed.
 //!
-//! Above 2^64, [`is_probable_prime`] goes on to 2^128, with a proof up to [`PROVEN_BELOW`], and a [`Verdict`] says which it
-//! is. [`number`] reads numbers as the program `prime-fan` does, whose library this is; [`RandomIntegers`] draws them.
+//! [`is_probable_prime`] tests numbers up to 2^128; below [`PROVEN_BELOW`], about 2^81.5, its result is proven. A
+//! [`Verdict`] tells the two apart. [`number`] parses numbers as the program does, and [`RandomIntegers`] draws them.
 //!
 //! # Examples
 //!
-//! The first primes among random numbers, as many as are asked for, found by every processor at once with
+//! The first ten primes among random numbers, searched on all processors with
 //! [actix-fan](https://docs.rs/actix-fan):
 //!
 //! ```
@@ -25,14 +26,18 @@
 //!
 //! # actix::System::new().block_on(async {
 //! let numbers = RandomIntegers::new(0..=u64::MAX)?.seeded(1);
-//! let primes = numbers.fan_out().ordered().filter_map(|n| is_prime(n).then_some(n))?;
+//! let primes = numbers
+//!     .fan_out()
+//!     .ordered()
+//!     .filter_map(|n| is_prime(n).then_some(n))?;
 //! let primes: Vec<u64> = primes.take(10).try_collect().await?;
 //! assert!(primes.len() == 10 && primes.iter().all(|&n| is_prime(n)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
 //!
-//! The slow finder in a pipeline. The items that run when the stream is dropped give up within a millisecond or so:
+//! Trial division in a pipeline. When the stream is dropped, the items that run are cancelled within about a
+//! millisecond:
 //!
 //! ```
 //! use actix_fan::{FanOutExt, Job, work_fn};
@@ -57,8 +62,8 @@
 //!
 //! # Features
 //!
-//! - `cli` (default): the program and what only it needs. `default-features = false` leaves the library: machine-prime, rand
-//!   and thiserror are its dependencies.
+//! - `cli` (default): the program and its dependencies. With `default-features = false` only the library is built, with
+//!   the dependencies machine-prime, rand and thiserror.
 
 #[cfg(any(all(test, feature = "cli"), feature = "checks"))]
 #[doc(hidden)]
@@ -66,7 +71,7 @@ pub mod checks;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the program uses the rest of it"))]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program uses the rest"))]
 mod parse;
 mod primality;
 mod random_integers;
@@ -81,7 +86,7 @@ pub use sieve::{Segment, Segments, Sieve};
 pub use trial_division::{is_prime_by_trial_division, trial_division};
 pub use verdict::Verdict;
 
-/// The examples of the README, compiled.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

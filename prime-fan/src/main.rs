@@ -1,4 +1,4 @@
-//! The program. All of it is in the library, where its parts can be tested one by one.
+//! The program `prime-fan`. Its code is in the library, where its parts can be tested separately.
 
 use std::process::ExitCode;
 

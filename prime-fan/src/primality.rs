@@ -1,33 +1,39 @@
-//! The fast finder.
+//! The fast primality tests.
 
 use machine_prime::{mul_inv2_128, one_mont_128, strong_fermat_128, to_mont_128};
 
-/// Below this, [`is_probable_prime`] is a proof: 3,317,044,064,679,887,385,961,981, the least composite that passes the
-/// strong test to each of the first 13 primes (J. Sorenson and J. Webster, "Strong Pseudoprimes to Twelve Prime Bases",
-/// 2015).
+/// Below this number, about 2^81.5, the result of [`is_probable_prime`] is proven.
+///
+/// It is 3,317,044,064,679,887,385,961,981, the least composite that passes the strong test to each of the first 13
+/// primes (J. Sorenson and J. Webster, "Strong Pseudoprimes to Twelve Prime Bases", 2015).
 pub const PROVEN_BELOW: u128 = 3_317_044_064_679_887_385_961_981;
 
-/// The first 13 primes but for 2, whose test is made first and separately.
+/// The first 13 primes without 2, whose test comes first and separately.
 const BASES: [u128; 12] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
 
-/// Returns true if `n` is prime. Right for every `u64`; it takes about 40 ns for a random number and 600 ns for a prime.
+/// Returns true if `n` is prime.
+///
+/// The result is correct for every `u64`. A test takes about 40 ns for a random number and 600 ns for a prime.
 ///
 /// The algorithm is that of the crate [`machine-prime`](https://docs.rs/machine-prime): trial division by the first
-/// primes, then strong Fermat tests. Below 2^47 there is one, to a base that a hash of `n` picks from a table; from there
-/// on one to base 2 comes first. To hash the base is due to M. Forišek and J. Jančina, "Fast Primality Testing for Integers
-/// That Fit into a Machine Word" (2015).
+/// primes, then strong Fermat tests. Below 2^47 there is one test, to a base that a hash of `n` selects from a table;
+/// from 2^47 on, a test to base 2 precedes it. The hashed base is a method of M. Forišek and J. Jančina, "Fast
+/// Primality Testing for Integers That Fit into a Machine Word" (2015).
 ///
 /// # Why this is a proof
 ///
-/// A prime passes every strong test. That no composite passes has been computed, in two parts:
+/// A prime passes every strong test. Computations have shown that no composite does, in two parts:
 ///
-/// - From 2^47 on, only the composites that pass to base 2 get to the table. J. Feitsma and W. Galway have listed all
-///   composites below 2^64 that pass even the weaker Fermat test to base 2. The table's bases are chosen so that each on the
-///   list fails to its own; the program that chooses them, and looks at all of them again afterwards, is published by the
-///   author of machine-prime (`f-analysis`).
-/// - Below 2^47 no test to base 2 is made, so the list proves nothing there. The bases are chosen so that no composite of
-///   that size, once trial division is done, passes to its own: the method of V. Wegner, "The Single-Shot Miller-Rabin
-///   Test" (2025), to which machine-prime refers. That computation is its author's.
+/// - From 2^47 on, only composites that pass the test to base 2 get the test with the table. J. Feitsma and W. Galway
+///   have listed all composites below 2^64 that pass even the weaker Fermat test to base 2. The bases of the table are
+///   chosen so that each composite of the list fails the test to its base. The author of machine-prime has published
+///   the program that chooses the bases and then checks them against the whole list (`f-analysis`).
+/// - Below 2^47 there is no test to base 2, so that list proves nothing. The bases are chosen so that no composite of
+///   this size that is left after trial division passes the test to its base. This is the method of V. Wegner, "The
+///   Single-Shot Miller-Rabin Test" (2025), to which machine-prime refers; the computation was done by the author of
+///   machine-prime.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::is_prime;
@@ -42,21 +48,25 @@ pub fn is_prime(n: u64) -> bool {
     machine_prime::is_prime(n)
 }
 
-/// Returns true if `n` is prime, as far as is known: this is a proof below [`PROVEN_BELOW`], about 2^81.5, and above it no
-/// composite is known that passes.
+/// Returns true if `n` is prime or, from [`PROVEN_BELOW`] on, probably prime.
 ///
-/// Below 2^64 it is [`is_prime`]. Above, the algorithm is a variant of the test of Baillie, Pomerance, Selfridge and
-/// Wagstaff, that of [`machine-prime`](https://docs.rs/machine-prime): trial division by the first primes, a strong Fermat
-/// test to base 2, and a Lucas test. It takes about 0.3 us for a random odd number and some 4 us for a prime. Below
-/// `PROVEN_BELOW`, a number that passes is put to the strong test to the primes from 3 to 41 too: a prime then takes some
-/// 15 us, and a composite no longer than above.
+/// Below `PROVEN_BELOW`, about 2^81.5, the result is proven. From there on, no composite is known that passes.
+///
+/// Below 2^64 this is [`is_prime`]. Above, the algorithm is the variant in
+/// [`machine-prime`](https://docs.rs/machine-prime) of the test of Baillie, Pomerance, Selfridge and Wagstaff: trial
+/// division by the first primes, a strong Fermat test to base 2, and a Lucas test. It takes about 0.3 us for a random
+/// odd number and about 4 us for a prime. Below `PROVEN_BELOW`, a number that passes also gets the strong tests to the
+/// primes from 3 to 41: a prime then takes about 15 us, and a composite no longer than above.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::{PROVEN_BELOW, is_probable_prime};
 ///
 /// assert!(is_probable_prime((1 << 127) - 1)); // a Mersenne prime
 /// assert!(!is_probable_prime((1 << 64) + 1)); // 274177 * 67280421310721
-/// assert!(!is_probable_prime(PROVEN_BELOW)); // passes the strong test to 13 bases, but not that of Lucas
+/// // Passes the strong test to 13 bases, but not the Lucas test.
+/// assert!(!is_probable_prime(PROVEN_BELOW));
 /// ```
 #[inline]
 #[must_use]
@@ -65,7 +75,7 @@ pub fn is_probable_prime(n: u128) -> bool {
     if n >> 64 == 0 || n >= PROVEN_BELOW { passes } else { passes && passes_strong_tests(n) }
 }
 
-/// Returns true if `n`, which is odd and larger than any of [`BASES`], passes the strong test to each of them.
+/// Returns true if `n`, which is odd and larger than the [`BASES`], passes the strong test to each of them.
 fn passes_strong_tests(n: u128) -> bool {
     let (inverse, one) = (mul_inv2_128(n), one_mont_128(n));
     let twos = (n - 1).trailing_zeros();
@@ -79,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// For each number below `end` whether it is prime, by the sieve of Eratosthenes.
+    /// Returns for each number below `end` true if it is prime, by the sieve of Eratosthenes.
     fn sieve(end: usize) -> Vec<bool> {
         let mut prime = vec![true; end];
         prime[..2].fill(false);
@@ -156,10 +166,10 @@ mod tests {
         }
     }
 
-    /// As the definition has it, in arithmetic without tricks.
+    /// The strong test as defined, with plain arithmetic.
     fn passes_strong_test(n: u128, base: u128) -> bool {
         fn product(mut a: u128, mut b: u128, n: u128) -> u128 {
-            // By doubling: `n` is far below 2^127.
+            // By doubling, which does not overflow: `n` is far below 2^127.
             let mut sum = 0;
             while b > 0 {
                 if b & 1 == 1 {
@@ -187,8 +197,8 @@ mod tests {
         })
     }
 
-    /// The least composites that pass the strong test to the first 12 and the first 13 prime bases (Sorenson and Webster
-    /// 2015).
+    /// The least composites that pass the strong test to the first 12 and the first 13 prime bases (Sorenson and
+    /// Webster 2015).
     #[test]
     fn strong_pseudoprimes_above_2_64_are_composite() {
         const TO_12: u128 = 318_665_857_834_031_151_167_461;
@@ -203,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_base_of_the_proof_is_tested() {
-        // Each passes to a base fewer than the one after it, or to so many.
+        // Each passes the tests to this many bases.
         let passing = |n: u64| {
             let first = [2].into_iter().chain(BASES).take_while(|&base| passes_strong_test(n.into(), base));
             first.count()
@@ -237,7 +247,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Numbers of every length; a uniform `u64` would be a long one nearly always.
+        /// Numbers of every length; most uniform `u64` numbers are long.
         #[test]
         fn random_numbers_agree_with_another_implementation(n in any::<u64>(), shift in 0u32..64) {
             let n = n >> shift;

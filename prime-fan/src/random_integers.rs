@@ -1,4 +1,4 @@
-//! The endless source of the search.
+//! Random integers, the source of the command `random`.
 
 use std::iter::FusedIterator;
 use std::ops::RangeInclusive;
@@ -8,15 +8,16 @@ use rand::rngs::ChaCha12Rng;
 use rand::{SeedableRng, make_rng};
 use thiserror::Error;
 
-/// Random integers of a range, without end, each as likely as any other.
+/// An endless iterator of uniformly distributed random integers of a range.
 ///
-/// They come from ChaCha with 12 rounds, a cryptographic generator, at a few nanoseconds an integer.
+/// The generator is ChaCha with 12 rounds, which is cryptographically secure. It takes a few nanoseconds per integer.
 ///
 /// # Reproducibility
 ///
-/// Without a seed the generator is keyed by the operating system, so no two runs are alike. With
-/// [`seeded`](Self::seeded) the same seed and the same range give the same integers, on every platform and in every
-/// release of this crate up to the next breaking one. A seed has 64 bits only: seeded integers are no secret.
+/// Without a seed, the operating system provides the key of the generator, so that each run draws different integers.
+/// With [`seeded`](Self::seeded), the same seed and the same range give the same integers on every platform and in
+/// every release of this crate until the next breaking one. A seed has only 64 bits, so seeded integers are not fit for
+/// secrets.
 ///
 /// # Examples
 ///
@@ -27,7 +28,9 @@ use thiserror::Error;
 /// let throws: Vec<u64> = dice().take(100).collect();
 /// assert!(throws.iter().all(|throw| (1..=6).contains(throw)));
 /// assert!(dice().take(100).eq(throws));
-/// assert_eq!(RandomIntegers::new(6..=1).unwrap_err().to_string(), "no integer lies in 6..=1");
+///
+/// let error = RandomIntegers::new(6..=1).unwrap_err();
+/// assert_eq!(error.to_string(), "no integer lies in 6..=1");
 /// ```
 #[derive(Debug)]
 pub struct RandomIntegers {
@@ -36,15 +39,15 @@ pub struct RandomIntegers {
 }
 
 impl RandomIntegers {
-    /// Integers from `range`, both of its ends included, seeded by the operating system.
+    /// Returns random integers of `range`, both ends included, with a key from the operating system.
     ///
     /// # Errors
     ///
-    /// [`EmptyRange`] when the range starts after its end.
+    /// Returns [`EmptyRange`] if the range starts after its end.
     ///
     /// # Panics
     ///
-    /// When the operating system has no randomness to give.
+    /// Panics if the operating system provides no random bytes.
     pub fn new(range: RangeInclusive<u64>) -> Result<Self, EmptyRange> {
         let (min, max) = (*range.start(), *range.end());
         if range.is_empty() {
@@ -54,7 +57,7 @@ impl RandomIntegers {
         Ok(Self { range, generator: make_rng() })
     }
 
-    /// Starts over from `seed`: see [Reproducibility](Self#reproducibility).
+    /// Restarts the generator from `seed`: see [Reproducibility](Self#reproducibility).
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { generator: ChaCha12Rng::seed_from_u64(seed), ..self }
@@ -76,7 +79,7 @@ impl Iterator for RandomIntegers {
 
 impl FusedIterator for RandomIntegers {}
 
-/// The range given to [`RandomIntegers::new`] holds no integer.
+/// The range given to [`RandomIntegers::new`] contains no integer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("no integer lies in {min}..={max}")]
 #[non_exhaustive]

@@ -1,13 +1,15 @@
-//! The slow finder.
+//! The slow primality test: trial division.
 
-/// Divisors tried between two questions whether to give up: a fraction of a millisecond, beside which a question costs
-/// nothing.
+/// How many divisors are tried between two calls of `give_up`: these take a fraction of a millisecond, so that the cost
+/// of a call does not matter.
 const DIVISORS: u64 = 1 << 16;
 
-/// Whether `n` is prime, by dividing it by 2 and by every odd number up to its square root.
+/// Returns true if `n` is prime, by dividing it by 2 and by every odd number up to its square root.
 ///
-/// Right for every `u64`. What it costs is proportional to the smallest factor of a composite, and to the root of a
-/// prime: that of 2^64 takes some seconds. Use [`trial_division`] where nobody should have to wait for those.
+/// The result is correct for every `u64`. The cost is proportional to the smallest factor of a composite, and to the
+/// square root of a prime: a prime near 2^64 takes some seconds. [`trial_division`] can be cancelled.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::is_prime_by_trial_division;
@@ -17,17 +19,21 @@ const DIVISORS: u64 = 1 << 16;
 /// ```
 #[must_use]
 pub fn is_prime_by_trial_division(n: u64) -> bool {
-    trial_division(n, || false).expect("it doesn't give up")
+    trial_division(n, || false).expect("it is never asked to give up")
 }
 
-/// [`is_prime_by_trial_division`], unless `give_up` returns true first: then it is `None`.
+/// [`is_prime_by_trial_division`] that can be cancelled: returns `None` if `give_up` returns true first.
 ///
-/// `give_up` is asked after every 65,536 divisors, which is less than a millisecond, and not at all where fewer decide.
+/// `give_up` is called after every 65,536 divisors, which take less than a millisecond. If fewer divisors decide, it is
+/// not called.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::trial_division;
 ///
-/// assert_eq!(trial_division(91, || true), Some(false)); // 7 decides before the first question
+/// // 7 is a divisor, found before the first call.
+/// assert_eq!(trial_division(91, || true), Some(false));
 /// assert_eq!(trial_division(999_999_999_989, || false), Some(true));
 /// assert_eq!(trial_division(18_446_744_073_709_551_557, || true), None);
 /// ```
@@ -39,7 +45,7 @@ pub fn trial_division(n: u64, mut give_up: impl FnMut() -> bool) -> Option<bool>
     odd_divisors_from(3, n, &mut give_up)
 }
 
-/// Whether no odd number from `divisor`, itself odd, to the root of `n` divides `n`.
+/// Returns true if no odd number from `divisor`, itself odd, to the square root of `n` divides `n`.
 fn odd_divisors_from(mut divisor: u64, n: u64, give_up: &mut impl FnMut() -> bool) -> Option<bool> {
     let root = n.isqrt();
     while divisor <= root {
@@ -99,7 +105,7 @@ mod tests {
     fn a_number_that_is_decided_within_a_block_is_never_given_up() {
         let least = (2 * DIVISORS).pow(2);
         for n in (0..1000).chain(least - 1000..least) {
-            assert_eq!(trial_division(n, || panic!("nobody is asked for {n}")), Some(is_prime(n)));
+            assert_eq!(trial_division(n, || panic!("give_up is called for {n}")), Some(is_prime(n)));
         }
     }
 

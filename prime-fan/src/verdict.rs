@@ -1,8 +1,10 @@
-//! What is found out about a number.
+//! The result of a primality test.
 
 use crate::{PROVEN_BELOW, is_probable_prime};
 
-/// What is known of a number once it was tested.
+/// The result of a primality test.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::Verdict;
@@ -13,24 +15,24 @@ use crate::{PROVEN_BELOW, is_probable_prime};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It is prime, and that is proven.
+    /// The number is prime, which is proven.
     Prime,
-    /// It passed a test that no composite is known to pass, and that is no proof for a number from [`PROVEN_BELOW`] on.
+    /// The number passed a test that no composite is known to pass. From [`PROVEN_BELOW`] on, that is not a proof.
     ProbablePrime,
-    /// It is a product of smaller numbers.
+    /// The number is a product of smaller numbers.
     Composite,
-    /// It is 0 or 1.
+    /// The number is 0 or 1.
     Neither,
 }
 
 impl Verdict {
-    /// Tests a number by [`is_probable_prime`].
+    /// Tests a number with [`is_probable_prime`].
     #[must_use]
     pub fn of(n: u128) -> Self {
         Self::tested(n, is_probable_prime(n))
     }
 
-    /// The verdict on a number that a test passed as prime, or did not.
+    /// Returns the verdict on a number of which a test says whether it passed as prime.
     #[inline]
     #[must_use]
     pub fn tested(n: u128, passed: bool) -> Self {
@@ -42,14 +44,14 @@ impl Verdict {
         }
     }
 
-    /// Returns true if the number is a prime or a probable one.
+    /// Returns true if the number is prime or probably prime.
     #[inline]
     #[must_use]
     pub fn is_prime(self) -> bool {
         matches!(self, Self::Prime | Self::ProbablePrime)
     }
 
-    /// Its name in what programs read: `prime`, `probable-prime`, `composite` or `neither`.
+    /// The name of the verdict in the output of the program: `prime`, `probable-prime`, `composite` or `neither`.
     #[inline]
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The command line.
 
 use std::env;
 use std::fmt::Display;
@@ -8,9 +8,9 @@ use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-/// The least there are by default.
+/// The least number of worker threads by default.
 const MIN_WORKERS: usize = 4;
-/// Each is a thread, of the pool and of every stream.
+/// The most worker threads, of the pool and of each stream.
 const MAX_WORKERS: usize = 1024;
 
 pub(crate) const HELP: &str = "\
@@ -20,10 +20,10 @@ Usage: page [OPTIONS]
 
 Options:
       --host <ADDRESS>              Where to listen: an address or a name [default: 127.0.0.1]
-      --port <N>                    The port, 0 to 65535; 0 is any free one [default: PORT of the environment, else 8080]
-      --workers <N>                 Threads of the pool and of each stream, 1 to 1024 [default: the cores but one, at least 4]
-      --shutdown-timeout <SECONDS>  How long requests may go on after a signal, 0 to 3600 [default: 5]
-  -h, --help                        Print this
+      --port <N>                    The port, 0 to 65535; 0 chooses a free one [default: $PORT, or 8080]
+      --workers <N>                 Worker threads of the pool and of each stream, 1 to 1024 [default: cores - 1, at least 4]
+      --shutdown-timeout <SECONDS>  How long requests may continue after a signal, 0 to 3600 [default: 5]
+  -h, --help                        Print this help
 
 SIGINT (Ctrl-C) and SIGTERM end the streams, each with its last line, then the server; a second signal ends it at once.
 There is no authentication: any client can stop every search. Listen on trusted networks only.
@@ -31,23 +31,24 @@ There is no authentication: any client can stop every search. Listen on trusted 
 
 pub(crate) struct Args {
     pub(crate) host: String,
-    /// 0 is any free one.
+    /// 0 chooses a free port.
     pub(crate) port: u16,
-    /// Of each pool.
+    /// The worker threads of the pool and of each stream.
     pub(crate) workers: usize,
-    /// How long requests and submitted items have to end.
+    /// How long requests and submitted items may continue after a signal.
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// `None`: the help is asked for.
+/// Parses the command line. `None` stands for `--help`.
 pub(crate) fn parse() -> Result<Option<Args>, String> {
-    // One core is the event loop's. But a fan of one is none: on a small machine the workers share the cores.
+    // One core for the event loop. On a small machine there are still several workers, so that the page shows a
+    // fan-out.
     let workers = available_parallelism().map_or(1, NonZeroUsize::get).saturating_sub(1).max(MIN_WORKERS);
     let host = "127.0.0.1".to_owned();
     let mut args = Args { host, port: 8080, workers, shutdown_timeout: Duration::from_secs(5) };
     let mut port = None;
 
-    // A word that isn't UTF-8 is refused like any other that isn't known.
+    // An argument that is not UTF-8 is rejected as unknown.
     let mut words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
         let (flag, value) = match word.split_once('=') {

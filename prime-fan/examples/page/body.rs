@@ -1,4 +1,5 @@
-//! The body of a `POST /check`: a list of numbers, read on the event loop, so no more of it than a request may need.
+//! Parses the body of `POST /check`, a JSON array of numbers. This runs on the event loop, so it stops early on bad
+//! input.
 
 use std::fmt;
 
@@ -7,20 +8,22 @@ use actix_web::error::{ErrorBadRequest, ErrorPayloadTooLarge};
 use prime_fan::number;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
+/// The most numbers per request.
 pub(crate) const MAX_NUMBERS: usize = 10_000;
 
-/// A number of 128 bits has 39 digits, and may be written with signs between them.
+/// The longest text of a number: 128 bits are 39 digits, and underscores may separate them.
 const MAX_TEXT: usize = 100;
 
-/// The longest body: more than the most numbers need in any sensible form.
+/// The longest body: more than [`MAX_NUMBERS`] need in any sensible form.
 pub(crate) const MAX_BYTES: usize = 512 * 1024;
 
-/// Characters of a request that an answer repeats.
+/// How many characters of a wrong number an error message repeats.
 const SHOWN: usize = 40;
 
-/// Numbers may come as text too: JavaScript's own end at 2^53, and those of more than 64 bits must.
+/// Parses an array of numbers. Numbers may be JSON strings, since those of JavaScript are exact only up to 2^53;
+/// numbers of more than 64 bits must be.
 ///
-/// The reading ends with the first one that is wrong or too many, whatever comes after it.
+/// Parsing ends with the first number that is wrong or too many.
 pub(crate) fn numbers(body: &[u8]) -> Result<Vec<u128>> {
     let mut numbers = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -32,7 +35,7 @@ pub(crate) fn numbers(body: &[u8]) -> Result<Vec<u128>> {
     Ok(numbers)
 }
 
-/// Text of which only the beginning is shown, if it is longer than that.
+/// Displays at most this many characters of a text.
 struct Short<'a>(&'a str, usize);
 
 impl fmt::Display for Short<'_> {
@@ -44,7 +47,7 @@ impl fmt::Display for Short<'_> {
     }
 }
 
-/// Adds each number of an array to a list.
+/// Deserializes an array of numbers into a list.
 struct List<'a>(&'a mut Vec<u128>);
 
 impl<'de> DeserializeSeed<'de> for List<'_> {

@@ -1,4 +1,4 @@
-//! `POST /check`: numbers in, verdicts out.
+//! `POST /check`: tests the numbers of the request.
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,14 +15,15 @@ use serde::Deserialize;
 use crate::body;
 use crate::finder::Finder;
 
-/// So many numbers travel together: few enough that a list is shared by the workers.
-const SHEET: usize = 500;
+/// How many numbers are an item of the pool: few enough that several workers share a list.
+const PORTION: usize = 500;
+/// How long an item may take before the request fails.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-pub(crate) type Checks = Pool<Sheet, Vec<(u128, Verdict)>>;
+pub(crate) type Checks = Pool<Portion, Vec<(u128, Verdict)>>;
 
-/// Some of a request's numbers.
-pub(crate) struct Sheet {
+/// A portion of a request's numbers: an item of the pool.
+pub(crate) struct Portion {
     numbers: Vec<u128>,
     finder: Finder,
 }
@@ -31,10 +32,10 @@ pub(crate) fn start(workers: usize) -> Result<Checks, StartError> {
     pool().workers(workers).window(256).thread_name("check").with(|| work_fn(verdicts))
 }
 
-fn verdicts(sheet: Sheet, job: &mut Job<'_, Vec<(u128, Verdict)>>) -> Result<(), BoxError> {
-    let mut verdicts = Vec::with_capacity(sheet.numbers.len());
-    for n in sheet.numbers {
-        verdicts.push((n, verdict(n, sheet.finder, job)?));
+fn verdicts(portion: Portion, job: &mut Job<'_, Vec<(u128, Verdict)>>) -> Result<(), BoxError> {
+    let mut verdicts = Vec::with_capacity(portion.numbers.len());
+    for n in portion.numbers {
+        verdicts.push((n, verdict(n, portion.finder, job)?));
     }
     job.emit(verdicts);
     Ok(())
@@ -54,12 +55,12 @@ fn verdict<O>(n: u128, finder: Finder, job: &Job<'_, O>) -> Result<Verdict, Stop
     })
 }
 
-/// One line per number, in the order in which they came.
+/// Answers with one line per number, in the order of the request.
 pub(crate) async fn check(checks: Data<Checks>, wanted: Query<Wanted>, body: Bytes) -> Result<impl Responder> {
     let numbers = body::numbers(&body)?;
-    // The first sheet that is refused gives the others up.
-    let sheets = numbers.chunks(SHEET).map(|numbers| Sheet { numbers: numbers.to_vec(), finder: wanted.finder });
-    let verdicts = try_join_all(sheets.map(|sheet| submit_within(&checks, sheet, DEADLINE))).await?;
+    // If a portion is rejected, the others are cancelled.
+    let portions = numbers.chunks(PORTION).map(|numbers| Portion { numbers: numbers.to_vec(), finder: wanted.finder });
+    let verdicts = try_join_all(portions.map(|portion| submit_within(&checks, portion, DEADLINE))).await?;
 
     let verdicts = stream::iter(verdicts.into_iter().flatten().map(Ok));
     Ok(ndjson_with(verdicts, |(n, verdict), line| {

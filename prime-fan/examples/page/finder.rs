@@ -1,4 +1,4 @@
-//! The two ways to find out whether a number is prime.
+//! The two primality tests that a client may choose.
 
 use actix_fan::{Job, Stopped};
 use prime_fan::{is_prime, trial_division};
@@ -15,8 +15,8 @@ pub(crate) enum Finder {
 }
 
 impl Finder {
-    /// How many items may be in flight per worker: few enough that a slow client fills the window within a second, so that
-    /// the page shows backpressure, and enough to keep the workers busy when the client is fast.
+    /// How many items may be in flight per worker: few enough that a slow client fills the window within a second, so
+    /// that the page shows backpressure, and enough to keep the workers busy when the client is fast.
     pub(crate) fn window_per_worker(self) -> usize {
         match self {
             Self::Fast => 1024,

@@ -1,4 +1,5 @@
-//! Primes over HTTP: a pool that requests submit to, and pipelines that stream to whoever looks at them.
+//! A server of primes over HTTP: a pool tests the numbers of requests, and each stream of primes has a pipeline of its
+//! own.
 //!
 //!     cargo run --release --example page -- --port 8080
 //!
@@ -10,8 +11,8 @@
 //!     curl -X POST http://127.0.0.1:8080/searches/1/stop
 //!     curl -X POST http://127.0.0.1:8080/stop
 //!
-//! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and let what was submitted be done; a second one
-//! ends the process at once. `--help` tells the options.
+//! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and complete the submitted items; a second
+//! signal ends the process at once. `--help` lists the options.
 
 mod args;
 mod body;
@@ -45,34 +46,34 @@ use pipelines::Pipelines;
 use search::WorkerThreads;
 use signals::Signals;
 
-/// At once: each has threads of its own.
+/// The most streams at the same time: each has threads of its own.
 const MAX_STREAMS: usize = 4;
 
-/// Of wrong arguments.
+/// The exit code for wrong arguments.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let args = match args::parse() {
         Ok(Some(args)) => args,
-        Ok(None) => return told(io::stdout().write_all(args::HELP.as_bytes()), ExitCode::SUCCESS),
+        Ok(None) => return exit(io::stdout().write_all(args::HELP.as_bytes()), ExitCode::SUCCESS),
         Err(error) => {
-            return told(writeln!(io::stderr(), "error: {error}\nTry --help."), ExitCode::from(USAGE));
+            return exit(writeln!(io::stderr(), "error: {error}\nTry --help."), ExitCode::from(USAGE));
         }
     };
     match System::new().block_on(serve(args)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => told(writeln!(io::stderr(), "error: {}", whole(&*error)), ExitCode::FAILURE),
+        Err(error) => exit(writeln!(io::stderr(), "error: {}", whole(&*error)), ExitCode::FAILURE),
     }
 }
 
-/// An error with its causes.
+/// Returns the message of an error with its causes.
 fn whole(error: &dyn Error) -> String {
     let cause = error.source().map(|cause| format!(": {}", whole(cause)));
     format!("{error}{}", cause.unwrap_or_default())
 }
 
-/// Where a text can't be told, the exit code is.
-fn told(_: io::Result<()>, code: ExitCode) -> ExitCode {
+/// Ignores that a text could not be written: the exit code still says how the program ended.
+fn exit(_: io::Result<()>, code: ExitCode) -> ExitCode {
     code
 }
 
@@ -80,7 +81,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let Args { host, port, workers, shutdown_timeout } = args;
     let signals = Signals::new()?;
 
-    // Once an application: the closure of `HttpServer::new` runs once for each of its threads.
+    // Created once per application: the closure of `HttpServer::new` runs once per server thread.
     let checks = check::start(workers)?;
     let pipelines = Pipelines::default();
     let streams = Streams::new(MAX_STREAMS);
@@ -89,16 +90,16 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
         let (checks, streams) = (checks.clone(), streams.clone());
         move || App::new().configure(routes(WorkerThreads(workers), &checks, &pipelines, &streams))
     })
-    // The workers need the cores more.
+    // One server thread: the worker threads need the cores.
     .workers(1)
-    // A client that is gone is noticed at once, by handlers too, instead of at the next write.
+    // Handlers then notice at once that a client has disconnected, not at the next write.
     .h1_allow_half_closed(false)
     .shutdown_signal(signalled(signals, streams))
-    // For requests that run, and clients that don't read their last line.
+    // The limit for requests that still run, and for clients that don't read their last line.
     .shutdown_timeout(shutdown_timeout.as_secs())
     .bind((host.as_str(), port))
     .map_err(|error| {
-        format!("--host {host} --port {port}: {error}; try another address, another port, or 0 for any that is free")
+        format!("--host {host} --port {port}: {error}; try another address, another port, or port 0, which chooses a free one")
     })?;
 
     for address in server.addrs() {
@@ -109,13 +110,13 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for a signal and ends the streams, after which the server ends. Another one ends the process at once; without
-/// that, [`Streams::on_signal`] would do.
+/// Waits for a signal and ends the streams, after which the server stops. A second signal ends the process at once;
+/// without that, [`Streams::on_signal`] would be enough.
 async fn signalled(mut signals: Signals, streams: Streams) {
     signals.next().await;
     let open = streams.stats().open;
-    // If it can't be told, it is done all the same.
-    let _ = writeln!(io::stderr(), "ending, with {open} streams open; another signal ends the process at once");
+    // The shutdown goes on even if the message can't be written.
+    let _ = writeln!(io::stderr(), "shutting down with {open} open streams; another signal ends the process at once");
     spawn(async move {
         let code = signals.next().await;
         process::exit(code)

@@ -1,4 +1,4 @@
-//! A view of a stream for eyes: how many results there were, and the newest of them.
+//! A stream of results thinned out for a page: ten times per second the number of results and the newest ones.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,18 +10,19 @@ use actix_fan::ItemError;
 use futures::Stream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// The most that one event carries.
+/// The most results per event.
 pub(crate) const MAX_NEWEST: usize = 1000;
-/// Between two events. The load on the client is the same at any rate: a screen can't show more, and a person can't read more.
+/// The interval between two events. It limits the load on the client at any rate of results; a reader can't follow
+/// more.
 const PERIOD: Duration = Duration::from_millis(100);
-/// The most results taken in one poll, so that a stream that is always ready leaves the event loop to others.
+/// The most results taken per poll, so that a stream that is always ready does not block the event loop.
 const BURST: usize = 1024;
 
-/// What was found since the event before.
+/// An event: the results since the one before.
 pub(crate) struct Found {
-    /// In all.
+    /// The number of results since the start.
     count: u64,
-    /// The newest, oldest first.
+    /// The newest results, oldest first.
     numbers: Vec<u64>,
 }
 
@@ -35,15 +36,16 @@ impl Found {
     }
 }
 
-/// Takes every result as soon as it is there, and yields at most one [`Found`] per period. Failures pass at once.
+/// Takes every result as soon as it is ready, and yields at most one [`Found`] per period. Failures are yielded at
+/// once.
 pub(crate) struct Newest<S> {
     results: S,
     most: usize,
     ticks: Interval,
     count: u64,
-    /// Not told yet.
+    /// The newest results that were not yielded yet.
     numbers: VecDeque<u64>,
-    is_told: bool,
+    is_yielded: bool,
     has_ended: bool,
 }
 
@@ -52,12 +54,12 @@ impl<S> Newest<S> {
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let most = most.min(MAX_NEWEST);
-        Self { results, most, ticks, count: 0, numbers: VecDeque::new(), is_told: true, has_ended: false }
+        Self { results, most, ticks, count: 0, numbers: VecDeque::new(), is_yielded: true, has_ended: false }
     }
 
     fn keep(&mut self, number: u64) {
         self.count += 1;
-        self.is_told = false;
+        self.is_yielded = false;
         if self.numbers.len() == self.most {
             self.numbers.pop_front();
         }
@@ -86,14 +88,14 @@ impl<S: Stream<Item = Result<u64, ItemError>> + Unpin> Stream for Newest<S> {
                 Poll::Pending => break,
             }
         }
-        if this.is_told {
+        if this.is_yielded {
             return if this.has_ended { Poll::Ready(None) } else { Poll::Pending };
         }
-        // The first of a slow search is told at once: its tick was long ago.
+        // The first result of a slow search is yielded at once: its tick is long past.
         if !this.has_ended && this.ticks.poll_tick(cx).is_pending() {
             return Poll::Pending;
         }
-        this.is_told = true;
+        this.is_yielded = true;
         Poll::Ready(Some(Ok(Found { count: this.count, numbers: this.numbers.drain(..).collect() })))
     }
 }

@@ -1,4 +1,4 @@
-//! The page, which comes from here alone.
+//! The files of the page, all served from this program.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -11,7 +11,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-/// The path, the type and the text of each file.
+/// The path, the content type and the text of each file.
 const FILES: [(&str, &str, &str); 9] = [
     ("/", HTML, include_str!("static/page.html")),
     ("/page.css", CSS, include_str!("static/page.css")),

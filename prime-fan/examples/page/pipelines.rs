@@ -72,7 +72,8 @@ impl Pipelines {
         known.pipelines.clone()
     }
 
-    /// Stops every pipeline that runs, and returns them. The stop is in effect when this returns; their workers may still run.
+    /// Stops every pipeline that runs, and returns them. The stop is in effect when this returns; their workers may
+    /// still run.
     pub(crate) fn stop_all(&self) -> Vec<Pipeline> {
         let running: Vec<Pipeline> =
             self.known().pipelines.iter().filter(|pipeline| pipeline.ended.is_none()).cloned().collect();

@@ -20,7 +20,8 @@ use crate::search::{Search, WorkerThreads};
 /// One per millisecond, the resolution of a timer.
 const MAX_PACE: u32 = 1000;
 
-/// Starts one pipeline per request. It ends when the client disconnects, which drops the response, or when it is stopped.
+/// Starts one pipeline per request. It ends when the client disconnects, which drops the response, or when it is
+/// stopped.
 pub(crate) async fn primes(
     workers: Data<WorkerThreads>,
     pipelines: Data<Pipelines>,
@@ -31,11 +32,11 @@ pub(crate) async fn primes(
     let Query(search) = wanted;
     let Search { bits, finder, pace, newest } = search;
     if !(2..=64).contains(&bits) {
-        return Err(ErrorBadRequest(format!("bits={bits}: it is 2 to 64; no prime has fewer than 2\n")));
+        return Err(ErrorBadRequest(format!("bits={bits}: must be from 2 to 64; no prime has fewer than 2 bits\n")));
     }
     if pace > MAX_PACE {
         return Err(ErrorBadRequest(format!(
-            "pace={pace}: it is 1 to {MAX_PACE} primes per second, or 0 for all of them\n"
+            "pace={pace}: must be from 1 to {MAX_PACE} primes per second, or 0 for no limit\n"
         )));
     }
     let permit = streams.permit()?;

@@ -18,7 +18,8 @@ pub(crate) struct Search {
     /// The most primes per second; 0: no limit.
     #[serde(default = "pace")]
     pub(crate) pace: u32,
-    /// For a page: at most ten events per second, each with the count so far and at most this many of the newest primes.
+    /// For a page: at most ten events per second, each with the count so far and at most this many of the newest
+    /// primes.
     #[serde(skip_serializing)]
     pub(crate) newest: Option<usize>,
 }

@@ -7,7 +7,8 @@ use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 #[cfg(unix)]
 use futures::future::{Either, select};
 
-/// Those of this process, from [`new`](Self::new) on: one that comes before it is awaited is not lost.
+/// The signals of this process from [`new`](Self::new) on. A signal that comes before [`next`](Self::next) is called is
+/// not lost.
 #[cfg(unix)]
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -20,7 +21,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for the next one, and returns the exit code that a shell makes of it.
+    /// Waits for the next signal, and returns the exit code that a shell reports for it.
     pub(crate) async fn next(&mut self) -> i32 {
         let (interrupt, terminate) = (Box::pin(self.interrupt.recv()), Box::pin(self.terminate.recv()));
         let signal = match select(interrupt, terminate).await {
@@ -31,7 +32,7 @@ impl Signals {
     }
 }
 
-/// Ctrl-C, where there are no signals.
+/// Ctrl-C, on systems without signals.
 #[cfg(not(unix))]
 pub(crate) struct Signals;
 

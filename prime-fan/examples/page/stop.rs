@@ -16,7 +16,7 @@ pub(crate) async fn stop_one(
     pipelines: Data<Pipelines>,
     id: Path<u64>,
 ) -> Result<impl Responder> {
-    let pipeline = pipelines.get(*id).ok_or_else(|| ErrorNotFound(format!("no search {id} runs\n")))?;
+    let pipeline = pipelines.get(*id).ok_or_else(|| ErrorNotFound(format!("there is no search {id}\n")))?;
     pipeline.stop.stop();
     pipeline.stop.workers_stopped().await;
     Ok(Json(PipelineStats::new(&pipeline, **workers)))

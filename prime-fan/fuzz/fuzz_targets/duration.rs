@@ -1,4 +1,4 @@
-//! The time of `--timeout`.
+//! Parses the value of `--timeout`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A word of the input.
+//! Parses a word of the input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

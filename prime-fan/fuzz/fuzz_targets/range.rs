@@ -1,4 +1,4 @@
-//! The range of `prime-fan range`.
+//! Parses the range of `prime-fan range`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

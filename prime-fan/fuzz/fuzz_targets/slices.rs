@@ -1,4 +1,4 @@
-//! The words of inputs that come in any pieces.
+//! Reads the words of inputs that are split into reads in any way.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,13 +1,13 @@
-//! What must hold of everything in `parse`, whatever others write: each check compares an answer with one that was found in
-//! another way, and panics where they differ.
+//! Checks of the parsers in `parse` for any text: each compares the result with that of a second, simpler
+//! implementation, and panics if they differ.
 //!
-//! Tests run the checks on texts that are drawn at random, the targets in `fuzz` on texts that a fuzzer breeds.
-#![allow(unreachable_pub, reason = "they are reached from a library in `fuzz`")]
+//! The tests run the checks on random texts, the targets in `fuzz` on the texts of a fuzzer.
+#![allow(unreachable_pub, reason = "the fuzz targets use them")]
 
 pub mod values;
 pub mod words;
 
-/// A message is a line that can be shown on a terminal.
+/// Checks that a message is one line without control characters.
 fn assert_presentable(message: &str) {
     assert!(!message.is_empty() && message.len() < 1000, "{} bytes", message.len());
     assert!(!message.contains(char::is_control), "{message:?}");

@@ -1,4 +1,4 @@
-//! The values on the command line.
+//! Checks of the parsers of arguments.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::assert_presentable;
 use crate::parse::values as parse;
 
-/// A whole number is a number within its bounds.
+/// Checks that a whole number is a number within its bounds.
 pub fn whole(text: &str, min: u64, max: u64) {
     let value = read_number(text).flatten().and_then(|value| u64::try_from(value).ok());
     match parse::whole::<u64>(min..=max)(text) {
@@ -16,12 +16,12 @@ pub fn whole(text: &str, min: u64, max: u64) {
             assert_eq!(message, format!("give a whole number from {min} to {max}"));
         }
     }
-    // One that doesn't fit its type is refused as well.
+    // A number that does not fit its type is rejected as well.
     let narrow = parse::whole::<u8>(0..=u64::MAX)(text);
     assert_eq!(narrow.ok(), value.and_then(|value| u8::try_from(value).ok()), "{text:?}");
 }
 
-/// A range has the bounds that are written, and is the same when it is printed and read again.
+/// Checks that a range has the bounds that are written, and is the same when it is printed and parsed again.
 pub fn range(text: &str) {
     let found = parse::range(text);
     assert_eq!(found.as_ref().ok().map(bounds), read_range(text), "{text:?}: {found:?}");
@@ -42,12 +42,12 @@ pub fn range(text: &str) {
     }
 }
 
-/// The first number and the first behind it; None: there are none.
+/// Returns the first number of a range and the one after its last; `None` if it is empty.
 fn bounds(range: &RangeInclusive<u64>) -> Option<(u128, u128)> {
     (!range.is_empty()).then(|| (u128::from(*range.start()), u128::from(*range.end()) + 1))
 }
 
-/// By the words of `prime-fan range --help`. None: it is no range.
+/// Parses a range as `prime-fan range --help` describes it; `None` if the text is not a range.
 fn read_range(text: &str) -> Option<Option<(u128, u128)>> {
     let all = 1u128 << 64;
     let dots = text.find("..")?;
@@ -56,7 +56,7 @@ fn read_range(text: &str) -> Option<Option<(u128, u128)>> {
     let start = if start.is_empty() { 0 } else { number(start)? };
     let end = match end.chars().next() {
         None => all,
-        // What overflows is beyond the end anyway. An end before the start is refused, as is one just before it.
+        // An overflow is beyond the last range anyway. An end before the start is rejected, also if it is only 1 less.
         Some('=') => number(&end[1..]).filter(|&last| last >= start)?.checked_add(1)?,
         Some('+') if end.starts_with("++") => return None,
         Some('+') => number(&end[1..])?.checked_add(start)?,
@@ -65,8 +65,8 @@ fn read_range(text: &str) -> Option<Option<(u128, u128)>> {
     (start <= end && start < all && end <= all).then_some((start < end).then_some((start, end)))
 }
 
-/// `1000`, `1_000`, `0x3e8`, `1e3`, `1e+3` or `10^3`, maybe after a plus sign. None: it is no number. None within: it has
-/// more than 128 bits.
+/// Parses `1000`, `1_000`, `0x3e8`, `1e3`, `1e+3` or `10^3`, with or without a plus sign. `None`: not a number;
+/// `Some(None)`: more than 128 bits.
 pub(super) fn read_number(text: &str) -> Option<Option<u128>> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let is_hex = text.starts_with("0x") || text.starts_with("0X");
@@ -110,13 +110,13 @@ pub(super) fn read_number(text: &str) -> Option<Option<u128>> {
     })
 }
 
-/// Digits and nothing else. None within: they have more than 128 bits.
+/// Parses decimal digits. `Some(None)`: more than 128 bits.
 fn decimal(text: &str) -> Option<Option<u128>> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok())
 }
 
-/// A time is the sum of its terms, and is the same when it is printed and read again.
+/// Checks that a time is the sum of its terms, and is the same when it is printed and parsed again.
 pub fn duration(text: &str) {
     let found = parse::duration(text);
     match (&found, read_duration(text)) {
@@ -132,13 +132,13 @@ pub fn duration(text: &str) {
     }
 }
 
-/// Whether a term could have more than 64 bits of its unit or of nanoseconds.
+/// Returns true if a term may have more than 64 bits, in its unit or in nanoseconds.
 fn has_wide_term(text: &str) -> bool {
     text.split(|digit: char| !digit.is_ascii_digit()).any(|digits| digits.trim_start_matches('0').len() > 11)
 }
 
-/// Terms of digits, maybe a point and more of them, and a unit, with white space anywhere but among the digits and among
-/// the letters: in nanoseconds, rounded down.
+/// Parses terms of digits, optionally a point and more digits, and a unit, with white space allowed between these.
+/// Returns nanoseconds, rounded down.
 fn read_duration(text: &str) -> Option<u128> {
     let mut total = 0u128;
     let mut rest = text.trim_start();

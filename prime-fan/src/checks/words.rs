@@ -1,4 +1,4 @@
-//! The words of an input.
+//! Checks of the parsers of inputs.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
@@ -11,22 +11,22 @@ use crate::parse::input::{Bad, Input};
 use crate::parse::numbers::{Number, take};
 use crate::parse::slices::Slices;
 
-/// Bytes that no text in UTF-8 has. In the script of an input they are no text but say how it comes.
+/// Bytes that do not occur in UTF-8. In the script of an input they say how the input is read.
 const CUT: u8 = 0xFF;
 const LONG: u8 = 0xFE;
 const NEXT_FILE: u8 = 0xFD;
 
-/// As many long words make any difference.
+/// The most long words per script; more would not test anything else.
 const MANY: usize = 6;
 
-/// The first word of a text is what its notation says.
+/// Checks that the first word of a text has the value that its notation says.
 pub fn numbers(text: &[u8]) {
     let text = text.trim_ascii_start();
     let Some(word) = split(text).next() else { return };
     assert_eq!(take(text), (word.len(), number(word)), "{}", text.escape_ascii());
 }
 
-/// However an input comes, its words are those of all of it, and so are their places.
+/// Checks that the words of inputs, their lines and their indices do not depend on how the inputs are split into reads.
 ///
 /// The script is the input itself, but for three bytes: 0xFF ends what a read gives, 0xFD ends a file, and 0xFE stands
 /// for as many times the byte after it as a word may have characters, a few more or less by the byte after that.
@@ -49,7 +49,7 @@ pub fn slices(script: &[u8]) {
                 assert!(message.starts_with(&format!("the standard input:{line}: \"")), "{message}");
                 assert_presentable(&message);
             }
-            // A word that is too long need not be whole.
+            // Of a word that is too long, the slice may have the beginning only.
             let text = word.text[..word.text.len().min(LONGEST + 1)].to_vec();
             found.push(Word { line, index, text, number: word.number });
         }
@@ -76,7 +76,7 @@ impl Display for Word {
     }
 }
 
-/// The words of files, each of which is in one piece.
+/// Returns the words of files, found in each whole file.
 fn words(files: &[Vec<Vec<u8>>]) -> Vec<Word> {
     let mut words = Vec::new();
     for file in files {
@@ -97,7 +97,7 @@ fn split(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| b" \t\n\x0c\r".contains(byte)).filter(|word| !word.is_empty())
 }
 
-/// What a word is; where it is no number, maybe in which encoding it is written.
+/// Parses a word; if it is not a number, guesses its encoding.
 fn number(word: &[u8]) -> Result<Number, NumberError> {
     if word.len() > 65_536 {
         return Err(NumberError::TooLong);
@@ -108,7 +108,7 @@ fn number(word: &[u8]) -> Result<Number, NumberError> {
     }
 }
 
-/// By the byte order marks, or by the zeros among the other bytes.
+/// Guesses the encoding from the byte order mark, or from the zeros among the other bytes.
 fn encoding(word: &[u8]) -> Option<&'static str> {
     let zeros: String = word.iter().map(|&byte| if byte == 0 { '0' } else { '.' }).collect();
     let is_wide =
@@ -120,7 +120,7 @@ fn encoding(word: &[u8]) -> Option<&'static str> {
     (is_wide || is_marked && (word.len() == 2 || zeros.contains('0'))).then_some("UTF-16")
 }
 
-/// What a word is by the grammar of the command line.
+/// Parses a word by the grammar of the command line.
 fn plain(word: &[u8]) -> Result<Number, NumberError> {
     let word = str::from_utf8(word).map_err(|_| NumberError::NotANumber)?;
     if let Some(rest) = word.strip_prefix('-') {
@@ -131,7 +131,7 @@ fn plain(word: &[u8]) -> Result<Number, NumberError> {
     Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
 }
 
-/// What each read of each file gives.
+/// Returns the bytes of each read of each file.
 fn files(script: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut files = vec![vec![Vec::new()]];
     let mut script = script.iter().copied();
@@ -152,12 +152,12 @@ fn files(script: &[u8]) -> Vec<Vec<Vec<u8>>> {
     files
 }
 
-/// Gives a part at each read.
+/// Returns one part per read.
 pub(crate) struct Parts(pub(crate) VecDeque<Vec<u8>>);
 
 impl Read for Parts {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        // One without bytes would be the end.
+        // An empty part is skipped: a read of no bytes would be the end of the file.
         while let Some(mut part) = self.0.pop_front() {
             let rest = part.split_off(part.len().min(room.len()));
             if !rest.is_empty() {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_mark_at_the_start_makes_no_number_of_a_word_that_is_too_long() {
-        // What is kept of it must be too long without the mark as well.
+        // The kept beginning of the word must be too long without the byte order mark as well.
         slices(b"\xEF\xBB\xBF\xFE0\x0D\xFF\n7");
         slices(b"\xEF\xBB\xBF\xFE0\x0A\xFF\n\xFD\xEF\xBB\xBF\xFE1\x0F\xFF2\xFF \xFE0\x08\xFE0\x08");
     }

@@ -1,16 +1,17 @@
-//! Streams that refuse where others make their reader or writer wait. A process that shares a terminal or a pipe can set
-//! that for everyone who has it, so it is no error here: what was refused is done as soon as the stream is ready.
+//! Reads and writes that block even if the standard input or output is non-blocking. Another process that shares the
+//! terminal or the pipe may have set `O_NONBLOCK`, so `WouldBlock` is no error here: the call waits and tries again.
 
 use std::io;
 
-/// What a stream is waited for.
+/// What to wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ready {
     ToRead,
     ToWrite,
 }
 
-/// Reads or writes, again and again while the stream refuses. `act` must not have taken anything when it fails.
+/// Calls `act`, which reads or writes, until it does not fail with `WouldBlock`. When it fails, it must not have read
+/// or written any byte.
 #[cfg(unix)]
 pub(crate) fn blocking<R>(
     stream: impl std::os::fd::AsFd,
@@ -30,7 +31,7 @@ pub(crate) fn blocking<R>(
             result => return result,
         }
         match poll(&mut [PollFd::new(&stream, flags)], None) {
-            // Ready, or no other end is left, as the next attempt will tell.
+            // Ready, or the other end was closed, which the next attempt reports.
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -42,7 +43,7 @@ pub(crate) fn blocking<S, R>(_: S, _: Ready, mut act: impl FnMut() -> io::Result
     act()
 }
 
-/// The standard input, which waits for what is to be read.
+/// The standard input; a read blocks until there is input.
 pub(crate) struct Stdin;
 
 impl io::Read for Stdin {

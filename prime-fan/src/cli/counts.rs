@@ -1,25 +1,25 @@
-//! The numbers about a search, and the words that go with them.
+//! The counts of a search, and the nouns for them.
 
-/// What a search is about, in words.
+/// The nouns for what a search finds and for its items.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nouns {
-    /// What is found: one and many.
+    /// What is found: singular and plural.
     pub(crate) found: [&'static str; 2],
-    /// The items that are fanned out: one and many.
+    /// The items of the pipeline: singular and plural.
     pub(crate) items: [&'static str; 2],
 }
 
-/// What has come of a search so far.
+/// The counts of a search so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
-    /// Numbers.
+    /// Numbers tested.
     pub(crate) tested: u64,
-    /// Numbers, or pairs, that were looked for.
+    /// Numbers or pairs found.
     pub(crate) found: u64,
-    /// Words of the input that are no numbers.
+    /// Words of the input that are not numbers.
     pub(crate) bad: u64,
     /// Items whose test panicked.
     pub(crate) failed: u64,
-    /// How far it is on the way to the `total` of the search.
+    /// How much is done, in the unit of `Search::total`.
     pub(crate) done: u64,
 }

@@ -1,4 +1,4 @@
-//! How the program ends: the exit codes, and why.
+//! The reasons for which the program fails, their messages and their exit codes.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::cli::messages;
 use crate::cli::signals::Signal;
 use crate::parse::input::{Bad, shown};
 
-/// What the command `timeout` returns.
+/// The exit code of the command `timeout`.
 pub(crate) const TIME_IS_UP: u8 = 124;
 const NOTHING_FOUND: u8 = 1;
 const USAGE: u8 = 2;
@@ -22,10 +22,10 @@ const SOFTWARE: u8 = 70;
 const SYSTEM: u8 = 71;
 const INPUT_OUTPUT: u8 = 74;
 
-/// Why the program ends without having done what it was asked to.
+/// Why the program did not do what the command line asked for.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    /// Wrong arguments, or a text such as `--help` that was asked for.
+    /// Wrong arguments, or the text of `--help` or `--version`.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
     #[error("could not start {what}")]
@@ -44,12 +44,12 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
-    /// It was told when it happened.
+    /// The error was reported when it occurred.
     #[error("an input could not be read")]
     Unread,
-    #[error("{0}{remedy}", remedy = if .0.is_encoded() { "" } else { "; --bad skip passes over it, --bad report goes on as well" })]
+    #[error("{0}{remedy}", remedy = if .0.is_encoded() { "" } else { "; --bad skip ignores it, --bad report goes on as well" })]
     Bad(Bad),
-    #[error("none of the input's words ({bad}) is a number; the first: {first}")]
+    #[error("no word of the input is a number; {bad} ignored, the first: {first}")]
     AllBad { bad: u64, first: Bad },
     #[error("bad words in the input: {0}")]
     Reported(u64),
@@ -57,28 +57,28 @@ pub(crate) enum Failure {
     Pipeline(#[from] PipelineError),
     #[error("the test of {0} of the numbers failed")]
     Items(u64),
-    #[error("{tested} numbers tested, {found} of {count} primes found: raise --tested to search on")]
+    #[error("{tested} numbers tested, {found} of {count} primes found: raise --tested to search longer")]
     Missing { tested: u64, found: u64, count: u64 },
     #[error("nothing was found")]
     NothingFound,
-    #[error("stopped after {}, as --timeout said", humantime::format_duration(*.0))]
+    #[error("stopped by --timeout after {}", humantime::format_duration(*.0))]
     TimeIsUp(Duration),
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Failure {
-    /// Whether the results nevertheless are all that there will be.
+    /// Returns true if the results are complete all the same: the search ended in order.
     pub(crate) fn is_complete(&self) -> bool {
         match self {
             Self::Missing { .. } | Self::NothingFound | Self::AllBad { .. } | Self::Reported(_) => true,
-            // What was finished until then is what was asked for.
+            // The user asked for an early end, so the results up to then are the answer.
             Self::Interrupted | Self::TimeIsUp(_) => true,
             _ => false,
         }
     }
 
-    /// Why the run ended, as programs are told it.
+    /// The reason for the end, as the statistics name it.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -91,17 +91,17 @@ impl Failure {
         }
     }
 
-    /// Says what has to be said and returns the exit code.
+    /// Prints the message, if this failure has one, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let code = match &self {
             Self::Arguments(error) => return print(error),
-            // The reader has seen enough, as `head` does.
+            // The reader closed the pipe, as `head` does: not an error.
             Self::Stdout(error) | Self::Output { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
-            // The process ends by the signal itself, which says it.
+            // The process ends by the signal itself; the shell reports that.
             Self::Interrupted => return Signal::INTERRUPT.code().into(),
-            // It is seen.
+            // The empty output says it.
             Self::NothingFound => return NOTHING_FOUND.into(),
             Self::Unread => return INPUT_OUTPUT.into(),
             Self::Missing { .. } | Self::AllBad { .. } => NOTHING_FOUND,
@@ -119,7 +119,7 @@ impl Failure {
         code.into()
     }
 
-    /// What to do about it, where the error of the system leaves it open.
+    /// Returns what the user can do about it, where the operating system's message does not say.
     fn remedy(&self) -> Option<&'static str> {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
 
@@ -132,7 +132,7 @@ impl Failure {
     }
 }
 
-/// Prints clap's message where it belongs: `--help` to the standard output, an error to the standard error.
+/// Prints clap's message: `--help` to the standard output, an error to the standard error.
 fn print(message: &clap::Error) -> ExitCode {
     let text = message.render().ansi().to_string();
     if message.use_stderr() {

@@ -1,29 +1,31 @@
-//! What a file that replaces another keeps of it: owner, group, permissions, and the attributes that the system has beside
-//! them, such as access control lists.
+//! Copies the attributes of a file to the one that replaces it: owner, group, permissions, and extended attributes such
+//! as access control lists.
 
 use std::fs::{File, Metadata};
 
-/// Gives `new` what `old` has. What can't be kept, in words.
+/// Copies the attributes of `old` to `new`, and returns the names of those that could not be copied.
 ///
-/// Nothing of it is a reason not to write the file. A right is never given to others than had it.
+/// A failure here is no reason not to write the file. `new` never grants a right to a user who did not have it on
+/// `old`.
 #[cfg(unix)]
 pub(crate) fn keep(old: &File, metadata: &Metadata, new: &File) -> Vec<&'static str> {
     use std::fs::Permissions;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
     let mut lost = Vec::new();
-    // One by one: a user who may not give a file away may still give it to another of the own groups. The owner comes
-    // last, since a file that was given away can't be changed any more.
+    // Separately: a user who may not change the owner may still choose another of their groups. The owner comes last,
+    // since only the owner may change the rest.
     let has_group = fchown(new, None, Some(metadata.gid())).is_ok();
     let has_attributes = extended::copy(old, new);
     let has_owner = fchown(new, Some(metadata.uid()), None).is_ok();
     let mut mode = metadata.mode() & 0o7777;
     if !(has_owner && has_group) {
-        // Such a program would run as somebody else than before.
+        // Setuid and setgid would run the program as another user or group than before.
         mode &= 0o1777;
     }
     if !has_group || has_attributes.is_err() {
-        // Another group gets no more than everybody has. With a list, these bits are the most that anyone in it may do.
+        // A different group gets no more than other users have. With an access control list, these bits are its mask,
+        // the most that any entry grants.
         mode &= 0o7707 | (mode & 0o007) << 3;
     }
     let has_mode = new.set_permissions(Permissions::from_mode(mode)).is_ok();
@@ -47,7 +49,7 @@ pub(crate) fn keep(_: &File, metadata: &Metadata, new: &File) -> Vec<&'static st
     if new.set_permissions(metadata.permissions()).is_ok() { Vec::new() } else { vec!["permissions"] }
 }
 
-/// Extended attributes, among which Linux has access control lists and labels.
+/// Extended attributes. On Linux they include access control lists and security labels.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod extended {
     use std::ffi::CStr;
@@ -56,13 +58,14 @@ mod extended {
     use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
     use rustix::io::{Errno, Result};
 
-    /// What the system says of the contents, which are new.
+    /// Attributes about the contents of the old file: they do not apply to the new contents.
     const OF_CONTENTS: [&CStr; 3] = [c"security.capability", c"security.evm", c"security.ima"];
 
-    /// Gives `new` those of `old`, and no others: a folder may have a list for each new file in it.
+    /// Copies those of `old` to `new`, and removes others from `new`: the folder may have given it a default access
+    /// control list.
     pub(super) fn copy(old: &File, new: &File) -> Result<()> {
         let names = |file| match list(file) {
-            // A file system that has none.
+            // The file system does not support them.
             Err(Errno::NOTSUP) => Ok(Vec::new()),
             names => names,
         };
@@ -86,7 +89,7 @@ mod extended {
         names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok())
     }
 
-    /// Names, each with a zero behind it.
+    /// Returns the names, each with a zero byte after it.
     fn list(file: &File) -> Result<Vec<u8>> {
         sized(|room| flistxattr(file, room))
     }
@@ -95,9 +98,9 @@ mod extended {
         sized(|room| fgetxattr(file, name, room))
     }
 
-    /// Asks with room for as much as there is.
+    /// Calls `ask` with a larger and larger buffer until the answer fits.
     fn sized(ask: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
-        // The most that Linux has.
+        // The limit of Linux, for a value and for the list of names.
         let mut bytes = vec![0; 64 * 1024];
         loop {
             match ask(&mut bytes) {
@@ -116,7 +119,7 @@ mod extended {
     use std::fs::File;
     use std::io;
 
-    /// There is no safe way to them there.
+    /// No safe interface to them is available on these systems.
     pub(super) fn copy(_: &File, _: &File) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a number looks like in the output.
+//! The output formats: text, JSON and CSV.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::Verdict;
 
-/// The form of the output.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// One number per line
@@ -18,19 +18,19 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A number, or a pair of twins, that is put out.
+/// A result: a number, or a pair of twins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
-    /// Its digits.
+    /// Its digits, as they are to be printed.
     pub(crate) number: &'a [u8],
     pub(crate) twin: Option<&'a [u8]>,
-    /// Its place among the numbers that are tested, from 0.
+    /// Its index among the numbers that are tested, from 0.
     pub(crate) index: u64,
     pub(crate) verdict: Verdict,
     pub(crate) place: Option<Place<'a>>,
 }
 
-/// Where a number was read.
+/// The place in the input where a number was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     /// As [`Layout::file_name`] writes it.
@@ -39,15 +39,15 @@ pub(crate) struct Place<'a> {
     pub(crate) line: u64,
 }
 
-/// How records are written.
+/// Which fields records have, and in which format.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) format: Format,
-    /// Numbers as text get their verdict beside them.
+    /// True if numbers in text are followed by their verdict.
     pub(crate) annotate: bool,
-    /// Records are pairs.
+    /// True if records are pairs of twins.
     pub(crate) twins: bool,
-    /// Records have the places where their numbers were read.
+    /// True if records have the place where the number was read.
     pub(crate) location: bool,
 }
 
@@ -56,7 +56,7 @@ impl Layout {
         Self { format, annotate: false, twins: false, location: false }
     }
 
-    /// The line above all others.
+    /// Returns the header of the output; empty unless the format is CSV.
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self { format: Format::Text | Format::Json, .. } => "",
@@ -66,18 +66,18 @@ impl Layout {
         }
     }
 
-    /// What a file is called in a record; None is the standard input.
+    /// Returns the name of a file for a record; `None` is the standard input.
     pub(crate) fn file_name(self, file: Option<&Path>) -> Vec<u8> {
         let Some(file) = file else { return b"-".to_vec() };
         match self.format {
-            // The very name, whatever characters it has.
+            // The bytes of the name, even if they are not valid UTF-8.
             Format::Text => file.as_os_str().as_encoded_bytes().to_vec(),
             Format::Json => json(&file.to_string_lossy()).into_bytes(),
             Format::Csv => csv(&file.to_string_lossy()).into_bytes(),
         }
     }
 
-    /// The most bytes of a line of numbers with so many digits.
+    /// Returns the most bytes of a line whose numbers have `digits` digits.
     pub(crate) fn line_bytes(self, digits: usize) -> usize {
         let number = if self.twins { 2 * (digits + 1) } else { digits + 1 };
         match self.format {
@@ -87,7 +87,7 @@ impl Layout {
         }
     }
 
-    /// Adds a line.
+    /// Appends a record to `lines`.
     #[inline]
     pub(crate) fn write(self, record: Record<'_>, lines: &mut Vec<u8>) {
         let Record { number, twin, index, verdict, place } = record;
@@ -148,7 +148,7 @@ impl Layout {
         lines.push(b'\n');
     }
 
-    /// The line that tells how many there are, instead of naming them.
+    /// Returns the output of `--count`.
     pub(crate) fn count(self, found: u64) -> String {
         match self.format {
             Format::Text => format!("{found}\n"),
@@ -158,7 +158,7 @@ impl Layout {
     }
 }
 
-/// What stands between the quotation marks of a string.
+/// Escapes text for a JSON string, without its quotation marks.
 pub(crate) fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -171,7 +171,7 @@ pub(crate) fn json(text: &str) -> String {
     escaped
 }
 
-/// A field, in quotation marks where it needs them.
+/// Returns a CSV field, in quotation marks if it needs them.
 fn csv(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

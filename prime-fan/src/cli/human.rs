@@ -1,14 +1,14 @@
-//! Numbers for people.
+//! Numbers, rates and times in a readable form.
 
 use std::time::Duration;
 
-/// Three digits and the prefix of a power of a thousand: `12.3 M`.
+/// Formats a number with three digits and an SI prefix: `12.3 M`.
 pub(crate) fn short(number: f64) -> String {
     const PREFIXES: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
     let mut scaled = number.max(0.0);
     let mut prefixes = PREFIXES.iter();
     let mut prefix = prefixes.next().expect("there are some");
-    // What would be rounded to a thousand belongs to the next one.
+    // A value that rounds to 1000 gets the next prefix.
     while scaled >= 999.5
         && let Some(next) = prefixes.next()
     {
@@ -23,7 +23,7 @@ pub(crate) fn short(number: f64) -> String {
     format!("{scaled:.digits$}{prefix}")
 }
 
-/// So many of them, with their name for one and for many: `1 prime`, `3 primes`.
+/// Formats a number with its noun, singular or plural: `1 prime`, `3 primes`.
 pub(crate) fn count(number: impl Into<u64>, nouns: [&str; 2]) -> String {
     let number = number.into();
     format!("{number} {}", nouns[usize::from(number != 1)])
@@ -32,15 +32,15 @@ pub(crate) fn count(number: impl Into<u64>, nouns: [&str; 2]) -> String {
 /// Numbers per second.
 pub(crate) fn rate(rate: f64) -> String {
     match rate {
-        // Such tests take minutes.
+        // A test takes 20 seconds and more.
         rate if rate < 0.05 => "0 numbers/s".to_owned(),
         rate if rate < 9.95 => format!("{rate:.1} numbers/s"),
         rate => format!("{} numbers/s", short(rate)),
     }
 }
 
-/// Those parts of a sentence that have room in so many columns, in their order. The ones of the lowest rank are left out
-/// first, the last one never.
+/// Joins the parts of a sentence that fit into `columns`, in their order. The parts of the lowest rank are left out
+/// first; one part always stays.
 pub(crate) fn fit(columns: usize, parts: &[(u8, String)]) -> String {
     let mut parts: Vec<&(u8, String)> = parts.iter().collect();
     loop {
@@ -54,12 +54,12 @@ pub(crate) fn fit(columns: usize, parts: &[(u8, String)]) -> String {
     }
 }
 
-/// A part from 0 to 1. It is not all before it is all.
+/// Formats a part from 0 to 1 in percent, rounded down: 100 % is shown only when all is done.
 pub(crate) fn percent(part: f64) -> String {
     format!("{} %", (part.clamp(0.0, 1.0) * 100.0).floor())
 }
 
-/// Two units at most. `None` for what nobody waits for.
+/// Formats a time with at most two units; `None` from 100 years on.
 pub(crate) fn time(time: Duration) -> Option<String> {
     const YEAR: u64 = 365 * 24 * 60 * 60;
     let text = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();

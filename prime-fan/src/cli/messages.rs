@@ -1,4 +1,4 @@
-//! The standard error, and the one voice of all that is said there.
+//! Messages on the standard error: one format for notes, errors and the log.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -14,38 +14,38 @@ use crate::cli::terminal;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// Whether what is written there may have colours.
+/// Returns true if messages may have colours.
 pub(crate) fn has_colours() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
 }
 
-/// What a line begins with.
+/// The start of every message.
 pub(crate) const PREFIX: &str = "prime-fan: ";
 
-/// Writes a line.
+/// Writes a message of one line.
 pub(crate) fn say(text: impl Display) {
     write(format_args!("{PREFIX}{text}\n"));
 }
 
-/// Writes a line that nothing depends on, unless it would have to wait.
+/// Writes a message of one line, but drops it if the write would block: the user can do without it.
 pub(crate) fn hint(text: impl Display) {
     if terminal::takes() {
         say(text);
     }
 }
 
-/// Tells an error with its causes.
+/// Writes an error with its causes.
 pub(crate) fn report(error: &dyn Error) {
     write(error_line(error));
 }
 
-/// An error with its causes.
+/// Returns an error with its causes as text, without the prefix and without colours.
 pub(crate) fn error_text(error: &dyn Error) -> String {
     strip_str(&error_line(error)).to_string().trim_end().trim_start_matches(PREFIX).to_owned()
 }
 
-/// A line about an error with its causes.
+/// Returns the message about an error with its causes: one line.
 pub(crate) fn error_line(error: &dyn Error) -> String {
     let mut line = format!("{ERROR}prime-fan:{ERROR:#} {error}");
     let mut cause = error.source();
@@ -56,8 +56,9 @@ pub(crate) fn error_line(error: &dyn Error) -> String {
     line + "\n"
 }
 
-/// An error of the operating system in its own words without its number. The standard library has words of its own for
-/// those that it made up, "entity not found" for one.
+/// Returns the message of an error, without the number that the standard library adds to the operating system's
+/// messages. For errors without a number, the standard library has texts of its own, such as "entity not found"; these
+/// are replaced by the operating system's wording.
 fn words(error: &(dyn Error + 'static)) -> String {
     let shared = error.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref);
     let Some(error) = error.downcast_ref::<io::Error>().or(shared) else { return error.to_string() };
@@ -66,7 +67,7 @@ fn words(error: &(dyn Error + 'static)) -> String {
         (Some(code), _) => text.trim_end_matches(&format!(" (os error {code})")).to_owned(),
         (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
         (None, io::ErrorKind::IsADirectory) => "Is a directory".to_owned(),
-        // The program's own reason.
+        // The program made this error, with its own text.
         (None, _) if error.get_ref().is_some() => text,
         (None, _) => {
             let mut text = text.chars();
@@ -75,21 +76,21 @@ fn words(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// What clap says of wrong arguments begins like every other message.
+/// Returns clap's message about wrong arguments with the prefix of this program's messages.
 pub(crate) fn with_our_prefix(text: &str) -> String {
     let theirs = Styles::styled().get_error().to_owned();
     text.replacen(&format!("{theirs}error:{theirs:#}"), &format!("{ERROR}prime-fan:{ERROR:#}"), 1)
 }
 
-/// Writes lines as they are, without colours where there are to be none.
+/// Writes lines as they are, or without their colours if messages have none.
 pub(crate) fn write(lines: impl Display) {
     let lines = lines.to_string();
     let plain = if has_colours() { lines } else { strip_str(&lines).to_string() };
-    // One write, so that nothing comes between. If it fails there is nobody left to tell.
+    // One write, so that no other process writes in between. If it fails, there is no other place to report that.
     let _ = suspend(|| io::stderr().write_all(plain.as_bytes()));
 }
 
-/// Where the log goes.
+/// The writer of the logger.
 pub(crate) struct Log;
 
 impl Write for Log {
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(words(io::ErrorKind::NotFound.into()), "No such file or directory");
         assert_eq!(words(io::ErrorKind::PermissionDenied.into()), "Permission denied");
         assert_eq!(words(io::ErrorKind::WriteZero.into()), "Write zero");
-        // What follows a colon in the program's own messages begins with a small letter.
+        // The program's own messages begin with a small letter after a colon.
         assert_eq!(words(io::Error::other("no luck")), "no luck");
         #[cfg(unix)]
         for (code, kind) in [(2, io::ErrorKind::NotFound), (13, io::ErrorKind::PermissionDenied)] {

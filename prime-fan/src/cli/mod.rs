@@ -1,4 +1,4 @@
-//! The program `prime-fan`: finds primes with every processor at once, among random numbers, in files, in a range.
+//! The program `prime-fan`: finds primes on all processors, among random numbers, in files or in a range.
 
 mod args;
 mod blocking_io;
@@ -33,7 +33,7 @@ use exit::Failure;
 use shutdown::Shutdown;
 use statistics::{End, Statistics};
 
-/// Does what the command line asks for.
+/// Runs the command that the command line names, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let shutdown = Shutdown::default();
@@ -41,14 +41,14 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     };
-    // Whatever came of the run: a script around it is to stop as well.
+    // Whatever the result: only a process that ends by the signal itself also stops the script that called it.
     if let Some(signal) = shutdown.signal() {
         signal.end_process();
     }
     code
 }
 
-/// Writes the statistics, if there are to be any. That they can't be written is what a run that went well ends with.
+/// Writes the statistics, if they were requested. If that fails, the error is returned, unless the run already failed.
 fn with_statistics(result: Result<(), Failure>, shutdown: &Shutdown) -> Result<(), Failure> {
     match shutdown.take_statistics() {
         Some(statistics) => {
@@ -80,7 +80,7 @@ fn run(shutdown: &Shutdown) -> Result<(), Failure> {
     }
 }
 
-/// What a search needs around it: the log, the clock, and an event loop for its actors.
+/// Sets up what every search needs: statistics, log, timeout, and an event loop for its actors.
 fn in_system(
     command: &'static str,
     settings: &Settings,
@@ -91,7 +91,7 @@ fn in_system(
     shutdown.set_statistics(Statistics::new(command, settings, others)?);
     let style = if messages::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
     let mut log = env_logger::Builder::new();
-    // What was typed beats what is set for every program.
+    // -q and -v take precedence over RUST_LOG.
     match settings.log_filter {
         Some(filter) => log.parse_filters(filter),
         None => log.parse_env(Env::default().default_filter_or("warn")),
@@ -100,7 +100,7 @@ fn in_system(
     if let Some(time) = settings.timeout {
         shutdown.set_timeout(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
     }
-    // Left to itself, actix panics where the system refuses what an event loop needs.
+    // Built here, because actix panics if the operating system refuses the resources of an event loop.
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

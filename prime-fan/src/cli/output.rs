@@ -1,4 +1,4 @@
-//! Where the results go: the standard output, a stream, or a file that appears at the end.
+//! The destination of the results: the standard output, a stream, or a file that is created at the end.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -18,7 +18,7 @@ use crate::parse::input::shown;
 
 const BUFFER: usize = 64 * 1024;
 
-/// Takes lines. They stay in a buffer until it is full or [`flush`](Self::flush) is called.
+/// A buffered writer of result lines. [`flush`](Self::flush) writes what is in the buffer.
 pub(crate) struct Output(BufWriter<Target>);
 
 enum Target {
@@ -26,24 +26,24 @@ enum Target {
         stdout: Stdout,
         is_terminal: bool,
     },
-    /// Something that can't be replaced: a device, a named pipe.
+    /// A device or a named pipe, which can't be replaced by a file.
     Stream {
         path: PathBuf,
         file: File,
     },
-    /// Becomes `path` when it is complete.
+    /// A temporary file, which is renamed to `path` when it is complete.
     File {
         path: PathBuf,
         file: NamedTempFile,
     },
 }
 
-/// The file that results go to, unless it is the standard output.
+/// Returns the path that results are written to; `None` for the standard output.
 fn file(settings: &Settings) -> Option<&Path> {
     settings.output.as_deref().filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout")
 }
 
-/// The file that results will be in, if there is one by now.
+/// Returns the identity of the file that results will be written to, if it exists already.
 pub(crate) fn identity(settings: &Settings) -> Option<Identity> {
     match file(settings) {
         Some(path) => fs::metadata(path).ok().as_ref().and_then(Identity::of),
@@ -52,6 +52,7 @@ pub(crate) fn identity(settings: &Settings) -> Option<Identity> {
 }
 
 impl Output {
+    /// Opens the destination that the settings name.
     pub(crate) fn to(settings: &Settings, shutdown: &Shutdown) -> Result<Self, Failure> {
         let Some(path) = file(settings) else { return Ok(Self::stdout()) };
         match Target::open(path, shutdown) {
@@ -59,7 +60,7 @@ impl Output {
                 if !settings.quiet && !lost.is_empty() {
                     let (path, lost) = (shown(path), lost.join(", "));
                     say(format_args!(
-                        "{path} is replaced, which does not keep: {lost}; `> {path}` writes into it instead"
+                        "replacing {path} does not keep: {lost}; `> {path}` writes into the file instead"
                     ));
                 }
                 Ok(Self::new(target))
@@ -78,7 +79,8 @@ impl Output {
         Self(BufWriter::with_capacity(BUFFER, target))
     }
 
-    /// The file that is written to from now on. None: there is none, or it is written to under its name at the end.
+    /// Returns the identity of the file that is written to during the search. `None` if there is none, or if the file
+    /// is only created at the end.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match self.0.get_ref() {
             Target::Stdout { stdout, .. } => Identity::of_stream(stdout),
@@ -95,13 +97,13 @@ impl Output {
         self.0.flush().map_err(|error| self.failure(error))
     }
 
-    /// The results are complete.
+    /// Completes the output: flushes the buffer and gives the temporary file its name.
     pub(crate) fn commit(mut self) -> Result<(), Failure> {
         self.flush()?;
         match self.0.into_parts().0 {
             Target::Stdout { .. } | Target::Stream { .. } => Ok(()),
             Target::File { path, file } => {
-                // Without this a crash of the system could leave the new name with an empty file behind it.
+                // Without this, a crash of the system could leave an empty file under the new name.
                 let synced = file.as_file().sync_all();
                 let replaced = synced.and_then(|()| file.persist(&path).map_err(|error| error.error));
                 replaced.map(drop).map_err(|source| Failure::Output { path, source })
@@ -109,9 +111,11 @@ impl Output {
         }
     }
 
-    /// They are not, and will not be. The path of the file that is left alone, if there is one.
+    /// Discards the output, because it will not be complete. Returns the path of the file that was not written, if
+    /// there is one.
     pub(crate) fn abandon(self) -> Option<PathBuf> {
-        // What is still in the buffer goes nowhere: a file is removed, and of a stream everything that counts was flushed.
+        // The buffer is dropped without a write: the temporary file is removed, and on a stream all valid results were
+        // flushed.
         match self.0.into_parts().0 {
             Target::Stdout { .. } | Target::Stream { .. } => None,
             Target::File { path, .. } => Some(path),
@@ -127,12 +131,12 @@ impl Output {
 }
 
 impl Target {
-    /// And what can't be kept of the file that is there.
+    /// Opens `path`. Also returns the attributes of an existing file that can't be kept.
     fn open(path: &Path, shutdown: &Shutdown) -> io::Result<(Self, Vec<&'static str>)> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // What the umask leaves of it.
+                // Reduced by the umask.
                 return Ok((Self::beside(behind_link(path)?, 0o666, shutdown)?, Vec::new()));
             }
             Err(error) => return Err(error),
@@ -140,13 +144,13 @@ impl Target {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        // What could not be written to is not replaced either.
+        // A file that the user may not write to is not replaced either.
         let file = File::options().append(true).open(path)?;
         if !metadata.is_file() || is_handle(path) {
             return Ok((Self::Stream { path: path.to_owned(), file }, Vec::new()));
         }
-        // A link stays one; what it leads to is replaced. Until the permissions are those of the old file, nobody else
-        // may open the new one.
+        // A symbolic link stays; its target is replaced. No other user may open the new file until it has the
+        // permissions of the old one.
         let target = Self::beside(fs::canonicalize(path)?, 0o600, shutdown)?;
         let lost = match &target {
             Self::File { file: new, .. } => file_attributes::keep(&file, &file.metadata()?, new.as_file()),
@@ -161,12 +165,12 @@ impl Target {
     }
 }
 
-/// Whether the path stands for a file that is open already, which others write to as well.
+/// Returns true if the path names an open file descriptor, to which other processes may write as well.
 fn is_handle(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc")
 }
 
-/// Where a link leads that leads to nothing yet, maybe over other links; the path itself if it is none.
+/// Follows symbolic links whose target does not exist yet. Returns the path itself if it is no link.
 fn behind_link(path: &Path) -> io::Result<PathBuf> {
     match fs::read_link(path) {
         Ok(target) => behind_link(&path.parent().unwrap_or(Path::new("")).join(target)),
@@ -175,7 +179,7 @@ fn behind_link(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// A temporary file that can be renamed to `path`: in the same folder, with the permissions `mode` where there are any.
+/// Creates a temporary file that can be renamed to `path`: in the same folder, on Unix with the permissions `mode`.
 #[cfg_attr(not(unix), expect(unused_variables))]
 fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -187,7 +191,7 @@ fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         std::fs::Permissions::from_mode(mode)
     });
-    // Nobody has heard of the name that is in the error.
+    // The kind alone: the full error names the temporary file, which means nothing to the user.
     builder.tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
@@ -199,7 +203,7 @@ impl Write for Target {
             }
             Self::Stdout { stdout, .. } => blocking(&*stdout, Ready::ToWrite, || (&*stdout).write(lines)),
             Self::Stream { file, .. } => file.write(lines),
-            // Not through the temporary file, which would tell its name in an error.
+            // Through the `File`: an error of `NamedTempFile` would contain the temporary file's name.
             Self::File { file, .. } => file.as_file_mut().write(lines),
         }
     }
@@ -207,7 +211,7 @@ impl Write for Target {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout { stdout, .. } => blocking(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
-            // They have no buffer.
+            // These have no buffer of their own.
             Self::Stream { .. } | Self::File { .. } => Ok(()),
         }
     }

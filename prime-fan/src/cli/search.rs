@@ -1,5 +1,5 @@
-//! A search from its start to its end, whatever it searches: results are put out, progress is shown, and what ends it
-//! is turned into how the program ends.
+//! Runs a search from its start to its end, for all commands: writes the results, shows progress, and turns the reason
+//! for the end into the result of the program.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -21,56 +21,56 @@ use crate::cli::shutdown::{Reason, Shutdown};
 use crate::cli::summary;
 use crate::parse::input::shown;
 
-/// What is done with the results.
+/// What the commands do differently: how a result is written, and what the end of the search means.
 pub(crate) trait Search<T> {
     fn nouns(&self) -> Nouns;
 
-    /// How much there is to do, in whatever unit, where that is known.
+    /// How much there is to do, in a unit of the command's choice; `None` if that is not known.
     fn total(&self) -> Option<u64>;
 
-    /// Whether the user types the input, into whose lines nothing should be drawn.
+    /// Returns true if the user types the input: then no status lines are drawn.
     fn types(&self) -> bool {
         false
     }
 
-    /// Puts a result out. Break: there are enough.
+    /// Writes a result. Returns `Break` if the search has found enough.
     fn put(&mut self, result: T, counts: &mut Counts, output: &mut Output) -> Result<ControlFlow<()>, Failure>;
 
-    /// An item has no result. Break: that ends the search.
+    /// Handles an item that failed. Returns `Break` if that ends the search.
     fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
         counts.failed += 1;
         report(&error);
         ControlFlow::Continue(())
     }
 
-    /// Returns true if it is settled how the search ends, whatever else would end it.
+    /// Returns true if the reason for the end is decided already: a signal or the timeout does not change it.
     fn is_settled(&self) -> bool {
         false
     }
 
-    /// Returns true if what was put out so far is worth a file when the search is cut short.
+    /// Returns true if the results so far are to be kept in the file when the search ends early.
     fn is_worth_keeping(&self) -> bool {
         true
     }
 
-    /// The pipeline's numbers, before the counts is shown or told.
+    /// Takes counts from the pipeline's statistics, before they are shown.
     fn observe(&mut self, _: &Stats, _: &mut Counts) {}
 
-    /// What a patient user is told while nothing is found, if anything.
+    /// Returns a note for a user who has waited for long without a result.
     fn note(&self, _: &Counts) -> Option<String> {
         None
     }
 
-    /// Called last, when the search ended of itself.
+    /// Writes what comes after the last result. Called only if the search completes.
     fn conclude(&mut self, _: &Counts, _: &mut Output) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// What is to be said of a search that ended of itself.
+    /// Returns the result of a search that completed.
     fn verdict(self, counts: &Counts) -> Result<(), Failure>;
 }
 
-/// A search that runs.
+/// A running search.
 pub(crate) struct Run<'a, T: Send + 'static, S> {
     search: S,
     results: FanIn<T>,
@@ -94,7 +94,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         Self { search, results, output, counts: Counts::default(), progress, settings, shutdown }
     }
 
-    /// Puts everything out and waits for the workers.
+    /// Writes all results and waits for the workers.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         let collected = self.collect().await;
         self.results.stop();
@@ -113,7 +113,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         {
             return self.abandon(failure);
         }
-        // A file that was there before is worth more than an empty one.
+        // An existing file is not replaced by an empty one.
         let is_worth_keeping = cut_short.is_none() || (self.counts.found > 0 && self.search.is_worth_keeping());
         let Self { search, output, counts, mut progress, settings, shutdown, .. } = self;
         let nouns = search.nouns();
@@ -124,9 +124,9 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             Some((Reason::TimeIsUp, _)) => Err(Failure::TimeIsUp(settings.timeout.unwrap_or_default())),
             None => search.verdict(&counts),
         };
-        // One that failed before it began has nothing to sum up.
+        // If no item was tested because of a failure, there is nothing to summarise.
         let was_begun = counts.tested + counts.bad > 0 || verdict.as_ref().err().is_none_or(Failure::is_complete);
-        // The results come first: all that follows writes to a terminal, which may be stuck or gone.
+        // The results come first: all that follows writes to a terminal, where a write may block or fail.
         let (left, verdict) = match verdict {
             Err(failure) if !(failure.is_complete() && is_worth_keeping) => (output.abandon(), Err(failure)),
             verdict => {
@@ -141,7 +141,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         verdict
     }
 
-    /// Ends with results that could not be put out.
+    /// Ends the run because results could not be written.
     fn abandon(mut self, failure: Failure) -> Result<(), Failure> {
         let left = self.output.abandon();
         self.shutdown.begin_messages();
@@ -150,7 +150,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         Err(failure)
     }
 
-    /// Waits for the workers. However long they take, the run is not stuck.
+    /// Waits for the workers to stop. Waiting for them counts as progress, however long it takes.
     async fn finished(&mut self) -> Result<(), PipelineError> {
         loop {
             if let Ok(ended) = timeout(TICK, self.results.finished()).await {
@@ -160,7 +160,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         }
     }
 
-    /// Puts results out until there are enough or no more. Whether there were enough.
+    /// Writes results until there are enough or no more; returns true if there were enough.
     async fn collect(&mut self) -> Result<bool, Failure> {
         let mut enough = false;
         while !enough && let Some(chunk) = self.next_chunk().await? {
@@ -171,7 +171,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         Ok(enough)
     }
 
-    /// What was put out reaches its reader before this waits.
+    /// Waits for the next results. Flushes the output first if none are ready, so that the reader gets what was found.
     async fn next_chunk(&mut self) -> Result<Option<Chunk<T>>, Failure> {
         if let Some(chunk) = self.results.next_chunk().now_or_never() {
             return Ok(chunk);
@@ -190,7 +190,7 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             let flow = match result {
                 Ok(result) => self.search.put(result, &mut self.counts, &mut self.output)?,
                 Err(error) => {
-                    // So that on a terminal the message stands behind the results before it.
+                    // So that on a terminal the message follows the results before it.
                     self.output.flush()?;
                     self.search.failed(error, &mut self.counts)
                 }
@@ -215,14 +215,14 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
     }
 }
 
-/// Tells of the file that is left as it was, if there is one.
+/// Prints that the file was not written, if there is one.
 fn say_not_written(path: Option<PathBuf>) {
     if let Some(path) = path {
         say(format_args!("{} was not written: the results are not complete", shown(&path)));
     }
 }
 
-/// How many workers to start.
+/// Returns the number of workers to start.
 pub(crate) fn workers(settings: &Settings) -> usize {
     let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
     settings.workers.unwrap_or_else(processors)

@@ -1,5 +1,5 @@
-//! What ends a run before its time: Ctrl-C, SIGTERM, SIGHUP and `--timeout`. The first drains the pipeline, a signal
-//! after it leaves.
+//! The early end of a run: by Ctrl-C, SIGTERM, SIGHUP or `--timeout`. The first of these drains the pipeline; a further
+//! signal ends the process.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -15,64 +15,64 @@ use crate::cli::signals::{self, Signal};
 use crate::cli::statistics::{End, Statistics};
 use crate::cli::status_lines;
 
-/// A signal that comes so soon after the first means the same: `timeout` and the like send one twice in a row.
+/// A second signal within this time counts as the first: `timeout` and similar programs send a signal twice in a row.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
-/// How long a run that is to end may be stuck, as in a write to a pipe that is full, before the process ends without it.
-/// Container runtimes send one SIGTERM, and kill ten seconds later.
+/// After a request to end, a run that makes no progress for this long is ended by force: it may be blocked in a write
+/// to a full pipe. Container runtimes send one SIGTERM, and SIGKILL ten seconds later.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// How often that is looked at meanwhile.
-const LOOKS: u32 = 4;
+/// How often progress is checked within that time.
+const CHECKS: u32 = 4;
 
-/// Why a run is to end.
+/// Why a run was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Signal,
     TimeIsUp,
 }
 
-/// Whether the run is to end.
+/// Coordinates the early end of a run between its event loop, the signal thread and the timeout thread.
 #[derive(Clone, Default)]
 pub(crate) struct Shutdown(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    /// The first request to end the run, and when it came.
     requested: Option<(Reason, Instant)>,
-    /// The last one that came.
+    /// The last signal that came.
     signal: Option<Signal>,
     pipeline: Option<StopHandle>,
-    /// A file that is worth nothing unless the run comes to its end.
+    /// The temporary file of the results, which is removed if the process ends before the file is renamed.
     temporary: Option<PathBuf>,
-    /// When the run was last seen to go on.
+    /// When the run last made progress.
     progressed: Option<Instant>,
     phase: Phase,
-    /// What is to be written at the end, whatever the end is.
+    /// The statistics, which are written at the end, also of a run that fails.
     statistics: Option<Statistics>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// Results are searched for and put out.
+    /// The search runs and writes its results.
     #[default]
     Searching,
-    /// The file of results gets its name. A disk may take long about it, and is given the time.
+    /// The file of results is synced and renamed. A disk may take long for this, so it is not interrupted.
     Committing,
-    /// The results are where they belong, and messages are still to be written.
-    Telling,
+    /// The results are written or discarded; only messages are left to write.
+    Messages,
 }
 
 impl Shutdown {
-    /// Takes the signals from here on. May be called once.
+    /// Handles signals from here on. May be called once.
     ///
-    /// They are handled on a thread of their own, which works even while the event loop can't: it blocks when nobody
-    /// reads the standard output.
+    /// A thread of its own handles them, because the event loop may be blocked in a write to the standard output.
     pub(crate) fn on_signals(&self) -> io::Result<()> {
         let shutdown = self.clone();
         signals::handle(move |signal| shutdown.on_signal(signal))
     }
 
-    /// Drains the pipeline after `time`, likewise from a thread of its own.
+    /// Drains the pipeline after `time`, also from a thread of its own.
     pub(crate) fn set_timeout(&self, time: Duration) -> io::Result<()> {
         let shutdown = self.clone();
         thread::Builder::new().name("timeout".to_owned()).spawn(move || {
@@ -85,7 +85,7 @@ impl Shutdown {
         Ok(())
     }
 
-    /// Names the pipeline to drain, at once if the reason came before it.
+    /// Sets the pipeline to drain. It is drained at once if the end was requested before.
     pub(crate) fn attach(&self, pipeline: StopHandle) {
         let mut state = self.state();
         if state.requested.is_some() {
@@ -94,7 +94,8 @@ impl Shutdown {
         state.pipeline = Some(pipeline);
     }
 
-    /// Creates a file that is removed when the run is left, be it at this very moment.
+    /// Creates the temporary file of the results, and removes it should the process end early. The lock is held
+    /// meanwhile, so that a signal at this moment does not leave the file behind.
     pub(crate) fn create_temporary(
         &self,
         create: impl FnOnce() -> io::Result<NamedTempFile>,
@@ -105,34 +106,35 @@ impl Shutdown {
         Ok(file)
     }
 
-    /// The run goes on.
+    /// Notes that the run is not blocked.
     pub(crate) fn made_progress(&self) {
         self.state().progressed = Some(Instant::now());
     }
 
-    /// The run has come to its end, and only its file is still to be written: that is not cut off any more.
+    /// The search is over and its file is being completed, which is not interrupted.
     pub(crate) fn begin_commit(&self) {
         self.state().phase = Phase::Committing;
     }
 
-    /// The results are where they belong, or given up.
+    /// The results are written or discarded; messages follow.
     pub(crate) fn begin_messages(&self) {
         let mut state = self.state();
-        (state.phase, state.progressed) = (Phase::Telling, Some(Instant::now()));
+        (state.phase, state.progressed) = (Phase::Messages, Some(Instant::now()));
     }
 
+    /// Sets the statistics to write at the end; `None` for none.
     pub(crate) fn set_statistics(&self, statistics: Option<Statistics>) {
         self.state().statistics = statistics;
     }
 
-    /// What the statistics would say if the run were left now.
+    /// Updates the statistics, so that they are right should the process end now.
     pub(crate) fn record(&self, nouns: Nouns, counts: &Counts) {
         if let Some(statistics) = &mut self.state().statistics {
             statistics.record(nouns, counts);
         }
     }
 
-    /// The statistics, to be written by the caller: by no other.
+    /// Takes the statistics, which the caller writes. Returns them once, so that they are written once.
     pub(crate) fn take_statistics(&self) -> Option<Statistics> {
         let mut state = self.state();
         let mut statistics = state.statistics.take()?;
@@ -142,49 +144,51 @@ impl Shutdown {
         Some(statistics)
     }
 
-    /// Why the run is to end, if it is, and since when.
+    /// Returns why and when the end was requested, if it was.
     pub(crate) fn requested(&self) -> Option<(Reason, Instant)> {
         self.state().requested
     }
 
-    /// The last signal that came, by which the process is to end.
+    /// Returns the last signal that came, by which the process ends.
     pub(crate) fn signal(&self) -> Option<Signal> {
         self.state().signal
     }
 
-    /// A signal came. It says nothing, since a write to the standard error may block, and a second one must get through.
+    /// Handles a signal. Writes no message: a write to the standard error may block, and a second signal must get
+    /// through.
     fn on_signal(&self, signal: Signal) {
         self.state().signal = Some(signal);
         match self.request(Reason::Signal) {
             Some(since) if since.elapsed() >= GRACE => self.exit_now(),
             Some(_) => {}
-            // Nothing is in flight yet, and what comes before may take forever: a named pipe waits for its reader.
+            // No item is in flight yet, and the start may block forever: opening a named pipe waits for its reader.
             None if self.state().pipeline.is_none() => self.exit_now(),
             None => {
                 let shutdown = self.clone();
                 let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || shutdown.watch());
-                // Without that thread it takes a second signal to end what is stuck.
+                // If the thread can't be started, a blocked run takes a second signal to end.
                 drop(watch);
             }
         }
     }
 
-    /// Leaves when the run, which is to end, is stuck.
+    /// Waits until the run, which was asked to end, is blocked, and then ends the process.
     fn watch(&self) -> ! {
-        let (mut before, mut looks) = (None, 0);
+        let (mut before, mut idle_checks) = (None, 0);
         loop {
-            // Looks are counted, not time: while the process is stopped, by Ctrl-Z for example, nothing can go on.
-            thread::sleep(STUCK / LOOKS);
+            // Counts checks instead of time: while the process is stopped, by Ctrl-Z for example, it can't make
+            // progress.
+            thread::sleep(STUCK / CHECKS);
             let State { phase, progressed, .. } = *self.state();
-            looks = if phase == Phase::Committing || progressed != before { 0 } else { looks + 1 };
+            idle_checks = if phase == Phase::Committing || progressed != before { 0 } else { idle_checks + 1 };
             before = progressed;
-            if looks == LOOKS {
+            if idle_checks == CHECKS {
                 self.exit_now();
             }
         }
     }
 
-    /// Drains the pipeline, unless that was asked for already: then since when.
+    /// Requests the end: drains the pipeline. If the end was requested before, returns when.
     pub(crate) fn request(&self, reason: Reason) -> Option<Instant> {
         let mut state = self.state();
         if let Some((_, since)) = state.requested {
@@ -197,13 +201,13 @@ impl Shutdown {
         None
     }
 
-    /// Ends the process, whatever it is at.
+    /// Ends the process at once: removes the temporary file and writes the statistics.
     fn exit_now(&self) -> ! {
         status_lines::clear_before_exit();
         if let Some(statistics) = self.take_statistics() {
             let reason = if self.signal().is_some() { "signal" } else { "timeout" };
             let (done, written) = mpsc::channel();
-            // It may go to where nobody reads.
+            // On a thread of its own, since the write may block if the pipe is full.
             let writer = thread::Builder::new().name("statistics".to_owned()).spawn(move || {
                 let _ = done.send(statistics.write(&End::because(reason)));
             });
@@ -211,10 +215,10 @@ impl Shutdown {
                 let _ = written.recv_timeout(GRACE);
             }
         }
-        // Locked to the end, so that no file is created any more.
+        // The lock is held to the end, so that no temporary file is created any more.
         let mut state = self.state();
         if let Some(temporary) = state.temporary.take() {
-            // If it can't be removed there is nobody left to tell.
+            // If it can't be removed, it stays behind; the manual says that it can be deleted.
             let _ = fs::remove_file(temporary);
         }
         match state.signal {

@@ -1,38 +1,38 @@
-//! Ctrl-C and its kin, where the system has them.
+//! Signals: SIGINT (Ctrl-C), SIGTERM, SIGHUP and SIGCONT on Unix, Ctrl-C elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::{io, process};
 
-/// A signal that asked for the end.
+/// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signal(i32);
 
 impl Signal {
-    /// What Ctrl-C sends.
+    /// SIGINT, which Ctrl-C sends.
     pub(crate) const INTERRUPT: Self = Self(2);
 
-    /// The exit code that a shell makes of it.
+    /// The exit code that a shell reports for a process that this signal ended.
     pub(crate) fn code(self) -> u8 {
         // Signals are numbered from 1 to 64.
         128 + self.0 as u8
     }
 
-    /// Ends the process as the signal would have if the program had not handled it. Only then does a shell know that a
-    /// script is to stop as well: one that sees an exit code goes on with the next command.
+    /// Ends the process by the signal itself, as if the program had no handler. A shell then stops its script as well;
+    /// after an exit code it would go on with the next command.
     pub(crate) fn end_process(self) -> ! {
-        // Signals have no default action for the first process of a container, which would survive this one.
+        // Process 1 of a container has no default actions for signals and would go on.
         #[cfg(unix)]
         if process::id() != 1 {
-            // It fails for unknown signals alone.
+            // Fails only for signals that it does not know.
             let _ = signal_hook::low_level::emulate_default_handler(self.0);
         }
         process::exit(self.code().into())
     }
 }
 
-/// Calls `handler` on a thread of its own for each signal that asks for the end. One that is ignored when the program
-/// starts, as by `nohup`, stays ignored.
+/// Calls `handler` on a thread of its own for each signal that asks the program to end. A signal that is ignored when
+/// the program starts, as by `nohup`, stays ignored.
 #[cfg(unix)]
 pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     use std::thread;
@@ -41,8 +41,8 @@ pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()
     use signal_hook::flag;
     use signal_hook::iterator::Signals;
 
-    // Left to itself, a write beyond the limit on the size of files ends the program, which then can't say so. With a
-    // handler the write fails like any other, so that nobody looks at the flag.
+    // Without a handler, a write beyond the file size limit (`ulimit -f`) kills the program without a message. With
+    // one, the write returns an error; the flag itself is not read.
     flag::register(SIGXFSZ, Arc::default())?;
     let ignored = ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
@@ -52,16 +52,16 @@ pub(crate) fn handle(handler: impl Fn(Signal) + Send + 'static) -> io::Result<()
     Ok(())
 }
 
-/// A flag that is set whenever the process goes on after it was stopped, by Ctrl-Z or otherwise.
+/// Returns a flag that is set whenever the process continues after a stop, by Ctrl-Z or otherwise.
 pub(crate) fn continued() -> Arc<AtomicBool> {
     let flag = Arc::default();
-    // Where it can't be had, a stop counts like any other time.
+    // If it can't be registered, the time of a stop counts as running time.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGCONT, Arc::clone(&flag));
     flag
 }
 
-/// A bit for each signal that is ignored. Only Linux tells; elsewhere none seems to be.
+/// Returns a bit mask of the ignored signals. Known on Linux only; elsewhere it is 0.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The statistics as a document: one per run, however the run ends.
+//! The statistics of `--stats json` and `--stats-file`: one JSON document per run, also of a run that fails.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::cli::messages;
 use crate::cli::summary;
 use crate::parse::identity::Identity;
 
-/// Why a run ended, in a word, and what there is to say about it.
+/// Why a run ended: a word, and the message of a failure.
 pub(crate) struct End {
     pub(crate) reason: &'static str,
     pub(crate) message: Option<String>,
@@ -34,9 +34,9 @@ impl End {
     }
 }
 
-/// What the document will say, as far as is known.
+/// The content of the document, updated while the run goes on.
 pub(crate) struct Statistics {
-    /// Where it goes. None: to the standard error.
+    /// The file to write to. `None`: the standard error.
     file: Option<(PathBuf, File)>,
     command: &'static str,
     seed: Option<u64>,
@@ -46,8 +46,10 @@ pub(crate) struct Statistics {
 }
 
 impl Statistics {
-    /// What `settings` ask for, if they do. The file is created at once: that it can't be is no news for the end.
-    /// `others` are the files of the results and of the input, which it must not overwrite.
+    /// Prepares the statistics that `settings` ask for, if any. The file is created now, so that an error is reported
+    /// before the search.
+    ///
+    /// `others` are the files of the results and of the input: if the file is one of them, that is an error.
     pub(crate) fn new<I: Iterator<Item = Identity>>(
         command: &'static str,
         settings: &Settings,
@@ -74,7 +76,7 @@ impl Statistics {
         self.stats = stats;
     }
 
-    /// Writes the document, a line.
+    /// Writes the document on one line.
     pub(crate) fn write(self, end: &End) -> Result<(), Failure> {
         let document = self.document(end);
         match self.file {
@@ -102,17 +104,17 @@ impl Statistics {
     }
 }
 
-/// Creates a file, or empties it, unless it is one of `others`, which would be lost by that.
+/// Creates a file, or empties it. It is an error if it is one of `others`, whose content would be lost.
 fn create<I: Iterator<Item = Identity>>(path: &Path, others: impl FnOnce() -> I) -> io::Result<File> {
     let was_there = path.exists();
     let file = File::options().write(true).create(true).truncate(false).open(path)?;
-    // It is there now, so that it is recognised under whatever name another option has for it.
+    // It exists from here on, so that it is recognised if another option has a different name for it.
     let metadata = file.metadata()?;
     if let Some(identity) = Identity::of(&metadata)
         && others().any(|other| other == identity)
     {
         if !was_there {
-            // If it can't be removed, an empty file is left.
+            // If it can't be removed, an empty file stays behind.
             let _ = fs::remove_file(path);
         }
         return Err(io::Error::other("it is also an input or the output; name another file with --stats-file"));
@@ -123,7 +125,7 @@ fn create<I: Iterator<Item = Identity>>(path: &Path, others: impl FnOnce() -> I)
     Ok(file)
 }
 
-/// As a string of JSON.
+/// Returns `text` as a JSON string.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", format::json(text))
 }
@@ -142,7 +144,7 @@ mod tests {
         serde_json::from_str(&statistics.document(end)).unwrap()
     }
 
-    /// These names are documented: programs count on them.
+    /// These names are documented, and other programs depend on them.
     #[test]
     fn the_fields_are_those_that_are_documented() {
         let document = parsed(&End::because("complete"));

@@ -1,8 +1,8 @@
-//! The lines at the end of the terminal that are drawn over and over again. What else is written there goes through
-//! [`suspend`], for which they step aside.
+//! The status lines: the last lines on the terminal, which show progress and are redrawn in place. All other output to
+//! the terminal goes through [`suspend`], which erases them, writes, and draws them again.
 //!
-//! They are decoration. A frame that would have to wait is left out, a terminal that refuses one gets no more, and no error
-//! leaves this file.
+//! The program does not depend on them. A frame is left out if its write would block, a write that fails ends the
+//! drawing, and no error leaves this file.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -19,19 +19,19 @@ const ERASE: &str = "\x1b[J";
 static SCREEN: Mutex<Screen> = Mutex::new(Screen { lines: Vec::new(), drawn: 0, gone: false, continued: None });
 
 struct Screen {
-    /// What is to be seen.
+    /// The lines to show.
     lines: Vec<String>,
-    /// How many lines of that stand on the terminal. The cursor is at the end of the last one.
+    /// How many of them are on the terminal now. The cursor is at the end of the last one.
     drawn: usize,
-    /// The terminal has refused a frame.
+    /// A write of a frame has failed.
     gone: bool,
-    /// The process has been stopped meanwhile, and the cursor is wherever others have left it.
+    /// Set when the process continued after a stop: other programs may have moved the cursor.
     continued: Option<Arc<AtomicBool>>,
 }
 
-/// Draws lines in place of those that were drawn last, unless the terminal is busy, another job has it, or it is gone.
+/// Draws lines in place of the last ones, unless the terminal is busy, belongs to another job, or is gone.
 pub(crate) fn draw(lines: Vec<String>) {
-    // A writer that is stuck holds the lock.
+    // A thread that is blocked in a write holds the lock.
     let Ok(mut screen) = SCREEN.try_lock() else { return };
     screen.continued.get_or_insert_with(signals::continued);
     screen.lines = lines;
@@ -40,7 +40,7 @@ pub(crate) fn draw(lines: Vec<String>) {
     }
 }
 
-/// Takes the lines off the terminal for good.
+/// Erases the lines and shows none from here on.
 pub(crate) fn clear() {
     let mut screen = screen();
     screen.lines.clear();
@@ -49,23 +49,23 @@ pub(crate) fn clear() {
     }
 }
 
-/// Likewise, unless that would take long.
+/// [`clear`], but gives up after a tenth of a second.
 pub(crate) fn clear_before_exit() {
     let (done, cleared) = mpsc::channel();
     thread::spawn(move || {
         clear();
         let _ = done.send(());
     });
-    // A writer that is stuck holds the lock.
+    // A thread that is blocked in a write holds the lock.
     let _ = cleared.recv_timeout(Duration::from_millis(100));
 }
 
-/// Does what writes to the terminal while no line is in its way.
+/// Erases the lines, calls `write`, which writes to the terminal, and draws them again.
 pub(crate) fn suspend<R>(write: impl FnOnce() -> R) -> R {
     let mut screen = screen();
     if screen.drawn > 0 {
         let lines = std::mem::take(&mut screen.lines);
-        // If this has to wait, so has what follows.
+        // If this write blocks, so does the one below: nothing is lost by waiting here.
         if matches!(screen.state(), State::Ready | State::Busy) {
             screen.redraw();
         }
@@ -83,7 +83,7 @@ fn screen() -> MutexGuard<'static, Screen> {
 }
 
 impl Screen {
-    /// Whether to draw. Forgets what others may have written over.
+    /// Returns the state of the terminal. Forgets the drawn lines if other programs may have written over them.
     fn state(&mut self) -> State {
         if self.gone {
             return State::Gone;
@@ -105,7 +105,7 @@ impl Screen {
         }
     }
 
-    /// What puts the lines in place of those that are drawn.
+    /// Returns the escape sequences and text that replace the drawn lines.
     fn frame(&self) -> String {
         let up = match self.drawn {
             0 | 1 => String::new(),

@@ -1,4 +1,4 @@
-//! What is told about a search at its end.
+//! The summary and the statistics of a search at its end.
 
 use actix_fan::{Stats, WorkerStats};
 
@@ -10,10 +10,11 @@ use crate::cli::terminal;
 
 const NUMBERS: [&str; 2] = ["number", "numbers"];
 
-/// Tells what was asked for. `in_any_case`: there was progress to see, which now needs an end, or the end came early.
+/// Prints the summary or the statistics, as the settings say. `in_any_case`: a summary is printed even if the settings
+/// do not ask for one, because progress was shown or the search ended early.
 pub(crate) fn tell(settings: &Settings, nouns: Nouns, counts: &Counts, stats: &Stats, in_any_case: bool) {
     match settings.stats {
-        // It is written when all else is over.
+        // Written last, by `main`.
         Some(StatsForm::Json) => {}
         Some(StatsForm::Text) => {
             let seed = settings.seed.map_or(String::new(), |seed| format!("seed       {}\n", seed.value));
@@ -34,12 +35,12 @@ fn rate(counts: &Counts, stats: &Stats) -> f64 {
     counts.tested as f64 / stats.elapsed.as_secs_f64().max(1e-9)
 }
 
-/// What part of its time a worker had work.
+/// Returns the share of the time, from 0 to 1, in which a worker was busy.
 fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
     (worker.busy.as_secs_f64() / stats.elapsed.as_secs_f64().max(1e-9)).min(1.0)
 }
 
-/// One sentence, on one line of the terminal.
+/// Returns the summary: one sentence that fits into `columns`.
 fn summary(nouns: Nouns, counts: &Counts, stats: &Stats, columns: usize) -> String {
     let workers = count(stats.workers.len() as u64, ["worker", "workers"]);
     let mut parts = vec![
@@ -82,7 +83,7 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     text
 }
 
-/// Fields of an object. Nothing in them needs to be escaped.
+/// Returns the fields of a JSON object. None of the values needs escaping.
 pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     let workers: Vec<String> = stats
         .workers

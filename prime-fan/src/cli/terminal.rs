@@ -1,26 +1,26 @@
-//! The terminal behind the standard error, if there is one.
+//! The terminal to which the standard error is connected, if it is one.
 
 use std::env;
 use std::io::{self, IsTerminal};
 
-/// What may be drawn at the moment.
+/// Whether the program may draw on the terminal now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Ready,
-    /// Another job has the terminal: a shell that waits for a command, for example.
+    /// Another job is in the foreground, for example a shell that waits for a command.
     Background,
-    /// A write would wait, as after Ctrl-S.
+    /// A write would block, as after Ctrl-S.
     Busy,
-    /// Nothing will be drawn any more.
+    /// The terminal was closed.
     Gone,
 }
 
-/// Returns true if what was written can be written over, as progress bars are.
+/// Returns true if the terminal can redraw lines in place, as progress bars need.
 pub(crate) fn can_draw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|terminal| terminal != "dumb") && knows_escapes()
 }
 
-/// The width of a line. `None`: there is no terminal, or it doesn't tell.
+/// The width of the terminal in columns; `None` if it is unknown or there is no terminal.
 pub(crate) fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0.into())
 }
@@ -38,15 +38,15 @@ pub(crate) fn state() -> State {
 
     match tcgetpgrp(io::stderr()) {
         Ok(foreground) if foreground != getpgrp() => State::Background,
-        // A terminal that doesn't control this process, or is held by a process outside of this container, has no jobs to
-        // tell apart. A write to one that is gone fails.
+        // No job control: the terminal is not the controlling one of this process, or its foreground process is outside
+        // of this container. If the terminal was closed, a write will fail.
         Ok(_) | Err(Errno::NOTTY | Errno::OPNOTSUPP) if takes() => State::Ready,
         Ok(_) | Err(Errno::NOTTY | Errno::OPNOTSUPP) => State::Busy,
         Err(_) => State::Gone,
     }
 }
 
-/// Returns true if the standard error takes a few lines at once: nothing keeps the writer waiting.
+/// Returns true if a write of a few lines to the standard error would not block.
 #[cfg(unix)]
 pub(crate) fn takes() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,14 +55,15 @@ pub(crate) fn takes() -> bool {
     let mut files = [PollFd::new(&stderr, PollFlags::OUT)];
     match poll(&mut files, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
         Ok(ready) => ready > 0,
-        // A signal came first, or the system can't tell: some know no terminals here.
+        // Interrupted by a signal: not known. Any other error: `poll` does not support terminals here, so assume it
+        // would not.
         Err(error) => error != rustix::io::Errno::INTR,
     }
 }
 
 #[cfg(windows)]
 fn knows_escapes() -> bool {
-    // Also makes a console that knows them interpret them.
+    // This also turns the interpretation of escape sequences on.
     anstyle_query::windows::enable_ansi_colors().unwrap_or(false)
 }
 

@@ -1,4 +1,4 @@
-//! The memory that slices are read into, used again and again.
+//! A pool of buffers that slices are read into.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::grammar::LONGEST;
 use super::input::BYTE_ORDER_MARK;
 
-/// What is read at a time: about a millisecond of work, so that handing it over costs little beside it.
+/// The size of a read: about a millisecond of work, so that passing it to a worker costs little in comparison.
 pub(super) const READ: usize = 256 * 1024;
 
-/// What is kept of a word whose end has not come: enough to refuse it, even without a mark before it.
+/// How much is kept of a word whose end was not read yet: enough to reject it as too long, even without the byte order
+/// mark.
 pub(super) const KEPT: usize = BYTE_ORDER_MARK.len() + LONGEST + 1;
 
-/// Where buffers come from and return to: their memory is in use already, and warm.
+/// The buffer pool. A buffer returns to it when it is dropped, so that its memory is allocated and cached already.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -32,7 +33,7 @@ impl Buffers {
     }
 }
 
-/// Room for one read and for what was kept before it.
+/// A buffer for one read and for what was kept of the read before.
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
@@ -41,7 +42,7 @@ pub(super) struct Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // No more than were in use at a time, which is what the window allows.
+        // The pool has no limit of its own: it grows to the most buffers in use at a time, which the window limits.
         self.home.unused().push(mem::take(&mut self.bytes));
     }
 }

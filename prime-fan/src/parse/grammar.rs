@@ -1,15 +1,15 @@
-//! How numbers are written: one grammar for options, ranges, arguments and the words of an input.
+//! The grammar of numbers, the same for options, ranges, arguments and the words of an input.
 
 use thiserror::Error;
 
-/// Nothing longer is taken for a number. It bounds what is kept of a word without an end.
+/// The longest text that is parsed as a number. It limits the memory for a word without an end.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
-/// Why a word is no number that can be tested.
+/// Why a word can not be tested.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumberError {
-    /// It is not written as any number.
+    /// It is not written as a number.
     #[error("is not a number: write 1000, 1_000, 0x3e8, 1e3 or 10^3")]
     NotANumber,
     /// It is a number below 0.
@@ -18,21 +18,23 @@ pub enum NumberError {
     /// It is 2^128 or more.
     #[error("has more than 128 bits: numbers up to 2^128 - 1 can be tested")]
     TooLarge,
-    /// It is text in another encoding, as most likely the whole input is.
+    /// It is text in another encoding, probably like the whole input.
     #[error("is text in {0}: convert the input, for example with `iconv -f {0} -t UTF-8`")]
     Encoding(&'static str),
-    /// It is longer than any word that is taken for a number.
+    /// It is longer than the longest text that is parsed as a number.
     #[error("is not a number: it has more than {LONGEST} characters")]
     TooLong,
 }
 
-/// A number as people and programs write it: `1000`, `+1000`, `1_000`, `0x3e8`, `1e3` or `10^3`.
+/// Parses a number: `1000`, `+1000`, `1_000`, `0x3e8`, `1e3` or `10^3`.
 ///
-/// An underscore stands between two digits. The exponent after `e` may have a plus sign, as `printf` writes it.
+/// An underscore must stand between two digits. The exponent after `e` may have a plus sign, as `printf` writes it.
 ///
 /// # Errors
 ///
-/// [`NumberError`] says what is wrong with it; its text continues a sentence that begins with the word.
+/// [`NumberError`] says what is wrong. Its message continues a sentence that begins with the word.
+///
+/// # Examples
 ///
 /// ```
 /// use prime_fan::{NumberError, number};
@@ -48,12 +50,12 @@ pub fn number(text: &[u8]) -> Result<u128, NumberError> {
     }
 }
 
-/// A number without a sign.
+/// Parses a number without a sign.
 pub(crate) fn unsigned(text: &[u8]) -> Result<u128, NumberError> {
     value(text).ok_or(NumberError::NotANumber)?.ok_or(NumberError::TooLarge)
 }
 
-/// The value, within, of what is a number but may have more than 128 bits.
+/// The value of a number; `None` if it has more than 128 bits.
 type Value = Option<u128>;
 
 fn value(text: &[u8]) -> Option<Value> {
@@ -67,7 +69,7 @@ fn value(text: &[u8]) -> Option<Value> {
     }
     let exponent = digits(right.strip_prefix(b"+").unwrap_or(right), 10)?;
     Some(match left {
-        // However many zeros follow it.
+        // 0 times any power of 10 is 0.
         Some(0) => Some(0),
         left => left.zip(power(Some(10), exponent)).and_then(|(left, power)| left.checked_mul(power)),
     })
@@ -83,7 +85,7 @@ fn power(base: Value, exponent: Value) -> Value {
 
 fn digits(text: &[u8], radix: u32) -> Option<Value> {
     let mut value = Some(0u128);
-    // At the start and after an underscore, a digit has to come.
+    // True at the start and after an underscore: a digit must follow.
     let mut is_due = true;
     for &byte in text {
         if byte == b'_' && !is_due {
@@ -182,7 +184,7 @@ mod tests {
             "٣",
             " 1",
             "1 ",
-            // However large the rest of it would be.
+            // The rest would be too large, but that does not make it a number.
             "340282366920938463463374607431768211456x",
             "x^340282366920938463463374607431768211456",
             "99^",

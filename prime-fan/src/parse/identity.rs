@@ -1,8 +1,9 @@
-//! Which file a file is, by whatever name or stream it is reached.
+//! The identity of a file, by which it is recognised under different names and as a stream.
 
 use std::fs::Metadata;
 
-/// A file that keeps what is written to it, so that reading it while writing to it may have no end.
+/// The identity of a regular file or a block device. A program that reads one while writing to it may never reach its
+/// end.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -12,7 +13,7 @@ pub(crate) struct Identity {
 
 #[cfg(unix)]
 impl Identity {
-    /// None: what is written there is not what is read there, as with a terminal, or it is read once, as from a pipe.
+    /// `None` for other files: a terminal or a pipe does not return to the reader what the same program writes.
     pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
         use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
@@ -20,14 +21,14 @@ impl Identity {
         keeps.then(|| Self { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// That of a stream which is open, such as the standard output; None as well if it is closed.
+    /// Returns the identity of an open stream such as the standard output; `None` also if the stream is closed.
     pub(crate) fn of_stream(stream: impl std::os::fd::AsFd) -> Option<Self> {
         let stream = stream.as_fd().try_clone_to_owned().ok()?;
         Self::of(&std::fs::File::from(stream).metadata().ok()?)
     }
 }
 
-/// The standard library tells no identities there.
+/// The standard library has no file identities on these systems.
 #[cfg(not(unix))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {}

@@ -1,4 +1,4 @@
-//! What is read, and what may be wrong with it.
+//! The inputs of `filter`, and the errors about them.
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
@@ -10,23 +10,23 @@ use thiserror::Error;
 use super::grammar::NumberError;
 use super::identity::Identity;
 
-/// What some editors put at the start of a text.
+/// The byte order mark, which some editors write at the start of a text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Characters of a bad word that are shown.
+/// How many characters of a bad word a message shows.
 const SHOWN: usize = 40;
 
-/// What an argument names to be read.
+/// An argument of `filter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Stdin,
     File(PathBuf),
-    /// The argument is the number itself, as it was written.
+    /// The number itself, as it was written.
     Number(String),
 }
 
 impl Source {
-    /// The file that it is, if there is one which could be written to while it is read.
+    /// Returns the identity of the file, if it is one that could be written to while it is read.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match self {
             Self::Stdin => Identity::of_stream(io::stdin()),
@@ -36,15 +36,15 @@ impl Source {
     }
 }
 
-/// Something that is read.
+/// An open input.
 pub(crate) struct Input {
-    /// None: the standard input.
+    /// The name of the file; `None` for the standard input.
     pub(crate) file: Option<Arc<Path>>,
     pub(crate) bytes: Box<dyn Read + Send>,
 }
 
 impl Input {
-    /// `outputs` are refused, since reading what is being written would never end.
+    /// Opens an input. It is an error if it is one of `outputs`: reading a file while writing to it would never end.
     pub(crate) fn open(source: Source, outputs: &[Identity]) -> Result<Self, ReadError> {
         let path = match source {
             Source::Stdin => {
@@ -67,7 +67,7 @@ impl Input {
 
     fn unless_in(self, outputs: &[Identity], identity: Option<Identity>) -> Result<Self, ReadError> {
         if identity.is_some_and(|identity| outputs.contains(&identity)) {
-            let reason = "it is also the output; --output FILE replaces a file when all of it was read";
+            let reason = "it is also the output; use --output FILE, which replaces the file at the end";
             return Err(ReadError::new(self.file, io::Error::other(reason)));
         }
         Ok(self)
@@ -88,12 +88,13 @@ impl ReadError {
     }
 }
 
-/// What a file is called in a message.
+/// Returns the name of an input for a message.
 fn name(file: Option<&Path>) -> String {
     file.map_or("the standard input".to_owned(), shown)
 }
 
-/// A path in a message: on one line, and without control over the terminal, whatever characters it has.
+/// Returns a path for a message, with control characters escaped, so that it is one line and can't control the
+/// terminal.
 pub(crate) fn shown(path: &Path) -> String {
     let mut shown = String::new();
     for character in path.to_string_lossy().chars() {
@@ -106,13 +107,13 @@ pub(crate) fn shown(path: &Path) -> String {
     shown
 }
 
-/// A word that is no number.
+/// A word that is not a number, with its file and line.
 #[derive(Clone, Debug, Error)]
 #[error("{}:{line}: \"{text}\" {reason}", name(file.as_deref()))]
 pub(crate) struct Bad {
     file: Option<Arc<Path>>,
     line: u64,
-    /// Its beginning, in printable characters.
+    /// The beginning of the word, in printable characters.
     text: String,
     reason: NumberError,
 }
@@ -128,7 +129,7 @@ impl Bad {
         Self { file, line, text, reason }
     }
 
-    /// Returns true if it is text in an encoding that isn't read.
+    /// Returns true if the word is text in an encoding that is not supported.
     pub(crate) fn is_encoded(&self) -> bool {
         matches!(self.reason, NumberError::Encoding(_))
     }

@@ -1,6 +1,6 @@
-//! What reads what others wrote: the values on the command line and the words of the input.
+//! The parsers: of the values on the command line and of the words of the input.
 //!
-//! It needs nothing of the program, so that it can be tried on its own: by `checks`, and by what fuzzes it.
+//! They do not depend on the rest of the program, so that `checks` and the fuzz targets can test them alone.
 
 pub(crate) mod grammar;
 

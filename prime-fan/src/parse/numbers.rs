@@ -1,4 +1,4 @@
-//! Words as numbers.
+//! Parses the words of an input as numbers.
 
 use super::grammar;
 use super::grammar::{LONGEST, NumberError};
@@ -11,16 +11,16 @@ pub(crate) enum Number {
     Wide(u128),
 }
 
-/// Decimal digits that fit into 64 bits whatever they are.
+/// How many decimal digits fit into 64 bits for any value.
 const SAFE_DIGITS: usize = 19;
 
-/// Takes the word at the start of `bytes`, which is not empty and doesn't start with white space: its length, and what
-/// it is.
+/// Parses the word at the start of `bytes`, which are not empty and do not start with white space. Returns the length
+/// of the word and its number.
 #[inline]
 pub(crate) fn take(bytes: &[u8]) -> (usize, Result<Number, NumberError>) {
     let mut number = 0u64;
     let mut length = 0;
-    // Most words are decimal and short. This finds their end and their value in one pass.
+    // The fast path: most words are decimal and short. This finds their end and their value in one pass.
     while let Some(digit) = bytes.get(length).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
         && length < SAFE_DIGITS
@@ -56,9 +56,9 @@ fn parse(word: &[u8]) -> Result<Number, NumberError> {
     Ok(u64::try_from(value).map_or(Number::Wide(value), Number::Small))
 }
 
-/// The encoding of a word that is text in units of more than a byte, such as Windows' PowerShell writes: it begins with a
-/// byte order mark and has zeros, or every second byte is 0. Which end of a unit comes first can't be told in the middle
-/// of a text.
+/// Guesses the encoding of a word that is text in UTF-16 or UTF-32, which PowerShell writes for example: it begins with
+/// a byte order mark and has zeros, or every second byte is 0. In the middle of a text, the byte order can't be
+/// determined.
 fn encoding(word: &[u8]) -> Option<&'static str> {
     let is_zero_at = |rest: usize| word.iter().enumerate().all(|(i, &byte)| (byte == 0) == (i % 2 == rest));
     match word {
@@ -155,7 +155,7 @@ mod tests {
 
         #[test]
         fn any_word_is_taken_whole(word in "[0-9a-dA-Dx+-]{1,50}") {
-            // Whether it is a number is what the standard library says of it, which allows a plus sign.
+            // The standard library decides whether it is a number; it allows a plus sign as well.
             let decimal = word.parse::<u128>().ok();
             let hex = word.strip_prefix('+').unwrap_or(&word).strip_prefix("0x").and_then(|digits| {
                 u128::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))

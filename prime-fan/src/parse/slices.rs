@@ -1,4 +1,4 @@
-//! Files in slices, each of which ends between two words: what the workers parse.
+//! Reads files in slices, which are the items for the workers. A slice ends between two words.
 
 use std::io;
 use std::iter;
@@ -19,11 +19,11 @@ use super::numbers::{Number, take};
 pub(crate) struct Slice {
     buffer: Buffer,
     range: Range<usize>,
-    /// None: the standard input.
+    /// The name of the file; `None` for the standard input.
     pub(crate) file: Option<Arc<Path>>,
-    /// The line in which it begins, from 1.
+    /// The line in which the slice begins, from 1.
     line: u64,
-    /// The place of its first word among all words of the input, from 0, if they are counted.
+    /// The index of its first word among all words of the input, from 0, if words are counted.
     pub(crate) index: u64,
 }
 
@@ -32,7 +32,7 @@ impl Slice {
         &self.buffer.bytes[self.range.clone()]
     }
 
-    /// Its words, each with what it is.
+    /// The words of the slice, parsed.
     #[inline]
     pub(crate) fn words(&self) -> impl Iterator<Item = Word<'_>> {
         let bytes = self.bytes();
@@ -46,22 +46,22 @@ impl Slice {
         })
     }
 
-    /// The lines of its bytes.
+    /// Returns a counter of the lines of the slice.
     pub(crate) fn lines(&self) -> Lines<'_> {
         Lines { bytes: self.bytes(), at: 0, line: self.line }
     }
 }
 
-/// Tells the lines of bytes that are asked for in their order, so that each line's end is counted once.
+/// Finds the lines of bytes, in ascending order of the bytes, so that each line break is counted once.
 pub(crate) struct Lines<'a> {
     bytes: &'a [u8],
-    /// Up to here they are counted.
+    /// The index up to which lines are counted.
     at: usize,
     line: u64,
 }
 
 impl Lines<'_> {
-    /// The line of the byte at `index`, which is not before the one that was asked for last.
+    /// Returns the line of the byte at `index`, which must not be less than in the call before.
     pub(crate) fn of(&mut self, index: usize) -> u64 {
         self.line += memchr_iter(b'\n', &self.bytes[self.at..index]).count() as u64;
         self.at = index;
@@ -69,37 +69,39 @@ impl Lines<'_> {
     }
 }
 
-/// What stands between white space.
+/// A word: what stands between white space.
 pub(crate) struct Word<'a> {
-    /// Where it begins in its slice.
+    /// The index in its slice at which it begins.
     pub(crate) at: usize,
     pub(crate) text: &'a [u8],
     pub(crate) number: Result<Number, NumberError>,
 }
 
-/// The slices of inputs, one input after the other. An input that can't be read, or not to its end, is an error in its
-/// place; the next one follows.
+/// The slices of the inputs, one input after the other. If an input can't be read, or not to its end, the iterator
+/// yields an error in its place and goes on with the next input.
 ///
-/// A slice is what one read gave, up to the last white space in it: what has arrived does not wait for more. A word of
-/// which more was read than a number may have is given without its end, which may never come; that is passed over.
+/// A slice is what one read returned, up to the last white space in it: it does not wait for more input. A word that is
+/// longer than any number is yielded before its end was read, since the end may never come; the rest of the word is
+/// skipped.
 pub(crate) struct Slices<I> {
     inputs: I,
     current: Option<Reading>,
     buffers: Buffers,
-    /// What was read and not given yet, and room for more.
+    /// The bytes that were read but not yielded yet, `kept` of them, and room for a read.
     buffer: Buffer,
     kept: usize,
-    /// Whether words are counted.
+    /// True if words are counted.
     counting: bool,
     words: u64,
 }
 
+/// The input that is read now.
 struct Reading {
     input: Input,
     line: u64,
-    /// Nothing was given yet.
+    /// True if no slice of it was yielded yet.
     is_new: bool,
-    /// What comes next is the rest of a word that was given already.
+    /// True if the next bytes are the rest of a word that was yielded already.
     is_inside_word: bool,
 }
 
@@ -110,7 +112,7 @@ impl<I> Slices<I> {
         Self { inputs, current: None, buffers, buffer, kept: 0, counting, words: 0 }
     }
 
-    /// Reads on until there is a slice; None at the end of the file.
+    /// Reads until there is a slice; `None` at the end of the file.
     fn slice(&mut self, reading: &mut Reading) -> io::Result<Option<Slice>> {
         loop {
             let room = &mut self.buffer.bytes[self.kept..self.kept + READ];
@@ -121,7 +123,7 @@ impl<I> Slices<I> {
             };
             let mut start = 0;
             if reading.is_inside_word && read > 0 {
-                // Nothing is kept of such a word.
+                // The rest of a word that is too long is skipped.
                 match room[..read].iter().position(u8::is_ascii_whitespace) {
                     Some(end) => start = end,
                     None => continue,
@@ -134,7 +136,7 @@ impl<I> Slices<I> {
                 None if read == 0 => end,
                 None => 0,
             };
-            // It is refused whatever follows.
+            // The word is too long, whatever follows.
             if end - cut >= KEPT {
                 cut = end;
                 reading.is_inside_word = true;
@@ -152,7 +154,7 @@ impl<I> Slices<I> {
         }
     }
 
-    /// A range of a buffer as a slice.
+    /// Makes a slice of a range of a buffer, and counts its lines and words.
     fn give(&mut self, reading: &mut Reading, buffer: Buffer, mut range: Range<usize>) -> Slice {
         if mem::take(&mut reading.is_new) && buffer.bytes[range.clone()].starts_with(BYTE_ORDER_MARK) {
             range.start += BYTE_ORDER_MARK.len();
@@ -185,7 +187,7 @@ impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
                 }
                 Ok(None) => {}
                 Err(source) => {
-                    // What was read last may be half a word, which is another number.
+                    // What was kept may be the first half of a number, which must not be taken for a number.
                     self.kept = 0;
                     return Some(Err(ReadError::new(reading.input.file, source)));
                 }
@@ -194,7 +196,7 @@ impl<I: Iterator<Item = Result<Input, ReadError>>> Iterator for Slices<I> {
     }
 }
 
-/// How many words begin in `bytes`, which begin between two words.
+/// Counts the words that begin in `bytes`, which begin between two words.
 fn words(bytes: &[u8]) -> u64 {
     let space = |byte: &u8| byte.is_ascii_whitespace();
     let begin = bytes.windows(2).filter(|pair| space(&pair[0]) & !space(&pair[1])).count();
@@ -203,7 +205,7 @@ fn words(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 impl Slice {
-    /// A slice of a file by that name, from its 7th line and 100th word on.
+    /// Makes a slice of a file with this name, from its 7th line and 100th word on.
     pub(crate) fn for_test(bytes: &[u8], file: &str) -> Self {
         let buffer = Buffers::default().holding(bytes);
         Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
@@ -271,10 +273,10 @@ mod tests {
         assert_eq!(read.load(Relaxed), 1);
     }
 
-    /// Gives a word without an end.
+    /// Reads as an endless word.
     struct Endless {
         first: &'static [u8],
-        /// How often it was read from.
+        /// The number of reads.
         read: Arc<AtomicUsize>,
     }
 

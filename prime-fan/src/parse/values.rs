@@ -1,4 +1,4 @@
-//! What a value on the command line may look like.
+//! Parses the values of arguments.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use super::grammar::NumberError;
 use super::grammar::{self, number};
 use super::input::Source;
 
-/// Parses a whole number of `range`. Whatever is wrong with the text, the message says what would be right.
+/// Returns a parser of whole numbers in `range`. The message of every error says which values are valid.
 pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = number(text.as_bytes()).ok().and_then(|number| u64::try_from(number).ok());
@@ -19,12 +19,12 @@ pub(crate) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str
     }
 }
 
-/// A time is the sum of its terms, each a number and a unit.
+/// Parses a time: the sum of terms, each a number and a unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     terms(text).ok_or_else(|| "give a number and its unit: 10s, 500ms, 2m 30s".to_owned())
 }
 
-/// Humantime would add them up as well, but panics where the sum is just too large.
+/// Parses the terms one by one, since humantime panics on some sums that are too large.
 fn terms(text: &str) -> Option<Duration> {
     let mut rest = text.trim_start();
     let mut total = None;
@@ -32,7 +32,7 @@ fn terms(text: &str) -> Option<Duration> {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
         let after = after.trim_start();
         let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
-        // It would let a nought pass without one.
+        // humantime accepts 0 without a unit.
         if unit.is_empty() {
             return None;
         }
@@ -43,8 +43,8 @@ fn terms(text: &str) -> Option<Duration> {
     total
 }
 
-/// The numbers of a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers; 0 and the last number of 64 bits
-/// where an end is left out.
+/// Parses a range: `A..B` without B, `A..=B` with it, `A..+N` for N numbers. An end that is left out is 0 or the last
+/// number of 64 bits.
 ///
 /// An end before the start is an error in each notation. `A..A` and `A..+0` are empty ranges.
 pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -72,14 +72,14 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     if written < start {
         return Err(format!("its end, {written}, is before its start, {start}"));
     }
-    // Both fit, since they were just compared. An empty range of numbers has no inclusive form but a reversed one.
+    // The casts are exact: both were compared with LAST. The only empty inclusive ranges are reversed ones.
     Ok(match after.checked_sub(1) {
         Some(last) if after > start => start as u64..=last as u64,
         _ => RangeInclusive::new(1, 0),
     })
 }
 
-/// One that is too large for the grammar is too large for every range.
+/// Parses a bound. One that is too large for the grammar becomes `u128::MAX`, which is too large for every range.
 fn bound(text: &str, parse: impl Fn(&[u8]) -> Result<u128, NumberError>) -> Result<u128, String> {
     match parse(text.as_bytes()) {
         Err(NumberError::TooLarge) => Ok(u128::MAX),
@@ -88,13 +88,14 @@ fn bound(text: &str, parse: impl Fn(&[u8]) -> Result<u128, NumberError>) -> Resu
     }
 }
 
+/// Returns the message about a text that is not a valid number.
 fn refusal(text: &str, reason: NumberError) -> String {
     let text: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     format!("\"{text}\" {reason}")
 }
 
-/// A number, or what else is read: a file, or the standard input for `-`. What is written as a number is one, whether or
-/// not there is a file of that name: what a command does must not depend on the files that lie around.
+/// Parses an argument of `filter`: a number, a file, or `-` for the standard input. An argument that is written as a
+/// number is one even if a file has that name: what a command does must not depend on the files in the folder.
 pub(crate) fn source(argument: OsString) -> Result<Source, String> {
     match argument.to_str().map(|text| (text, number(text.as_bytes()))) {
         Some(("-", _)) => Ok(Source::Stdin),

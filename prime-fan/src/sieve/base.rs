@@ -1,4 +1,4 @@
-//! The primes whose multiples are struck out.
+//! The base: the primes whose multiples are struck out.
 
 use std::array;
 use std::ops::RangeInclusive;
@@ -8,37 +8,38 @@ use super::plan::{BLOCK, Plan};
 use super::presieve::PRESIEVED;
 use super::{Segment, Sieve};
 
-/// The primes that a sieve strikes with, apart from those that are presieved.
+/// The primes whose multiples are struck out, without those of the presieve.
 pub(super) struct Base {
-    /// Those of which whole periods are struck out, by their remainder modulo 30, each in ascending order.
+    /// The smaller primes, of which whole periods are struck out: a list per remainder modulo 30, each in ascending
+    /// order.
     pub(super) frequent: [Vec<u32>; 8],
-    /// The larger ones.
+    /// The larger primes.
     pub(super) rare: Rare,
 }
 
 impl Base {
-    /// The primes up to the limit of `plan`. This finds the frequent ones.
+    /// Finds the frequent primes up to the limit of `plan`. The rare ones are found when they are needed.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut frequent = array::from_fn(|_| Vec::new());
         let last = PRESIEVED[PRESIEVED.len() - 1];
         let limit = plan.limit.min(plan.frequent);
         if limit > last {
-            // Needs primes up to the root of the limit: this ends after two or three turns.
+            // This sieve needs a base up to the square root of the limit: the recursion ends after two or three levels.
             let sieve = Sieve::with(u64::from(last) + 1..=u64::from(limit), Plan::full(limit));
             let mut segment = sieve.segment();
             for part in sieve.segments() {
                 segment.fill(part);
-                // 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
+                // Maps 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
                 segment.primes().for_each(|prime| frequent[(prime % 30 * 8 / 30) as usize].push(prime as u32));
             }
         }
         Self { frequent, rare: Rare::new(last.max(plan.frequent), plan.limit) }
     }
 
-    /// The primes of `range` whose multiples are struck out and that are frequent or presieved, list by list.
+    /// Returns the frequent and the presieved primes of `range`, list by list: those that were struck out themselves.
     ///
-    /// A rare prime `p` is never struck out itself: that takes a segment with both `p` and its square or more, which is one
-    /// of more than 60 `p` numbers, to which `p` is frequent.
+    /// A rare prime `p` is not struck out itself: that takes a segment with both `p` and its square, which has more
+    /// than `60 p` numbers, and there `p` is frequent.
     pub(super) fn within(&self, range: &RangeInclusive<u64>) -> impl Iterator<Item = u64> {
         let lists = self.frequent.iter().map(Vec::as_slice).chain([&PRESIEVED[..]]);
         lists.flat_map(move |list| {
@@ -48,20 +49,20 @@ impl Base {
     }
 }
 
-/// The primes that have few multiples in a segment, or none: up to 203 million. They are found block by block, when a
-/// worker first needs a block, and kept in a byte each.
+/// The primes that have few multiples in a segment, or none: up to 203 million primes. The first worker that needs a
+/// block finds its primes, which are kept in one byte each.
 pub(super) struct Rare {
-    /// They are larger than this.
+    /// All rare primes are larger than this.
     above: u32,
     blocks: Box<[OnceLock<Gaps>]>,
-    /// What finds them.
+    /// The sieve that finds them; `None` if there are none.
     sieve: Option<Sieve>,
 }
 
 /// The primes of a block.
 struct Gaps {
     first: u32,
-    /// For each of them half of what it is more than the one before: at most 168 below 2^32. The first has none before.
+    /// For each prime, half of its distance to the one before, which is at most 168 below 2^32; 0 for the first.
     halves: Box<[u8]>,
 }
 
@@ -70,14 +71,14 @@ impl Rare {
         if limit <= above {
             return Self { above, blocks: Box::default(), sieve: None };
         }
-        // All of a block, whatever the limit is.
+        // The last block is found as a whole, also beyond the limit.
         let blocks = u64::from(limit) / BLOCK + 1;
         let end = (blocks * BLOCK - 1).min(u64::from(u32::MAX)) as u32;
         let sieve = Sieve::with(0..=u64::from(end), Plan::full(end));
         Self { above, blocks: (0..blocks).map(|_| OnceLock::new()).collect(), sieve: Some(sieve) }
     }
 
-    /// The blocks with all rare primes up to `limit`, of which there are none beyond that of the plan.
+    /// Returns the blocks with all rare primes up to `limit`, which must not exceed the limit of the plan.
     pub(super) fn blocks(&self, limit: u32) -> RangeInclusive<usize> {
         let block = |prime: u32| (u64::from(prime) / BLOCK) as usize;
         match limit > self.above {
@@ -87,8 +88,8 @@ impl Rare {
         }
     }
 
-    /// Gives `each` the primes of a block up to `limit`, in ascending order, at least one at a time. `finder` is what the worker
-    /// keeps to find blocks with.
+    /// Calls `each` with the primes of a block up to `limit`, in ascending order, at least one and at most [`BATCH`]
+    /// per call. `finder` is the buffer of the worker for finding blocks.
     pub(super) fn primes(
         &self,
         block: usize,
@@ -116,12 +117,12 @@ impl Rare {
     }
 
     fn find(&self, block: usize, finder: &mut Option<Box<Segment>>) -> Gaps {
-        let sieve = self.sieve.as_ref().expect("where there are blocks, there is what finds them");
+        let sieve = self.sieve.as_ref().expect("there is a sieve if there are blocks");
         let finder = finder.get_or_insert_with(|| Box::new(sieve.segment()));
         let start = block as u64 * BLOCK;
         let end = (start + BLOCK - 1).min(u64::from(u32::MAX));
         finder.fill(start.max(u64::from(self.above) + 1)..=end);
-        let first = finder.primes().next().expect("there is a prime in so many numbers below 2^32") as u32;
+        let first = finder.primes().next().expect("every block below 2^32 has a prime") as u32;
         let mut halves = Vec::with_capacity(finder.count() as usize);
         let mut last = first;
         finder.primes().for_each(|prime| {
@@ -132,7 +133,7 @@ impl Rare {
     }
 }
 
-/// How many primes are given at a time: they stay in a first-level cache.
+/// The most primes per call: they fit into a first-level cache.
 pub(super) const BATCH: usize = 512;
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Reading what the sieve has left.
+//! Reads the primes of a sieved segment from its bits.
 
 use std::iter::FusedIterator;
 
 use super::wheel::{BIT, OFFSET};
 
-/// The lower bits of those of a byte that can be twins: 11 and 13, 17 and 19, 29 and the next byte's 1.
+/// In each byte, the bits of the lower primes of possible twins: 11 and 13, 17 and 19, 29 and 1 of the next byte.
 const FIRST_OF_TWINS: u64 = 0x9494_9494_9494_9494;
 
-/// The bits of a sieved segment. There are no bits for what isn't prime or isn't in the segment.
+/// The bits of a sieved segment. A bit is set if its number is prime and in the segment.
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
-    /// Whole words.
+    /// The bytes, a whole number of words.
     pub(super) bytes: &'a [u8],
-    /// The multiple of 30 at which the first byte starts.
+    /// The multiple of 30 at which the first byte begins.
     pub(super) start: u64,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Bits<'a> {
         self.bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
-    /// The bits of the lower primes of twins.
+    /// Returns the words in which only the bits of the lower primes of twins are set.
     fn twin_words(self) -> impl Iterator<Item = u64> + 'a {
         let following = self.words().skip(1).chain([0]);
         self.words().zip(following).map(|(word, next)| word & (word >> 1 | next << 63) & FIRST_OF_TWINS)
@@ -49,7 +49,7 @@ pub(super) struct Ones<W> {
     words: W,
     /// The first number of `word`.
     start: u64,
-    /// The first number of the word after it. Beyond `u64` only when there is no such word.
+    /// The first number of the next word. Wraps around beyond `u64`, where there is no next word.
     next: u64,
     word: u64,
 }
@@ -88,7 +88,8 @@ impl<W: Iterator<Item = u64>> Iterator for Ones<W> {
 
 impl<W: Iterator<Item = u64>> FusedIterator for Ones<W> {}
 
-/// `word` without the bits whose numbers, counted from the word's first, aren't to be kept.
+/// Returns `word` without the bits for which `is_kept` is false. It is called with the number of a bit, relative to the
+/// word's first number.
 pub(super) fn keep(word: u64, mut is_kept: impl FnMut(u64) -> bool) -> u64 {
     let mut kept = word;
     let mut rest = word;
@@ -102,7 +103,7 @@ pub(super) fn keep(word: u64, mut is_kept: impl FnMut(u64) -> bool) -> u64 {
     kept
 }
 
-/// The twins whose primes both are in the segment.
+/// The twins of which both primes are in the segment.
 pub(super) struct Twins;
 
 impl Twins {

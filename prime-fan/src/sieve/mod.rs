@@ -1,4 +1,4 @@
-//! The finder for ranges: a segmented sieve.
+//! A segmented sieve, which finds the primes of a range.
 
 mod base;
 mod bits;
@@ -19,43 +19,56 @@ use plan::{MOST, Plan};
 pub use segment::Segment;
 pub use segments::Segments;
 
-/// The primes of a range, segment by segment: the item to fan out is a segment.
+/// A segmented sieve of Eratosthenes, whose segments several workers can sieve at the same time.
 ///
-/// A `Sieve` has what all workers read, and is cheap to clone. Each worker has a [`Segment`], the buffer in which it
-/// sieves one of the [`segments`](Self::segments) after the other, in any order.
+/// A `Sieve` has the data that all workers read, and is cheap to clone. Each worker has a [`Segment`], a buffer in
+/// which it sieves one of the [`segments`](Self::segments) after the other, in any order.
 ///
 /// # Guarantees
 ///
-/// - Any range of `u64` will do, up to and with [`u64::MAX`], and every answer is proved, not probable.
-/// - The segments of a range are disjoint and have all of it; so the counts of the segments add up to that of the range,
-///   and in [order](https://docs.rs/actix-fan/latest/actix_fan/struct.FanOut.html#method.ordered) their primes ascend.
-/// - The base, of which there is one, takes a byte for each prime up to the root of the range's end that was needed so far:
-///   5.8 MB near 10^16, 51 MB near 10^18, 203 MB at the end of `u64`. A [`Segment`] takes less than 3 MB.
+/// - Any range of `u64` is possible, up to and including [`u64::MAX`], and all primes are proven.
+/// - The segments of a range are disjoint and cover it. So their counts add up to that of the range, and
+///   [in order](https://docs.rs/actix-fan/latest/actix_fan/struct.FanOut.html#method.ordered) their primes ascend.
+/// - The base, which all workers share, takes one byte per prime up to the square root of the range's end, as far as
+///   primes were needed: 5.8 MB near 10^16, 51 MB near 10^18, 203 MB at the end of `u64`. A [`Segment`] takes less than
+///   3 MB.
 ///
 /// # Costs
 ///
-/// On one thread, at 3.65 GHz: a number costs 0.07 ns near 0, 0.2 ns near 10^12, 0.7 ns near 10^15, 1.4 ns near 10^16 and
-/// 8 ns near 10^18. The primes up to the root must be found first, at 0.2 ns a number, and each is looked at for every
-/// segment: that is what grows, so there [longer segments](Self::with_span) are cheaper, 4 ns a number near 10^18. Where a
-/// range is too short for that, the sieve strikes out as much as pays and decides the rest by
-/// [`is_prime`](super::is_prime): 20 ns a number near 10^18. A range of ten numbers costs a few microseconds anywhere. To
-/// visit a prime costs 1.5 ns.
+/// On one thread, at 3.65 GHz:
 ///
-/// The first segment is done at once, wherever it lies. A later one is some milliseconds of work near 0, some tenths of a
-/// second far from it, and less in a short range, so that there are segments for several workers. In none are primes of
-/// more than 15 MB of decimal text.
+/// | near | per number of a long range |
+/// |---|---|
+/// | 0 | 0.07 ns |
+/// | 10^12 | 0.2 ns |
+/// | 10^15 | 0.7 ns |
+/// | 10^16 | 1.4 ns |
+/// | 10^18 | 8 ns, or 4 ns with [longer segments](Self::with_span) |
+///
+/// The primes up to the square root of the range's end must be found first, at 0.2 ns per number. Each segment then
+/// visits each of these primes. This part of the cost grows with the range's distance from 0, and longer segments
+/// reduce it. In a short range far from 0 the sieve strikes out the multiples of the smaller primes only, and tests the
+/// numbers that are left with [`is_prime`](super::is_prime): 20 ns per number near 10^18. A range of ten numbers costs
+/// a few microseconds anywhere. To visit a prime that was found costs 1.5 ns.
+///
+/// The first segment is short and done at once, wherever it lies. A later one takes some milliseconds near 0, some
+/// tenths of a second far from it, and less in a short range, so that there are segments for several workers. The
+/// primes of a segment have at most 15 MB of decimal text.
 ///
 /// # Algorithm
 ///
-/// The sieve of Eratosthenes in segments, on a wheel modulo 30: 8 of 30 numbers are left without the
-/// factors 2, 3 and 5, and are the bits of one byte. The multiples of primes up to 157 are combined from tables. A prime
-/// below a sixtieth of the segment, and below 327,680, has its multiples struck out eight at a time, by the turn of the
-/// wheel, in parts that fit a cache; a larger one by a row of odd multiples as long as a segment can have, without a branch
-/// that depends on the prime. The larger ones are found in blocks, by the worker that needs a block first.
+/// The sieve of Eratosthenes in segments, on a wheel modulo 30: 8 of 30 numbers have none of the factors 2, 3 and 5,
+/// and these are the bits of one byte.
+///
+/// - The multiples of primes up to 157 are copied from tables.
+/// - Primes below a sixtieth of the segment's length, and up to 327,680, strike out their multiples eight at a time, a
+///   turn of the wheel, in parts of the segment that fit into a cache.
+/// - Larger primes strike out a fixed number of odd multiples, the most that a segment can have, so that there is no
+///   branch that depends on the prime. These primes are found in blocks, by the first worker that needs a block.
 ///
 /// # Examples
 ///
-/// How many primes and twins there are below two million:
+/// Count the primes and the twin primes below two million:
 ///
 /// ```
 /// use actix_fan::{FanOutExt, Job, work_fn};
@@ -65,15 +78,16 @@ pub use segments::Segments;
 /// # actix::System::new().block_on(async {
 /// let sieve = Sieve::new(0..=2_000_000);
 /// let counts = sieve.segments().fan_out().ordered().with(move || {
-///     let mut segment = sieve.segment(); // one a worker
+///     let mut segment = sieve.segment(); // one per worker
 ///     work_fn(move |range, job: &mut Job<'_, (u64, u64)>| {
 ///         segment.fill(range);
 ///         job.emit((segment.count(), segment.count_twins()));
 ///         Ok(())
 ///     })
 /// })?;
-/// let add = |sum: (u64, u64), counts: (u64, u64)| async move { Ok((sum.0 + counts.0, sum.1 + counts.1)) };
-/// assert_eq!(counts.try_fold((0, 0), add).await?, (148_933, 14_871));
+/// let counts: Vec<(u64, u64)> = counts.try_collect().await?;
+/// assert_eq!(counts.iter().map(|(primes, _)| primes).sum::<u64>(), 148_933);
+/// assert_eq!(counts.iter().map(|(_, twins)| twins).sum::<u64>(), 14_871);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -83,21 +97,22 @@ pub use segments::Segments;
 /// ```
 /// use prime_fan::Sieve;
 ///
-/// let sieve = Sieve::new(1_000_000_000_000_000_000..=1_000_000_000_000_000_030);
+/// let start = 1_000_000_000_000_000_000;
+/// let sieve = Sieve::new(start..=start + 30);
 /// let mut segment = sieve.segment();
 /// let mut primes = Vec::new();
 /// for range in sieve.segments() {
 ///     segment.fill(range);
 ///     primes.extend(segment.primes());
 /// }
-/// assert_eq!(primes, [1_000_000_000_000_000_003, 1_000_000_000_000_000_009]);
+/// assert_eq!(primes, [start + 3, start + 9]);
 /// ```
 #[derive(Clone)]
 pub struct Sieve {
     shared: Arc<Shared>,
 }
 
-/// What all segments of a sieve read.
+/// The data that all segments of a sieve read.
 struct Shared {
     range: RangeInclusive<u64>,
     plan: Plan,
@@ -105,19 +120,19 @@ struct Shared {
 }
 
 impl Sieve {
-    /// A sieve of `range`, both of its ends included, which may be any and may be empty.
+    /// Creates a sieve of `range`, both ends included. The range may be empty.
     ///
-    /// This takes less than a millisecond: the base is found by the workers, part by part, as they need it.
+    /// This takes less than a millisecond: the workers find the base later, block by block, when they need it.
     #[must_use]
     pub fn new(range: RangeInclusive<u64>) -> Self {
         Self::with_span(range, MOST)
     }
 
-    /// [`new`](Self::new), with segments of at most `span` numbers.
+    /// Creates a sieve as [`new`](Self::new) does, with segments of at most `span` numbers.
     ///
-    /// To start a segment costs about 2 ns for each prime up to the root of its numbers, of which there are 50 million near
-    /// 10^18: there, longer segments are cheaper. Each takes a byte for 30 numbers. What is chosen is at least 30, at most
-    /// 2^30, and never longer than pays.
+    /// To start a segment costs about 2 ns per prime up to the square root of its numbers. Near 10^18 these are 50
+    /// million primes, so longer segments are cheaper there. A segment takes one byte per 30 numbers. `span` is limited
+    /// to 30 to 2^30, and a segment is never longer than is useful.
     #[must_use]
     pub fn with_span(range: RangeInclusive<u64>, span: u64) -> Self {
         let span = span.clamp(30, 1 << 30) / 30 * 30;
@@ -130,19 +145,19 @@ impl Sieve {
         Self { shared: Arc::new(Shared { range, plan, base }) }
     }
 
-    /// The range in parts: the items to fan out. They come in ascending order, without gaps and without overlap.
+    /// Returns the segments of the range, the items to fan out: in ascending order, without gaps and without overlap.
     #[must_use]
     pub fn segments(&self) -> Segments {
         Segments::new(&self.shared.range, self.shared.plan)
     }
 
-    /// A buffer to sieve the segments in, one after the other: each worker needs one.
+    /// Returns a buffer in which to sieve segments, one after the other: each worker needs one.
     #[must_use]
     pub fn segment(&self) -> Segment {
         Segment::new(Arc::clone(&self.shared))
     }
 
-    /// The most numbers that a segment has.
+    /// Returns the most numbers that a segment has.
     #[must_use]
     pub fn span(&self) -> u64 {
         self.shared.plan.span

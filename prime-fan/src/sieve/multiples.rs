@@ -1,23 +1,23 @@
-//! Striking out the multiples of primes that have few in a segment, or none.
+//! Strikes out the multiples of the rare primes, which have few in a segment, or none.
 //!
-//! There are so many of these primes that a branch that is mispredicted for each would be most of the work. So all of a
-//! prime's odd multiples are struck out that a segment can have, whether there are so many or not, and whether they are
-//! on the wheel or not: what is too much falls into a margin of the buffer, or keeps all bits.
+//! There are so many of these primes that one mispredicted branch per prime would be most of the work. So, per prime,
+//! as many odd multiples are struck out as a segment can have, without a test whether they are in the segment or on the
+//! wheel. A strike beyond the segment falls into a margin of the buffer, and one beside the wheel clears no bit.
 
 use super::base::BATCH;
 use super::wheel::BIT;
 
-/// How many bytes behind the segment take the strikes that miss it. They take turns: strikes of one byte would have to
-/// wait for each other.
+/// How many bytes after the segment take the strikes that miss it. They are used in turn, since each strike of the same
+/// byte would have to wait for the one before.
 pub(super) const MARGIN: usize = 64;
 
-/// From here on a number is no `f64`, or its remainder isn't exact.
+/// From here on a number can not be an `f64`, or its remainder is not exact.
 const EXACT: u64 = 1 << 51;
 
-/// A quotient below this is found in floating point to within one, even if what is divided is larger than [`EXACT`].
+/// A quotient below this is correct to within 1 in floating point, even if the dividend is larger than [`EXACT`].
 const NEARLY: u64 = 1 << 50;
 
-/// For each remainder modulo 30 all bits but that of its number.
+/// For each remainder modulo 30, all bits of a byte but that of the remainder.
 const KEEP: [u8; 32] = {
     let mut keep = [u8::MAX; 32];
     let mut n = 0;
@@ -28,8 +28,8 @@ const KEEP: [u8; 32] = {
     keep
 };
 
-/// Strikes out the odd multiples of `primes`, which ascend and are 1 to [`BATCH`], in a segment that begins with
-/// the number `start`, a multiple of 30, and takes all of `bytes` but the margin.
+/// Strikes out the odd multiples of `primes`, 1 to [`BATCH`] of them in ascending order. The segment begins with the
+/// number `start`, a multiple of 30, and takes all of `bytes` but the margin.
 pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
     let len = (30 * (bytes.len() - MARGIN)) as u32;
     let mut firsts = [0; BATCH];
@@ -37,7 +37,7 @@ pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
     first_odd_multiples(primes, start, firsts);
     let several = primes.partition_point(|&prime| prime < len / 2);
     if let [least, ..] = primes[..several] {
-        // As many as the least of these primes can have.
+        // As many multiples as the least of these primes can have.
         let most = len.div_ceil(2 * least);
         for (&prime, &first) in primes[..several].iter().zip(&*firsts) {
             for i in 0..most {
@@ -45,7 +45,8 @@ pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
             }
         }
     }
-    // Most have none: first to gather those that have one is faster than to strike beside the segment.
+    // Most of the others have no multiple. To collect those that have one first is faster than to strike into the
+    // margin.
     let mut hits = [0; BATCH];
     let mut count = 0;
     for &first in &firsts[several..] {
@@ -55,7 +56,8 @@ pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
     hits[..count].iter().for_each(|&multiple| strike_one(bytes, multiple));
 }
 
-/// Strikes out the number that is so far from the first of the segment, if it is in the segment.
+/// Strikes out a number, given relative to the first one of the segment. If it is beyond the segment, strikes the
+/// margin.
 #[inline(always)]
 fn strike_one(bytes: &mut [u8], number: u32) {
     let len = bytes.len() - MARGIN;
@@ -64,13 +66,13 @@ fn strike_one(bytes: &mut [u8], number: u32) {
     bytes[byte] &= KEEP[(number % 30) as usize];
 }
 
-/// How far from `start`, which is even, the first odd multiple of each of `primes` is, or [`u32::MAX`] if it is further.
-/// The primes are at least 3, ascend, and are below 2^26 where `start` is below [`EXACT`].
+/// Writes the distance from `start`, which is even, to the first odd multiple of each of `primes` to `firsts`;
+/// [`u32::MAX`] if it is larger. The primes are at least 3, ascend, and are below 2^26 if `start` is below [`EXACT`].
 fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {
     if start < EXACT {
-        // In floating point, because that is done for several at once. Adding what leaves no room for a fraction rounds to
-        // the nearest, and leaves an integer in the lower bits. The remainder is then -p to p: it is relative to an even
-        // multiple, and the odd one is p further.
+        // In floating point, which the compiler vectorises. Adding 2^52 rounds to the nearest integer, and leaves that
+        // integer in the lower bits. So the remainder is from -p to p, relative to an even multiple; the next odd one
+        // is p further.
         const ROUND: f64 = (1u64 << 52) as f64;
         let start = start as f64;
         for (first, &prime) in firsts.iter_mut().zip(primes) {
@@ -80,9 +82,9 @@ fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {
             *first = (prime - remainder + ROUND).to_bits() as u32;
         }
     } else if start / 2 / u64::from(primes[0]) < NEARLY {
-        // The quotient is one of the two integers beside the exact one, about a quarter more often the lower. The remainder
-        // is what that leaves exactly: so the odd multiple is at most a quarter of a period before the start, in spite of
-        // an inexact quotient, and never more than a period behind it.
+        // The quotient is rounded up or down, with -0.25 more often down. The remainder is computed exactly from it.
+        // So, in spite of the inexact quotient, the odd multiple is at most a quarter of a period before the start, and
+        // at most a period after it.
         const ROUND: f64 = (1u64 << 52) as f64;
         let float = start as f64;
         for (first, &prime) in firsts.iter_mut().zip(primes) {
@@ -132,7 +134,7 @@ mod tests {
             }
         }
 
-        /// Where a quotient that is not exact would be one too many or one too few.
+        /// Starts beside a multiple, where an inexact quotient may be off by one.
         #[test]
         fn the_first_odd_multiple_is_the_nearest_beside_a_multiple(
             prime in 1u32..1 << 31, bits in 0u32..32, multiple in EXACT..=u64::MAX, beside in -2000i64..2000

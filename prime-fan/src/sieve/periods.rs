@@ -1,25 +1,25 @@
-//! Striking out the multiples of primes that have many in a segment.
+//! Strikes out the multiples of the frequent primes, which have many in a segment.
 //!
-//! The multiples of a prime `p` that 2, 3 and 5 don't divide repeat after `30 p` numbers, which are `p` bytes: eight of
-//! them, each the multiple by one of the wheel's residues. Where they lie in the period is known beforehand, and which
-//! bits they are depends on `p` modulo 30 only. So eight instructions do a period, and a period is only ever struck out
-//! as a whole: what lies before or behind the segment falls into a margin of the buffer.
+//! The multiples of a prime `p` without the factors 2, 3 and 5 repeat after `30 p` numbers, which are `p` bytes. A
+//! period has eight of them, `p` times each residue of the wheel. Their positions in the period can be computed once,
+//! and their bits depend only on `p` modulo 30. So eight instructions strike out a period. Periods are always struck
+//! out as a whole: the part before or after the segment falls into a margin of the buffer.
 
 use super::wheel::{BIT, RESIDUES};
 
-/// A prime, and where in the buffer its next period begins.
+/// A prime, and the index in the buffer at which its next period begins.
 pub(super) struct Striker {
     prime: u32,
     place: u32,
 }
 
-/// The strikers of the primes of one residue after the other.
+/// The strikers: a list per residue of their primes.
 #[derive(Default)]
 pub(super) struct Strikers([Vec<Striker>; 8]);
 
 impl Strikers {
-    /// Readies those of `primes` that are at most `root`, for a segment that begins at byte number `first` of all, and at
-    /// byte number `margin` of the buffer.
+    /// Sets up strikers for the `primes` up to `root`. The segment begins at byte `first`, counted from number 0, and
+    /// at byte `margin` of the buffer.
     pub(super) fn ready(&mut self, primes: &[Vec<u32>; 8], root: u32, first: u64, margin: usize) {
         for (strikers, primes) in self.0.iter_mut().zip(primes) {
             let primes = &primes[..primes.partition_point(|&prime| prime <= root)];
@@ -31,7 +31,7 @@ impl Strikers {
         }
     }
 
-    /// Strikes out all periods of primes in `from..below` that begin before `end`.
+    /// Strikes out all periods that begin before `end`, of the primes in `from..below`.
     pub(super) fn strike(&mut self, bytes: &mut [u8], end: usize, from: u32, below: u32) {
         let [r1, r7, r11, r13, r17, r19, r23, r29] = self.0.each_mut().map(|strikers| {
             let from = strikers.partition_point(|striker| striker.prime < from);
@@ -49,13 +49,13 @@ impl Strikers {
     }
 }
 
-/// The primes are those with remainder `R` modulo 30.
+/// Strikes out the periods of primes with remainder `R` modulo 30.
 fn strike<const R: usize>(strikers: &mut [Striker], bytes: &mut [u8], end: usize) {
     for Striker { prime, place } in strikers {
         let period = *prime as usize;
         // (30 k + R) w / 30, rounded down, is k w + R w / 30.
         let offsets = RESIDUES.map(|w| period / 30 * usize::from(w) + R * usize::from(w) / 30);
-        // Checked once for all periods.
+        // Checked once per prime, so that the compiler drops the bounds checks per period.
         assert!(offsets.iter().all(|&offset| offset < period), "a multiple lies in its period");
         let mut at = *place as usize;
         while at < end {
@@ -74,7 +74,7 @@ fn strike<const R: usize>(strikers: &mut [Striker], bytes: &mut [u8], end: usize
     }
 }
 
-/// All bits but that of the multiple by the `i`-th residue.
+/// Returns all bits of a byte but that of the multiple by the `i`-th residue.
 const fn keep(residue: usize, i: usize) -> u8 {
     !BIT[residue * RESIDUES[i] as usize % 30]
 }

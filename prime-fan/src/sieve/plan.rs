@@ -1,73 +1,73 @@
-//! How far to strike out, and in what parts: a model of what a sieve costs.
+//! Plans a sieve by a model of its costs: up to which prime to strike out, and how long segments are.
 
 use super::presieve::PRESIEVED;
 
-/// The most numbers of a segment, a multiple of 30, unless the caller says otherwise: 1 MiB. Its primes are less than 6 MB
-/// as decimal text near 0, where it isn't as long, and 15 MB near the end of `u64`.
+/// The most numbers of a segment, unless the caller sets another span: a multiple of 30, for 1 MiB. The primes of a
+/// segment have less than 6 MB of decimal text near 0, where segments are shorter, and 15 MB near the end of `u64`.
 pub(super) const MOST: u64 = 30 << 20;
 
-/// How many numbers are in a block of the base's rare primes: a multiple of 30. A worker finds the primes of a block within a
-/// millisecond, so it can stop between two blocks, and several workers find several blocks at the same time.
+/// How many numbers are in a block of the base's rare primes: a multiple of 30. A worker finds the primes of a block
+/// within a millisecond, so it can stop between two blocks, and several workers find several blocks at the same time.
 pub(super) const BLOCK: u64 = 30 << 17;
 
-/// What segments have that cost little to start: their 320 KiB stay in a second-level cache.
+/// The numbers of a segment that costs little to start: its 320 KiB fit into a second-level cache.
 const NEAR: f64 = (30 * 327_680) as f64;
 
-/// The largest prime of which whole periods are struck out.
+/// The limit of the frequent primes, of which whole periods are struck out.
 const FREQUENT: u32 = 327_680;
 
-/// How many numbers the first segment has: a reader who wants one prime gets it at once.
+/// The numbers of the first segment: few, so that the first prime is found at once.
 const FIRST: u64 = 30 << 9;
 
-/// How many times as long as all segments before it a segment may be.
+/// A segment may be this many times as long as all segments before it together.
 const GROWTH: u64 = 7;
 
-/// How long a worker should take for a segment...
+/// The time that a segment should take, in nanoseconds, ...
 const LONG: f64 = 10e6;
 
-/// ... unless its start takes more than this part of it...
+/// ... longer if its start would take more than this part of it, ...
 const START: f64 = 0.2;
 
-/// ... or less, so that a range has so many segments...
+/// ... shorter so that a range has this many segments, ...
 const SEGMENTS: f64 = 32.0;
 
-/// ... but not less than this, which is long to a pipeline.
+/// ... but at least this long, so that the cost per item of the pipeline does not matter.
 const SHORT: f64 = 100e3;
 
-// Costs in nanoseconds on one thread, measured on an EPYC with 3.65 GHz.
+// Costs in nanoseconds on one thread, measured on an EPYC at 3.65 GHz.
 
-/// To find the base, for each number up to the limit.
+/// To find the base, per number up to the limit.
 const BASE: f64 = 0.2;
 
-/// To start a segment, for each prime up to the limit.
+/// To start a segment, per prime up to the limit.
 const SEGMENT: f64 = 3.0;
 
-/// To strike out, for each number of the range: 0.07 at its least.
+/// To strike out, per number of the range: at least 0.07.
 const NUMBER: f64 = 0.15;
 
-/// To decide a prime, and a composite without small factors.
+/// To test a prime, and a composite without small factors.
 const PRIME: f64 = 600.0;
 const COMPOSITE: f64 = 250.0;
 
-/// What a sieve does.
+/// The parameters of a sieve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     /// Multiples of primes up to this are struck out.
     pub(super) limit: u32,
-    /// Whether that holds for every segment. Otherwise it is the most, and what is cheapest for the segment counts.
+    /// True if `limit` holds for every segment. Otherwise each segment uses the cheapest limit up to it.
     pub(super) fixed: bool,
-    /// Up to which a prime has many multiples in a segment. Whole periods are struck out of these, which wastes one and a
-    /// half periods of a byte for each number of the prime.
+    /// Primes up to this are frequent: they have many multiples in a segment, and whole periods of these are struck
+    /// out. That strikes one and a half periods of `p` bytes in vain.
     pub(super) frequent: u32,
     /// The most numbers of a segment: a multiple of 30.
     pub(super) span: u64,
 }
 
 impl Plan {
-    /// The cheapest for a range that isn't empty, in segments of at most `most` numbers.
+    /// Returns the cheapest plan for a range that is not empty, in segments of at most `most` numbers.
     pub(super) fn new(start: u64, end: u64, most: u64) -> Self {
         let len = (end - start) as f64 + 1.0;
-        // Where a long range begins; segments further on are looked at for themselves.
+        // The estimate is for the beginning of a long range; `limit` chooses for later segments.
         let there = end.min(start.saturating_add(most));
         let root = there.isqrt() as u32;
         let estimates = limits(root).map(|limit| {
@@ -77,33 +77,33 @@ impl Plan {
             (limit, BASE * f64::from(limit) + segments * cost.segment + len * cost.number)
         });
         let (limit, _) = estimates.min_by(|(_, a), (_, b)| a.total_cmp(b)).expect("there is a limit");
-        // As far as it pays to find primes that strike.
+        // If all primes up to the root are worth it at the beginning, they are worth it up to the end of the range.
         let limit = if limit == root { end.isqrt() as u32 } else { limit };
         let span = [there, end].map(|end| Cost::of(limit.min(end.isqrt() as u32), end).span(len, most));
         let span = span[0].max(span[1]);
         Self { limit, fixed: false, frequent: frequent(span), span }
     }
 
-    /// The one to find all primes up to `limit`, which are a base.
+    /// Returns the plan to find all primes up to `limit`, for a base.
     pub(super) fn full(limit: u32) -> Self {
         let span = BLOCK.min(u64::from(limit) / 30 * 30 + 30);
-        // None of its own primes is rare: this base needs no other.
+        // All of its own primes are frequent, so that this base needs no further one.
         Self { limit: limit.isqrt(), fixed: true, frequent: limit.isqrt(), span }
     }
 
-    /// How many numbers are to be in the segment that begins with `start`, when the range is `first..=end`: not
-    /// necessarily so many are left.
+    /// Returns the length of the segment that begins with `start`, for the range `first..=end`. Fewer numbers may be
+    /// left.
     pub(super) fn next(&self, first: u64, start: u64, end: u64) -> u64 {
         let there = end.min(start.saturating_add(self.span - 1));
         let limit = self.limit(self.span, there);
         let longest = Cost::of(limit, there).span((end - first) as f64 + 1.0, self.span) / 30;
-        // All of the same length: a short one would cost a start too.
+        // All segments of the same length, since a short last one would cost as much to start.
         let bytes = end / 30 - start / 30 + 1;
         let even = 30 * bytes.div_ceil(bytes.div_ceil(longest));
         even.min((start - first).saturating_mul(GROWTH).max(FIRST) / 30 * 30)
     }
 
-    /// Up to which primes are to strike in a segment of `len` numbers of which the last is `end`.
+    /// Returns the limit of the primes that strike in a segment of `len` numbers, the last of which is `end`.
     pub(super) fn limit(&self, len: u64, end: u64) -> u32 {
         let most = self.limit.min(end.isqrt() as u32);
         if self.fixed {
@@ -117,7 +117,7 @@ impl Plan {
     }
 }
 
-/// Those to choose from, of which the last is `most`.
+/// Returns the limits to choose from; the last is `most`.
 fn limits(most: u32) -> impl Iterator<Item = u32> {
     let least = PRESIEVED[PRESIEVED.len() - 1].min(most);
     let powers =
@@ -125,16 +125,16 @@ fn limits(most: u32) -> impl Iterator<Item = u32> {
     [least].into_iter().chain(powers).chain([most])
 }
 
-/// [`Plan::frequent`] of segments of so many numbers.
+/// Returns [`Plan::frequent`] for segments of `span` numbers.
 pub(super) fn frequent(span: u64) -> u32 {
     (span / 30 / 2).min(u64::from(FREQUENT)) as u32
 }
 
-/// What segments cost when the primes up to a limit strike.
+/// The costs of segments in which the primes up to a limit strike.
 struct Cost {
-    /// To start one.
+    /// To start a segment.
     segment: f64,
-    /// A number.
+    /// Per number.
     number: f64,
 }
 
@@ -143,9 +143,9 @@ impl Cost {
         Self { segment: SEGMENT * primes(limit), number: NUMBER + survivors(limit, end) }
     }
 
-    /// How many numbers a segment should have at most, in a range of `len`.
+    /// Returns the most numbers that a segment should have, in a range of `len` numbers.
     fn span(&self, len: f64, most: u64) -> u64 {
-        // To a segment of less numbers than this, its start would be most of the work.
+        // In a shorter segment, the start would be most of the work.
         let short = SHORT.max(self.segment) / self.number;
         let far = self.segment / START / self.number;
         let long = (LONG / self.number).min(NEAR).max(far).max(short);
@@ -153,19 +153,19 @@ impl Cost {
     }
 }
 
-/// What it costs to decide one by one what has no factor up to `limit`: the cost a number of the range.
+/// Returns the cost of testing the numbers without a factor up to `limit`, per number of the range.
 fn survivors(limit: u32, end: u64) -> f64 {
     let root = end.isqrt();
     if u64::from(limit) >= root {
         return 0.0;
     }
     let primes = 1.0 / (end as f64).ln();
-    // Mertens' third theorem.
+    // The share of numbers without a factor up to `limit`, by Mertens' third theorem.
     let left = 0.5615 / f64::from(limit).ln();
     PRIME * primes + COMPOSITE * (left - primes).max(0.0)
 }
 
-/// About how many primes there are up to `n`.
+/// Returns about how many primes there are up to `n`.
 fn primes(n: u32) -> f64 {
     let n = f64::from(n.max(100));
     n / (n.ln() - 1.1)
@@ -189,14 +189,14 @@ mod tests {
             let plan = plan(start, 1_000_000_000);
             assert!(is_full(plan, start + 999_999_999), "{plan:?}");
         }
-        // However far it goes on.
+        // Ranges up to the end of `u64`.
         for start in [1, 1_000_000_000_000_000] {
             let plan = Plan::new(start, u64::MAX, MOST);
             assert_eq!(plan.limit(MOST, start + MOST), (start + MOST).isqrt() as u32);
         }
     }
 
-    /// No root at which what a number costs leaps up.
+    /// The cost per number has no jump at any size of the range's numbers.
     #[test]
     fn the_cost_grows_with_the_primes_and_the_width_alone() {
         let mut before = f64::INFINITY;
@@ -205,9 +205,9 @@ mod tests {
             let len = 1_000_000_000;
             let plan = plan(end - len + 1, len);
             let cost = Cost::of(plan.limit(plan.span, end), end);
-            let a_number = cost.number + cost.segment / plan.span as f64;
-            assert!(a_number < 2.0 * before, "{a_number} ns a number below {end}, {before} a bit before: {plan:?}");
-            before = a_number;
+            let per_number = cost.number + cost.segment / plan.span as f64;
+            assert!(per_number < 2.0 * before, "{per_number} ns per number below {end}, {before} before: {plan:?}");
+            before = per_number;
         }
     }
 

@@ -1,4 +1,4 @@
-//! The multiples of the first primes: they repeat so soon that they are copied from tables instead of being struck out.
+//! The presieve: the multiples of the first primes have short periods, so they are copied from tables, not struck out.
 
 use std::array;
 
@@ -10,13 +10,13 @@ pub(super) const PRESIEVED: [u32; 34] = [
     127, 131, 137, 139, 149, 151, 157,
 ];
 
-/// What is copied at once. A whole number of these must be given to [`presieve`].
+/// The bytes that are copied at once. [`presieve`] takes a whole number of chunks.
 pub(super) const CHUNK: usize = 1024;
 
-/// Multiples of a few primes are gone from its bytes, and they repeat after the product of the primes.
+/// Bytes without the multiples of a few primes. They repeat after the product of the primes.
 struct Pattern {
     period: usize,
-    /// One period and a chunk of the next, so that a chunk can be read from any place of the period.
+    /// One period and a chunk of the next, so that a chunk can be read from any position in the period.
     bytes: &'static [u8],
 }
 
@@ -29,7 +29,7 @@ macro_rules! patterns {
     };
 }
 
-/// Small primes go with large ones, so that the tables are of about the same size: together they take 99 kB.
+/// Each table combines small and large primes, so that all are of about the same size. Together they take 99 kB.
 static PATTERNS: [Pattern; 16] = patterns! {
     [7 11 13] [17 19 23] [29 157] [31 151] [37 149] [41 139] [43 137] [47 131]
     [53 127] [59 113] [61 109] [67 107] [71 103] [73 101] [79 97] [83 89]
@@ -49,7 +49,8 @@ const fn pattern<const LEN: usize>(primes: &[usize]) -> [u8; LEN] {
     bytes
 }
 
-/// Sets the bits of what none of [`PRESIEVED`] divides, in `bytes` of which the first is byte number `first` of all.
+/// Sets the bits of the numbers that none of [`PRESIEVED`] divides, and clears the others. `first` is the index of the
+/// first byte, counted from number 0.
 pub(super) fn presieve(bytes: &mut [u8], first: u64) {
     let mut places = PATTERNS.each_ref().map(|pattern| (first % pattern.period as u64) as usize);
     let (chunks, rest) = bytes.as_chunks_mut::<CHUNK>();
@@ -60,7 +61,7 @@ pub(super) fn presieve(bytes: &mut [u8], first: u64) {
             let [a, b, c, d]: [&[u8; CHUNK]; 4] = array::from_fn(|i| {
                 patterns[i].bytes[places[i]..].first_chunk().expect("a chunk follows every place of the period")
             });
-            // All at once, which the compiler turns into wide instructions.
+            // Four tables in one loop, which the compiler vectorises.
             for (i, byte) in chunk.iter_mut().enumerate() {
                 *byte &= a[i] & b[i] & c[i] & d[i];
             }

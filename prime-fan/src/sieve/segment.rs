@@ -1,4 +1,4 @@
-//! A worker's part of the sieve.
+//! The buffer in which a worker sieves one segment after the other.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,32 +12,32 @@ use super::presieve::{CHUNK, presieve};
 use super::wheel::{BIT, bits_from};
 use crate::is_prime;
 
-/// How many bytes are sieved at a time by the primes below it: they stay in a first-level cache.
+/// The bytes that are sieved at a time with the primes below this: they fit into a first-level cache.
 const BLOCK: usize = 24 << 10;
 
-/// The same for a second-level cache, and all frequent primes.
+/// The bytes that are sieved at a time with all frequent primes: they fit into a second-level cache.
 const BLOCKS: usize = 320 << 10;
 
-/// An odd number without a pattern: its multiples, modulo the number of blocks of a base, lie far from each other.
+/// An odd number whose multiples, modulo the number of blocks of a base, are far from each other (Fibonacci hashing).
 const TURN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// How many words are decided number by number between two questions whether to give up.
+/// How many words are tested number by number between two calls of `give_up`.
 const WORDS: u64 = 256;
 
-/// One segment at a time, sieved in a buffer that is reused: see [`Sieve::segment`](super::Sieve::segment).
+/// A buffer that holds one sieved segment at a time: see [`Sieve::segment`](super::Sieve::segment).
 ///
 /// It is empty until it is [filled](Self::fill).
 pub struct Segment {
     shared: Arc<Shared>,
-    /// What it was filled with.
+    /// The range that it was filled with.
     range: RangeInclusive<u64>,
-    /// A margin, the bytes of the range, and another margin. The margins take what is struck beside the range.
+    /// A margin, the bytes of the range, and another margin. Strikes outside of the range fall into the margins.
     bytes: Vec<u8>,
     margin: usize,
     /// How many words the range has.
     words: usize,
     strikers: Strikers,
-    /// To find blocks of the base with, once there was one to find.
+    /// A buffer to find blocks of the base, created when the first one is needed.
     finder: Option<Box<Segment>>,
 }
 
@@ -46,30 +46,31 @@ impl Segment {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let frequent = shared.plan.frequent as usize;
         let margin = frequent.next_multiple_of(64);
-        // A range of the span that doesn't begin with a byte has one byte more.
+        // One byte more, for a range that does not begin at the start of a byte.
         let len = (shared.plan.span / 30 + 1) as usize;
         let bytes = vec![0; margin + (len + frequent.max(multiples::MARGIN)).next_multiple_of(CHUNK)];
         Self { shared, range: 1..=0, bytes, margin, words: 0, strikers: Strikers::default(), finder: None }
     }
 
-    /// Finds the primes of `range`, usually one of the sieve's [segments](super::Sieve::segments). Those of the range
-    /// before are forgotten.
+    /// Finds the primes of `range`, usually one of the sieve's [segments](super::Sieve::segments), and drops those of
+    /// the range before. An empty range has no primes.
     ///
     /// # Panics
     ///
-    /// When `range` has a number outside the sieve's range, or more numbers than the sieve's
-    /// [`span`](super::Sieve::span). An empty range is fine, and has no primes.
+    /// Panics if `range` has a number outside the sieve's range, or more numbers than the sieve's
+    /// [`span`](super::Sieve::span).
     pub fn fill(&mut self, range: RangeInclusive<u64>) {
         self.fill_unless(range, || false);
     }
 
-    /// [`fill`](Self::fill), unless `give_up` returns true first: then the segment is empty. Returns true if it is filled.
+    /// [`fill`](Self::fill) that can be cancelled: if `give_up` returns true, the segment is empty. Returns true if the
+    /// segment is filled.
     ///
-    /// Far from 0 a segment takes up to some tenths of a second. `give_up` is asked about once a millisecond.
+    /// Far from 0 a segment takes up to some tenths of a second. `give_up` is called about once per millisecond.
     ///
     /// # Panics
     ///
-    /// As [`fill`](Self::fill).
+    /// Panics as [`fill`](Self::fill) does.
     pub fn fill_unless(&mut self, range: RangeInclusive<u64>, mut give_up: impl FnMut() -> bool) -> bool {
         self.words = 0;
         self.range = range;
@@ -99,8 +100,8 @@ impl Segment {
         self.range = 1..=0;
     }
 
-    /// Strikes out the multiples of primes up to `limit` in the `len` bytes of the range. They may go themselves, the
-    /// primes that strike. False: it gave up.
+    /// Strikes out the multiples of primes up to `limit` in the `len` bytes of the range. The primes themselves may be
+    /// struck out as well. Returns false if `give_up` returned true.
     fn strike(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> bool {
         let Shared { plan, base, .. } = &*self.shared;
         let first = self.range.start() / 30;
@@ -123,7 +124,7 @@ impl Segment {
 
         let bytes = &mut bytes[margin..][..len + multiples::MARGIN];
         let blocks = base.rare.blocks(limit);
-        // Workers that begin with different blocks don't wait for each other to find them.
+        // Workers begin with different blocks, so that they don't wait for each other to find the same one.
         let turn = (self.range.start() / plan.span).wrapping_mul(TURN) as usize % blocks.clone().count().max(1);
         for block in blocks.clone().skip(turn).chain(blocks.take(turn)) {
             base.rare.primes(block, limit, &mut self.finder, |primes| multiples::strike(primes, bytes, 30 * first));
@@ -134,7 +135,7 @@ impl Segment {
         true
     }
 
-    /// Sets the bits of the primes that strike, and takes that of 1.
+    /// Sets the bits of the primes that were struck out themselves, and clears that of 1.
     fn restore(&mut self, len: usize) {
         let first = self.range.start() / 30;
         let bytes = &mut self.bytes[self.margin..][..len];
@@ -146,7 +147,7 @@ impl Segment {
         }
     }
 
-    /// Takes the bits of the numbers before the range and behind it, up to the end of a word.
+    /// Clears the bits of the numbers before and after the range, up to the end of its last word.
     fn cut(&mut self, len: usize) {
         self.words = len.div_ceil(8);
         let bytes = &mut self.bytes[self.margin..][..8 * self.words];
@@ -155,7 +156,8 @@ impl Segment {
         bytes[len..].fill(0);
     }
 
-    /// Takes the bits of what is no prime, though it has no factor up to the limit. False: it gave up.
+    /// Tests the numbers that are left, and clears the bits of composites, which have no factor up to the limit.
+    /// Returns false if `give_up` returned true.
     fn decide(&mut self, give_up: &mut impl FnMut() -> bool) -> bool {
         let start = self.range.start() / 30 * 30;
         let bytes = &mut self.bytes[self.margin..][..8 * self.words];
@@ -169,27 +171,27 @@ impl Segment {
         true
     }
 
-    /// How many primes the segment has.
+    /// Returns the number of primes in the segment.
     pub fn count(&self) -> u64 {
         self.small(|p| p).count() as u64 + self.bits().count()
     }
 
-    /// The primes of the segment, in ascending order.
+    /// Returns the primes of the segment, in ascending order.
     ///
-    /// Internal iteration, as by [`for_each`](Iterator::for_each), is the fastest way through them.
+    /// Internal iteration, for example with [`for_each`](Iterator::for_each), is the fastest way to visit them.
     pub fn primes(&self) -> impl Iterator<Item = u64> {
         self.small(|p| p).chain(self.bits().primes())
     }
 
-    /// How many twins the segment has: as many as [`twins`](Self::twins) yields.
+    /// Returns the number of twins in the segment: as many as [`twins`](Self::twins) yields.
     pub fn count_twins(&self) -> u64 {
         self.small_twins().count() as u64 + self.bits().count_twins() + u64::from(self.straddling().is_some())
     }
 
-    /// The pairs of primes `(p, p + 2)`, in ascending order.
+    /// Returns the pairs of primes `(p, p + 2)`, in ascending order.
     ///
-    /// It is `p` that is in the segment. `p + 2` may lie beyond the segment's end, as long as it is in the range of the
-    /// sieve: so each pair of the range belongs to exactly one of its segments.
+    /// `p` is in the segment. `p + 2` may be beyond the segment's end, but is in the range of the sieve. So each pair
+    /// of the range belongs to exactly one segment.
     pub fn twins(&self) -> impl Iterator<Item = (u64, u64)> {
         self.small_twins().chain(Twins::of(self.bits())).chain(self.straddling())
     }
@@ -198,7 +200,7 @@ impl Segment {
         Bits { bytes: &self.bytes[self.margin..][..8 * self.words], start: self.range.start() / 30 * 30 }
     }
 
-    /// Those primes that the wheel leaves out and the range has.
+    /// Returns the primes of the range that are not on the wheel: 2, 3 and 5.
     fn small<T>(&self, f: impl Fn(u64) -> T) -> impl Iterator<Item = T> {
         [2, 3, 5].into_iter().filter(|p| self.range.contains(p)).map(f)
     }
@@ -208,7 +210,7 @@ impl Segment {
         self.small(|p| (p, p + 2)).filter(|&(p, twin)| p > 2 && whole.contains(&twin))
     }
 
-    /// The pair whose second prime lies beyond the segment, unless 2, 3 or 5 is its first.
+    /// Returns the pair whose second prime is beyond the segment, unless its first is 3 or 5.
     fn straddling(&self) -> Option<(u64, u64)> {
         let end = *self.range.end();
         let p = end - u64::from(end.is_multiple_of(2) && end > 0);

@@ -1,4 +1,4 @@
-//! The items that are fanned out.
+//! The segments of a sieve, which are the items to fan out.
 
 use std::iter::FusedIterator;
 use std::ops::RangeInclusive;
@@ -7,12 +7,12 @@ use super::plan::Plan;
 
 /// The segments of a range, in ascending order: see [`Sieve::segments`](super::Sieve::segments).
 ///
-/// The first is short, so that it is soon done, and each may be several times as long as all before it.
+/// The first segment is short, so that it is done soon. Each further one may be several times as long as all before it.
 #[derive(Clone, Debug)]
 pub struct Segments {
-    /// The first number of all.
+    /// The first number of the range.
     first: u64,
-    /// What is left; `None` when nothing is.
+    /// The first and the last number that are left; `None` at the end.
     rest: Option<(u64, u64)>,
     plan: Plan,
 }
@@ -30,7 +30,7 @@ impl Iterator for Segments {
 
     fn next(&mut self) -> Option<RangeInclusive<u64>> {
         let (start, end) = self.rest?;
-        // They end with a byte of the wheel: no two segments share one.
+        // Segments end with a byte of the wheel, so that no two segments share a byte.
         let last = (start - start % 30).saturating_add(self.plan.next(self.first, start, end) - 1).min(end);
         self.rest = (last < end).then(|| (last + 1, end));
         Some(start..=last)

@@ -1,4 +1,4 @@
-//! The sieve as a whole, against the finders for one number.
+//! Tests of the whole sieve against the tests of single numbers.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{is_prime, is_prime_by_trial_division};
 
-/// Near which the ranges of the tests lie.
+/// Numbers near which the ranges of the tests lie.
 const OFFSETS: [u64; 6] = [0, 1 << 32, 1_000_000_000_000, 1_000_000_000_000_000, 1 << 63, u64::MAX];
 
 fn primes(range: RangeInclusive<u64>) -> Vec<u64> {
@@ -204,7 +204,7 @@ fn a_sieve_is_shared_and_its_segments_are_items() {
 fn a_segment_that_gives_up_is_empty_and_can_be_filled_again() {
     for (range, span) in [(0..=1_000_000, 1_000_020), (1 << 60..=(1 << 60) + 20_000, 30_000)] {
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
-        // Strikes and nothing else, strikes and decisions, decisions and next to nothing else.
+        // Only strikes; strikes and tests of numbers; almost only tests of numbers.
         for limit in [range.end().isqrt().min(10_000_000) as u32, 10_000, 157] {
             let sieve = Sieve::with(range.clone(), plan(limit, span));
             let mut segment = sieve.segment();
@@ -229,7 +229,7 @@ fn a_segment_that_gives_up_is_empty_and_can_be_filled_again() {
     }
 }
 
-/// Workers that need the same block of the base find it once, and the same.
+/// Workers that need the same block of the base find it once.
 #[test]
 fn several_segments_share_one_base() {
     let range = 1_000_000_000_000_000..=1_000_000_000_999_999;
@@ -246,7 +246,7 @@ fn several_segments_share_one_base() {
     assert!(here == there && here.into_iter().eq(range.filter(|&n| is_prime(n))));
 }
 
-/// All of the base near 2^52, where it begins to be larger than a cache, and much further.
+/// The whole base near 2^52, where it begins to exceed a cache, and far beyond.
 #[test]
 fn a_full_sieve_agrees_with_is_prime_far_from_0() {
     for start in [(1 << 52) - 30_000, 10_000_000_000_000_000] {
@@ -267,7 +267,7 @@ proptest! {
         prop_assert_eq!(primes(range), expected);
     }
 
-    /// Where roots pass powers of two, and at the end; whatever the plan makes of the width.
+    /// Near numbers whose square roots pass powers of two, and at the end of `u64`, with any plan.
     #[test]
     fn random_windows_far_from_0_agree_with_is_prime(
         centre in prop::sample::select(vec![

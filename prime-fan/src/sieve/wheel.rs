@@ -1,9 +1,10 @@
-//! Numbers without the factors 2, 3 and 5, as bits: a byte stands for 30 numbers, of which 8 are left.
+//! The wheel modulo 30: a byte stands for 30 numbers, and its bits for the 8 of them without the factors 2, 3 and 5.
 
-/// What remains of a number modulo 30 when 2, 3 and 5 don't divide it: bit `i` of a byte stands for the `i`-th of these.
+/// The remainders modulo 30 of numbers without the factors 2, 3 and 5: bit `i` of a byte stands for the `i`-th of
+/// these.
 pub(super) const RESIDUES: [u8; 8] = [1, 7, 11, 13, 17, 19, 23, 29];
 
-/// For each remainder modulo 30 the bit of its byte, or none.
+/// For each remainder modulo 30, its bit in a byte; 0 for those without one.
 pub(super) const BIT: [u8; 30] = {
     let mut bits = [0; 30];
     let mut i = 0;
@@ -14,7 +15,7 @@ pub(super) const BIT: [u8; 30] = {
     bits
 };
 
-/// How far each bit of a word, 8 bytes with the lowest first, lies from the word's first number.
+/// The number of each bit of a word, relative to the word's first number. A word is 8 bytes, little-endian.
 pub(super) const OFFSET: [u8; 64] = {
     let mut offsets = [0; 64];
     let mut i = 0;
@@ -25,7 +26,7 @@ pub(super) const OFFSET: [u8; 64] = {
     offsets
 };
 
-/// The bits of a byte that stand for remainders of `from` and more.
+/// Returns the bits of a byte whose remainders are at least `from`.
 pub(super) fn bits_from(from: u64) -> u8 {
     RESIDUES.iter().zip(0..).filter(|&(&residue, _)| u64::from(residue) >= from).map(|(_, i)| 1 << i).sum()
 }

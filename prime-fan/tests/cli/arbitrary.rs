@@ -1,4 +1,4 @@
-//! Whatever is asked and whatever is read, the program answers.
+//! Random command lines and inputs: the program ends with a documented exit code.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::program::prime_fan;
 
-/// Options of which each may stand beside the others.
+/// Options that can be combined freely.
 const OPTIONS: [&str; 8] = [
     "--workers=3",
     "--format=json",
@@ -47,10 +47,10 @@ const RANGES: [&str; 9] =
 
 const RANGE: [&str; 2] = ["--count", "--twins"];
 
-/// Never longer than the test can wait.
+/// Short timeouts, so that the test does not wait for long.
 const TIMES: [&str; 4] = ["--timeout=0s", "--timeout=1ms", "--timeout=20ms", "--timeout=50ms"];
 
-/// What makes no sense, or something else is meant by it.
+/// Arguments that are wrong, or that mean something else than a search.
 const ODD: [&str; 29] = [
     "",
     "-",
@@ -95,7 +95,7 @@ fn arguments() -> impl Strategy<Value = Vec<&'static str>> {
     let all = (subsequence(&OPTIONS[..], 0..4), some(&OUTPUTS[..], 0.5), some(&ODD[..], 0.3), select(&TIMES[..]));
     (own, all).prop_flat_map(|((command, own), (options, output, odd, time))| {
         let options = own.into_iter().chain(options).chain(output).chain(odd).collect::<Vec<_>>();
-        // The time stands first, where it is an option whatever follows.
+        // The timeout comes first, so that no argument before it takes it for a value.
         Just(options).prop_shuffle().prop_map(move |options| [command.clone(), vec![time], options].concat())
     })
 }
@@ -116,14 +116,14 @@ fn every_command_line_and_every_input_has_an_answer_of_the_documented_ones() {
         let mut command = prime_fan("");
         command.args(&arguments).current_dir(folder.path()).stdin(Stdio::piped());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // It fits into the pipe, and the program may end without reading it.
+        // The input fits into the pipe. The program may end without reading it, so an error is no failure.
         _ = child.stdin.take().expect("it is piped").write_all(&stdin);
         let id = child.id();
         let (sender, ended) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
         let Ok(output) = ended.recv_timeout(Duration::from_secs(60)) else {
             _ = std::process::Command::new("kill").args(["-9", &id.to_string()]).status();
-            return Err(TestCaseError::fail("it doesn't end"));
+            return Err(TestCaseError::fail("the program does not end"));
         };
         let output = output?;
         let stderr = String::from_utf8(output.stderr).map_err(|error| TestCaseError::fail(error.to_string()))?;

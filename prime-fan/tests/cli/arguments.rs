@@ -1,4 +1,4 @@
-//! What the arguments may be.
+//! Valid and wrong arguments.
 
 use crate::program::{prime_fan, run};
 
@@ -19,7 +19,7 @@ fn bad_arguments_are_named_with_their_value_and_the_remedy() {
         ("--max 3 --bits 8", ["'--bits <B>'", "cannot be used with", "'--max <N>'"]),
         ("--seed 1.5", ["'--seed <N>'", "'1.5'", "from 0 to"]),
         ("--timeout 10", ["'--timeout <TIME>'", "'10'", "a number and its unit"]),
-        // Its sum is just too large.
+        // The sum of the terms is too large by little.
         ("--timeout 18446744073709551615s1000ms", ["'--timeout <TIME>'", "s1000ms'", "a number and its unit"]),
         ("--finder slow", ["'--finder <HOW>'", "'slow'", "fast, trial"]),
         ("--quiet --verbose", ["'--quiet'", "cannot be used with", "'--verbose...'"]),

@@ -1,4 +1,4 @@
-//! What a file of results keeps of the one that it replaces.
+//! The attributes of a file that `--output` replaces.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::program::{Ended, prime_fan};
 
-/// A user without rights, and one of the groups that it isn't in.
+/// A user without rights, and a group that this user is not in.
 const NOBODY: u32 = 65_534;
 const GROUP: u32 = 65_533;
 
-/// The list that gives user 1 what the group doesn't have: a version, then entries of a tag, rights and an id.
+/// An access control list that grants user 1 more than the group: a version, then entries of a tag, rights and an id.
 const LIST: [u8; 44] = *b"\x02\0\0\0\
     \x01\0\x06\0\xFF\xFF\xFF\xFF\
     \x02\0\x06\0\x01\0\0\0\
@@ -57,7 +57,7 @@ fn owner_group_and_permissions_stay() {
     }
 }
 
-/// A user may replace another's file where the folder is shared, but can't give files away.
+/// In a shared folder, a user may replace the file of another user, but can't keep its owner.
 #[test]
 fn what_may_not_be_kept_is_named_and_gives_no_rights_to_others() {
     let (folder, file) = folder();
@@ -66,7 +66,7 @@ fn what_may_not_be_kept_is_named_and_gives_no_rights_to_others() {
         println!("skipped: only root can give files away");
         return;
     }
-    // Another group gets what it would have had as one of the others.
+    // The new group gets no more than other users had.
     for (mode, expected) in [(0o662, 0o622), (0o6676, 0o666), (0o606, 0o606)] {
         let (group, owner) = (Some(GROUP), Some(1));
         chown(&file, owner, group).unwrap();
@@ -74,13 +74,13 @@ fn what_may_not_be_kept_is_named_and_gives_no_rights_to_others() {
         let mut command = prime_fan("range 2..4 -o file");
         let output = match command.current_dir(folder.path()).uid(NOBODY).gid(NOBODY).output() {
             Ok(output) => output,
-            Err(error) => return println!("skipped: root can't run the program as somebody else: {error}"),
+            Err(error) => return println!("skipped: root can't run the program as another user: {error}"),
         };
         let ended = Ended::from(output);
         let path = file.canonicalize().unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         let message = format!(
-            "prime-fan: {name} is replaced, which does not keep: owner, group; `> {name}` writes into it instead\n"
+            "prime-fan: replacing {name} does not keep: owner, group; `> {name}` writes into the file instead\n"
         );
         assert_eq!((ended.code, ended.stderr), (Some(0), message));
         let metadata = fs::metadata(&file).unwrap();
@@ -110,7 +110,7 @@ fn attributes_and_access_control_lists_stay_and_none_are_added() {
     }
     assert_eq!(attribute(&file, "system.posix_acl_access").as_deref(), Some(&LIST[..]));
 
-    // What new files in the folder get is not for one that replaces an old one.
+    // The default access control list of the folder must not apply to a file that replaces another.
     let default = File::open(folder.path()).unwrap();
     fsetxattr(default, "system.posix_acl_default", &LIST, XattrFlags::empty()).unwrap();
     fs::remove_file(&file).unwrap();
@@ -126,12 +126,11 @@ fn attributes_and_access_control_lists_stay_and_none_are_added() {
 }
 
 #[test]
-fn other_hard_links_keep_the_old_file_which_is_said() {
+fn other_hard_links_keep_the_old_file_and_a_message_says_so() {
     let (folder, file) = folder();
     let other = folder.path().join("other");
     fs::hard_link(&file, &other).unwrap();
-    let message =
-        "prime-fan: file is replaced, which does not keep: other hard links; `> file` writes into it instead\n";
+    let message = "prime-fan: replacing file does not keep: other hard links; `> file` writes into the file instead\n";
     assert_eq!(replace(folder.path()).stderr, message);
     assert_eq!(
         (fs::read_to_string(&file).unwrap(), fs::read_to_string(&other).unwrap()),

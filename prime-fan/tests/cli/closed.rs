@@ -1,12 +1,12 @@
-//! Streams that are closed when the program starts.
+//! Standard streams that are closed when the program starts.
 
 use std::fs;
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Where a stream is closed, the standard library opens /dev/null in its place before the program begins. What is written
-/// to a standard output that is closed is therefore lost without an error, and no other file gets its number.
+/// Where a stream is closed, the standard library opens /dev/null in its place before the program begins. What is
+/// written to a standard output that is closed is therefore lost without an error, and no other file gets its number.
 #[test]
 fn closed_streams_do_no_harm() {
     let folder = TempDir::new().unwrap();

@@ -1,12 +1,12 @@
-//! What a shell offers, once it has read the script made for it.
+//! The completion scripts, tested in the shells.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::program::run;
 
-/// A command line whose last word is to be completed, words that must be offered, and words that must not be. The folder
-/// in which they are has a file `numbers.txt`, and another, `range.txt`.
+/// A command line whose last word is to be completed, words that must be offered, and words that must not be. The
+/// folder in which they are has a file `numbers.txt`, and another, `range.txt`.
 const LINES: [(&str, &[&str], &[&str]); 12] = [
     ("prime-fan ra", &["random", "range"], &["range.txt"]),
     ("prime-fan --thr", &["--threads"], &[]),
@@ -22,7 +22,7 @@ const LINES: [(&str, &[&str], &[&str]); 12] = [
     ("prime-fan man r", &["random", "range"], &["range.txt"]),
 ];
 
-/// Has `complete` complete each of the lines, after it was given the script's path.
+/// Completes each of the lines with the command that `complete` returns for the path of the script.
 fn assert_completes(shell: &str, complete: impl Fn(&Path, &str) -> Command) {
     match Command::new(shell).arg("--version").output() {
         Ok(_) => {}
@@ -79,7 +79,7 @@ fn fish_completes_options_values_and_files() {
     });
 }
 
-/// In a terminal of its own, since zsh completes in none else.
+/// On a pseudo-terminal, since zsh completes only on a terminal.
 #[test]
 fn zsh_completes_options_values_and_files() {
     const COMPLETE: &str = r#"zmodload zsh/zpty

@@ -1,4 +1,4 @@
-//! A disk that is full, and a file that may not grow.
+//! A full disk, and a limit on the size of files.
 
 use std::fs::{self, File, OpenOptions};
 use std::process::Command;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::program::{Ended, names, prime_fan};
 
-/// Searches with more results than there is room for. `numbers` is a file of numbers.
+/// Searches with more results than fit on the disk. `numbers` is a file of numbers.
 const LARGE: [&str; 3] = ["random -q --number 100000", "filter numbers", "range 0..1e7"];
 
 fn folder() -> TempDir {
@@ -24,7 +24,7 @@ fn shell(folder: &TempDir, mut shell: Command, line: &str) -> Ended {
 }
 
 #[test]
-fn a_full_disk_under_the_standard_output_is_told_by_every_search() {
+fn every_search_reports_a_full_disk_under_the_standard_output() {
     let folder = folder();
     for arguments in LARGE {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -35,7 +35,7 @@ fn a_full_disk_under_the_standard_output_is_told_by_every_search() {
     }
 }
 
-/// A file system of 64 KiB, which only the program and its shell see.
+/// Uses a file system of 64 KiB in a mount namespace of its own.
 #[test]
 fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     let folder = folder();
@@ -68,7 +68,7 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     }
 }
 
-/// The signal that goes with it would end a program that doesn't know it.
+/// SIGXFSZ would end the program if it did not handle it.
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_and_leaves_the_old_file() {
     let folder = folder();
@@ -82,7 +82,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_leaves_the_old_file() {
         assert_eq!(names(folder.path()), ["numbers", "primes"]);
         assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "old");
 
-        // So is that of a file which the shell opens.
+        // The same for a file that the shell has opened.
         let stdout = File::create(folder.path().join("primes")).unwrap();
         let mut limited = Command::new("sh");
         limited.args(["-c", &format!("ulimit -f 8; exec \"$0\" {arguments}"), env!("CARGO_BIN_EXE_prime-fan")]);

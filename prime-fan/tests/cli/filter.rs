@@ -1,4 +1,4 @@
-//! Filtering what comes in.
+//! `prime-fan filter`.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -7,7 +7,7 @@ use prime_fan::is_prime;
 
 use crate::program::{Running, run, run_on};
 
-/// Numbers enough for some slices of the input.
+/// Returns enough numbers for several slices of the input.
 fn many() -> (String, Vec<u64>) {
     let mut seed = 1u64;
     let numbers = (0..60_000).map(|_| {
@@ -39,7 +39,7 @@ fn without_an_order_they_are_the_same_primes() {
 }
 
 #[test]
-fn the_index_is_that_of_the_word_whoever_counts() {
+fn the_index_is_that_of_the_word_with_any_number_of_workers() {
     let (input, _) = many();
     let words: Vec<&str> = input.split_whitespace().collect();
     let ended = run_on("filter --format csv --workers 3", input.clone());
@@ -76,7 +76,7 @@ fn everything_before_a_bad_word_is_put_out_and_nothing_after_it() {
         "{}",
         ended.stderr
     );
-    // Where there is no order, what is in flight may be on either side of it.
+    // Without an order, items in flight after the bad word may be printed as well.
     let ended = run_on("filter --workers 3 --unordered", input);
     assert_eq!(ended.code, Some(2));
     let found: BTreeSet<u64> = ended.numbers().into_iter().collect();
@@ -94,7 +94,7 @@ fn bad_words_are_told_with_their_lines_however_the_input_is_cut() {
     assert_eq!(places[4], "prime-fan: bad words in the input: 4");
 }
 
-/// A gigabyte without a line's end, which would not fit if it were kept.
+/// A gigabyte without a line break, which would exceed the memory if it were kept.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_line_of_a_gigabyte_takes_no_memory() {
@@ -118,7 +118,7 @@ fn a_line_of_a_gigabyte_takes_no_memory() {
     }
 }
 
-/// What follows it doesn't matter, and may never come. (The time only ends a program that waits for it.)
+/// The word is rejected before its end was read. (The timeout only ends a program that waits for the end.)
 #[test]
 fn a_word_that_is_too_long_is_refused_before_its_end_comes() {
     for options in ["", "--unordered"] {
@@ -126,7 +126,7 @@ fn a_word_that_is_too_long_is_refused_before_its_end_comes() {
         let mut stdin = running.stdin();
         stdin.write_all(b"7\n").unwrap();
         assert_eq!(running.line(), "7");
-        // It may have ended when it has seen enough.
+        // The program may have ended before it has read all of the input.
         let _ = stdin.write_all(&[b'1'; 64 * 1024 + 4]);
         let ended = running.end();
         assert_eq!(ended.code, Some(2), "{options}: {}", ended.stderr);
@@ -168,7 +168,7 @@ fn text_in_another_encoding_is_named() {
     ] {
         for (options, code, beginning) in [
             ("--bad stop", 2, "prime-fan: the standard input:1: \""),
-            ("--bad skip", 1, "prime-fan: none of the input's words ("),
+            ("--bad skip", 1, "prime-fan: no word of the input is a number; "),
         ] {
             let ended = run_on(&format!("filter {options}"), bytes.clone());
             assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{options}");
@@ -191,7 +191,7 @@ fn numbers_are_counted_in_any_form_and_by_any_number_of_workers() {
         let ended = run_on(&format!("filter --count {options}"), input.clone());
         assert_eq!((ended.code, ended.stdout, ended.stderr.as_str()), (Some(0), text, ""), "{options}");
     }
-    // A part of the input has no count.
+    // No count is printed for a part of the input.
     let ended = run_on("filter --count", format!("{input} x"));
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
 }
@@ -207,7 +207,7 @@ fn the_place_of_a_number_is_its_file_and_line_however_the_input_is_cut() {
     }
 }
 
-/// Reading that file at its start is an error on Linux, whoever reads it.
+/// On Linux, a read at the start of /proc/self/mem fails for every user.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_that_fails_is_told_with_the_file() {
@@ -225,7 +225,7 @@ fn a_run_that_could_read_nothing_has_no_summary() {
     let ended = run("filter nowhere --progress always");
     assert_eq!(ended.code, Some(74));
     assert!(ended.stderr.starts_with("prime-fan: could not read nowhere: ") && ended.stderr.lines().count() == 1);
-    // One that found nothing in what it read has one.
+    // A run that has read an input has a summary, also if it found nothing.
     assert!(run_on("filter --progress always", "8").stderr.starts_with("prime-fan: 1 number tested"));
 }
 
@@ -240,7 +240,7 @@ fn an_input_without_an_end_stops_when_the_time_is_up() {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(124), ""));
     let (summary, message) = ended.stderr.split_once('\n').unwrap();
     assert!(summary.starts_with("prime-fan: 1 number tested by ") && summary.ends_with(", 1 prime found"), "{summary}");
-    assert_eq!(message, "prime-fan: stopped after 2s, as --timeout said\n");
+    assert_eq!(message, "prime-fan: stopped by --timeout after 2s\n");
     drop(stdin);
 }
 
@@ -265,7 +265,7 @@ fn a_reader_that_has_seen_enough_ends_an_input_without_an_end() {
     stdin.write_all(b"7\n").unwrap();
     assert_eq!(running.line(), "7");
     running.close_stdout();
-    // The next answer finds nobody to read it; until the program has noticed, it may read on.
+    // The write of the next result fails. The program may read on until then.
     while stdin.write_all(b"11\n").is_ok() {}
     let ended = running.end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));

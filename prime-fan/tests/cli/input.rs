@@ -1,4 +1,4 @@
-//! Inputs that fail, or change while they are read.
+//! Inputs that can not be read, or that change while they are read.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::program::{Ended, Running, names, prime_fan};
 
-/// A user without rights, whom `root` becomes since nothing is refused to it.
+/// A user without rights. Tests that run as root use it, since root may read every file.
 const NOBODY: u32 = 65_534;
 
 #[test]
@@ -43,7 +43,7 @@ fn what_may_not_be_read_or_written_is_named() {
                 let stderr = ended.stderr.to_lowercase();
                 assert!(stderr.starts_with(&format!("prime-fan: {message}: permission denied")), "{stderr}");
             }
-            Err(error) if is_root => println!("skipped: root can't run the program as somebody else: {error}"),
+            Err(error) if is_root => println!("skipped: root can't run the program as another user: {error}"),
             Err(error) => panic!("{error}"),
         }
     }
@@ -70,7 +70,7 @@ fn a_folder_among_the_files_is_told_and_the_others_are_read() {
     }
 }
 
-/// More than a program reads whose output nobody takes: 8 MiB in words of a kilobyte.
+/// An input of 8 MiB in words of a kilobyte: more than the program reads while its output is not read.
 fn large() -> (TempDir, String) {
     let folder = TempDir::new().unwrap();
     let word = format!("{:01023}\n", 7);
@@ -101,7 +101,7 @@ fn a_file_that_is_cut_while_it_is_read_ends_there() {
     assert!(lines < 8191 && ended.stdout == word.repeat(lines), "{lines} lines");
 }
 
-/// A file's name may have any characters, and a message has one line.
+/// The name of a file may have any characters, but a message is one line without control characters.
 #[test]
 fn a_name_cannot_write_to_the_terminal() {
     let mut command = prime_fan("filter --color always");
@@ -118,7 +118,7 @@ fn a_stream_that_refuses_is_waited_for() {
     let mut command = prime_fan("range 0..1e6");
     let mut child = command.stdout(OwnedFd::from(theirs.try_clone().unwrap())).spawn().unwrap();
     drop(command);
-    // It is read only when the program was refused, or has ended because of that.
+    // The test reads only after a write of the program has failed with `WouldBlock`.
     let has_room = || poll(&mut [PollFd::new(&theirs, PollFlags::OUT)], Some(&Timespec::default())).unwrap() > 0;
     while has_room() && child.try_wait().unwrap().is_none() {
         thread::yield_now();
@@ -132,7 +132,7 @@ fn a_stream_that_refuses_is_waited_for() {
     let mut running = Running::spawn(prime_fan("filter").stdin(OwnedFd::from(theirs)));
     for number in ["7", "11", "13"] {
         writeln!(ours, "{number}").unwrap();
-        // By then it has read, and reads on.
+        // The program has then read the first part, and reads on.
         assert_eq!(running.line(), number);
     }
     drop(ours);

@@ -1,4 +1,4 @@
-//! Signals, readers that go and `kill -9`, whatever the command and wherever its output goes.
+//! Signals, closed readers and `kill -9`, for every command and every kind of output.
 
 use std::fs;
 use std::io::Write;
@@ -12,29 +12,29 @@ use tempfile::TempDir;
 
 use crate::program::{Running, names, prime_fan};
 
-/// No test takes so long, unless what it waits for never comes.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The signals that ask for the end, and their numbers.
+/// The signals that end the program, and their numbers.
 const SIGNALS: [(&str, i32); 3] = [("-INT", 2), ("-TERM", 15), ("-HUP", 1)];
 
-/// Searches without an end. `filter` reads what [`start`] gives it.
+/// Endless searches. `filter` reads the input that [`start`] writes.
 const ENDLESS: [&str; 3] = ["random -q --number 18446744073709551615", "filter -q", "range -q 0.."];
 
 fn start(folder: &Path, arguments: &str) -> Running {
     let mut running = Running::spawn(prime_fan(arguments).current_dir(folder).stdin(Stdio::piped()));
     let mut stdin = running.stdin();
-    // It ends with the program that reads it.
+    // Ends when the program does.
     thread::spawn(move || while stdin.write_all(b"7 8 9 11\n").is_ok() {});
     running
 }
 
-/// Waits until so much is in the file that is not complete. Whether that came before the end.
+/// Waits until the temporary file has `bytes` bytes. Returns true if that was before the program ended.
 fn wait_for_bytes(running: &mut Running, folder: &Path, bytes: u64) -> bool {
     loop {
         let files = fs::read_dir(folder).unwrap().map(Result::unwrap);
         let mut temporary = files.filter(|file| file.file_name().to_string_lossy().starts_with(".prime-fan-"));
-        // It may be renamed at any time.
+        // The program may rename it at any time.
         if temporary.any(|file| file.metadata().is_ok_and(|metadata| metadata.len() >= bytes)) {
             return true;
         }
@@ -56,19 +56,19 @@ fn a_signal_ends_every_search_with_whole_lines() {
             let ended = running.end();
             assert_eq!((ended.signal, ended.stderr.as_str()), (Some(number), ""), "{signal} {arguments}");
             assert!(ended.stdout.is_empty() || ended.stdout.ends_with('\n'), "{signal} {arguments}");
-            // Panics where a line is no number.
+            // Panics if a line is not a number.
             ended.numbers();
         }
     }
 }
 
 #[test]
-fn a_second_signal_ends_every_search_whose_output_nobody_reads() {
+fn a_second_signal_ends_every_search_whose_output_is_not_read() {
     let folder = TempDir::new().unwrap();
     for arguments in ENDLESS {
         let mut running = start(folder.path(), arguments);
         running.line();
-        // Those that come too soon mean the same as the first.
+        // A signal that comes too soon after the first counts as the same.
         while !running.has_ended() {
             running.kill("-INT");
         }
@@ -76,7 +76,7 @@ fn a_second_signal_ends_every_search_whose_output_nobody_reads() {
     }
 }
 
-/// As on the standard output.
+/// As with results on the standard output.
 #[test]
 fn a_signal_keeps_what_every_search_had_found_in_its_file() {
     for arguments in ENDLESS {
@@ -96,7 +96,7 @@ fn a_signal_keeps_what_every_search_had_found_in_its_file() {
     }
 }
 
-/// Writes to a pipe until no more fits in, then becomes the program.
+/// A command that fills a pipe and then executes the program.
 fn into_full_pipe(pipe: &str, arguments: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("yes | head -c 65536 >&{pipe}; exec \"$0\" {arguments}")]);
@@ -106,7 +106,7 @@ fn into_full_pipe(pipe: &str, arguments: &str) -> Command {
 
 /// Container runtimes send a single SIGTERM.
 #[test]
-fn one_signal_ends_every_search_whose_output_nobody_reads() {
+fn one_signal_ends_every_search_whose_output_is_not_read() {
     for (arguments, (signal, number)) in ENDLESS.into_iter().zip(SIGNALS) {
         let mut running = Running::spawn(&mut into_full_pipe("1", &arguments.replace("-q", "-v")));
         running.stdin().write_all(b"7\n").unwrap();
@@ -116,9 +116,9 @@ fn one_signal_ends_every_search_whose_output_nobody_reads() {
     }
 }
 
-/// The results come first: nothing that is said about them can keep them back.
+/// The file is written before the messages, which may block.
 #[test]
-fn messages_that_nobody_reads_keep_no_file_back_and_one_signal_ends_them() {
+fn messages_that_are_not_read_delay_no_file_and_one_signal_ends_them() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("primes");
     // The pipe is full before the summary.
@@ -135,7 +135,7 @@ fn messages_that_nobody_reads_keep_no_file_back_and_one_signal_ends_them() {
     assert_eq!(names(folder.path()), ["primes"]);
 }
 
-/// A named pipe that is written to is opened when somebody reads it, and before that there is no search.
+/// Opening a named pipe for writing blocks until a reader opens it. The search starts after that.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_what_waits_for_a_reader_of_a_named_pipe() {
@@ -186,7 +186,7 @@ fn head_ends_every_search_quietly() {
 }
 
 #[test]
-fn messages_that_nobody_reads_change_nothing() {
+fn messages_that_are_not_read_change_nothing() {
     for (arguments, code) in
         [("range 2..9 -vv", 0), ("random --number 3", 0), ("filter nowhere", 74), ("--oops", 2), ("filter -v", 1)]
     {
@@ -222,7 +222,7 @@ fn a_file_is_the_old_or_the_new_one_whenever_the_program_is_killed() {
             Ok(text) => assert!(text == new || (text == "old" && moment % 2 == 0), "half a file at {moment}"),
             Err(error) => assert!(error.kind() == std::io::ErrorKind::NotFound && moment % 2 == 1, "{error}"),
         }
-        // What may be left is a file of the name that is documented, and it is in nobody's way.
+        // A temporary file may be left behind. Its name is documented, and it does not disturb later runs.
         let others: Vec<String> = names(folder.path()).into_iter().filter(|name| name != "primes").collect();
         assert!(others.iter().all(|name| name.starts_with(".prime-fan-") && name.ends_with(".tmp")), "{others:?}");
         left = others.len();

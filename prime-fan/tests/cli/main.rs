@@ -1,4 +1,4 @@
-//! What `prime-fan` promises on the command line.
+//! Tests of the program `prime-fan` as a process.
 #![cfg(feature = "cli")]
 
 mod arbitrary;

@@ -1,4 +1,4 @@
-//! `--output`: a file that appears at the end.
+//! `--output`: a file that is created or replaced at the end.
 
 use std::fs;
 use std::io::Write;
@@ -43,14 +43,14 @@ fn a_search_that_fails_leaves_what_was_there() {
         assert!(ended.stderr.contains("new was not written"), "{}", ended.stderr);
         assert_eq!(names(folder.path()), ["bad"], "{arguments}");
     }
-    // The time that is up doesn't change what the bad word has settled.
+    // The bad word comes first, so the timeout does not change the result.
     let ended = run_in(folder.path(), "filter --unordered bad -o new --timeout 1m");
     assert_eq!((ended.code, names(folder.path())), (Some(2), vec!["bad".to_owned()]));
     let ended = run_in(folder.path(), "filter bad -o bad");
     assert_eq!((ended.code, fs::read_to_string(folder.path().join("bad")).unwrap()), (Some(2), "7 x".to_owned()));
 }
 
-/// On the standard output it would be there as well.
+/// As with results on the standard output.
 #[test]
 fn what_was_found_when_the_time_is_up_is_in_the_file() {
     let folder = TempDir::new().unwrap();
@@ -62,7 +62,7 @@ fn what_was_found_when_the_time_is_up_is_in_the_file() {
     // The input stays open until the program has ended.
     let ended = running.end();
     assert_eq!(ended.code, Some(124));
-    assert!(ended.stderr.ends_with("prime-fan: stopped after 2s, as --timeout said\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("prime-fan: stopped by --timeout after 2s\n"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("was not written"), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(folder.path().join("primes")).unwrap(), "7\n11\n");
     assert_eq!(names(folder.path()), ["primes"]);
@@ -91,14 +91,14 @@ fn a_search_that_had_found_nothing_when_the_time_was_up_leaves_what_was_there() 
     drop(stdin);
 }
 
-/// The program reads on while it writes, and would read what it wrote.
+/// The program would read what it writes, and never end.
 #[cfg(unix)]
 #[test]
 fn an_input_that_is_written_to_is_refused_by_whatever_name() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("numbers");
     std::os::unix::fs::symlink("numbers", folder.path().join("link")).unwrap();
-    // The time ends one that goes on.
+    // The timeout ends a program that does not reject the input.
     for (line, name) in [
         ("filter --not numbers >> numbers", "numbers"),
         ("filter --not ./link >> numbers", "./link"),
@@ -122,7 +122,7 @@ fn an_input_that_is_written_to_is_refused_by_whatever_name() {
         let text = if line.contains(" > ") { "" } else { "4 7 8 9 11\n" };
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "{line}");
     }
-    // Messages are written as well. The others of the inputs are read.
+    // The standard error counts as an output as well. The other inputs are read.
     fs::write(&path, "4 x\n").unwrap();
     let line = "echo 7 | \"$0\" filter --bad report numbers - 2>> numbers";
     let mut shell = std::process::Command::new("sh");
@@ -132,7 +132,7 @@ fn an_input_that_is_written_to_is_refused_by_whatever_name() {
     assert!(fs::read_to_string(&path).unwrap().starts_with("4 x\nprime-fan: could not read numbers: "));
 }
 
-/// A terminal, for one, or /dev/null.
+/// For example a terminal, or /dev/null.
 #[cfg(unix)]
 #[test]
 fn a_device_may_be_read_and_written_to() {
@@ -217,7 +217,7 @@ fn a_stream_is_written_as_it_is() {
         let mut running = Running::start(&format!("range 2.. -o {path}"));
         assert_eq!(running.line(), "2");
         running.close_stdout();
-        assert_eq!(running.end().code, Some(0), "nobody reads {path} on");
+        assert_eq!(running.end().code, Some(0), "the reader has closed {path}");
     }
     let ended = run_in(Path::new("."), "range 2..8 -o /dev/full");
     assert_eq!(ended.code, Some(74));

@@ -1,4 +1,4 @@
-//! The program under test.
+//! Starts the program under test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
-/// `prime-fan` with arguments separated by blanks, and without the caller's log settings.
+/// `prime-fan` with arguments separated by spaces, and without the caller's log settings.
 pub(crate) fn prime_fan(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prime-fan"));
     if ignores_signals() {
@@ -20,8 +20,8 @@ pub(crate) fn prime_fan(arguments: &str) -> Command {
     command
 }
 
-/// Whether these tests were started with signals ignored, as by `nohup` or by a script in the background; so would be
-/// `prime-fan`, which leaves ignored signals alone.
+/// Returns true if these tests were started with ignored signals, as by `nohup` or by a script in the background. The
+/// program inherits that, and leaves ignored signals ignored.
 fn ignores_signals() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -32,16 +32,16 @@ fn ignores_signals() -> bool {
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// None: a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub(crate) code: Option<i32>,
-    /// The signal that ended it. Always `None` where there are none.
+    /// The signal that ended it; always `None` on systems without signals.
     pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Ended {
-    /// The numbers that were printed.
+    /// Parses the printed numbers.
     pub(crate) fn numbers(&self) -> Vec<u64> {
         self.stdout.lines().map(|line| line.parse().expect("a line is a number")).collect()
     }
@@ -65,7 +65,7 @@ fn signal(_: ExitStatus) -> Option<i32> {
     None
 }
 
-/// What is in a folder.
+/// Returns the names of the files in a folder.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("there is a folder").map(|entry| entry.expect("it can be read"));
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -83,14 +83,14 @@ pub(crate) fn run_on(arguments: &str, input: impl Into<Vec<u8>>) -> Ended {
     let mut running = Running::reading(arguments);
     let mut stdin = running.stdin();
     let input = input.into();
-    // It may end before it has read everything.
+    // The program may end before it has read all of the input.
     let writer = thread::spawn(move || _ = stdin.write_all(&input));
     let ended = running.end();
     writer.join().expect("writing can't panic");
     ended
 }
 
-/// A run that goes on. It is killed when a test gives it up.
+/// A running program. It is killed when this is dropped.
 pub(crate) struct Running {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
@@ -114,7 +114,7 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// Its input, which ends when this is dropped.
+    /// Takes its standard input, which ends when it is dropped.
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("it is piped and was not taken before")
     }
@@ -129,7 +129,7 @@ impl Running {
         line(&mut self.stderr)
     }
 
-    /// Reads on no more, as `head` does.
+    /// Closes the pipe of the standard output, as `head` does.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
     }
@@ -140,13 +140,13 @@ impl Running {
         kill(signal, &self.child.id().to_string());
     }
 
-    /// Sends a signal to the process and all that it started, as Ctrl-C does, if it leads a group of its own.
+    /// Sends a signal to the process group that the process leads, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn kill_group(&self, signal: &str) {
         kill(signal, &format!("-{}", self.child.id()));
     }
 
-    /// Sends a signal to the one process that it started.
+    /// Sends a signal to the only child of the process.
     #[cfg(target_os = "linux")]
     pub(crate) fn kill_child(&self, signal: &str) {
         let id = self.child.id();
@@ -154,13 +154,13 @@ impl Running {
         kill(signal, children.trim());
     }
 
-    /// The most memory that it had so far.
+    /// Returns the peak of its memory so far.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_kib(&self) -> u64 {
         self.status("VmHWM:").trim_end_matches("kB").trim().parse().expect("it is a number")
     }
 
-    /// Whether it would notice a SIGTERM by now.
+    /// Returns true if it handles SIGTERM by now.
     #[cfg(target_os = "linux")]
     pub(crate) fn listens(&self) -> bool {
         u64::from_str_radix(&self.status("SigCgt:"), 16).expect("it is a mask") >> (15 - 1) & 1 == 1
@@ -173,17 +173,17 @@ impl Running {
         value.trim().to_owned()
     }
 
-    /// Whether it has ended.
+    /// Returns true if it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it can be waited for").is_some()
     }
 
-    /// Waits for the end without reading the standard output on.
+    /// Waits for the end without reading the standard output.
     pub(crate) fn code(mut self) -> Option<i32> {
         self.child.wait().expect("it can be waited for").code()
     }
 
-    /// Likewise, where a signal is to end it.
+    /// Waits for the end by a signal, without reading the standard output.
     #[cfg(unix)]
     pub(crate) fn signal(mut self) -> Option<i32> {
         signal(self.child.wait().expect("it can be waited for"))
@@ -202,13 +202,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It fails for a run that has ended, which is as well.
+        // Fails if the program has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends a signal with the program of that name.
+/// Sends a signal with the program `kill`.
 #[cfg(unix)]
 fn kill(signal: &str, process: &str) {
     let status = Command::new("kill").args([signal, "--", process]).status();

@@ -1,10 +1,10 @@
-//! What the standard error shows on the way.
+//! Progress and messages on the standard error.
 
 use crate::program::{Ended, Running, prime_fan, run};
 
 const ESCAPE: char = '\u{1b}';
 
-/// It finds the same prime again and again, for as long as it is let.
+/// Finds the same prime again and again, without end.
 const LONG: &str = "--number 18446744073709551615 --min 24 --max 29 -o /dev/null --workers 2";
 
 #[test]
@@ -26,14 +26,17 @@ fn a_range_tells_how_long_the_rest_of_it_will_take() {
 }
 
 #[test]
-fn nothing_is_shown_where_nobody_watches() {
+fn nothing_is_shown_without_a_terminal_or_with_quiet() {
     for options in ["auto", "never", "workers"] {
-        // Long enough for a line, if there were to be one.
+        // Long enough for a line of progress.
         let ended = run(&format!("range 0..1e15 --count --workers 1 --timeout 1500ms --progress {options}"));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(124), ""), "{options}");
-        // Where others keep the machine busy, what is in flight may take long enough for a word about it.
-        let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.ends_with(" to leave at once")).collect();
-        assert!(lines.len() == 2 && lines[0].ends_with(" found") && lines[1].ends_with("--timeout said"), "{lines:?}");
+        // On a busy machine the drain may take long enough for a note.
+        let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.ends_with(" to quit at once")).collect();
+        assert!(
+            lines.len() == 2 && lines[0].ends_with(" found") && lines[1].starts_with("prime-fan: stopped by --timeout"),
+            "{lines:?}"
+        );
     }
 }
 
@@ -43,14 +46,14 @@ fn messages_are_coloured_when_that_is_asked_for() {
     assert!(!stderr("").contains(ESCAPE));
     assert!(!stderr("--color never").contains(ESCAPE));
     assert!(stderr("--color always").contains(ESCAPE));
-    // Errors begin alike, whatever found them.
+    // Errors of clap and of the program have the same prefix.
     let prefix = stderr("--color always").split(' ').next().unwrap().to_owned();
     assert!(run("--oops --color=always").stderr.starts_with(&prefix), "{prefix:?}");
     assert!(prefix.contains("prime-fan:") && run("--oops").stderr.starts_with("prime-fan: "));
     assert!(!run("--oops").stderr.contains(ESCAPE));
     assert!(run("--help --color=always").stdout.contains(ESCAPE));
     assert!(run("range 2..4 -v --color always --workers 1").stderr.contains(ESCAPE));
-    // Results never are.
+    // Results have no colours.
     assert_eq!(run("range 2..4 --color always").stdout, "2\n3\n");
 }
 

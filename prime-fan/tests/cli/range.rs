@@ -1,4 +1,4 @@
-//! The primes of a range.
+//! `prime-fan range`.
 
 use prime_fan::is_prime;
 
@@ -26,7 +26,7 @@ fn many_segments_come_in_order_and_their_count_is_their_number() {
 }
 
 #[test]
-fn a_range_without_an_end_goes_on_until_nobody_reads() {
+fn a_range_without_an_end_goes_on_until_the_reader_closes_the_pipe() {
     let mut running = Running::start("range 1e18..");
     assert_eq!(running.line(), "1000000000000000003");
     running.close_stdout();

@@ -1,4 +1,4 @@
-//! What a search prints.
+//! `prime-fan random`, and what searches print.
 
 use prime_fan::is_prime;
 
@@ -75,7 +75,7 @@ fn a_seed_that_was_drawn_is_told_and_repeats_the_run() {
     assert!(seed.starts_with("--seed "), "{seed}");
     let again = run(&format!("--ordered -n 20 {seed}"));
     assert_eq!(again.numbers(), drawn.numbers());
-    // It is known already.
+    // The user has given the seed, so it is not printed.
     assert_eq!(again.stderr.lines().count(), 1, "{}", again.stderr);
     assert!(run("-q").stderr.is_empty());
     let statistics = run("--ordered -n 20 --stats text").stderr;
@@ -114,7 +114,7 @@ fn too_few_primes_are_printed_and_told() {
     assert!(summary.starts_with("prime-fan: 1000 numbers tested by "), "{summary}");
     assert_eq!(
         message.trim_end(),
-        format!("prime-fan: 1000 numbers tested, {found} of 999 primes found: raise --tested to search on")
+        format!("prime-fan: 1000 numbers tested, {found} of 999 primes found: raise --tested to search longer")
     );
 }
 
@@ -124,7 +124,7 @@ fn as_many_primes_as_asked_for_are_enough_whatever_tested_says() {
     assert_eq!(run("--min 7 --max 7 --number 11 --tested 10").code, Some(1));
 }
 
-/// The only prime of its range, which is drawn after some other numbers, takes trial division seconds.
+/// Trial division takes seconds for the only prime of the range, which is drawn after some other numbers.
 const RARE: &str = "--finder trial --min 18446744073709551557 --seed 1 --workers 1";
 
 #[test]
@@ -154,7 +154,7 @@ fn the_pipeline_is_logged_where_that_is_asked_for() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(with("actix_fan=info", "").contains(started));
-    // What is typed beats what is set.
+    // -q and -v take precedence over RUST_LOG.
     assert_eq!(with("trace", "-q"), "");
     assert!(with("off", "-v").contains(started));
     assert!(!with("trace", "-v").contains("TRACE"));

@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin.
+//! SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 
 use std::io::Write;
 
@@ -36,7 +36,7 @@ fn an_ordered_search_that_was_interrupted_has_printed_the_beginning_of_the_whole
     assert!(whole.stdout == printed, "the drain left something out");
 }
 
-/// A range of one prime, which takes trial division seconds: they are all in flight when the note comes.
+/// A range of one prime, for which trial division takes seconds: all items are in flight when the note comes.
 const LONG: &str = "--finder trial --min 18446744073709551557 --max 18446744073709551557 --workers 2";
 
 #[test]
@@ -44,29 +44,29 @@ fn a_second_signal_leaves_at_once() {
     let mut running = Running::start(LONG);
     assert!(running.error_line().contains(" numbers tested, 0 of 10 primes found so far"));
     running.kill("-INT");
-    assert!(running.error_line().contains("interrupt again to leave at once"));
+    assert!(running.error_line().contains("interrupt again to quit at once"));
     running.kill("-INT");
     let ended = running.end();
     assert_eq!((ended.signal, ended.stdout.as_str(), ended.stderr.as_str()), (Some(2), "", ""));
 }
 
 #[test]
-fn signals_work_while_nobody_reads_the_output() {
+fn signals_work_while_the_output_is_not_read() {
     let mut running = Running::start(ENDLESS);
     running.line();
     running.kill("-INT");
-    // One that comes too soon after the first means the same.
+    // A signal that comes too soon after the first counts as the same.
     while !running.has_ended() {
         running.kill("-TERM");
     }
-    // The first one, if there was room in the pipe for all that was in flight.
+    // The first signal is enough if the pipe had room for all results in flight.
     assert!(matches!(running.signal(), Some(2 | 15)));
 }
 
-/// What programs such as `timeout` do.
+/// Programs such as `timeout` send a signal twice.
 #[test]
 fn a_signal_that_comes_twice_in_a_row_is_one() {
-    // Its test takes a while: one is under way whenever the signals come.
+    // A test takes long, so that one is running when the signals come.
     let prime = "10000000000000061";
     let mut running = Running::start(&format!("--finder trial --min {prime} --max {prime} {ENDLESS} --workers 1"));
     assert_eq!(running.line(), prime);
@@ -77,7 +77,7 @@ fn a_signal_that_comes_twice_in_a_row_is_one() {
     assert!(ended.stdout.starts_with(prime), "what was in flight is lost: {ended:?}");
 }
 
-/// `nohup` does this. The shell passes it on to the program.
+/// As by `nohup`. The program inherits the ignored signal from the shell.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
@@ -101,7 +101,7 @@ fn a_second_signal_removes_the_file_that_is_not_complete() {
     let mut running = Running::start(&format!("{LONG} --output {}", path.display()));
     running.error_line();
     running.kill("-INT");
-    assert!(running.error_line().contains("interrupt again to leave at once"));
+    assert!(running.error_line().contains("interrupt again to quit at once"));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     running.kill("-INT");
     assert_eq!(running.signal(), Some(2));
@@ -110,9 +110,9 @@ fn a_second_signal_removes_the_file_that_is_not_complete() {
 
 #[test]
 fn a_run_that_is_stuck_ends_soon_after_its_time() {
-    let mut running = Running::start(&format!("{ENDLESS} --timeout 100ms"));
+    let mut running = Running::start(&format!("{ENDLESS} --timeout 1s"));
     running.line();
-    // Nobody reads on, so it waits in a write.
+    // The pipe is not read, so the program blocks in a write.
     assert_eq!(running.code(), Some(124));
 }
 
@@ -130,7 +130,7 @@ fn a_signal_ends_a_search_that_finds_nothing() {
 
 #[test]
 fn a_signal_just_after_the_start_ends_it() {
-    // Whether it comes before the handler, before the pipeline or while that runs is chance; it is never lost.
+    // The signal may come before the pipeline starts or while it runs. It must never be lost.
     for _ in 0..20 {
         let running = Running::start(&format!("{ENDLESS} -o /dev/null"));
         running.kill("-TERM");
@@ -139,7 +139,7 @@ fn a_signal_just_after_the_start_ends_it() {
     }
 }
 
-/// Ctrl-C goes to the shell as well, which stops its script if the program ends by the signal, and not if it exits.
+/// Ctrl-C also goes to the shell, which stops its script only if the program ends by the signal.
 #[test]
 fn ctrl_c_ends_the_script_around_it() {
     let line = "for run in 1 2 3; do \"$0\" range 0..1e15 --count --progress always; echo \"run $run: $?\"; done";
@@ -157,7 +157,7 @@ fn ctrl_c_ends_the_script_around_it() {
     assert_eq!((ended.signal, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
 }
 
-/// Nothing has a default action for the first process of a container.
+/// Signals have no default action for process 1 of a container.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_first_process_of_a_container_exits_with_the_code_of_the_signal() {

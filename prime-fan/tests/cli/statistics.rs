@@ -1,4 +1,4 @@
-//! The statistics as a document: one, however the run ends.
+//! The JSON statistics: one document per run, also of a run that fails.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ impl File {
         format!("--stats-file {}", self.path.display())
     }
 
-    /// The only line.
+    /// Reads the only line of the file.
     fn document(&self) -> Value {
         let text = fs::read_to_string(&self.path).unwrap();
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
@@ -82,7 +82,7 @@ fn a_file_that_cannot_be_written_is_named_before_the_search() {
     assert!(ended.stderr.contains("/nowhere/statistics.json"), "{}", ended.stderr);
 }
 
-/// Creating it would empty what is to be read, and the other file would take its name.
+/// To create the file would empty the input, and the output would replace it.
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_an_input_or_the_output_stays_as_it_was() {
@@ -134,8 +134,7 @@ fn a_reader_that_is_gone_leaves_the_document_on_the_standard_error() {
     assert_eq!(document["end"]["reason"], "reader-closed");
 }
 
-/// Nobody reads on, so the first signal drains without an end, and the second one, or the time that a run may be stuck,
-/// leaves.
+/// The output is not read, so the drain never ends. The time limit for a blocked run ends the process.
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_left_by_signals_is_told() {

@@ -1,4 +1,4 @@
-//! A standard output that fails.
+//! A standard output that is closed or full.
 
 use crate::program::Running;
 
@@ -15,7 +15,7 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 
 #[test]
 fn a_prime_does_not_wait_for_others_to_fill_a_buffer() {
-    // This one takes trial division so long that thousands of it would take minutes.
+    // Trial division takes so long for this prime that filling a buffer would take minutes.
     let prime = "100000000000031";
     let mut running =
         Running::start(&format!("--finder trial --min {prime} --max {prime} --number 18446744073709551615"));

@@ -1,4 +1,4 @@
-//! The program on a terminal: one that goes, one that nobody reads, one that another job has, a narrow one.
+//! The program on a terminal: one that is closed, one that is not read, one that another job uses, a narrow one.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -15,18 +15,18 @@ use tempfile::TempDir;
 
 use crate::program::prime_fan;
 
-/// No test takes so long, unless what it waits for never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a test fails.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Erases what follows the cursor: the program has drawn.
+/// Erases what follows the cursor. The program sends it whenever it draws.
 const ERASE: &str = "\u{1b}[J";
 
-/// A terminal, seen from the side of the window.
+/// A pseudo-terminal, seen from the side of the terminal emulator.
 struct Window {
     side: File,
-    /// What programs open.
+    /// The path that programs open.
     path: PathBuf,
-    /// What was shown so far.
+    /// The output that was read but not returned yet.
     shown: String,
 }
 
@@ -40,7 +40,7 @@ impl Window {
         Self { side: side.into(), path, shown: String::new() }
     }
 
-    /// The terminal itself, for a program. It doesn't become that of the test.
+    /// Opens the terminal for a program. It does not become the controlling terminal of the test.
     fn terminal(&self, flags: OFlags) -> File {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | flags;
         rustix::fs::open(&self.path, flags, Mode::empty()).unwrap().into()
@@ -48,11 +48,11 @@ impl Window {
 
     /// Starts a program with the terminal as its standard error.
     fn spawn(&self, mut command: Command, flags: OFlags) -> Child {
-        // The command is dropped here, and with it our hold on the terminal.
+        // The command is dropped here, and with it the test's handle of the terminal.
         command.env("TERM", "xterm").stderr(self.terminal(flags)).spawn().unwrap()
     }
 
-    /// Starts a program on the terminal as a shell does that was opened with it. `None`: there is no way to.
+    /// Starts a program with the terminal as its controlling terminal; `None` if the tools for that are missing.
     fn log_in(&self, command: &[&str]) -> Option<Child> {
         if !Command::new("setsid").args(["bash", "-c", ""]).status().is_ok_and(|status| status.success()) {
             println!("skipped: there is no setsid or no bash");
@@ -67,7 +67,7 @@ impl Window {
         Some(self.spawn(setsid, OFlags::empty()))
     }
 
-    /// Waits until a text is shown; returns what was shown up to it since the last call.
+    /// Waits until a text is shown. Returns the output up to it since the last call.
     fn wait_for(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.shown.find(text) {
@@ -79,24 +79,24 @@ impl Window {
         }
     }
 
-    /// Shows the rest, up to the end of the last program.
+    /// Returns the rest of the output, up to the end of the last program.
     fn rest(mut self) -> String {
         let mut bytes = [0; 4096];
-        // Without a program a read fails.
+        // A read fails when no program has the terminal open.
         while let Ok(read) = self.side.read(&mut bytes) {
             self.shown += std::str::from_utf8(&bytes[..read]).unwrap();
         }
         self.shown
     }
 
-    /// Writes to the terminal until it takes nothing more.
+    /// Writes to the terminal until a write would block.
     fn fill(&self) {
         let mut terminal = self.terminal(OFlags::NONBLOCK);
         loop {
             match terminal.write(&[b'x'; 64]) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // The kernel may move some of it on.
+                    // The kernel may make room with a delay.
                     let time = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                     if poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&time)).unwrap() == 0 {
                         return;
@@ -114,16 +114,16 @@ fn without_escapes(text: &str) -> String {
     parts.fold(first, |text, part| text + part.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).split_at(1).1)
 }
 
-/// Waits for what a program does.
+/// Waits until `done` returns true.
 fn wait_until(mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "it hangs");
+        assert!(start.elapsed() < TIMEOUT, "timed out");
         thread::yield_now();
     }
 }
 
-/// A filter that writes into a file, and waits for its input meanwhile.
+/// A filter that writes into a file and waits for input.
 fn filter(folder: &TempDir) -> Command {
     let mut command = prime_fan("filter -o primes");
     command.current_dir(folder.path()).stdin(Stdio::piped());
@@ -158,7 +158,7 @@ fn a_terminal_that_takes_nothing_keeps_no_result_back() {
         stdin.write_all(b"7 8 11\n").unwrap();
         drop(stdin);
         wait_until(|| fs::read_to_string(&path).is_ok_and(|text| text == "7\n11\n"));
-        // The summary waits to be read, for as long as that takes.
+        // The write of the summary blocks until it is read.
         window.rest();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{flags:?}");
     }
@@ -190,7 +190,7 @@ fn a_bar_says_how_to_leave_and_ctrl_c_ends_the_script() {
         let Some(mut child) = window.log_in(&["bash", "-c", &line, env!("CARGO_BIN_EXE_prime-fan")]) else { return };
         window.wait_for(ERASE);
         window.side.write_all(b"\x03").unwrap();
-        window.wait_for("interrupt again to leave at once");
+        window.wait_for("interrupt again to quit at once");
         window.side.write_all(b"\x03").unwrap();
         let rest = window.rest();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(2), "{rest:?}");
@@ -208,8 +208,8 @@ fn lines_fit_on_the_terminal_whatever_its_width() {
             let shown = window.rest();
             assert_eq!(child.wait().unwrap().code(), Some(124));
             for line in without_escapes(&shown).split(['\r', '\n']) {
-                // An error is as long as it has to be.
-                if line.starts_with("prime-fan: stopped after") {
+                // Errors may be longer.
+                if line.starts_with("prime-fan: stopped by --timeout after") {
                     continue;
                 }
                 let fits = line.len() <= usize::from(columns) || columns < 40 && line.ends_with(" found");

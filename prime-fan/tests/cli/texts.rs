@@ -1,4 +1,4 @@
-//! What the program says, word for word.
+//! The output of the program, word for word.
 
 #[test]
 fn every_text_is_as_it_was_written_down() {

@@ -1,4 +1,4 @@
-//! The page for those who use it by keyboard, with larger letters, with colours of their own, or without its script.
+//! The page with a keyboard, a larger font, forced colours, and without JavaScript.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn a_button_that_is_pressed_by_keyboard_keeps_the_focus() {
     browser.press(ENTER);
     browser.until_state("stopped in ");
     assert_eq!(focused(&browser), "stop");
-    // There is nothing to stop: nothing happens.
+    // The button is disabled now: a press has no effect.
     browser.press(ENTER);
     assert!(browser.text("#state-text").starts_with("stopped in "));
     browser.run("document.querySelector('#check-button').focus()");
@@ -82,7 +82,7 @@ fn without_its_script_the_page_says_so_and_nothing_else() {
     let server = Server::start(1);
     browser.command("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
     browser.load(&server.url());
-    // What a screen reader is told: no script is needed to ask for it.
+    // The accessibility tree, since no script can run here.
     let tree = browser.command("Accessibility.getFullAXTree", json!({}));
     let nodes = tree["nodes"].as_array().expect("there is a tree");
     let names: Vec<&str> = nodes

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::server::{Server, command};
 
-/// The exit code, and what it says on the standard output and on the standard error.
+/// Runs the server; returns its exit code, standard output and standard error.
 fn run(args: &[&str], port: Option<&str>) -> (Option<i32>, String, String) {
     let mut command = command();
     command.args(args).env_remove("PORT");
@@ -61,14 +61,14 @@ fn it_listens_where_it_is_told_to_or_says_why_not() {
     let (code, stdout, stderr) = run(&["--port", &port], None);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.starts_with(&format!("error: --host 127.0.0.1 --port {port}: ")), "{stderr}");
-    assert!(stderr.ends_with("; try another address, another port, or 0 for any that is free\n"), "{stderr}");
+    assert!(stderr.ends_with("; try another address, another port, or port 0, which chooses a free one\n"), "{stderr}");
 
-    // An address that no machine has: it is for texts.
+    // An address that no machine has: it is reserved for documentation.
     let (code, _, stderr) = run(&["--host", "192.0.2.1", "--port", "0"], None);
     assert!(code == Some(1) && stderr.starts_with("error: --host 192.0.2.1 --port 0: "), "{stderr}");
 }
 
-/// It would go on, and its port would never be known.
+/// Without the message, the port would not be known.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_output_that_takes_nothing_ends_it_with_its_error() {

@@ -1,4 +1,4 @@
-//! A browser, driven by the WebDriver protocol.
+//! A browser, controlled by the WebDriver protocol.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::chromedriver::{ChromeDriver, programs};
 use crate::http::ask;
 use crate::patience::until;
 
-/// It works as root and without a display, and asks nobody for anything by itself.
+/// Arguments to run as root, without a display and without background requests.
 const FLAGS: [&str; 8] = [
     "--headless=new",
     "--no-sandbox",
@@ -23,23 +23,23 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// One browser after the other: each is several busy processes, and some tests look at the clock.
+/// One browser at a time: each has several busy processes, and some tests measure time.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// What WebDriver calls the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A headless Chromium with a profile of its own, which ChromeDriver makes and removes. It is closed when a test gives
-/// it up.
+/// A headless Chromium with a profile of its own, which ChromeDriver creates and removes. It is closed when this is
+/// dropped.
 pub(crate) struct Browser {
     session: String,
     driver: ChromeDriver,
-    // After the driver: the next one starts when this one is gone.
+    // Dropped after the driver, so that the next browser starts when this one has ended.
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Browser {
-    /// `None` where there is no Chromium.
+    /// Starts a browser; `None` if there is no Chromium.
     pub(crate) fn start() -> Option<Self> {
         let (chromium, chromedriver) = programs()?;
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,12 +48,12 @@ impl Browser {
         Some(Self { session, driver, _turn: turn })
     }
 
-    /// Loads a page, and waits for it.
+    /// Loads a page and waits until it is loaded.
     pub(crate) fn load(&self, url: &str) {
         self.post("/url", json!({ "url": url }));
     }
 
-    /// What the body of a function returns.
+    /// Runs the body of a JavaScript function, and returns its result.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
     }
@@ -65,14 +65,14 @@ impl Browser {
         }
     }
 
-    /// The texts of all that a selector finds.
+    /// Returns the texts of all elements that match a selector.
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let script =
             format!("return [...document.querySelectorAll({selector:?})].map(it => it.firstChild.textContent)");
         serde_json::from_value(self.run(&script)).expect("they are texts")
     }
 
-    /// Scrolls there and clicks, as a person does: where it is on the screen, and not if something covers it.
+    /// Scrolls to an element and clicks at its position. Fails if another element covers it.
     pub(crate) fn click(&self, selector: &str) {
         self.run(&format!("document.querySelector({selector:?}).scrollIntoView({{ block: 'center' }})"));
         let found = self.post("/element", json!({ "using": "css selector", "value": selector }));
@@ -80,18 +80,18 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), json!({}));
     }
 
-    /// Presses a key, wherever the focus is.
+    /// Presses a key in the focused element.
     pub(crate) fn press(&self, key: &str) {
         let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] }));
     }
 
-    /// The tab that is looked at.
+    /// Returns the current tab.
     pub(crate) fn tab(&self) -> Value {
         self.send("GET", "/window", None)
     }
 
-    /// Opens a tab and looks at it.
+    /// Opens a tab and makes it the current one.
     pub(crate) fn open_tab(&self) -> Value {
         let tab = self.post("/window/new", json!({ "type": "tab" }))["handle"].take();
         self.look_at(&tab);
@@ -109,7 +109,7 @@ impl Browser {
         self.post("/window", json!({ "handle": other["handle"] }));
     }
 
-    /// A command of the browser's own protocol, and its answer.
+    /// Sends a command of the DevTools protocol, and returns its result.
     pub(crate) fn command(&self, name: &str, parameters: Value) -> Value {
         self.post("/goog/cdp/execute", json!({ "cmd": name, "params": parameters }))
     }
@@ -119,12 +119,12 @@ impl Browser {
         until(&format!("the page says {words}"), || self.text("#state-text").starts_with(words).then_some(()));
     }
 
-    /// What the console says.
+    /// Returns the messages of the console.
     pub(crate) fn console(&self) -> Vec<Value> {
         self.log("browser")
     }
 
-    /// The addresses of everything that was asked for.
+    /// Returns the URLs of all requests.
     pub(crate) fn requests(&self) -> Vec<String> {
         let message = |entry: Value| -> Value {
             serde_json::from_str(entry["message"].as_str().expect("a message is text")).expect("and JSON")
@@ -176,7 +176,7 @@ impl Drop for Browser {
                 ask(self.driver.address, "POST", &format!("/session/{}/execute/sync", self.session), Some(&page));
             eprintln!("the page says {page:?}");
         }
-        // This ends the browser. If it can't, a test has failed already, or has nothing to say of it.
+        // Ends the browser. An error here is no failure of the test.
         let _ = ask(self.driver.address, "DELETE", &format!("/session/{}", self.session), None);
     }
 }

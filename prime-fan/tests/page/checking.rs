@@ -1,4 +1,4 @@
-//! The numbers that a visitor asks about.
+//! The form of the page that checks numbers.
 
 use serde_json::json;
 

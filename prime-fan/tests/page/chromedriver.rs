@@ -1,4 +1,4 @@
-//! The programs, and ChromeDriver as a process.
+//! Finds Chromium and ChromeDriver, and runs ChromeDriver.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write, stderr};
@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::patience::until;
 
-/// The two programs, or `None` after saying what is missing. One that the environment names must be there.
+/// Returns the paths of both programs, or prints which is missing and returns `None`. A program that the environment
+/// names must exist.
 pub(crate) fn programs() -> Option<(PathBuf, PathBuf)> {
     let chromium = program("CHROMIUM", &["chromium", "chromium-browser", "google-chrome"])?;
     let chromedriver = program("CHROMEDRIVER", &["chromedriver"])?;
@@ -19,7 +20,7 @@ pub(crate) fn programs() -> Option<(PathBuf, PathBuf)> {
 fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
     let named = env::var(variable);
     let path = env::var_os("PATH").unwrap_or_default();
-    // A whole path stays what it is, whatever it is joined to.
+    // An absolute path stays as it is when it is joined to another.
     let find = |name: &str| env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file());
     let found = match &named {
         Ok(name) => find(name),
@@ -29,14 +30,14 @@ fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
         panic!("{variable} is {name}, which is not there");
     }
     if found.is_none() {
-        // Not by a macro: what those print is not shown of a test that passes.
+        // Not with a macro: the test harness captures their output if the test passes.
         let note = format!("skipped: no {} on the PATH, and no {variable} in the environment\n", names[0]);
         stderr().write_all(note.as_bytes()).expect("there is a standard error");
     }
     found
 }
 
-/// It is killed when a test gives it up, with what it started: browsers are in its process group.
+/// Runs ChromeDriver. When this is dropped, it is killed with its process group, which has the browsers.
 pub(crate) struct ChromeDriver {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -63,7 +64,7 @@ impl ChromeDriver {
 
 impl Drop for ChromeDriver {
     fn drop(&mut self) {
-        // Errors are that they have ended by themselves.
+        // Fails if they have ended already.
         let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.child.id())]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();

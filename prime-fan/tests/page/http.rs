@@ -1,4 +1,4 @@
-//! A request and its answer, a connection each.
+//! A minimal HTTP client: one connection per request.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Sends a request and reads the answer: its status and its body, `Null` if that is empty.
+/// Sends a request; returns the status and the body of the answer, `Null` if it is empty.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
     let (status, body) = ask_with(address, method, path, "", &body.map(Value::to_string).unwrap_or_default())?;
     Ok((status, if body.is_empty() { Value::Null } else { serde_json::from_str(&body)? }))
 }
 
-/// Sends a request with more headers, each of which ends its line, and reads an answer that has a length.
+/// Sends a request with additional headers, each with its line break, and reads an answer with a `Content-Length`.
 pub(crate) fn ask_with(
     address: SocketAddr,
     method: &str,
@@ -29,7 +29,7 @@ pub(crate) fn ask_with(
         body.len()
     )?;
 
-    // By its length: ChromeDriver keeps the connection, whatever it is asked for.
+    // By its length, since ChromeDriver keeps the connection open even if asked not to.
     let mut answer = BufReader::new(stream);
     let mut line = String::new();
     answer.read_line(&mut line)?;

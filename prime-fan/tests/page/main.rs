@@ -1,7 +1,7 @@
-//! What the page of the example `page` promises, in headless Chromium.
+//! Tests of the example `page`: the page in headless Chromium, and the server.
 //!
-//! Chromium and ChromeDriver are those that the environment's `CHROMIUM` and `CHROMEDRIVER` name, which must be there, or
-//! else those on the `PATH`. Where there are none, the tests skip and say so.
+//! Chromium and ChromeDriver are those that the environment's `CHROMIUM` and `CHROMEDRIVER` name, which must be there,
+//! or else those on the `PATH`. Where there are none, the tests skip and say so.
 #![cfg(unix)]
 
 mod accessible;

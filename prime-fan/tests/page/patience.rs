@@ -1,13 +1,13 @@
-//! Waiting for what comes sooner or later.
+//! Waits for conditions.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// A machine under load may take its time; none takes this long.
+/// The time after which a test fails, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 const BETWEEN: Duration = Duration::from_millis(10);
 
-/// Looks again and again, until there is something to see.
+/// Calls `look` until it returns a value, and returns that.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -17,7 +17,7 @@ fn nothing_scrolls_sideways_on_a_phone_and_thumbs_hit_the_buttons() {
         let server = Server::start(workers);
         browser.load(&server.url());
         browser.until_state("ready");
-        // The longest numbers, and many of them.
+        // Numbers of the greatest length, at a high rate.
         browser.run(
             "const bits = document.querySelector('#bits'); bits.value = 64; bits.dispatchEvent(new Event('input'))",
         );

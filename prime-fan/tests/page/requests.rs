@@ -1,11 +1,11 @@
-//! What the server of the page answers, without a browser.
+//! Requests to the server of the page, without a browser.
 
 use serde_json::{Value, json};
 
 use crate::http::ask_with;
 use crate::server::Server;
 
-/// The status, and the text if there is one.
+/// Returns the status and the text of an answer.
 fn answer(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     ask_with(server.address(), method, path, headers, body).expect("the server answers")
 }
@@ -14,9 +14,9 @@ fn answer(server: &Server, method: &str, path: &str, headers: &str, body: &str) 
 fn what_makes_no_sense_is_refused_with_what_does() {
     let server = Server::start(1);
     for (path, text) in [
-        ("/primes?pace=2000000000", "pace=2000000000: it is 1 to 1000 primes per second, or 0 for all of them\n"),
-        ("/primes?bits=1", "bits=1: it is 2 to 64; no prime has fewer than 2\n"),
-        ("/primes?bits=65", "bits=65: it is 2 to 64; no prime has fewer than 2\n"),
+        ("/primes?pace=2000000000", "pace=2000000000: must be from 1 to 1000 primes per second, or 0 for no limit\n"),
+        ("/primes?bits=1", "bits=1: must be from 2 to 64; no prime has fewer than 2 bits\n"),
+        ("/primes?bits=65", "bits=65: must be from 2 to 64; no prime has fewer than 2 bits\n"),
     ] {
         assert_eq!(answer(&server, "GET", path, "", ""), (400, text.to_owned()));
     }
@@ -68,7 +68,7 @@ fn no_more_of_a_list_is_read_than_a_request_may_need() {
     let check = |body: &str| answer(&server, "POST", "/check", "", body);
     let many = |count| format!("[{}1]", "1,".repeat(count));
     assert_eq!(check(&many(10_000)), (413, "more than 10000 numbers at once\n".to_owned()));
-    // What comes after the first number too many isn't looked at, nor after the first that is wrong.
+    // Parsing ends at the first number that is too many or wrong.
     assert_eq!(check(&format!("[{}{{{{", "1,".repeat(10_001))).0, 413);
     let (status, text) = check("[1,[[[[[[");
     assert!(

@@ -1,4 +1,4 @@
-//! A server that serves the page, and answers it with what a test wants.
+//! A server that serves the page, and whose other answers a test sets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,7 +22,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/check.js", JS, include_str!("../../examples/page/static/check.js")),
 ];
 
-/// Its connections end with it.
+/// The server. Its connections are closed when it is dropped.
 pub(crate) struct Scripted {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
@@ -30,13 +30,13 @@ pub(crate) struct Scripted {
 
 struct Script {
     pipelines: Value,
-    /// To `/primes`: the status and the text of a refusal, or `None` for a stream that goes on.
+    /// The answer to `/primes`: the status and the text of an error, or `None` for an open stream.
     refusal: Option<(u16, String)>,
-    /// What was asked for.
+    /// The paths of all requests.
     asked: Vec<String>,
-    /// The streams of `/primes`.
+    /// The open streams of `/primes`.
     streams: Vec<TcpStream>,
-    /// The requests to stop, which wait for their answers.
+    /// The requests to stop, which are not answered yet.
     stops: Vec<TcpStream>,
 }
 
@@ -55,7 +55,7 @@ impl Scripted {
         spawn(move || {
             for stream in listener.incoming() {
                 let Some(script) = shared.upgrade() else { return };
-                // A browser opens connections before it has anything to ask.
+                // A browser opens connections before it has a request.
                 spawn(move || stream.ok().and_then(|stream| serve(stream, &script)));
             }
         });
@@ -66,22 +66,22 @@ impl Scripted {
         format!("http://{}/", self.address)
     }
 
-    /// What `/stats` tells from now on; with `null` it fails.
+    /// Sets the answer to `/stats`; with `null`, it fails.
     pub(crate) fn pipelines(&self, pipelines: Value) {
         self.with(|script| script.pipelines = pipelines);
     }
 
-    /// What `/primes` answers from now on.
+    /// Sets the answer to `/primes`.
     pub(crate) fn refuse(&self, refusal: Option<(u16, &str)>) {
         self.with(|script| script.refusal = refusal.map(|(status, text)| (status, text.to_owned())));
     }
 
-    /// How often a path was asked for.
+    /// Returns the number of requests for a path.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.with(|script| script.asked.iter().filter(|asked| asked.as_str() == path).count())
     }
 
-    /// Writes into the stream that was opened last.
+    /// Writes to the stream that was opened last.
     pub(crate) fn send(&self, text: &str) {
         self.with(|script| {
             let stream = script.streams.last_mut().expect("a stream is open");
@@ -94,7 +94,7 @@ impl Scripted {
         self.with(|script| script.streams.clear());
     }
 
-    /// Answers what asked to stop.
+    /// Answers the requests to stop.
     pub(crate) fn answer_stops(&self, body: &Value) {
         for mut stream in self.with(|script| std::mem::take(&mut script.stops)) {
             answer(&mut stream, 200, "application/json", &body.to_string()).expect("the page waits");
@@ -115,7 +115,7 @@ impl Drop for Scripted {
     }
 }
 
-/// A pipeline as `/stats` tells of it.
+/// A pipeline in the answer to `/stats`.
 pub(crate) fn pipeline(id: u64, end: Option<&str>) -> Value {
     json!({
         "id": id, "search": { "bits": 40, "finder": "fast", "pace": 5 }, "ended": end.is_some(), "end": end,
@@ -124,7 +124,7 @@ pub(crate) fn pipeline(id: u64, end: Option<&str>) -> Value {
     })
 }
 
-/// `None` if the connection ends before it asks for something.
+/// Handles a connection; `None` if it is closed without a request.
 fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> Option<()> {
     let path = request(&stream)?;
     if let Some((_, kind, text)) = FILES.iter().find(|(file, ..)| *file == path) {

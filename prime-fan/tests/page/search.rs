@@ -1,4 +1,4 @@
-//! A search, started and ended from the page.
+//! A search that the page starts and stops.
 
 use prime_fan::is_prime;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::browser::Browser;
 use crate::patience::until;
 use crate::server::Server;
 
-/// The primes on the page, the newest first.
+/// Returns the primes on the page, the newest first.
 fn primes(browser: &Browser) -> Vec<u64> {
     browser.texts("#primes li").iter().map(|number| number.parse().expect("it is a number")).collect()
 }
@@ -19,13 +19,12 @@ fn start(browser: &Browser, server: &Server) {
     until("primes come", || (primes(browser).len() >= 3).then_some(()));
 }
 
-/// Waits until the pipeline has ended, and returns its numbers.
+/// Waits until the pipeline has ended, and returns its statistics.
 fn ended(server: &Server) -> Value {
     until("the pipeline has ended", || Some(server.pipeline()).filter(|pipeline| pipeline["ended"] == true))
 }
 
-/// From the press to the answer that no pipeline runs any more, as the page measures it: it says nothing of a stop before
-/// it knows.
+/// Checks the time of a stop, which the page measures from the click to the answer that the pipeline has ended.
 fn assert_stopped_within_a_second(browser: &Browser) {
     browser.until_state("stopped in ");
     let state = browser.text("#state-text");
@@ -69,7 +68,7 @@ fn stop_stops_within_a_second_and_the_list_stands_still() {
         browser.texts(".lane-busy").iter().all(|busy| busy == "0 %").then_some(())
     });
     assert_eq!(primes(&browser), still);
-    assert_eq!(server.pipeline(), stopped, "somebody still works");
+    assert_eq!(server.pipeline(), stopped, "a worker still runs");
 
     browser.click("#start");
     browser.until_state("live");
@@ -82,7 +81,7 @@ fn stop_stops_a_search_that_has_found_nothing_yet() {
     let server = Server::start(2);
     browser.load(&server.url());
     browser.until_state("ready");
-    // A prime of 64 bits takes trial division seconds.
+    // Trial division takes seconds for a prime of 64 bits.
     browser
         .run("const bits = document.querySelector('#bits'); bits.value = 64; bits.dispatchEvent(new Event('input'))");
     browser.click("#start");

@@ -10,16 +10,16 @@ use serde_json::Value;
 use crate::http::ask;
 use crate::patience::until;
 
-/// The example, with its arguments to come.
+/// Returns the command of the example, without arguments.
 pub(crate) fn command() -> Command {
-    // Cargo puts examples beside the folder of the tests.
+    // Cargo's folder of examples is beside that of the tests.
     let tests = current_exe().expect("a test knows its own path");
     let mut command = Command::new(tests.ancestors().nth(2).expect("it is in two folders").join("examples/page"));
     command.stdin(Stdio::null());
     command
 }
 
-/// A server on a free port. It is killed when a test gives it up.
+/// A server on a free port. It is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
@@ -30,7 +30,7 @@ impl Server {
         Self::with(&["--port", "0", "--workers", &workers.to_string()])
     }
 
-    /// One that comes back where another one was.
+    /// Starts a server at the address of another that has ended.
     pub(crate) fn again(port: u16) -> Self {
         Self::with(&["--port", &port.to_string(), "--workers", "1"])
     }
@@ -39,7 +39,7 @@ impl Server {
         Self::spawn(command().args(args))
     }
 
-    /// One that listens where it says.
+    /// Starts a server, and reads its address from its output.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
             panic!("{command:?}: {error}; `cargo build --example page` makes it");
@@ -50,7 +50,7 @@ impl Server {
         Self { child, address: address.unwrap_or_else(|| panic!("the server says {line:?}")) }
     }
 
-    /// What it says on its standard error, if that is a pipe.
+    /// Takes its standard error, which must be a pipe.
     pub(crate) fn stderr(&mut self) -> BufReader<ChildStderr> {
         BufReader::new(self.child.stderr.take().expect("it is piped, and not taken yet"))
     }
@@ -77,14 +77,14 @@ impl Server {
         self.address.port()
     }
 
-    /// Every pipeline that the server knows, the newest last.
+    /// Returns the pipelines that the server lists, the newest last.
     pub(crate) fn pipelines(&self) -> Vec<Value> {
         let (status, mut stats) = ask(self.address, "GET", "/stats", None).expect("the server answers");
         assert_eq!(status, 200, "{stats}");
         stats["pipelines"].as_array_mut().map(std::mem::take).expect("they are a list")
     }
 
-    /// The pipeline that was started last.
+    /// Returns the pipeline that was started last.
     pub(crate) fn pipeline(&self) -> Value {
         self.pipelines().pop().expect("one was started")
     }
@@ -92,7 +92,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error is that it has ended by itself.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

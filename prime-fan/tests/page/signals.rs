@@ -1,4 +1,4 @@
-//! The server of the page when it is told to end, without a browser.
+//! Signals to the server of the page, without a browser.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::server::{Server, command};
 
-/// Against hanging alone.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One that waits at its end for longer than a test may take, whatever it waits for.
+/// A server whose shutdown timeout is longer than a test may take.
 fn start() -> (Server, BufReader<ChildStderr>) {
     let args = ["--port", "0", "--workers", "1", "--shutdown-timeout", "600"];
     let mut server = Server::spawn(command().args(args).stderr(Stdio::piped()));
@@ -24,7 +24,7 @@ fn line(reader: &mut impl BufRead) -> String {
     line
 }
 
-/// What is still to come; a stream that goes on and on fails the test instead of hanging it.
+/// Reads the rest of a stream. A stream that does not end fails the test.
 fn rest(mut reader: impl Read) -> String {
     let deadline = Instant::now() + PATIENCE;
     let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
@@ -51,7 +51,7 @@ fn stream(server: &Server, query: &str, accept: &str) -> BufReader<TcpStream> {
     answer
 }
 
-/// Sends a request whose body is to come, and waits until the server reads that.
+/// Sends a request without its body, and waits until the server reads the body.
 fn unfinished(server: &Server) -> BufReader<TcpStream> {
     let mut answer =
         ask(server, "POST /check HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n[97");
@@ -64,7 +64,7 @@ fn a_signal_ends_every_stream_with_its_last_line_and_then_the_server() {
     for name in ["INT", "TERM"] {
         let (mut server, stderr) = start();
         let streams = [
-            // Its first prime takes trial division seconds.
+            // Trial division takes seconds for the first prime.
             ("bits=64&finder=trial", "text/event-stream"),
             ("bits=64&pace=1", "application/x-ndjson"),
             ("bits=64&pace=0", "application/x-ndjson"),
@@ -82,7 +82,7 @@ fn a_signal_ends_every_stream_with_its_last_line_and_then_the_server() {
             assert!(last.ends_with("\r\n0\r\n\r\n"), "cut off: {last}");
         }
         assert_eq!(server.code(), Some(0));
-        assert_eq!(rest(stderr), "ending, with 4 streams open; another signal ends the process at once\n");
+        assert_eq!(rest(stderr), "shutting down with 4 open streams; another signal ends the process at once\n");
     }
 }
 
@@ -91,7 +91,7 @@ fn a_request_that_runs_is_answered_before_the_server_ends() {
     let (mut server, mut stderr) = start();
     let mut answer = unfinished(&server);
     server.signal("TERM");
-    assert_eq!(line(&mut stderr), "ending, with 0 streams open; another signal ends the process at once\n");
+    assert_eq!(line(&mut stderr), "shutting down with 0 open streams; another signal ends the process at once\n");
     answer.get_mut().write_all(b"]").expect("the server reads on");
     let text = rest(answer);
     assert!(text.starts_with("HTTP/1.1 200 ") && text.contains(r#"{"number":"97","prime":true"#), "{text}");

@@ -1,4 +1,4 @@
-//! What the page says of a search, whatever becomes of it: told by a server that answers as it is told to.
+//! What the page shows for each course of a search, tested with a scripted server.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use crate::browser::Browser;
 use crate::patience::until;
 use crate::scripted::{Scripted, pipeline};
 
-/// Presses Start, and waits until the page has opened the stream.
+/// Clicks Start, and waits until the page has opened the stream.
 fn start(browser: &Browser, server: &Scripted) {
     let before = server.asked("/primes");
     browser.click("#start");
     until("the page asks for primes", || (server.asked("/primes") > before).then_some(()));
 }
 
-/// As `start`, and the search is number 7.
+/// Calls `start`, and sends id 7 for the search.
 fn live(browser: &Browser, server: &Scripted) {
     browser.load(&server.url());
     browser.until_state("ready");
@@ -29,7 +29,7 @@ fn event(count: u64, numbers: &[&str]) -> String {
     format!("data: {}\n\n", json!({ "count": count, "numbers": numbers }))
 }
 
-/// Waits until the page has looked at the statistics three more times.
+/// Waits until the page has requested the statistics three more times.
 fn looks(server: &Scripted) {
     let before = server.asked("/stats");
     until("the page looks again", || (server.asked("/stats") >= before + 3).then_some(()));
@@ -39,7 +39,7 @@ fn looks(server: &Scripted) {
 fn a_refusal_is_told_until_the_next_start() {
     let Some(browser) = Browser::start() else { return };
     let server = Scripted::start();
-    // Others run, which used to hide it at the next look.
+    // Searches of other clients run: with the next statistics, they must not hide the message.
     server.pipelines(json!([pipeline(1, None), pipeline(2, None)]));
     browser.load(&server.url());
     browser.until_state("live elsewhere");
@@ -63,7 +63,7 @@ fn an_error_of_the_server_is_not_called_busy() {
     let server = Scripted::start();
     browser.load(&server.url());
     browser.until_state("ready");
-    for (status, text) in [(500, "no threads left"), (400, "bits=0: it is 1 to 64")] {
+    for (status, text) in [(500, "no threads left"), (400, "bits=0: must be from 2 to 64")] {
         server.refuse(Some((status, text)));
         start(&browser, &server);
         until("the page tells why", || browser.text("#note").contains(text).then_some(()));
@@ -116,7 +116,7 @@ fn a_stream_that_breaks_off_is_not_called_an_end() {
     assert_eq!(browser.text("#state-text"), "connection lost");
 }
 
-/// On a busy machine they may be late, which used to close the stream and end the search.
+/// On a busy machine the statistics may be late, which must not end the search.
 #[test]
 fn statistics_that_fail_leave_the_search_alone() {
     let Some(browser) = Browser::start() else { return };
@@ -141,7 +141,7 @@ fn stop_waits_for_its_own_search_and_asks_no_more_often_than_otherwise() {
     browser.until_state("stopping");
     until("the page asks to stop", || (server.asked("/searches/7/stop") == 1).then_some(()));
     assert_eq!(server.asked("/stop"), 0);
-    // Others go on and start.
+    // Searches of other clients run, and new ones start.
     server.pipelines(json!([pipeline(7, None), pipeline(8, None)]));
     browser.run("performance.clearResourceTimings()");
     looks(&server);
@@ -152,7 +152,7 @@ fn stop_waits_for_its_own_search_and_asks_no_more_often_than_otherwise() {
         return at.slice(1).map((time, i) => time - at[i])",
     );
     let gaps: Vec<f64> = serde_json::from_value(gaps).expect("they are numbers");
-    // A timer may be late, and never early.
+    // A timer may be late, but not early.
     assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap > 240.0), "{gaps:?}");
 
     server.answer_stops(&pipeline(7, Some("stopped")));
@@ -182,7 +182,7 @@ fn however_many_events_come_the_list_is_drawn_once_per_frame_and_stays_short() {
     let Some(browser) = Browser::start() else { return };
     let server = Scripted::start();
     live(&browser, &server);
-    // The time of the timeline is the same throughout a frame.
+    // The time of the timeline does not change within a frame.
     browser.run(
         "window.drawn = [];
         new MutationObserver(() => window.drawn.push(document.timeline.currentTime))

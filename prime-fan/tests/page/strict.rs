@@ -1,4 +1,4 @@
-//! What the page asks for, and what the browser has to complain of.
+//! The requests of the page, and the messages in the console of the browser.
 
 use crate::browser::Browser;
 use crate::patience::until;

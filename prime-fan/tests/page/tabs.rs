@@ -1,4 +1,4 @@
-//! Several visitors, and a server that goes and comes back.
+//! Several tabs, and a server that ends and comes back.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::browser::Browser;
 use crate::patience::until;
 use crate::server::Server;
 
-/// Loads the page into the tab that is looked at and starts a search there.
+/// Loads the page into the current tab and starts a search.
 fn start(browser: &Browser, server: &Server) {
     browser.load(&server.url());
     until("the page may start", || {

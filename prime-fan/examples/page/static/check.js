@@ -1,4 +1,4 @@
-// The numbers that a visitor asks about.
+// The form that checks numbers.
 
 import { count, el, enable, isEnabled, plural } from "./dom.js";
 import { lines, reason } from "./stream.js";

@@ -1,4 +1,4 @@
-// The page's parts, and how numbers are written in them.
+// The elements of the page, and the formats of its numbers.
 
 export const el = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 export const portrait = matchMedia("(max-width: 47.5em)");
@@ -19,7 +19,7 @@ export function text(node, value) {
   if (node.textContent !== value) node.textContent = value;
 }
 
-/** Without `disabled`: a button that is disabled while it has the focus drops it, and the keyboard starts over. */
+/** Uses `aria-disabled`, since a focused button loses the focus when it gets `disabled`. */
 export function enable(button, on) {
   if (on) button.removeAttribute("aria-disabled");
   else button.setAttribute("aria-disabled", "true");

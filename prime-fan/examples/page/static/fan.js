@@ -1,4 +1,4 @@
-// The workers and the wires.
+// The workers, and the wires between them, generator and aggregator.
 
 import { el, portrait, short, still, text } from "./dom.js";
 
@@ -36,8 +36,7 @@ export function level(meter, share) {
   meter.firstElementChild.style.setProperty("--level", share.toFixed(3));
 }
 
-/** Shows how busy each worker is, how many items it does per second, and how many primes come of an item; `null` where
- *  that isn't known. */
+/** Shows how busy each worker is, its items per second, and the primes per item. `workers` is `null` if that is unknown. */
 export function show(workers, primesPerItem = 0) {
   last = workers ?? [];
   lane.forEach(({ meter, share, rate }, i) => {
@@ -52,7 +51,7 @@ export function show(workers, primesPerItem = 0) {
 
 let last = [];
 let share = 0; // primes per item
-let wire = []; // for each worker its two rows of dots: in from the generator, out to the aggregator
+let wire = []; // per worker two rows of dots: from the generator, and to the aggregator
 
 function wires() {
   const n = lane.length;
@@ -94,7 +93,7 @@ function wires() {
 new ResizeObserver(wires).observe(el.lanes);
 portrait.addEventListener("change", wires);
 
-/** Dots run the faster and the closer, the more numbers they stand for: by the order of magnitude. */
+/** The speed and the density of dots show the order of magnitude of a rate. */
 function flows(workers, primesPerItem) {
   share = primesPerItem;
   wire.forEach((pair, i) => {
@@ -121,7 +120,7 @@ function flows(workers, primesPerItem) {
   }
 }
 
-const BETWEEN = 30; // ms between two drawings of the dots, which are most of what the page costs
+const BETWEEN = 30; // ms between two drawings of the dots, which take most of the time of the page
 
 let moving = false;
 let movedAt = 0;

@@ -1,9 +1,9 @@
-// The figures of one pipeline, from what /stats says of it.
+// The figures of one pipeline, computed from the answers of /stats.
 
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
 
-const SMOOTH = 0.5; // seconds that a rate is averaged over
+const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
 const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
@@ -15,7 +15,7 @@ const rates = { taken: 0, tested: 0, primes: 0, workers: [] };
 
 export const testedRate = () => rates.tested;
 
-/** Shows a pipeline, or that there is none; `received` are the primes that came to this page, if they come from there. */
+/** Shows a pipeline, or that there is none. `received` is the number of primes that this page received from it, or null. */
 export function show(pipeline, workers, received = null) {
   const now = pipeline ?? IDLE;
   const each = Array.from({ length: now.workers.length || workers }, (_, i) => now.workers[i] ?? { busy_seconds: 0, items: 0 });
@@ -37,7 +37,7 @@ export function show(pipeline, workers, received = null) {
   gauge(now.window, now.in_flight, isFull);
 }
 
-/** What isn't known any more isn't shown either. */
+/** Shows no figures, because the server does not answer. */
 export function blank() {
   before = { ...NOTHING, workers: [], received: null, at: 0 };
   fan.show(null);
@@ -54,7 +54,7 @@ function gauge(window, inFlight, isFull) {
   meter.setAttribute("aria-valuenow", inFlight);
 }
 
-/** Rates between two looks, by the server's clock: it has stopped for a pipeline that has ended. */
+/** Computes the rates between two answers by the server's clock, which stands still for a pipeline that has ended. */
 function measure(now) {
   if (now.id !== before.id || now.elapsed_seconds < before.elapsed_seconds) {
     before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_seconds };
@@ -67,7 +67,7 @@ function measure(now) {
   const tested = (p) => p.completed + p.failed;
   rates.taken = toward(rates.taken, now.taken - before.taken);
   rates.tested = toward(rates.tested, tested(now) - tested(before));
-  // The server counts what it emitted by the portion; what came here is known to the prime.
+  // The server counts emitted primes per batch; the count of this page is exact.
   rates.primes =
     now.received === null
       ? toward(rates.primes, now.emitted - before.emitted)

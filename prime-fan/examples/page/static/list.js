@@ -1,14 +1,14 @@
-// The list of primes: the newest that came, drawn once per frame at most.
+// The list of the newest primes, drawn at most once per frame.
 
 import { count, el, text } from "./dom.js";
 
-/** As many are kept for the list and for copying; the stream is endless. */
+/** How many primes are kept for the list and for copying; the stream is endless. */
 export const KEPT = 200;
 
-let found = 0; // by the stream's own count
+let found = 0; // as counted by the server
 let newest = []; // the newest last
-let drawn = 0; // how many of them the list has seen
-let planned = 0; // the frame that draws next
+let drawn = 0; // the count up to which the list was drawn
+let planned = 0; // the request of the next frame, or 0
 
 export const received = () => found;
 
@@ -22,20 +22,20 @@ export function clear() {
   text(el.found, "0");
 }
 
-/** Takes what came. However much that is, and however often: it is drawn with the next frame. */
+/** Adds primes, which are drawn with the next frame. */
 export function add({ count, numbers }) {
   found = count;
   newest = numbers.length >= KEPT ? numbers.slice(-KEPT) : [...newest, ...numbers].slice(-KEPT);
   planned ||= requestAnimationFrame(draw);
 }
 
-/** Draws what has come: from here on the list stands still. */
+/** Draws all primes at once, instead of with the next frame. */
 export function freeze() {
   cancelAnimationFrame(planned);
   draw();
 }
 
-/** While the visitor selects in the list it stands still. */
+/** Returns true while the visitor selects text in the list, which then must not change. */
 function isHeld() {
   const selection = getSelection();
   return !selection.isCollapsed && el.primes.contains(selection.anchorNode);
@@ -49,10 +49,10 @@ function draw() {
   text(el.found, count(found));
   if (isHeld()) return;
   const fresh = Math.min(found - drawn, newest.length);
-  const isSlow = fresh <= 1; // of more, the list is always aglow
+  const isSlow = fresh <= 1; // if there are more, all rows would be highlighted all the time
   const rows = [];
   for (let i = newest.length - 1; i >= newest.length - fresh; i--) {
-    // The oldest row is the next one's: a full list makes and drops no elements.
+    // A full list reuses its oldest row, so that no elements are created or removed.
     const isFull = el.primes.childElementCount + rows.length >= KEPT;
     const row = (isFull && el.primes.lastElementChild) || document.createElement("li");
     row.remove();
@@ -75,6 +75,6 @@ el.copy.addEventListener("click", async () => {
     el.news.textContent = `Copied ${numbers.length} primes.`;
     setTimeout(() => (el.copy.textContent = "Copy the newest"), 1500);
   } catch {
-    getSelection().selectAllChildren(el.primes); // no clipboard without https or loopback: ready for the keyboard
+    getSelection().selectAllChildren(el.primes); // no clipboard without https or loopback: select them for Ctrl-C instead
   }
 });

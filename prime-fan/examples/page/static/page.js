@@ -1,4 +1,4 @@
-// The state of the page. The primes come from the stream that it opened, everything else from /stats.
+// The state of the page. The primes come from its own stream, everything else from /stats.
 
 import "./check.js";
 import { count, el, enable, isEnabled, plural, text } from "./dom.js";
@@ -6,18 +6,18 @@ import * as figures from "./figures.js";
 import * as list from "./list.js";
 import { events, reason } from "./stream.js";
 
-const LOOK = 250; // ms between two looks at the stats, of a page that is seen
-const LOOK_GONE = 1000;
-const LOOK_HIDDEN = 2000;
-const LOOK_UNTIL = 60_000; // a page hidden for longer looks no more
-const PATIENCE = 5000; // ms for the stats
+const LOOK = 250; // ms between two requests for the stats while the page is visible
+const LOOK_GONE = 1000; // while the server does not answer
+const LOOK_HIDDEN = 2000; // while the page is hidden
+const LOOK_UNTIL = 60_000; // a page that is hidden for longer sends no more requests
+const PATIENCE = 5000; // ms until a request for the stats times out
 const NEWS = 10_000; // ms between two announcements to a screen reader
 
-let search = null; // this page's own, from Start to its end
-let phase = { name: "ready", words: "ready" }; // of the own search; how it ended stays until the next one starts
-let server = "unknown"; // or "answers", "silent"
-let known = []; // the pipelines that the server told of
-let last = null; // the own pipeline as it was seen last: the server forgets it, the page doesn't
+let search = null; // the search of this page, from Start to its end
+let phase = { name: "ready", words: "ready" }; // of this page's search; the last phase stays until the next search starts
+let server = "unknown"; // or "answers" or "silent"
+let known = []; // the pipelines in the last answer of /stats
+let last = null; // the last state of this page's pipeline, which the server lists only for some seconds after its end
 let workers = 0;
 
 // ---- What is shown
@@ -28,7 +28,7 @@ function say(name, words = name, note = "") {
   show();
 }
 
-/** The state: that of the own search, unless the server doesn't answer; without one, what others do. */
+/** Returns the state to show: of this page's search or, without one, of the others; or that the server does not answer. */
 function shown() {
   const isQuiet = server !== "answers";
   if (search !== null) return isQuiet && server === "silent" ? { name: "silent", words: "no answer" } : phase;
@@ -39,7 +39,7 @@ function shown() {
 
 const running = () => known.filter((pipeline) => !pipeline.ended);
 
-/** The own one, else the last that somebody else started. */
+/** Returns this page's pipeline or, without one, the last one that another client started. */
 function pick() {
   if (search !== null || last !== null) return known.find(({ id }) => id === (search ?? last).id) ?? last;
   return known.findLast((pipeline) => !pipeline.ended) ?? known.at(-1) ?? null;
@@ -77,7 +77,7 @@ function describe({ bits, finder, pace }) {
   return `${bits} bits, ${finder === "fast" ? "fast" : "trial division"}, ${primes}`;
 }
 
-// ---- The own search
+// ---- This page's search
 
 async function start() {
   const own = { id: null, settings: chosen(), closing: new AbortController(), stopAsked: null, failures: 0 };
@@ -109,7 +109,7 @@ function take(own, { name, data }) {
     own.id = data.id;
     if (own.stopAsked !== null) askToStop(own);
   } else if (own.stopAsked !== null) {
-    return; // from the click on the list stands still, and the answer to it tells the end
+    return; // after the click on Stop the list does not change, and the answer to the request tells the end
   } else if (name === "message") {
     list.add(data);
   } else if (name === "failure") {
@@ -125,7 +125,7 @@ function take(own, { name, data }) {
   }
 }
 
-/** The first end that is told counts: what comes later, such as the stream's own end after a stop, is a consequence. */
+/** Ends this page's search. The first reason counts; later ones, such as the end of the stream after a stop, follow from it. */
 function end(own, name, words, note = "") {
   if (search !== own || own.isStopping) return;
   search = null;
@@ -138,18 +138,18 @@ function end(own, name, words, note = "") {
 }
 const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, window: 0 };
 
-/** From the click, by the event's own clock: what waited behind a busy page counts as well. */
+/** Stops this page's search. The time is measured from the event's timestamp, so that a delay by a busy page is included. */
 function stop(event) {
   const own = search;
   own.stopAsked = event.timeStamp;
   list.freeze();
   say("stopping", "stopping", el.note.textContent);
-  if (own.id !== null) askToStop(own); // else as soon as the stream has told it
+  if (own.id !== null) askToStop(own); // otherwise as soon as the stream has sent the id
 }
 
 async function askToStop(own) {
   own.isStopping = true;
-  own.closing.abort(); // stops it as well, should the request below get lost
+  own.closing.abort(); // this stops the search as well, if the request below fails
   let outcome;
   try {
     const answer = await fetch(`searches/${own.id}/stop`, { method: "POST" });
@@ -199,10 +199,10 @@ text(el["bits-value"], el.bits.value);
 // ---- The stats
 
 let timer = 0;
-let underWay = null; // the look that is under way: it plans the next one
+let underWay = null; // the request under way, which schedules the next one
 let hiddenSince = 0;
 
-/** Looks now, and from then on again and again. */
+/** Requests the stats now, and then at intervals. */
 function look() {
   clearTimeout(timer);
   return (underWay ??= lookOnce());
@@ -217,14 +217,15 @@ async function lookOnce() {
     server = "answers";
     known = stats.pipelines;
     workers = stats.workers;
-    // While it stops, the figures stand still like the list; those of its end come with the answer.
+    // While the search stops, neither the figures nor the list change; the final figures come with the answer to the
+    // stop.
     if (phase.name !== "stopping") {
       const pipeline = search !== null && search.id === null ? null : pick();
       if (last !== null && pipeline?.id === last.id) last = { ...pipeline };
       figures.show(pipeline, workers, search !== null ? list.received() : null);
     }
   } catch {
-    // A stream that is open may well go on: its own end tells, not a look that failed.
+    // A failed request does not end this page's search: its stream may still be open.
     server = "silent";
     known = [];
     if (search === null) {

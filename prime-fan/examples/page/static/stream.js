@@ -1,7 +1,7 @@
-// Server-Sent Events, read by fetch: an EventSource tells no status, so that busy and broken would look the same, and
-// starts the next search by itself when one ends.
+// Reads Server-Sent Events with fetch. An EventSource does not report the status, so that "busy" and "broken" would
+// look the same, and it would start the next search by itself when one ends.
 
-/** Yields the events of a body as `{ name, data }`; comments, which are heartbeats, are left out. */
+/** Yields the events of a body as `{ name, data }`, without comments, which are heartbeats. */
 export async function* events(body) {
   let rest = "";
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -31,7 +31,7 @@ export async function* lines(body) {
   if (rest) yield rest;
 }
 
-/** What a refusal says, and no more of it than there is room for. */
+/** Returns the message of an error response, cut to what there is room for. */
 export async function reason(answer) {
   const LONGEST = 200;
   const words = (await answer.text()).trim() || `the server answered ${answer.status}`;

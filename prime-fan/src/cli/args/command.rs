@@ -1,4 +1,4 @@
-//! Which command is meant, wherever its name stands among the options.
+//! Finds the command among the arguments, also if its name follows options.
 
 use std::ffi::{OsStr, OsString};
 use std::iter;
@@ -8,11 +8,11 @@ use clap::{Arg, Command};
 use crate::parse::grammar;
 use crate::parse::grammar::NumberError;
 
-/// The commands that have options in common.
+/// The commands that share the common options.
 pub(super) const SEARCHES: [&str; 3] = ["random", "filter", "range"];
 
-/// Moves the command's name before its options, where clap looks for it. A number instead of a name means
-/// `filter --annotate`, or `filter` if an option asks for other results than verdicts.
+/// Moves the command's name before its options, where clap expects it. Arguments that begin with a number get the
+/// command `filter --annotate`, or `filter` if an option selects something other than verdicts.
 pub(super) fn first(program: &Command, mut arguments: Vec<OsString>) -> Vec<OsString> {
     let Some((at, only_common)) = first_word(program, &arguments) else { return arguments };
     if program.find_subcommand(&arguments[at]).is_some() {
@@ -26,13 +26,13 @@ pub(super) fn first(program: &Command, mut arguments: Vec<OsString>) -> Vec<OsSt
     arguments
 }
 
-/// Returns true if it is written as a number, be it one that can't be tested.
+/// Returns true if `word` is written as a number, including those that can't be tested.
 fn is_number(word: &OsStr) -> bool {
     !matches!(grammar::number(word.as_encoded_bytes()), Err(NumberError::NotANumber))
 }
 
-/// The place of the first argument that is neither an option nor the value of one, and whether all options before it are
-/// common ones. Options have one meaning in all commands, so they can be read before the command is known.
+/// Returns the index of the first argument that is neither an option nor the value of one, and true if all options
+/// before it are common ones. An option means the same in all commands, so it can be read before the command is known.
 fn first_word(program: &Command, arguments: &[OsString]) -> Option<(usize, bool)> {
     let mut only_common = true;
     let mut at = 1;
@@ -40,7 +40,7 @@ fn first_word(program: &Command, arguments: &[OsString]) -> Option<(usize, bool)
         let argument = arguments[at].as_encoded_bytes();
         let mut value_follows = false;
         match argument {
-            // No command can follow, but numbers can.
+            // Only numbers can follow, no command.
             b"--" => return arguments.get(at + 1).filter(|next| is_number(next)).map(|_| (at + 1, only_common)),
             [b'-', b'-', option @ ..] => {
                 let end = option.iter().position(|&byte| byte == b'=');
@@ -49,7 +49,7 @@ fn first_word(program: &Command, arguments: &[OsString]) -> Option<(usize, bool)
                 only_common &= found.is_common;
                 value_follows = found.takes_value && end.is_none();
             }
-            // A negative number is no option.
+            // A negative number is not an option.
             [b'-', letters @ ..] if letters.first().is_some_and(|letter| !letter.is_ascii_digit()) => {
                 for (index, &letter) in letters.iter().enumerate() {
                     let found = Found::new(program, |option| option.get_short() == Some(char::from(letter)));
@@ -74,7 +74,7 @@ fn long_names(option: &Arg) -> impl Iterator<Item = &str> {
 /// What is known about an option.
 struct Found {
     takes_value: bool,
-    /// All searches have it.
+    /// True if all searches have it.
     is_common: bool,
 }
 
@@ -108,12 +108,12 @@ mod tests {
             ("prime-fan --workers 3 -fjson -qo out filter a", "prime-fan filter --workers 3 -fjson -qo out a"),
             ("prime-fan --threads=3 --count range 0..9", "prime-fan range --threads=3 --count 0..9"),
             ("prime-fan -n 3 random --ordered", "prime-fan random -n 3 --ordered"),
-            // A value is no command.
+            // The value of an option is not a command.
             ("prime-fan -o range range 0..9", "prime-fan range -o range 0..9"),
             ("prime-fan --output filter --seed 3", "prime-fan --output filter --seed 3"),
             ("prime-fan -- range", "prime-fan -- range"),
             ("prime-fan -n", "prime-fan -n"),
-            // What is misspelt may have a value or not.
+            // A misspelt option is taken for one without a value.
             ("prime-fan --cuont range 0..9", "prime-fan range --cuont 0..9"),
             ("prime-fan range -q", "prime-fan range -q"),
             ("prime-fan", "prime-fan"),
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(arranged("prime-fan -q -f csv 17"), "prime-fan filter --annotate -q -f csv 17");
         assert_eq!(arranged("prime-fan -q -- 17 -f"), "prime-fan filter --annotate -q -- 17 -f");
         assert_eq!(arranged("prime-fan 17 91 --count"), "prime-fan filter 17 91 --count");
-        // It may be the value of what was not understood.
+        // The number may be the value of an unknown option.
         for line in
             ["prime-fan --count 5", "prime-fan --wrokers 4", "prime-fan --bits 32 5", "prime-fan 5..9", "prime-fan a"]
         {

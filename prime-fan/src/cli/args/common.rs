@@ -1,4 +1,4 @@
-//! The options that all searches have.
+//! The options that all searches share.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) struct Common {
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
 
-    /// Write results to FILE, which is created or replaced at the end; after an error it stays as it was
+    /// Write results to FILE atomically: it is created or replaced at the end, and left as it was after an error
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -38,7 +38,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FORMAT", value_enum)]
     stats: Option<StatsForm>,
 
-    /// Write statistics to FILE at the end, whatever the end is, as a JSON object
+    /// Write statistics to FILE at the end, even after an error or a signal, as a JSON object
     #[arg(long, value_name = "FILE")]
     stats_file: Option<PathBuf>,
 
@@ -46,7 +46,7 @@ pub(crate) struct Common {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Log what the pipeline does, -vv in detail; RUST_LOG applies without -q and -v only
+    /// Log what the pipeline does; -vv logs details. RUST_LOG applies only without -q and -v
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
@@ -55,7 +55,7 @@ pub(crate) struct Common {
     color: ColorWhen,
 }
 
-/// When to show how far a search is.
+/// When to show progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressWhen {
     /// If the standard error is a terminal
@@ -68,7 +68,7 @@ pub(crate) enum ProgressWhen {
     Workers,
 }
 
-/// The form of the numbers at the end.
+/// The format of the statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StatsForm {
     Json,
@@ -84,7 +84,7 @@ enum ColorWhen {
     Never,
 }
 
-/// How a search is run, whatever it searches.
+/// How to run a search, for all commands.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
@@ -95,19 +95,19 @@ pub(crate) struct Settings {
     pub(crate) stats: Option<StatsForm>,
     pub(crate) stats_file: Option<PathBuf>,
     pub(crate) quiet: bool,
-    /// Whether to sum it up at the end where nothing else is told.
+    /// True if a summary is printed at the end, unless statistics are.
     pub(crate) summary: bool,
-    /// Where random numbers are searched.
+    /// The seed of a search among random numbers.
     pub(crate) seed: Option<Seed>,
-    /// What -q or -v says. None: the environment decides.
+    /// The log filter of -q or -v; `None` if `RUST_LOG` decides.
     pub(crate) log_filter: Option<&'static str>,
 }
 
-/// What random numbers are drawn from.
+/// The seed of the random numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seed {
     pub(crate) value: u64,
-    /// It was not given: the run can be repeated only if it is printed.
+    /// True if the user gave none: the run can be repeated only if this one is printed.
     pub(crate) was_drawn: bool,
 }
 
@@ -136,7 +136,7 @@ impl From<Common> for Settings {
     }
 }
 
-/// What `--color` says, read ahead of everything else: it also holds for the message that the rest makes no sense.
+/// Reads `--color` before all other arguments, because it also applies to errors about these.
 pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
     let mut choice = ColorChoice::Auto;
     let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());

@@ -1,4 +1,4 @@
-//! `filter`.
+//! The arguments of `filter`.
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -7,20 +7,21 @@ use super::common::{Common, Settings};
 use crate::parse::input::Source;
 use crate::parse::values::source;
 
-pub(super) const EXAMPLES: &str = "  prime-fan filter 17 91 2^61           those of the numbers that are prime
+pub(super) const EXAMPLES: &str = "  prime-fan filter 17 91 2^61           the primes among the numbers
   seq 100 | prime-fan filter            the primes up to 100
-  prime-fan filter a b -o primes.txt    those of two files, into a third
-  prime-fan filter --not FILE           those that are not prime
+  prime-fan filter a b -o primes.txt    the primes of two files, to a third
+  prime-fan filter --not FILE           the numbers that are not prime
   prime-fan filter --annotate FILE      every number with its verdict
   prime-fan filter --location *.txt     each prime with its file and line
   prime-fan filter --count FILE         how many are prime
-  prime-fan filter -f json --bad skip   for programs, whatever the input
+  prime-fan filter -f json --bad skip   JSON; ignores what is not a number
   tail -f log | prime-fan filter        tests each line as it comes";
 
 #[derive(Args, Debug)]
 pub(crate) struct FilterArgs {
-    /// Numbers up to 2^128 - 1, or files of them with white space in between; `-` is the standard input. A file whose name
-    /// is a number is given as ./17. A file that can't be read is named, the others are read, and the exit code is 74
+    /// Numbers up to 2^128 - 1, or files with numbers separated by white space; `-` is the standard input. Write ./17
+    /// for a file whose name is a number. A file that can't be read is reported, the others are read, and the exit code
+    /// is 74
     #[arg(value_name = "NUMBER|FILE", default_value = "-", value_parser = OsStringValueParser::new().try_map(source))]
     sources: Vec<Source>,
 
@@ -54,29 +55,29 @@ pub(crate) struct FilterArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnBad {
-    /// Print the results before it, name it and exit with 2
+    /// Print the results before it, report it and exit with 2
     #[default]
     Stop,
     /// Ignore it
     Skip,
-    /// Name it and go on; exit with 2 at the end
+    /// Report it and go on; exit with 2 at the end
     Report,
 }
 
-/// What `filter` was asked to do.
+/// The task of `filter`.
 #[derive(Debug)]
 pub(crate) struct Filter {
     pub(crate) sources: Vec<Source>,
     pub(crate) keep: Keep,
     pub(crate) bad: OnBad,
-    /// They are counted, not put out.
+    /// True if the numbers are counted, not printed.
     pub(crate) count: bool,
-    /// Each comes with its file and line.
+    /// True if each number is printed with its file and line.
     pub(crate) location: bool,
     pub(crate) ordered: bool,
 }
 
-/// Which numbers are put out.
+/// Which numbers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Primes,

@@ -1,4 +1,4 @@
-//! What to do instead, where clap can't know it.
+//! Hints for wrong arguments that clap can't give.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use clap::{Command, Error};
 use super::command::SEARCHES;
 use crate::parse::values;
 
-/// Adds a hint to an error of clap, which was given `arguments` with the command at the front if there is one.
+/// Adds a hint to an error of clap about `arguments`, in which the command, if there is one, comes first.
 pub(super) fn explain(mut error: Error, arguments: &[OsString], program: &mut Command) -> Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -36,7 +36,7 @@ pub(super) fn explain(mut error: Error, arguments: &[OsString], program: &mut Co
     error
 }
 
-/// The message about a range that starts below 0, which looks like an option.
+/// Returns the message about a range that starts below 0, which clap takes for an option.
 fn negative_range(option: &str, arguments: &[OsString]) -> Option<String> {
     let is_meant = |argument: &&str| {
         let rest = argument.strip_prefix('-').unwrap_or_default();
@@ -47,6 +47,7 @@ fn negative_range(option: &str, arguments: &[OsString]) -> Option<String> {
     Some(format!("invalid value '{range}' for '<RANGE>': {refused}"))
 }
 
+/// Returns a hint if `option` belongs to another command.
 fn of_another_command(option: &str, arguments: &[OsString], program: &Command) -> Option<String> {
     let command = arguments.get(1).and_then(|first| first.to_str()).filter(|first| SEARCHES.contains(first));
     if matches!(option, "--count" | "-c") && matches!(command, None | Some("random")) {

@@ -1,4 +1,4 @@
-//! The command line as it was typed, and the configuration that is made of it.
+//! The command line, and the configuration that is made of it.
 
 mod command;
 mod common;
@@ -23,18 +23,18 @@ const USAGE: &str = "prime-fan [OPTIONS]
        prime-fan [OPTIONS] <COMMAND>";
 
 const EXAMPLES: &str = "  prime-fan                           ten random primes of up to 64 bits
-  prime-fan 17 91                     whether each of the numbers is prime
+  prime-fan 17 91                     tests each of the numbers
   prime-fan --bits 32 -n 5            five primes of exactly 32 bits
-  seq 100 | prime-fan filter          those of the numbers that are prime
-  prime-fan filter --annotate FILE    all numbers of a file, prime or not
-  prime-fan range 1e12..+1000         those of 1000 numbers from 10^12 on
+  seq 100 | prime-fan filter          the primes among the numbers
+  prime-fan filter --annotate FILE    all numbers of a file, with verdicts
+  prime-fan range 1e12..+1000         the primes from 10^12 to 10^12 + 999
   prime-fan range 0..1e9 --count      how many primes are below 10^9
   prime-fan help range                more about a command";
 
 /// Finds primes on all processors: among random numbers, in files, in a range.
 ///
-/// Primes go to the standard output, one per line; messages go to the standard error. Without a command, the numbers
-/// given are tested, as by `filter --annotate`; without numbers, random ones are searched, as by `random`.
+/// Primes go to the standard output, one per line; messages go to the standard error. Without a command, the program
+/// tests the numbers given, as `filter --annotate` does; without numbers, it searches random ones, as `random` does.
 #[derive(Debug, Parser)]
 #[command(
     name = "prime-fan",
@@ -63,7 +63,7 @@ pub(crate) enum Command {
         after_long_help = sections::long(random::EXAMPLES)
     )]
     Random(RandomArgs),
-    /// Prints those of the given numbers that are prime
+    /// Prints the primes among the given numbers
     #[command(
         allow_negative_numbers = true,
         after_help = sections::short(filter::EXAMPLES),
@@ -77,7 +77,7 @@ pub(crate) enum Command {
         after_long_help = sections::long(range::EXAMPLES)
     )]
     Range(RangeArgs),
-    /// Prints a script with which a shell completes this program's arguments
+    /// Prints a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
@@ -91,7 +91,7 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// The command that is meant. Also settles whether there are to be colours, in what it says itself, too.
+    /// Parses the command line. Also sets whether messages have colours, which holds for its own errors, too.
     pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, clap::Error> {
         common::colours(&arguments).write_global();
         let mut command = Self::command().color(ColorChoice::Always);

@@ -1,4 +1,4 @@
-//! `random`.
+//! The arguments of `random`.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use crate::parse::values::whole;
 pub(super) const EXAMPLES: &str = "  prime-fan random --min 1e3 --max 9999 -q   primes of four digits
   prime-fan random --seed 1 --ordered        the same primes in every run
   prime-fan random --finder trial -t 2       by trial division (slow)
-  prime-fan random -n 1000000 | head -1      the first of them";
+  prime-fan random -n 1000000 | head -1      the first one alone";
 
 #[derive(Args, Debug)]
 pub(crate) struct RandomArgs {
@@ -33,8 +33,8 @@ pub(crate) struct RandomArgs {
     #[arg(short, long, value_name = "B", conflicts_with_all = ["min", "max"], value_parser = whole::<u32>(2..=64))]
     bits: Option<u32>,
 
-    /// Draw the same numbers in every run with this N; with --ordered, print the same primes [default: random, printed at
-    /// the end]
+    /// Use N as the seed: each run with it draws the same numbers and, with --ordered, prints the same primes [default:
+    /// random, printed at the end]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
@@ -63,13 +63,13 @@ pub(crate) enum Finder {
     Trial,
 }
 
-/// What `random` was asked to do.
+/// The task of `random`.
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) numbers: RandomIntegers,
-    /// The search ends after so many primes.
+    /// How many primes to find.
     pub(crate) count: u64,
-    /// It gives up after so many numbers.
+    /// How many numbers to test before the search gives up.
     pub(crate) tested: Option<usize>,
     pub(crate) finder: Finder,
     pub(crate) ordered: bool,
@@ -101,13 +101,13 @@ impl RandomArgs {
     }
 }
 
-/// Returns true if there is a prime to be found. Below 2^64 no more than 1550 numbers lie between two primes, so this
-/// takes microseconds however wide the range is.
+/// Returns true if the range has a prime. Below 2^64 no more than 1550 numbers lie between two primes, so this takes
+/// microseconds however wide the range is.
 fn has_prime(mut range: RangeInclusive<u64>) -> bool {
     range.any(is_prime)
 }
 
-/// A seed that the operating system chooses.
+/// Returns a seed from the operating system.
 fn draw() -> u64 {
     let mut seeds = RandomIntegers::new(0..=u64::MAX).expect("the range is not empty");
     seeds.next().expect("they have no end")

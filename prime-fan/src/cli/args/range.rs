@@ -1,4 +1,4 @@
-//! `range`.
+//! The arguments of `range`.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use super::common::{Common, Settings};
 use crate::parse::values::range;
 
 pub(super) const EXAMPLES: &str = "  prime-fan range 2..100              the primes from 2 to 99
-  prime-fan range 1e15..+1e8 -o FILE  those of 10^8 numbers, into a file
+  prime-fan range 1e15..+1e8 -o FILE  the primes of 10^8 numbers, to a file
   prime-fan range 0..=0xffff_ffff -c  how many primes have 32 bits at most
   prime-fan range --twins 2^40..+1e6  pairs of primes that differ by 2
   prime-fan range 1e18.. | head -1    the first prime above 10^18";
@@ -31,7 +31,7 @@ pub(crate) struct RangeArgs {
     common: Common,
 }
 
-/// What `range` was asked to do.
+/// The task of `range`.
 #[derive(Debug)]
 pub(crate) struct Range {
     pub(crate) range: RangeInclusive<u64>,
@@ -39,7 +39,7 @@ pub(crate) struct Range {
     pub(crate) count: bool,
 }
 
-/// What is looked for.
+/// What to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Primes,

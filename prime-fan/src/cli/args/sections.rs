@@ -1,21 +1,21 @@
-//! What the help and the manual say after the options.
+//! The sections of the help and the man page that follow the options.
 
 const EXIT_CODES: &str = "
-    0  what was asked for was found, or the reader of the output closed it
+    0  the search succeeded, or the reader closed the output
     1  nothing was found, or --tested ended `random` before it had enough
     2  an argument is wrong, or a word of the input is not a number
-   70  the test of a number failed, or the search ended too early
+   70  internal error: a test failed, or the search ended too early
    71  the operating system refused a thread or another resource
    74  a file or a stream could not be read or written
-  124  --timeout ended the search: results up to then are printed
-  130  Ctrl-C did (SIGTERM: 143, SIGHUP: 129); a second one quits at once";
+  124  --timeout ended the search; the results up to then are printed
+  130  likewise Ctrl-C (SIGTERM 143, SIGHUP 129); a second quits at once";
 
 const NUMBERS: &str = "
   1000, +1000, 1_000, 0x3e8, 1e3 and 10^3 are the same number in options,
   in ranges and in files. `filter` prints a number as it was written.";
 
 const FIELDS: &str = "
-  number   the number, in decimal; in JSON a string, which loses no digit
+  number   the number, in decimal; in JSON a string, to keep all digits
   twin     with --twins: the larger prime of the pair
   index    the position of the number, from 0: among the numbers drawn, the
            words of the input, or the numbers of the range
@@ -25,17 +25,17 @@ const FIELDS: &str = "
   count    with --count: how many there are; no other field is printed";
 
 const STATISTICS: &str = "
-  version             that of the program
+  version             the version of the program
   command             random, filter or range
-  seed                of the random numbers, or null
+  seed                the seed of the random numbers, or null
   end                 reason: complete, reader-closed, signal, timeout or
                       failed; message: what failed, or null
   tested, found, bad  numbers, results, and words that are not numbers
-  elapsed_seconds     from the first item on
+  elapsed_seconds     the time since the first item was taken
   numbers_per_second  tested in this time
-  items               unit: what workers are given; taken, completed,
-                      failed, skipped: how many of them
-  workers             for each: busy_seconds, busy (a part of the time),
+  items               unit: what an item is; taken, completed, failed,
+                      skipped: numbers of items
+  workers             for each: busy_seconds, busy (share of the time),
                       items, batches, rebuilt (after a panic)";
 
 const ENVIRONMENT: &str = "
@@ -45,12 +45,12 @@ const ENVIRONMENT: &str = "
   TERM            if dumb: no progress bar is drawn
   COLUMNS         the width of the help";
 
-/// After a summary of the options.
+/// Returns the sections after the short help (`-h`).
 pub(super) fn short(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes:{EXIT_CODES}")
 }
 
-/// After the options in full.
+/// Returns the sections after the long help (`--help`) and in the man page.
 pub(super) fn long(examples: &str) -> String {
     let fields = format!("Fields of JSON and CSV:{FIELDS}\n\nFields of --stats json and --stats-file:{STATISTICS}");
     format!("{}\n\nNumbers:{NUMBERS}\n\n{fields}\n\nEnvironment:{ENVIRONMENT}", short(examples))
@@ -82,7 +82,7 @@ mod tests {
             ] {
                 assert!(!short.contains(heading) && long.contains(heading), "{heading} in {command}");
             }
-            // Columns are lost where a line is wrapped. The manual moves them five columns to the right.
+            // A line that wraps loses its columns. The man page indents them by five columns.
             let wide = long.lines().find(|line| line.chars().count() > 75);
             assert_eq!(wide, None);
         }

@@ -1,4 +1,4 @@
-//! What the program can be asked for, a module a command.
+//! The commands of the program, one module per command; `packaging` has `completions` and `man`.
 
 pub(crate) mod filter;
 pub(crate) mod packaging;

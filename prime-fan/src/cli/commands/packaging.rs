@@ -1,4 +1,4 @@
-//! What packagers ask for: completions and a manual page.
+//! `prime-fan completions` and `prime-fan man`: what packagers need.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -17,7 +17,8 @@ pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     print(script(shell).as_bytes())
 }
 
-/// The script that clap makes, mended where it completes nothing, or files where none are meant.
+/// Returns the script that clap_complete generates, corrected where it completes nothing, or files where none are
+/// expected.
 fn script(shell: Shell) -> String {
     let mut program = with_hints(Cli::command());
     let mut script = Vec::new();
@@ -30,7 +31,7 @@ fn script(shell: Shell) -> String {
     }
 }
 
-/// Says of every argument whether it is a file. Left to themselves, shells offer files for what they don't know.
+/// Marks each argument as a file or not. Without a hint, shells offer files for every value.
 fn with_hints(command: Command) -> Command {
     let command = command.mut_args(|arg| match arg.get_value_names() {
         Some([name]) if arg.get_action().takes_values() && arg.get_possible_values().is_empty() => {
@@ -42,7 +43,7 @@ fn with_hints(command: Command) -> Command {
     command.mut_subcommands(with_hints)
 }
 
-/// The argument of a command that isn't an option.
+/// Returns the positional argument of a command.
 fn argument(command: &Command) -> Option<&Arg> {
     command.get_positionals().next()
 }
@@ -51,17 +52,17 @@ fn takes_files(command: &Command) -> bool {
     argument(command).is_some_and(|arg| arg.get_value_hint() == ValueHint::FilePath)
 }
 
-/// What a command may be followed by, where that is one of a few words.
+/// Returns the possible values of the positional argument.
 fn words(command: &Command) -> Vec<String> {
     let values = argument(command).map(Arg::get_possible_values).unwrap_or_default();
     values.iter().map(|value| value.get_name().to_owned()).collect()
 }
 
 fn mend_bash(script: &str, program: &Command) -> String {
-    // clap_complete takes the hyphen in the program's name for the border of a command, in one of two places, so that no
-    // command is ever recognised: https://github.com/clap-rs/clap/issues/6421.
+    // In one of two places, clap_complete takes the hyphen in the program's name for the separator of a subcommand, so
+    // that no command is recognised: https://github.com/clap-rs/clap/issues/6421.
     let script = script.replace("prime__subcmd__fan", "prime__fan");
-    // Whatever has no other completion would get files.
+    // These options of `complete` offer files wherever there is no other completion.
     let script = script.replace("_prime__fan -o", "_prime__fan_or_files -o").replace(" -o bashdefault -o default", "");
     let files: Vec<&str> =
         program.get_subcommands().filter(|command| takes_files(command)).map(Command::get_name).collect();
@@ -86,7 +87,7 @@ _prime__fan_or_files() {{
     )
 }
 
-/// What fish is to offer, and not to offer, for arguments that aren't options.
+/// Returns the lines that tell fish what to offer for positional arguments.
 fn fish_arguments(program: &Command) -> String {
     let mut script = format!("complete -c {NAME} -n __fish_prime_fan_needs_command -f\n");
     for command in program.get_subcommands().filter(|command| !takes_files(command)) {
@@ -100,14 +101,14 @@ fn fish_arguments(program: &Command) -> String {
     script
 }
 
-/// The page of the program, or that of one of its commands.
+/// Prints the man page of the program, or that of one of its commands.
 pub(crate) fn man(command: Option<&str>) -> Result<(), Failure> {
-    // Those that have no page are not told of.
+    // Commands without a man page of their own are not listed.
     let mut program = Cli::command().name(NAME).disable_help_subcommand(true);
     for other in ["completions", "man"] {
         program = program.mut_subcommand(other, |command| command.hide(true));
     }
-    // Commands get their full names.
+    // Gives commands their full names, such as `prime-fan range`.
     program.build();
     let command = match command {
         Some(name) => program.find_subcommand(name).expect("the arguments allow no other").clone(),
@@ -131,7 +132,7 @@ fn write_page(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
     if has_commands {
         man.render_subcommands_section(page)?;
     }
-    // Their columns would not survive being set as text.
+    // Set without filling (`.nf`), which would break their columns.
     for section in after.split("\n\n") {
         if let Some((heading, lines)) = section.split_once(":\n") {
             let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();

@@ -13,7 +13,8 @@ use crate::cli::output::Output;
 use crate::cli::search::{Run, Search};
 use crate::cli::shutdown::Shutdown;
 
-/// Puts out the primes that are found until there are enough, the numbers end or a signal comes.
+/// Prints primes among random numbers until there are enough, `--tested` numbers were tested, or the run is asked to
+/// end.
 pub(crate) async fn run(search: args::Search, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Search { numbers, count, tested, finder, ordered } = search;
     let layout = Layout::plain(settings.format);
@@ -28,14 +29,14 @@ pub(crate) async fn run(search: args::Search, settings: &Settings, shutdown: &Sh
     Run::new(hunt, primes, output, settings, shutdown).finish().await
 }
 
-/// How the numbers are tested.
+/// How to test the numbers.
 struct Pool {
     finder: Finder,
     workers: Option<usize>,
     ordered: bool,
 }
 
-/// A prime, and its place among the numbers drawn.
+/// A prime, and its index among the numbers drawn.
 type Prime = (u64, u64);
 
 impl Pool {
@@ -68,7 +69,7 @@ impl Pool {
     }
 }
 
-/// The search for so many primes.
+/// The search for `count` primes.
 struct Hunt {
     count: u64,
     tested: Option<usize>,
@@ -141,7 +142,7 @@ mod tests {
     fn a_number_that_was_given_up_does_not_count_as_tested() {
         actix::System::new().block_on(async {
             let pool = Pool { finder: Finder::Trial, workers: Some(2), ordered: false };
-            // Only the first can be decided in the time that a test has.
+            // Trial division takes seconds for each number but the first.
             let mut primes = pool.start([7].into_iter().chain([18_446_744_073_709_551_557; 10])).unwrap();
             assert_eq!(primes.next_chunk().await.unwrap().next().unwrap().unwrap(), (7, 0));
             primes.stop();

@@ -13,17 +13,17 @@ use crate::cli::output::Output;
 use crate::cli::search::{Run, Search, workers};
 use crate::cli::shutdown::Shutdown;
 
-/// Segments that may be in flight for each worker: one that is sieved, one that waits, and one that is put out. Each
-/// holds up to some megabytes of text.
+/// How many segments per worker may be in flight: one in the sieve, one that waits, and one that is printed. Each holds
+/// up to some megabytes of text.
 const WINDOW: usize = 3;
 
-/// The most bytes of text of a segment, about.
+/// About the most bytes of text per segment.
 const TEXT: u64 = 8 << 20;
 
-/// The most numbers of a segment that is only counted: 4 MiB of the sieve.
+/// The most numbers per segment if the primes are only counted: 4 MiB of the sieve.
 const COUNTED: u64 = 30 << 22;
 
-/// Puts out the primes of a range, in order.
+/// Prints the primes of a range in order, or their count.
 pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Range { range, what, count } = range;
     let layout = Layout { twins: what == What::Twins, ..Layout::plain(settings.format) };
@@ -38,7 +38,7 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shut
     let span = if count { COUNTED } else { printed(&range, layout) };
     let sieve = Sieve::with_span(range.clone(), span);
     let workers = workers(settings);
-    // A segment may take several times as long as all before it: it doesn't travel with others.
+    // One segment per batch: a segment may take several times as long as all before it.
     let pool = sieve.segments().fan_out().thread_name("prime-sieve").workers(workers).batch(1);
     let pool = pool.window(WINDOW * workers).ordered();
     let lines = (!count).then_some(layout);
@@ -48,9 +48,9 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shut
     Run::new(survey, found, output, settings, shutdown).finish().await
 }
 
-/// How many numbers from the start of the range on have primes for about [`TEXT`] bytes.
+/// Returns how many numbers from the start of the range on have primes for about [`TEXT`] bytes.
 fn printed(range: &RangeInclusive<u64>, layout: Layout) -> u64 {
-    // One number of so many is prime there, or fewer.
+    // At most one number in `rarity` is prime there.
     let rarity = (*range.start()).max(1 << 20).ilog2() as f64 * std::f64::consts::LN_2;
     (TEXT as f64 / layout.line_bytes(digits(*range.end())) as f64 * rarity) as u64
 }
@@ -59,18 +59,18 @@ fn digits(n: u64) -> usize {
     n.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
-/// What came of a segment.
+/// The result of a segment.
 struct Sieved {
     lines: Vec<u8>,
     numbers: u64,
     found: u64,
 }
 
-/// A worker.
+/// The work on a segment.
 struct Siever {
     segment: Segment,
     what: What,
-    /// How to write what is found. None: it is only counted.
+    /// How to write the primes; `None` if they are only counted.
     lines: Option<Layout>,
     /// The first number of the whole range.
     start: u64,

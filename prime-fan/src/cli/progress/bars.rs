@@ -1,17 +1,17 @@
-//! Bars on a terminal.
+//! Progress bars for the status lines of a terminal.
 
 use super::View;
 use crate::cli::counts::Nouns;
 use crate::cli::human::{count, fit, percent};
 use crate::cli::messages;
 
-/// Cells of a bar.
+/// The width of a bar in columns.
 const CELLS: usize = 8;
 
-/// A terminal with fewer columns has room for numbers alone.
+/// A terminal with fewer columns shows no bars, only text.
 const NARROW: usize = 60;
 
-/// Columns that are left free: what is typed, as ^C, stays on the line.
+/// Columns that are left free, for the `^C` that the terminal echoes.
 const FREE: usize = 3;
 
 const SPINNER: [&str; 4] = ["| ", "/ ", "- ", "\\ "];
@@ -22,11 +22,11 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// The lines to draw on a terminal of so many columns. `workers`: with one for each worker.
+    /// Returns the lines to draw on a terminal of `columns` columns; with `workers`, a line per worker as well.
     pub(super) fn lines(&mut self, view: &View<'_>, nouns: Nouns, workers: bool, columns: usize) -> Vec<String> {
         self.frames += 1;
         let head = match view.part {
-            // What counts then is how to leave.
+            // The text how to quit needs the room.
             Some(_) if view.draining && columns < NARROW => String::new(),
             Some(part) => bar(part, columns),
             None => SPINNER[self.frames % SPINNER.len()].to_owned(),
@@ -45,7 +45,7 @@ impl Bars {
     }
 }
 
-/// A part from 0 to 1, drawn and in percent.
+/// Returns a part from 0 to 1 as a bar and in percent.
 fn bar(part: f64, columns: usize) -> String {
     let percent = percent(part);
     if columns < NARROW {
@@ -56,7 +56,7 @@ fn bar(part: f64, columns: usize) -> String {
     format!("[{:CELLS$}] {percent:>5}  ", "=".repeat(full) + tip)
 }
 
-/// Never longer than the terminal is wide: what wraps can't be drawn over.
+/// Returns a line no wider than the terminal, since a line that wraps can't be redrawn in place.
 fn line(head: &str, facts: &[(u8, String)], columns: usize) -> String {
     let room = columns.saturating_sub(FREE);
     let text = fit(room.saturating_sub(head.len()), facts);

@@ -1,4 +1,4 @@
-//! How far a search is, for those who watch.
+//! Progress of a search: bars on a terminal, lines elsewhere, and notes if nothing is found for long.
 
 mod bars;
 mod notes;
@@ -21,13 +21,13 @@ use bars::Bars;
 use notes::Notes;
 use pace::Pace;
 
-/// How often to look whether something has to be shown.
+/// How often to check whether something is due to be shown.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// Between two lines where no bar can be drawn.
+/// The interval of lines, where no bar can be drawn.
 const LINE: Duration = Duration::from_secs(1);
 
-/// The width of a terminal that doesn't tell.
+/// The assumed width of a terminal that doesn't report it.
 const COLUMNS: usize = 80;
 
 pub(crate) struct Progress {
@@ -35,15 +35,15 @@ pub(crate) struct Progress {
     nouns: Nouns,
     total: Option<u64>,
     pace: Pace,
-    /// Set when the process goes on after a stop.
+    /// Set when the process continues after a stop.
     continued: Arc<AtomicBool>,
-    /// For each worker: the time it had been busy when something was last shown.
+    /// Per worker, how long it had been busy when progress was last shown.
     busy: Vec<Duration>,
 }
 
 enum Display {
     Nothing,
-    /// Now and then a word to a user who may wonder.
+    /// A note at growing intervals while nothing is found.
     Notes(Notes),
     Lines,
     Bars {
@@ -52,21 +52,21 @@ enum Display {
     },
 }
 
-/// What is shown.
+/// What to show.
 struct View<'a> {
-    /// From 0 to 1, where it is known.
+    /// How much is done, from 0 to 1, if it is known.
     part: Option<f64>,
-    /// Whether only what is in flight is waited for.
+    /// True if the pipeline drains.
     draining: bool,
-    /// Everything else about the search as a whole, each part with the rank at which it is worth its room.
+    /// The parts of the text about the search, each with its rank: the lowest are left out first if there is no room.
     facts: Vec<(u8, String)>,
     stats: &'a Stats,
-    /// What part of its time each worker was busy, from 0 to 1, since the last view.
+    /// Per worker, the share of the time since the last view in which it was busy, from 0 to 1.
     busy: Vec<f64>,
 }
 
 impl Progress {
-    /// `types`: the user types the input.
+    /// `types` is true if the user types the input: then no bars are drawn.
     pub(crate) fn new(settings: &Settings, nouns: Nouns, total: Option<u64>, types: bool) -> Self {
         let workers = settings.progress == ProgressWhen::Workers;
         let display = match settings.progress {
@@ -80,8 +80,8 @@ impl Progress {
         Self { display, nouns, total, pace, continued: signals::continued(), busy: Vec::new() }
     }
 
-    /// Whether [`show`](Self::show) should be called. Cheap enough to be asked at every turn. `waiting`: nothing has come
-    /// for the length of a tick.
+    /// Returns true if [`show`](Self::show) should be called now. It is cheap enough to call for every chunk. `waiting`
+    /// is true if no result has come for a [`TICK`].
     pub(crate) fn is_due(&mut self, now: Instant, waiting: bool) -> bool {
         let stopped = self.pace.run(now, self.continued.swap(false, Relaxed));
         if let Display::Notes(notes) = &mut self.display {
@@ -114,7 +114,7 @@ impl Progress {
             }
             Display::Notes(notes) => match requested {
                 Some((_, since)) => {
-                    // Until then most searches are at their end.
+                    // Most searches end within this time.
                     if now - since >= GRACE && stats.in_flight > 0 && notes.drain_is_due() {
                         hint(view.line());
                     }
@@ -130,7 +130,7 @@ impl Progress {
         }
     }
 
-    /// Takes everything off the terminal. Whether something was on it.
+    /// Erases the status lines. Returns true if progress was shown as bars or lines.
     pub(crate) fn clear(&mut self) -> bool {
         status_lines::clear();
         matches!(self.display, Display::Lines | Display::Bars { .. })
@@ -156,9 +156,9 @@ impl Progress {
             Some((reason, since)) => {
                 let again = if reason == Reason::Signal { " again" } else { "" };
                 let mut facts = vec![(0, format!("finishing {}", count(stats.in_flight as u64, self.nouns.items)))];
-                // Until then another signal would mean nothing.
+                // Before that, another signal would have no effect.
                 if now - since >= GRACE {
-                    facts.push((1, format!("; interrupt{again} to leave at once")));
+                    facts.push((1, format!("; interrupt{again} to quit at once")));
                 }
                 facts
             }
@@ -177,7 +177,7 @@ impl Progress {
 }
 
 impl View<'_> {
-    /// All of it as one line.
+    /// Returns all facts as one line.
     fn line(&self) -> String {
         let part = self.part.filter(|_| !self.draining);
         part.map_or(String::new(), |part| format!("{}, ", percent(part))) + &fit(usize::MAX, &self.facts)

@@ -1,8 +1,8 @@
-//! What a patient user is told while nothing is found.
+//! When to print a note to a user who waits without results.
 
 use std::time::{Duration, Instant};
 
-/// The first note comes after so long without a prime, each further one after twice as long as the last.
+/// The first note comes after this time without a result; each further interval is twice as long as the last.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// When the next note is due.
@@ -19,8 +19,7 @@ impl Notes {
         Self { quiet_since: now, interval: FIRST, found: 0, drain_told: false }
     }
 
-    /// Whether the search has taken so long that a note is due, with so many primes found up to now: each of them speaks
-    /// for itself.
+    /// Returns true if a note is due. `found` is the number of results so far; each result restarts the interval.
     pub(super) fn search_is_due(&mut self, now: Instant, found: u64) -> bool {
         if found > self.found {
             (self.found, self.quiet_since) = (found, now);
@@ -33,12 +32,12 @@ impl Notes {
         due
     }
 
-    /// The process was stopped for so long.
+    /// Excludes `time`, for which the process was stopped.
     pub(super) fn pause(&mut self, time: Duration) {
         self.quiet_since += time;
     }
 
-    /// Whether to tell that the end is being waited for: once.
+    /// Returns true the first time it is called: the note that the pipeline drains is printed once.
     pub(super) fn drain_is_due(&mut self) -> bool {
         !std::mem::replace(&mut self.drain_told, true)
     }

@@ -1,17 +1,17 @@
-//! How fast a search is, and how long it will take.
+//! The rate of a search, and an estimate of the time left.
 
 use std::time::{Duration, Instant};
 
-/// The time over which the rate is a mean.
+/// The time constant of the moving average of the rate.
 const SMOOTHING: Duration = Duration::from_secs(2);
 
-/// There is no pace before this.
+/// No estimate of the time left is made before this.
 const FIRST: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Pace {
     begun: Instant,
-    /// When it was measured last, and what had been tested then.
+    /// When the rate was last measured, and how many numbers had been tested then.
     last: Instant,
     tested: u64,
     /// Numbers per second.
@@ -25,9 +25,10 @@ impl Pace {
         Self { begun: now, last: now, tested: 0, rate: None, seen: now }
     }
 
-    /// The process runs. Returns the time for which it had been stopped, by Ctrl-Z for example, which doesn't count.
+    /// Notes that the process runs. If it was stopped, by Ctrl-Z for example, returns for how long, which is not
+    /// counted.
     pub(super) fn run(&mut self, now: Instant, was_stopped: bool) -> Duration {
-        // What was not noticed of the run before and after the stop is lost with it: a tick or two.
+        // This includes the running time since the last call, up to two ticks, which is lost as well.
         let stopped = if was_stopped { now - self.seen } else { Duration::ZERO };
         self.begun += stopped;
         self.last += stopped;
@@ -40,7 +41,7 @@ impl Pace {
         now - self.last
     }
 
-    /// Numbers per second.
+    /// Measures and returns the rate in numbers per second.
     pub(super) fn measure(&mut self, now: Instant, tested: u64) -> f64 {
         let since = self.since(now).as_secs_f64().max(1e-9);
         let recent = tested.saturating_sub(self.tested) as f64 / since;
@@ -50,7 +51,7 @@ impl Pace {
         rate
     }
 
-    /// The time that is left when a part, from 0 to 1, is done, by the pace so far.
+    /// Estimates the time left when `part`, from 0 to 1, is done, from the mean rate so far.
     pub(super) fn left(&self, now: Instant, part: f64) -> Option<Duration> {
         let elapsed = now - self.begun;
         let left = elapsed.as_secs_f64() * (1.0 / part - 1.0);

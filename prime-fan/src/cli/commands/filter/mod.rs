@@ -24,10 +24,10 @@ use crate::parse::slices::Slices;
 
 use sift::{Sift, Sifted};
 
-/// Slices of the input that may be in flight for each worker: two megabytes.
+/// How many slices of the input per worker may be in flight: two megabytes.
 const WINDOW: usize = 8;
 
-/// Puts out those of the numbers in files that are prime, or are not.
+/// Prints the primes among the numbers of the inputs, or the other numbers, or all with their verdicts.
 pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
     let args::Filter { sources, keep, bad, count, location, ordered } = filter;
     let layout = Layout { annotate: keep == Keep::All, location, ..Layout::plain(settings.format) };
@@ -41,7 +41,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
         name_hidden_files(&sources);
     }
     let workers = workers(settings);
-    // Messages are written as well.
+    // The standard error may be a file as well.
     let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
     let inputs = sources.into_iter().map(move |source| {
         let is_stdin = source == Source::Stdin;
@@ -49,7 +49,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
         Ok(if is_stdin { Input { bytes: Box::new(blocking_io::Stdin), ..input } } else { input })
     });
     let slices = Slices::new(inputs, !count && layout.format != Format::Text);
-    // A file may be a pipe, and a read may wait for what comes through it.
+    // Read on a thread of its own, since a read from a pipe may block.
     let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;
     let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
     if ordered {
@@ -71,7 +71,7 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
     Run::new(filtered, sifted, output, settings, shutdown).finish().await
 }
 
-/// How much there is to read, if that is known.
+/// Returns the size of all inputs, if it is known.
 fn bytes(sources: &[Source]) -> Option<u64> {
     let length = |source: &Source| match source {
         Source::Stdin => None,
@@ -81,7 +81,7 @@ fn bytes(sources: &[Source]) -> Option<u64> {
     sources.iter().map(length).sum()
 }
 
-/// A number is a number, whatever files there are. The user may have meant the file, and is told how to name it.
+/// Prints a note for each number that is also the name of a file: the user may have meant the file.
 fn name_hidden_files(sources: &[Source]) {
     for source in sources {
         if let Source::Number(number) = source
@@ -94,25 +94,25 @@ fn name_hidden_files(sources: &[Source]) {
 
 struct Filtered {
     bytes: Option<u64>,
-    /// Whether the input is typed.
+    /// True if the user types the input.
     types: bool,
     keep: Keep,
     bad: OnBad,
     ordered: bool,
-    /// How the number of those found is put out in place of them, if it is.
+    /// How to print the count, if the numbers are only counted.
     count: Option<Layout>,
     stop: StopHandle,
-    /// Why the rest of the input is not looked at.
+    /// Why the rest of the input is not tested.
     failure: Option<Failure>,
-    /// The first word of the input, if it was passed over.
+    /// The first word that was ignored, if no number came before it.
     first_bad: Option<Bad>,
-    /// An input could not be read, or not to its end.
+    /// True if an input could not be read, or not to its end.
     is_unread: bool,
 }
 
 impl Filtered {
-    /// What stands before the place of the failure is put out, and nothing that stands behind it, so far as there is an
-    /// order.
+    /// Ends the search because of `failure`. With an order, the results before the failure are printed and none after
+    /// it; without one, the items in flight are completed.
     fn fail(&mut self, failure: Failure) -> ControlFlow<()> {
         self.failure.get_or_insert(failure);
         if self.ordered {
@@ -147,9 +147,9 @@ impl Search<Sifted> for Filtered {
         counts.found += sifted.found;
         counts.bad += sifted.bad;
         counts.done += sifted.bytes;
-        if !sifted.complaints.is_empty() {
+        if !sifted.messages.is_empty() {
             output.flush()?;
-            messages::write(sifted.complaints);
+            messages::write(sifted.messages);
         }
         match sifted.first_bad {
             Some(bad) if self.bad == OnBad::Stop => return Ok(self.fail(Failure::Bad(bad))),
@@ -161,7 +161,7 @@ impl Search<Sifted> for Filtered {
 
     fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
         match error.source_error().and_then(|error| error.downcast_ref::<ReadError>()) {
-            // The other inputs are read nevertheless.
+            // The other inputs are still read.
             Some(error) => {
                 self.is_unread = true;
                 report(error);

@@ -1,4 +1,4 @@
-//! The work on a slice: its numbers are parsed, tested and written.
+//! The work on a slice: parse its numbers, test them and write the results.
 
 use actix_fan::{BoxError, Job, Work};
 
@@ -10,24 +10,25 @@ use crate::parse::numbers::Number;
 use crate::parse::slices::{Slice, Word};
 use crate::{Verdict, is_prime};
 
-/// What came of a slice.
+/// The result of a slice.
 pub(super) struct Sifted {
     pub(super) lines: Vec<u8>,
     pub(super) tested: u64,
     pub(super) found: u64,
     pub(super) bad: u64,
-    /// The first bad word, if no number stands before it or it ends the search.
+    /// The first word that is not a number, if no number comes before it or it ends the search.
     pub(super) first_bad: Option<Bad>,
-    /// What `--bad report` says.
-    pub(super) complaints: String,
+    /// The messages of `--bad report`.
+    pub(super) messages: String,
     pub(super) bytes: u64,
 }
 
+/// Tests the numbers of slices.
 pub(super) struct Sift {
     pub(super) keep: Keep,
     pub(super) bad: OnBad,
     pub(super) layout: Layout,
-    /// Numbers are counted, not written.
+    /// True if numbers are counted, not written.
     pub(super) count: bool,
 }
 
@@ -43,15 +44,8 @@ impl Work<Slice> for Sift {
 impl Sift {
     fn sift(&self, slice: &Slice) -> Sifted {
         let bytes = slice.bytes().len() as u64;
-        let mut sifted = Sifted {
-            lines: Vec::new(),
-            tested: 0,
-            found: 0,
-            bad: 0,
-            first_bad: None,
-            complaints: String::new(),
-            bytes,
-        };
+        let mut sifted =
+            Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, first_bad: None, messages: String::new(), bytes };
         let file = self.layout.location.then(|| self.layout.file_name(slice.file.as_deref()));
         let mut lines = slice.lines();
         for Word { at, text, number } in slice.words() {
@@ -78,7 +72,7 @@ impl Sift {
                         }
                         OnBad::Skip if sifted.bad == 1 && sifted.tested == 0 => sifted.first_bad = Some(bad()),
                         OnBad::Skip => {}
-                        OnBad::Report => sifted.complaints += &error_line(&bad()),
+                        OnBad::Report => sifted.messages += &error_line(&bad()),
                     }
                 }
             }
@@ -94,7 +88,7 @@ impl Sift {
         }
     }
 
-    /// As text a number stays as it was written; programs get it in decimal.
+    /// Writes a number: in text as it was written in the input, in JSON and CSV in decimal.
     #[inline]
     fn write(
         &self,
@@ -172,7 +166,7 @@ mod tests {
     fn programs_get_decimal_numbers_and_the_index_of_the_word() {
         let sifted = sift(Keep::Primes, OnBad::Skip, Format::Csv, b"x 0x1f 4 007");
         assert_eq!(lines(&sifted), "31,101,prime\n7,103,prime\n");
-        assert_eq!((sifted.tested, sifted.bad, sifted.complaints.as_str()), (3, 1, ""));
+        assert_eq!((sifted.tested, sifted.bad, sifted.messages.as_str()), (3, 1, ""));
     }
 
     #[test]
@@ -181,7 +175,7 @@ mod tests {
         assert_eq!((lines(&sifted), sifted.bad), ("2\n3\n", 1));
         assert!(sifted.first_bad.unwrap().to_string().starts_with("n.txt:8: \"x\" is not a number"));
         let sifted = sift(Keep::Primes, OnBad::Report, Format::Text, b"2\nx y\n5\n");
-        assert_eq!((lines(&sifted), sifted.bad, sifted.complaints.lines().count()), ("2\n5\n", 2, 2));
+        assert_eq!((lines(&sifted), sifted.bad, sifted.messages.lines().count()), ("2\n5\n", 2, 2));
     }
 
     #[test]
