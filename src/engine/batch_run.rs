@@ -19,7 +19,7 @@ use crate::protocol::{BatchEnd, BatchLife, ItemEnd, SkipReason};
 use crate::util::buffer_pool::BufferPool;
 use crate::util::log;
 use crate::util::panic::discard_all;
-use crate::util::time_slice::{Slice, Stretch};
+use crate::util::time_slice::{Grant, TimeSlice};
 use crate::work::{Cancel, Job, Work};
 
 /// A batch from the moment a worker took it to the moment its outcomes are sent on.
@@ -59,7 +59,7 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Runs as many items as `slice` grants, at least one. Returns false, without having run any, if none is left, the
     /// items are cancelled, no `Work` can be built, or the slice is spent. `waiter` is what waits for these items alone.
     #[inline]
-    pub(crate) fn step<W, C>(&mut self, executor: &mut Executor<W>, slice: &mut Slice, waiter: &C) -> bool
+    pub(crate) fn step<W, C>(&mut self, executor: &mut Executor<W>, slice: &mut TimeSlice, waiter: &C) -> bool
     where
         W: Work<I, Output = O>,
         C: Cancel,
@@ -70,10 +70,10 @@ impl<I, O: 'static> BatchRun<I, O> {
         }
         let begun = self.life.begun();
         let until_passed = self.passed.front().map_or(self.inputs.len(), |(before, _)| before - begun);
-        let mut stretch = slice.grant(until_passed - 1);
+        let mut grant = slice.grant(until_passed - 1);
         // And the one for which `is_spent` was asked.
-        stretch.steps += 1;
-        let ran = executor.lend(|work, state| self.run_items(stretch, work, &Cancelled { state, waiter }));
+        grant.steps += 1;
+        let ran = executor.lend(|work, state| self.run_items(grant, work, &Cancelled { state, waiter }));
         if let Err(message) = ran {
             let index = self.life.current_index();
             log::warn!("item {index} panicked, the work of worker {} is rebuilt: {message}", executor.id());
@@ -83,15 +83,15 @@ impl<I, O: 'static> BatchRun<I, O> {
         self.life.begun() > begun
     }
 
-    /// Runs the work on items for a stretch.
+    /// Runs the work on as many items as `grant` allows.
     #[inline]
-    fn run_items<W, C>(&mut self, stretch: Stretch, work: &mut W, cancel: &C)
+    fn run_items<W, C>(&mut self, grant: Grant, work: &mut W, cancel: &C)
     where
         W: Work<I, Output = O>,
         C: Cancel,
     {
         let mut hot = Hot::new(self);
-        for _ in 0..stretch.steps {
+        for _ in 0..grant.steps {
             // Asked here directly, though the item can ask the same through its job: a call through a vtable for each item
             // would cost as much as all the rest of the loop.
             if hot.life.may_begin(cancel.is_cancelled()).is_err() {
@@ -106,7 +106,7 @@ impl<I, O: 'static> BatchRun<I, O> {
                 Err(error) => hot.run.returned_error(hot.mark, index, error, cancel.is_cancelled()),
             };
             hot.life.item_ended(end);
-            if stretch.is_over() {
+            if grant.has_expired() {
                 return;
             }
         }

@@ -10,7 +10,7 @@ use crate::engine::permit::Permit;
 use crate::error::ItemError;
 use crate::util::buffer_pool::BufferPool;
 use crate::util::panic::{discard, discard_all};
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 
 /// The outcomes of a batch on their way from a worker to the [`Aggregator`](crate::Aggregator).
 pub(crate) struct Outcomes<T> {
@@ -80,7 +80,7 @@ impl<T> Chunk<T> {
     }
 
     /// Drops results until none is left, or `slice` is spent: then it returns false.
-    pub(crate) fn discard(&mut self, slice: &mut Slice) -> bool {
+    pub(crate) fn discard(&mut self, slice: &mut TimeSlice) -> bool {
         if !std::mem::needs_drop::<T>() {
             self.values.clear();
         }

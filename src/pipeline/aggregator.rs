@@ -15,7 +15,7 @@ use crate::engine::intake::Run;
 use crate::pipeline::burst::Burst;
 use crate::protocol::ReorderBuffer;
 use crate::stats::Snapshot;
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::util::waker::CaughtWaker;
 
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
@@ -29,7 +29,7 @@ pub struct Aggregator<T> {
     order: Option<Order<T>>,
     /// Never holds more than the window, since what it holds keeps its credit.
     stream: UnboundedSender<Chunk<T>>,
-    slice: Slice,
+    slice: TimeSlice,
     burst: Burst,
 }
 
@@ -51,7 +51,7 @@ impl Message for Finish {
 
 impl<T: Send + 'static> Aggregator<T> {
     /// `slice` is how long it may pass on in one go what it held back for order.
-    pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: Slice) -> Self {
+    pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: TimeSlice) -> Self {
         let order = ordered.then(|| Order { waiting: ReorderBuffer::new(), releasing: false, finished: false });
         Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
     }

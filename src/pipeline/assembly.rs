@@ -18,7 +18,7 @@ use crate::pipeline::receiver::Receiver;
 use crate::pipeline::worker::Shared;
 use crate::protocol::bytes_of;
 use crate::util::buffer_pool::BufferPool;
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::work::Work;
 
 /// What an item in flight takes, in bytes: it is its input first and its output then.
@@ -50,7 +50,7 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         let intake = SourceIntake::new(checked.core(item_bytes::<I, O>(), host), upstream);
         let run = intake.run();
         let (chunks, stream) = unbounded_channel();
-        let aggregator = Aggregator::new(&run, chunks, ordered, Slice::new(slice));
+        let aggregator = Aggregator::new(&run, chunks, ordered, TimeSlice::new(slice));
         // One pool for both ends: the workers put the buffers of batches in from which the feed takes them.
         let inputs = Arc::new(BufferPool::new(workers));
         (Self { run, intake, workers, overrun: checked.batch.overrun(), slice, inputs, stream }, aggregator)
@@ -70,11 +70,11 @@ impl<I, O: Send + 'static> Assembly<I, O> {
 
     /// The feed, which sends batches to `queue`, and their end to `aggregator`.
     pub(crate) fn feed<S, Q, A>(&self, source: S, queue: Q, aggregator: A) -> Feed<S, I, Q, A> {
-        Feed::new(&self.intake, source, queue, aggregator, Arc::clone(&self.inputs), Slice::new(self.slice))
+        Feed::new(&self.intake, source, queue, aggregator, Arc::clone(&self.inputs), TimeSlice::new(self.slice))
     }
 
     /// The receiver, last: dropping it abandons the run.
     pub(crate) fn receiver(self) -> Receiver<O> {
-        Receiver::new(self.run, self.stream, Slice::new(self.slice))
+        Receiver::new(self.run, self.stream, TimeSlice::new(self.slice))
     }
 }

@@ -23,7 +23,7 @@ use crate::pipeline::worker::Worker;
 use crate::protocol::{BatchSize, Phase};
 use crate::util::log;
 use crate::util::panic::Guarded;
-use crate::util::time_slice::SLICE;
+use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
 
@@ -239,7 +239,7 @@ where
         let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
         let checked = self.settings.check(item_bytes::<I, W::Output>())?;
         let host = Host::of_actors()?;
-        let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, SLICE);
+        let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
         let aggregator = aggregator.start();
         let shared = assembly.shared(Factory::new(factory.into_inner()), aggregator.clone().recipient());
         let (queue, connector) = pending_mailbox::<Batch<I>>();

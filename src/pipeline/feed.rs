@@ -16,7 +16,7 @@ use crate::pipeline::intake::SourceIntake;
 use crate::protocol::Phase;
 use crate::util::buffer_pool::BufferPool;
 use crate::util::panic::{catch, discard};
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::util::waker::CaughtWaker;
 
 /// A feed whose types are forgotten.
@@ -33,7 +33,7 @@ pub(crate) struct Feed<S, I, P, A> {
     pool: P,
     aggregator: A,
     inputs: Arc<BufferPool<I>>,
-    slice: Slice,
+    slice: TimeSlice,
     waker: CaughtWaker,
 }
 
@@ -45,7 +45,7 @@ impl<S, I, P, A> Feed<S, I, P, A> {
         pool: P,
         aggregator: A,
         inputs: Arc<BufferPool<I>>,
-        slice: Slice,
+        slice: TimeSlice,
     ) -> Self {
         let (intake, run) = (Arc::clone(intake), intake.run());
         Self { intake, run, source: Some(source), pool, aggregator, inputs, slice, waker: CaughtWaker::default() }
@@ -136,7 +136,7 @@ fn pull<S, I>(
     demand: usize,
     inputs: &mut Vec<I>,
     passed: &mut Passed,
-    slice: &mut Slice,
+    slice: &mut TimeSlice,
     state: &State,
     cx: &mut task::Context<'_>,
 ) -> Pulled
@@ -148,8 +148,8 @@ where
         if slice.is_spent() {
             return Pulled::Spent;
         }
-        let stretch = slice.grant(left - 1);
-        let mut steps = 1 + stretch.steps;
+        let grant = slice.grant(left - 1);
+        let mut steps = 1 + grant.steps;
         left -= steps;
         while steps > 0 {
             if !state.is_running() {
@@ -165,7 +165,7 @@ where
                 Poll::Ready(None) => return Pulled::Ended,
                 Poll::Pending => return Pulled::Pending,
             }
-            if stretch.is_over() {
+            if grant.has_expired() {
                 left += steps;
                 break;
             }
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::protocol::{BatchSize, Protocol};
     use crate::util::clock::Clock;
-    use crate::util::time_slice::SLICE;
+    use crate::util::time_slice::TIME_SLICE;
 
     #[test]
     fn a_source_that_turns_slow_is_not_asked_again_in_the_same_turn() {
@@ -196,14 +196,14 @@ mod tests {
                 if n >= quick {
                     slow.set(slow.get() + 1);
                     let began = Instant::now();
-                    while began.elapsed() <= SLICE {
+                    while began.elapsed() <= TIME_SLICE {
                         std::hint::spin_loop();
                     }
                     clock.go_on_to(Instant::now());
                 }
                 Ok(n)
             }));
-            let (mut inputs, mut slice) = (Vec::new(), Slice::on(clock, SLICE));
+            let (mut inputs, mut slice) = (Vec::new(), TimeSlice::on(clock, TIME_SLICE));
             let mut cx = task::Context::from_waker(Waker::noop());
             while slow.get() == 0 {
                 let pulled = pull(&mut source, 1000, &mut inputs, &mut Passed::new(), &mut slice, &state, &mut cx);

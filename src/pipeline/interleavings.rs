@@ -28,7 +28,7 @@ use crate::pipeline::assembly::Assembly;
 use crate::pipeline::feed::Feeds;
 use crate::pipeline::generator::Generator;
 use crate::protocol::{BatchSize, Phase};
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
 
@@ -113,7 +113,7 @@ fn run(case: Case) {
     let checked = Checked { window, batch: BatchSize::Fixed(batch), threads };
     let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
     let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
-    let unending = || Slice::new(Duration::MAX);
+    let unending = || TimeSlice::new(Duration::MAX);
     let (to_workers, queue) = channel();
     let (to_aggregator, mail) = channel();
     let stopped = Arc::new(AtomicBool::new(false));

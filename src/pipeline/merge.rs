@@ -18,7 +18,7 @@ use crate::protocol::{Phase, Protocol};
 use crate::stats::Stats;
 use crate::stop::{StopHandle, run_state};
 use crate::util::panic::{discard, discard_all};
-use crate::util::time_slice::{SLICE, Slice};
+use crate::util::time_slice::{TIME_SLICE, TimeSlice};
 use crate::util::waker::CaughtWaker;
 
 /// The most items taken from one stream before the others have their turn.
@@ -66,7 +66,7 @@ where
     let mut runs = Vec::new();
     let streams = streams.into_iter().map(|stream| {
         runs.extend(runs_of(&stream));
-        Contained { stream: Some(Box::pin(stream)), slice: Slice::new(SLICE) }
+        Contained { stream: Some(Box::pin(stream)), slice: TimeSlice::new(TIME_SLICE) }
     });
     let streams = streams.collect();
     let intake = SourceIntake::new(Core::new(Protocol::without_workers(), 0, None), runs);
@@ -76,7 +76,7 @@ where
         streams,
         turn: None,
         emitted: 0,
-        slice: Slice::new(SLICE),
+        slice: TimeSlice::new(TIME_SLICE),
         waker: CaughtWaker::default(),
     }
 }
@@ -89,7 +89,7 @@ pub struct Merged<S: Stream> {
     streams: SelectAll<Contained<S>>,
     turn: Option<Turn<S::Item>>,
     emitted: u64,
-    slice: Slice,
+    slice: TimeSlice,
     waker: CaughtWaker,
 }
 
@@ -99,7 +99,7 @@ struct Contained<S> {
     /// `None` after its end.
     stream: Option<Pin<Box<S>>>,
     /// A stream may compute its items while it is polled.
-    slice: Slice,
+    slice: TimeSlice,
 }
 
 impl<S: Stream> Stream for Contained<S> {

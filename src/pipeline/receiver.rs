@@ -12,7 +12,7 @@ use crate::engine::discard::{self, Allowance};
 use crate::engine::intake::{Run, WorkerGuard};
 use crate::error::ItemError;
 use crate::stats::Stats;
-use crate::util::time_slice::{Slice, Stretch};
+use crate::util::time_slice::{Grant, TimeSlice};
 use crate::util::waker::CaughtWaker;
 
 /// The consumer's end. Dropping it stops the pipeline at once.
@@ -21,11 +21,11 @@ pub(crate) struct Receiver<T: Send + 'static> {
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
     /// Results of `current` that may be taken without a look at anything but the time, and how many there were at first.
-    stretch: Stretch,
+    grant: Grant,
     granted: usize,
-    /// Results taken, those of the stretch not counted.
+    /// Results taken, those of the grant not counted.
     emitted: u64,
-    slice: Slice,
+    slice: TimeSlice,
     state: State,
     waker: CaughtWaker,
 }
@@ -40,12 +40,12 @@ enum State {
 
 impl<T: Send + 'static> Receiver<T> {
     /// `slice` is for how long results may be taken in one go.
-    pub(crate) fn new(run: Run, chunks: UnboundedReceiver<Chunk<T>>, slice: Slice) -> Self {
+    pub(crate) fn new(run: Run, chunks: UnboundedReceiver<Chunk<T>>, slice: TimeSlice) -> Self {
         Self {
             run,
             chunks,
             current: None,
-            stretch: Stretch::of(0),
+            grant: Grant::of(0),
             granted: 0,
             emitted: 0,
             slice,
@@ -66,11 +66,11 @@ impl<T: Send + 'static> Receiver<T> {
     /// The next result.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        if self.stretch.steps > 0
-            && !self.stretch.is_over()
+        if self.grant.steps > 0
+            && !self.grant.has_expired()
             && let Some(value) = self.current.as_mut().and_then(Chunk::next_value)
         {
-            self.stretch.steps -= 1;
+            self.grant.steps -= 1;
             return Poll::Ready(Some(Ok(value)));
         }
         self.poll_result(cx)
@@ -118,13 +118,13 @@ impl<T: Send + 'static> Receiver<T> {
     }
 
     fn emitted(&self) -> u64 {
-        self.emitted + (self.granted - self.stretch.steps) as u64
+        self.emitted + (self.granted - self.grant.steps) as u64
     }
 
-    /// Ends the stretch, and counts what was taken in it for others to see.
+    /// Ends the grant, and counts what was taken in it for others to see.
     fn end_stretch(&mut self) {
         self.emitted = self.emitted();
-        (self.stretch, self.granted) = (Stretch::of(0), 0);
+        (self.grant, self.granted) = (Grant::of(0), 0);
         self.run.metrics.set_emitted(self.emitted);
     }
 
@@ -159,8 +159,8 @@ impl<T: Send + 'static> Receiver<T> {
         if chunk.is_spent() {
             self.current = None;
         } else {
-            self.stretch = self.slice.grant(chunk.run());
-            self.granted = self.stretch.steps;
+            self.grant = self.slice.grant(chunk.run());
+            self.granted = self.grant.steps;
         }
         result
     }

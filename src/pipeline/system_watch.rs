@@ -84,7 +84,7 @@ mod tests {
     use crate::pipeline::intake::SourceIntake;
     use crate::pipeline::receiver::Receiver;
     use crate::protocol::{BatchSize, Protocol};
-    use crate::util::time_slice::Slice;
+    use crate::util::time_slice::TimeSlice;
 
     fn run(host: &Host) -> Run {
         let protocol = Protocol::new(1, 8, BatchSize::Fixed(1), 8);
@@ -122,10 +122,10 @@ mod tests {
         let generator = |run: &Run| drop(Generator::new(run, Nothing));
         assert_eq!(error_of(generator), lost("the generator"));
         let aggregator =
-            |run: &Run| drop(Aggregator::<u8>::new(run, unbounded_channel().0, false, Slice::new(Duration::MAX)));
+            |run: &Run| drop(Aggregator::<u8>::new(run, unbounded_channel().0, false, TimeSlice::new(Duration::MAX)));
         assert_eq!(error_of(aggregator), lost("the aggregator"));
         let stream = |run: &Run| {
-            let mut receiver = Receiver::<u8>::new(run.clone(), unbounded_channel().1, Slice::new(Duration::MAX));
+            let mut receiver = Receiver::<u8>::new(run.clone(), unbounded_channel().1, TimeSlice::new(Duration::MAX));
             block_on(receiver.dry());
         };
         assert_eq!(error_of(stream), lost("the aggregator"));

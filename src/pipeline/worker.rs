@@ -14,7 +14,7 @@ use crate::engine::executor::{Executor, Factory};
 use crate::engine::intake::WorkerGuard;
 use crate::engine::reentrancy::{self, Entered};
 use crate::util::buffer_pool::BufferPool;
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::work::Work;
 
 /// One of the actors of a `SyncArbiter` pool: runs the [`Work`] on batches and sends their [`Outcomes`] on.
@@ -52,7 +52,7 @@ impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         &self,
         running: &mut BatchRun<I, W::Output>,
         executor: &mut Executor<W>,
-        slice: &mut Slice,
+        slice: &mut TimeSlice,
     ) -> bool {
         running.step(executor, slice, &NoWaiter)
     }
@@ -114,7 +114,7 @@ where
     fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
         let Self { shared, executor, .. } = self;
         let mut running = shared.begin(executor, batch, Instant::now());
-        let mut slice = Slice::new(shared.overrun);
+        let mut slice = TimeSlice::new(shared.overrun);
         while shared.step(&mut running, executor, &mut slice) {}
         shared.end(running, executor, Instant::now, |part| ctx.address().do_send(part));
     }

@@ -46,7 +46,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     let double = Arc::new(|n: u64| 2 * n);
     let core = Core::new(protocol, workers, None);
     let Assembled { run, pool, shared } = Assembled::new(core, move || Map(Arc::clone(&double)));
-    let crew: Vec<_> = (0..workers)
+    let worker_threads: Vec<_> = (0..workers)
         .map(|id| {
             let (shared, run) = (Arc::clone(&shared), run.clone());
             thread::spawn(move || Worker::new(id, &shared, WorkerGuard::of_worker(&run)).run_items())
@@ -63,7 +63,7 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
         .collect();
     drop(pool);
     let ends: Vec<End> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
-    crew.into_iter().for_each(|worker| worker.join().unwrap());
+    worker_threads.into_iter().for_each(|worker| worker.join().unwrap());
 
     let stats = run.stats();
     let count = |end| ends.iter().filter(|other| **other == end).count() as u64;

@@ -15,7 +15,7 @@ use crate::error::BoxError;
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Request, stopped};
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::work::{Job, Work};
 
 /// A worker of a pool. Its actor takes items from the queue from its start to the pool's end, and handles no message.
@@ -81,7 +81,7 @@ impl<I: Send + 'static, W: Work<I>> ItemLoop<I, W> {
 
         let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
         // One step runs the one item, however long it takes.
-        running.step(executor, &mut Slice::new(Duration::MAX), &reply);
+        running.step(executor, &mut TimeSlice::new(Duration::MAX), &reply);
         // An item that has not begun is not given back to the queue, but returned to its caller: only a cancellation or
         // the end of the run keeps it from beginning.
         let mut ended = running.end(executor, Instant::now());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::util::clock::{self, CLOCK, Clock};
 
 /// How long a callback of this crate keeps an arbiter before it yields.
-pub(crate) const SLICE: Duration = Duration::from_micros(100);
+pub(crate) const TIME_SLICE: Duration = Duration::from_micros(100);
 
 /// The most steps between two reads of the exact time. It bounds the overrun of a slice of 100 us while steps are
 /// short; the coarse clock, with its millisecond, can't.
@@ -22,7 +22,7 @@ const READS_BEFORE_CLOCK: u32 = 64;
 /// step. Where that isn't served, because its thread wasn't started or gets no processor time, the exact time is read
 /// after every step.
 #[derive(Debug)]
-pub(crate) struct Slice {
+pub(crate) struct TimeSlice {
     length: Duration,
     clock: &'static Clock,
     /// When the current slice began. `None` between slices.
@@ -39,14 +39,14 @@ pub(crate) struct Slice {
 
 /// Steps that may be taken without another read of the exact time, until the grant expires.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct Grant {
     pub(crate) steps: usize,
     due: u64,
     #[cfg(test)]
     clock: &'static Clock,
 }
 
-impl Stretch {
+impl Grant {
     /// So many steps, which never expire.
     pub(crate) fn of(steps: usize) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Stretch {
 
     /// Returns true if the time of the slice has passed. To be called after each step.
     #[inline]
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn has_expired(&self) -> bool {
         // The address of a static takes no register, of which the loops have none to spare. Tests have their own
         // clocks.
         #[cfg(test)]
@@ -70,7 +70,7 @@ impl Stretch {
     }
 }
 
-impl Slice {
+impl TimeSlice {
     /// A slice of `Duration::MAX` is never spent.
     pub(crate) fn new(length: Duration) -> Self {
         Self::on(&CLOCK, length)
@@ -100,10 +100,10 @@ impl Slice {
 
     /// Grants up to `most` more steps at once.
     #[inline]
-    pub(crate) fn grant(&mut self, most: usize) -> Stretch {
+    pub(crate) fn grant(&mut self, most: usize) -> Grant {
         let steps = most.min(self.left as usize);
         self.left -= steps as u32;
-        Stretch {
+        Grant {
             steps,
             due: self.due,
             #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     /// Takes steps that last `step` each, and moves the clocks with them; returns after how many the slice was spent.
-    fn steps_in_a_slice(slice: &mut Slice, now: &mut Instant, step: Duration) -> u32 {
+    fn steps_in_a_slice(slice: &mut TimeSlice, now: &mut Instant, step: Duration) -> u32 {
         for steps in 0.. {
             let spent = if slice.left > 0 && !slice.clock.has_reached(slice.due) {
                 slice.left -= 1;
@@ -178,9 +178,9 @@ mod tests {
         unreachable!()
     }
 
-    fn slice() -> (Slice, Instant) {
+    fn slice() -> (TimeSlice, Instant) {
         let now = Instant::now();
-        (Slice::on(Clock::at(now), SLICE), now)
+        (TimeSlice::on(Clock::at(now), TIME_SLICE), now)
     }
 
     #[test]
@@ -211,11 +211,11 @@ mod tests {
                 }
                 now += Duration::from_nanos(10);
             }
-            let stretch = slice.grant(usize::MAX);
-            assert!(!stretch.is_over());
+            let grant = slice.grant(usize::MAX);
+            assert!(!grant.has_expired());
             now += Duration::from_millis(2);
             slice.clock.go_on_to(now);
-            assert!(stretch.is_over(), "after {short} short steps");
+            assert!(grant.has_expired(), "after {short} short steps");
             assert!(slice.advance_to(now), "after {short} short steps");
         }
     }
@@ -242,11 +242,11 @@ mod tests {
 
     #[test]
     fn an_endless_slice_is_never_spent_and_begins_with_one_step() {
-        let mut slice = Slice::new(Duration::MAX);
+        let mut slice = TimeSlice::new(Duration::MAX);
         for most in [0, 1, 3, 7, 15, 31, 63, 127, 255, 255] {
             assert!(!slice.is_spent());
             assert_eq!(slice.left, most);
-            assert!(!slice.grant(1000).is_over());
+            assert!(!slice.grant(1000).has_expired());
         }
     }
 }

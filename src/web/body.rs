@@ -18,7 +18,7 @@ use super::failure::{Counts, Failures};
 use super::link::{Cut, Link};
 use crate::error::ItemError;
 use crate::util::panic::{catch, discard};
-use crate::util::time_slice::{SLICE, Slice};
+use crate::util::time_slice::{TIME_SLICE, TimeSlice};
 use crate::util::waker::CaughtWaker;
 
 /// The length in bytes at which a chunk is written even if more results are ready.
@@ -71,7 +71,7 @@ pub(super) struct Body<S, F> {
     heartbeat: Duration,
     /// The time until the next heartbeat.
     quiet: Option<Pin<Box<Sleep>>>,
-    slice: Slice,
+    slice: TimeSlice,
     /// The time slice is spent, and the next poll yields: the chunk had to be returned first.
     spent: bool,
     waker: CaughtWaker,
@@ -97,7 +97,7 @@ impl<S, F> Body<S, F> {
             writes_end,
             heartbeat,
             quiet: None,
-            slice: Slice::new(SLICE),
+            slice: TimeSlice::new(TIME_SLICE),
             spent: false,
             waker: CaughtWaker::default(),
         }

@@ -11,7 +11,7 @@ use crate::pipeline::worker::Shared;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::Log;
-use crate::util::time_slice::Slice;
+use crate::util::time_slice::TimeSlice;
 use crate::work::Work;
 
 /// A worker without a thread. It runs one item a step, by the same calls as a real one.
@@ -84,7 +84,8 @@ impl<I, W: Work<I>> Worker<I, W> {
             }
         };
         // A slice that was not looked at yet grants one item.
-        if now - self.began < shared.overrun && shared.step(&mut running, executor, &mut Slice::new(Duration::MAX)) {
+        if now - self.began < shared.overrun && shared.step(&mut running, executor, &mut TimeSlice::new(Duration::MAX))
+        {
             let index = log.entries().begun.last().copied();
             self.until = now + index.map_or(Duration::ZERO, &**cost);
             self.running = Some(running);
