@@ -27,8 +27,8 @@ pub fn pool() -> PoolBuilder {
 
 /// A [`Pool`] about to be started: set what matters, then say what the workers do.
 ///
-/// [`map`](Self::map), [`try_map`](Self::try_map) and [`with`](Self::with) start it. They must be called on a thread that
-/// belongs to an actix System, whose loop need not run yet.
+/// [`map`](Self::map), [`try_map`](Self::try_map) and [`with`](Self::with) start it. They must be called on a thread
+/// that belongs to an actix System, whose loop need not run yet.
 ///
 /// # Errors
 ///

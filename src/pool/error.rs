@@ -10,8 +10,8 @@ use crate::error::{ItemError, PipelineError};
 ///
 /// An item whose work never began comes back: see [`into_item`](Self::into_item).
 ///
-/// With the feature `serde` it is `Serialize`, without the item: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the
-/// variant's name in snake case; [`Failed`](Self::Failed) is serialized as its [`ItemError`].
+/// With the feature `serde` it is `Serialize`, without the item: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where
+/// KIND is the variant's name in snake case; [`Failed`](Self::Failed) is serialized as its [`ItemError`].
 #[derive(Error)]
 #[non_exhaustive]
 pub enum SubmitError<I> {

@@ -21,38 +21,39 @@ use crate::protocol::Phase;
 use crate::stats::Stats;
 use crate::stop::{StopHandle, run_state};
 
-/// Workers to submit items to and await their results from, one by one.
+/// Workers to submit items to, one by one, and await their results from.
 ///
-/// A pool is made by [`pool()`](crate::pool()) and is cheap to clone. It may be used from any arbiter, thread or runtime: a submit goes
-/// straight to a worker's thread and its result straight back, and no arbiter stands between. So an arbiter that is
-/// blocked, be it the one where the pool was started, holds nobody else up.
+/// A pool is made by [`pool()`](crate::pool()) and is cheap to clone. It may be used from any arbiter, thread or
+/// runtime. An item goes straight to a worker thread and its result straight back, through no arbiter. So a blocked
+/// arbiter, even the one on which the pool was started, blocks no other caller.
 ///
 /// # Where to start it
 ///
-/// Once an application: before `HttpServer::new`, to be cloned into the application's data. The closure given to
-/// `HttpServer::new` runs once for each of the server's threads, and a pool started there would be as many pools, each with
-/// a thread a core. It belongs to the System on whose thread it is started, and ends with it.
+/// Once per application: before `HttpServer::new`, to be cloned into the application's data. The closure given to
+/// `HttpServer::new` runs once per thread of the server. Started there, each of them would have a pool of its own, with
+/// a thread per core. The pool belongs to the System on whose thread it is started, and ends with it.
 ///
 /// # Backpressure
 ///
-/// At most [`window`](crate::PoolBuilder::window) items are in flight. Beyond that [`submit`](Self::submit) waits for credit, in
-/// the order of the calls, and [`try_submit`](Self::try_submit) gives the item back. Items begin in the order in which they
-/// came, one at a time: none is held back to travel with others, and none waits behind a long one while a worker is free.
+/// An item in flight has a permit, of which there are [`window`](crate::PoolBuilder::window). When none is left,
+/// [`submit`](Self::submit) waits for one, in the order of the calls, and [`try_submit`](Self::try_submit) returns the
+/// item. Items begin in the order in which they were submitted, and workers take them one at a time: an item never
+/// waits for others to fill a batch, nor behind a long item while a worker is free.
 ///
-/// The credit of a submitted item returns when its work does. That of an item fed into a [`channel`](Self::channel) stays
-/// with the result until it is taken; a consumer that takes none may hold the whole window, so a slow one belongs to a
-/// pool of its own.
+/// The permit of a submitted item is released when its work returns. The permit of an item fed into a
+/// [`channel`](Self::channel) stays with the result until the consumer takes it. A consumer that takes none may hold
+/// the whole window, so give a slow consumer a pool of its own.
 ///
 /// # Cancellation
 ///
-/// Dropping a [`Submission`] gives its item up; see there. Work that nobody waits for any more doesn't begin, and costs no
-/// credit. Work that runs can ask [`Job::is_stopped`](crate::Job::is_stopped), and if it returns
-/// [`Stopped`](crate::Stopped) then, the item counts as skipped. Its credit returns with it and not before, so that stuck
-/// work can't use up memory.
+/// Dropping a [`Submission`] cancels its item; see there. A cancelled item that has not begun never begins, and its
+/// permit is released. For one that runs, [`Job::is_stopped`](crate::Job::is_stopped) returns true; if the work then
+/// returns [`Stopped`](crate::Stopped), the item counts as skipped. Its permit is released when the work returns and
+/// not before, so that stuck work can't use up memory.
 ///
 /// # Lifecycle
 ///
-/// | | new items | waiting for credit | queued | running | [`Stats::end`] |
+/// | | new items | waiting for a permit | queued | running | [`Stats::end`] |
 /// |---|---|---|---|---|---|
 /// | the last clone, submission, sink and stream are dropped | none can come | none | none | can see it | `Complete` |
 /// | [`drain`](Self::drain) | come back | come back | run | go on | `Drained` |
@@ -61,22 +62,23 @@ use crate::stop::{StopHandle, run_state};
 /// | `shutdown`, at its deadline | come back | come back | handed to the caller | can see it | `Stopped` |
 /// | the System stops, or no [`Work`](crate::Work) can be built | come back | come back | come back | can see it | `Failed` |
 ///
-/// "Come back" means: as [`SubmitError::into_item`] to whoever submitted them. The end can be seen once the items that
-/// run have returned; a `stop` after a `drain` makes it `Stopped`, unless the last item had ended. See [`End`](crate::End).
-/// A work that holds a clone of its own pool keeps it open.
+/// "Come back" means: to the caller that submitted them, by [`SubmitError::into_item`]. The end can be read once the
+/// work on the running items has returned; a `stop` after a `drain` makes it `Stopped`, unless the last item had ended.
+/// See [`End`](crate::End). A work that holds a clone of its own pool keeps it open.
 ///
 /// # Panics
 ///
-/// A panic in the work fails its item: whoever awaits it gets [`SubmitError::Failed`] with the panic's message, the
-/// worker's [`Work`](crate::Work) is built anew and the pool keeps its size. With `panic = "abort"` the process ends.
+/// A panic in the work fails its item: the caller gets [`SubmitError::Failed`] with the panic's message. The worker's
+/// [`Work`](crate::Work) is rebuilt, and the pool keeps its size. With `panic = "abort"` the process ends.
 ///
 /// # Errors
 ///
-/// [`SubmitError`]: whether the item's work failed or the pool didn't take it, in which case it comes back. A worker that
-/// submits to its own pool, or awaits an item of it that hasn't begun, would wait for itself when all workers do so: it
-/// gets [`SubmitError::OwnPool`] at once, be it asynchronous, blocking, or inside of a nested runtime; and so it gets
-/// [`PipelineError::OwnWorker`] where it would wait for the pool's end. What isn't seen is
-/// two pools that submit to each other, and threads that the work starts itself.
+/// [`SubmitError`]: the work on the item failed, or the pool didn't take the item, which then comes back.
+///
+/// If all workers submitted to their own pool, or awaited an item of it that has not begun, they would wait for each
+/// other for ever. So such a worker gets [`SubmitError::OwnPool`] at once, in asynchronous and in blocking calls and
+/// inside of a nested runtime. One that waits for the end of its own pool gets [`PipelineError::OwnWorker`]. Not
+/// detected are two pools that submit to each other, and threads that the work spawns.
 ///
 /// # Examples
 ///
@@ -113,9 +115,9 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         Self { open: Arc::new(SharedHandle { run: queue.run(), queue: Arc::clone(queue) }) }
     }
 
-    /// Submits an item: it takes its place in the admission queue at once, and the future waits for credit and then for the result.
+    /// Submits an item. It joins the admission queue at once; the future waits for a permit and then for the result.
     ///
-    /// Await it or keep it: dropping the future gives the item up.
+    /// Await it or keep it: dropping the future cancels the item.
     ///
     /// # Errors
     ///
@@ -131,11 +133,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
     }
 
-    /// Submits an item if there is credit for it now.
+    /// Submits an item if there is a permit for it now.
     ///
     /// # Errors
     ///
-    /// [`SubmitError::Full`] if others hold all credit or wait for it, and whatever else refuses the item. The future has
+    /// [`SubmitError::Full`] if no permit is free, and any other error for which the item is refused. The future has
     /// the other errors.
     pub fn try_submit(&self, item: I) -> Result<Submission<I, O>, SubmitError<I>> {
         if reentrancy::is_own(self.run().id()) {
@@ -194,11 +196,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// Waits until the pool has ended and every worker thread has dropped its work; returns the final numbers, of which
     /// [`end`](Stats::end) says how it ended.
     ///
-    /// It ends nothing itself: call [`drain`](Self::drain) or [`stop`](Self::stop) first. After a stop this waits for the
-    /// items that run.
+    /// It ends nothing itself: call [`drain`](Self::drain) or [`stop`](Self::stop) first. After a stop this waits for
+    /// the items that run.
     ///
-    /// Results that wait in a [`PoolStream`](crate::PoolStream) stay there, to be taken after this as before: their items
-    /// are the ones that the numbers still have [`in_flight`](Stats::in_flight).
+    /// Results that wait in a [`PoolStream`](crate::PoolStream) stay there, to be taken after this as before: their
+    /// items are the ones that the numbers still have [`in_flight`](Stats::in_flight).
     ///
     /// # Errors
     ///
@@ -208,16 +210,16 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         self.run().finished().await
     }
 
-    /// Drains the pool until the deadline, then stops it and returns the items that had not begun, in order. Their submits
-    /// fail with [`SubmitError::Stopped`] without the item.
+    /// Drains the pool until the deadline, then stops it and returns the items that had not begun, in order. Their
+    /// submits fail with [`SubmitError::Stopped`] without the item.
     ///
     /// The deadline is any future: a timer, or a second signal. Items that run then are not waited for;
     /// [`finished`](Self::finished) does that.
     ///
     /// # Errors
     ///
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself. Other errors, such as
-    /// the end of the System, are no errors here: the items have come back to those who submitted them, and
+    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself. Other errors,
+    /// such as the end of the System, are no errors here: the items have come back to those who submitted them, and
     /// [`stats`](Self::stats) says how the pool ended.
     ///
     /// ```

@@ -1,5 +1,5 @@
-//! A pool on threads whose every step shuttle orders: those who submit, leave, drain and stop meet the workers at the real
-//! queue, with its lock, its hint and its sleepers. `../interleavings.rs` has the command.
+//! A pool on threads whose every step shuttle orders: those who submit, leave, drain and stop meet the workers at the
+//! real queue, with its lock, its hint and its sleepers. `../interleavings.rs` has the command.
 
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ fn a_stream_that_goes_while_its_sink_feeds_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_close_answers_or_sends_back() {
+fn a_drain_answers_or_sends_back() {
     check(1, 1, &[Does::Twice, Does::Drains, Does::Twice]);
     check(2, 2, &[Does::Twice, Does::Drains, Does::LeavesLater]);
 }

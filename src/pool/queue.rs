@@ -171,7 +171,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     /// Removes the requests of a channel whose stream was dropped, the last one first. None is added any more.
     fn remove_requests_of(&self, channel: &Channel) -> Vec<Left<Request<I, O>, Admitted<I, O>>> {
         let tail = *channel.tail();
-        // A close may have refused the last request, which waited for a permit, while the one before it is still
+        // A drain may have refused the last request, which waited for a permit, while the one before it is still
         // queued. Otherwise the requests of a channel leave the queue in order, also while it is unlocked in between:
         // if one has left, so have all before it.
         let mut from = [tail.last, tail.previous];

@@ -29,7 +29,8 @@ use crate::util::waker::CaughtWaker;
 ///
 /// Dropping it cancels the item. An item that has not begun is removed from the admission queue and dropped before the
 /// drop of this returns; its permit is released then, and its work never runs. For an item that runs,
-/// [`Job::is_stopped`](crate::Job::is_stopped) returns true, and for no other; its permit is released when its work returns.
+/// [`Job::is_stopped`](crate::Job::is_stopped) returns true, and for no other; its permit is released when its work
+/// returns.
 #[must_use = "dropping a submission cancels its item"]
 pub struct Submission<I: Send + 'static, O: Send + 'static> {
     state: State<I, O>,
