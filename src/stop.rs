@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix::Message;
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::stats::Stats;

@@ -16,7 +16,7 @@ use std::thread::{Builder, JoinHandle};
 
 use actix::{Actor, Addr, SyncArbiter, SyncContext, System};
 
-use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Threads;
 use crate::error::{PipelineError, StartError};
 use crate::protocol::Phase;
@@ -158,7 +158,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::engine::intake::Core;
+    use crate::engine::run::Core;
     use crate::pipeline::intake::SourceIntake;
     use crate::protocol::{BatchSize, Protocol};
 

@@ -4,7 +4,7 @@
 use std::thread;
 
 use crate::engine::chunk::Chunk;
-use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::run::{Run, WorkerGuard};
 
 /// Results that are dropped in place: some 100 us, where a result owns a string.
 const IN_PLACE: usize = 4096;

@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::error::PipelineError;
 use crate::protocol::Phase;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::protocol::Ends;
 
 /// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its permit ends its

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use crate::engine::host::Host;
-use crate::engine::intake::Core;
+use crate::engine::run::Core;
 use crate::error::StartError;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::protocol::{BatchSize, Protocol, default_window};

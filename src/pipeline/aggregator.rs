@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::SendError;
 
 use crate::engine::chunk::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::pipeline::burst::Burst;
 use crate::protocol::ReorderBuffer;
 use crate::stats::Snapshot;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::engine::chunk::Chunk;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::engine::settings::Checked;
 use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::feed::Feed;

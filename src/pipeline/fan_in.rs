@@ -9,8 +9,8 @@ use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 
 use crate::engine::chunk::Chunk;
-use crate::engine::intake::Run;
 use crate::engine::reentrancy::unless_own;
+use crate::engine::run::Run;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::generator::Generator;

@@ -7,8 +7,8 @@ use futures::{Stream, StreamExt};
 
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed};
-use crate::engine::intake::{Intake, Run};
 use crate::engine::permit::Permit;
+use crate::engine::run::{Intake, Run};
 use crate::engine::state::State;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Finish;

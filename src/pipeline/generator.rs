@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::pipeline::burst::Burst;
 use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};

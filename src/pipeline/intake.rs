@@ -5,7 +5,7 @@ use std::task::Context;
 
 use futures::task::AtomicWaker;
 
-use crate::engine::intake::{Core, Intake, Run};
+use crate::engine::run::{Core, Intake, Run};
 use crate::protocol::Ends;
 use crate::util::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::util::waker::CaughtWaker;

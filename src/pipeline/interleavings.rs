@@ -21,7 +21,7 @@ use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::engine::chunk::Outcomes;
 use crate::engine::executor::{Executor, Factory};
-use crate::engine::intake::WorkerGuard;
+use crate::engine::run::WorkerGuard;
 use crate::engine::settings::{Checked, Threads};
 use crate::pipeline::aggregator::Finish;
 use crate::pipeline::assembly::Assembly;

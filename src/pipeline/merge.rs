@@ -9,8 +9,8 @@ use std::vec::IntoIter;
 use futures::stream::{FusedStream, SelectAll};
 use futures::{Stream, StreamExt};
 
-use crate::engine::intake::{Core, Run};
 use crate::engine::permit::Permit;
+use crate::engine::run::{Core, Run};
 use crate::error::PipelineError;
 use crate::pipeline::intake::SourceIntake;
 use crate::pipeline::upstream::{self, runs_of};

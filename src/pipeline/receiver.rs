@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine::chunk::Chunk;
 use crate::engine::discard::{self, Allowance};
-use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::run::{Run, WorkerGuard};
 use crate::error::ItemError;
 use crate::stats::Stats;
 use crate::util::time_slice::{Grant, TimeSlice};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::clock::sleep;
 
 use crate::engine::host::Host;
-use crate::engine::intake::{Run, WeakRun};
+use crate::engine::run::{Run, WeakRun};
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 
@@ -76,8 +76,8 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::engine::intake::Core;
     use crate::engine::permit::Permit;
+    use crate::engine::run::Core;
     use crate::pipeline::aggregator::Aggregator;
     use crate::pipeline::feed::Feeds;
     use crate::pipeline::generator::Generator;

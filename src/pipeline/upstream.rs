@@ -16,7 +16,7 @@ use std::mem;
 
 use futures::Stream;
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::util::panic::catch;
 use crate::util::sync::thread_local;
 

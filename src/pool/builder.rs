@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::threads::start_workers;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::intake::{Core, Run};
+use crate::engine::run::{Core, Run};
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use proptest::prelude::*;
 
-use crate::engine::intake::Core;
+use crate::engine::run::Core;
 use crate::pool::channel::{PoolSink, PoolStream};
 use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Request};

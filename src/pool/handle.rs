@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use crate::engine::intake::Run;
 use crate::engine::reentrancy::{self, unless_own};
+use crate::engine::run::Run;
 use crate::error::PipelineError;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;

@@ -7,7 +7,7 @@ use futures::SinkExt;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::engine::intake::{Core, WorkerGuard};
+use crate::engine::run::{Core, WorkerGuard};
 use crate::pool::builder::Assembled;
 use crate::pool::worker::Worker;
 use crate::pool::{Pool, SubmitError};

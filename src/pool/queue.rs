@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, PoisonError, Weak};
 
-use crate::engine::intake::{Core, Intake, Run};
+use crate::engine::run::{Core, Intake, Run};
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::request::{Admitted, AnswerSender, Channel, Reply, Request, refusal};

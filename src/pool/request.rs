@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::intake::Run;
 use crate::engine::permit::Permit;
+use crate::engine::run::Run;
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::protocol::Position;

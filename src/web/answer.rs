@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::body::{Body, Format};
 use super::link::{Link, guard};
 use super::permit::Permit;
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::error::ItemError;
 use crate::pipeline::upstream::runs_of;
 use crate::stop::StopHandle;

@@ -1,6 +1,6 @@
 //! How a streamed answer ended, for its last line.
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::error::PipelineError;
 use crate::protocol;
 

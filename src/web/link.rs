@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::failure::short;
 use super::permit::{Permit, Phase};
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::util::log;
 use crate::util::panic::discard;
 use crate::util::waker::CaughtWaker;

@@ -9,7 +9,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::protocol;
 use crate::util::waker::caught;
 

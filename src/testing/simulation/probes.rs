@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use crate::engine::intake::Run;
+use crate::engine::run::Run;
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::work::{Job, Work};

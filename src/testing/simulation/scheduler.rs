@@ -14,7 +14,7 @@ use futures::Stream;
 use tokio::task::unconstrained;
 
 use crate::engine::executor::{Executor, Factory};
-use crate::engine::intake::{Run, WorkerGuard};
+use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Checked;
 use crate::error::ItemError;
 use crate::pipeline::aggregator::Aggregator;
