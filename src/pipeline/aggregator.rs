@@ -27,18 +27,18 @@ pub struct Aggregator<T> {
     run: Run,
     // Dropped before `stream`, so that nothing is in flight here when the consumer sees the end.
     order: Option<Order<T>>,
-    /// Never holds more than the window, since what it holds keeps its credit.
+    /// Never holds more than the window, since each chunk in it holds its permit.
     stream: UnboundedSender<Chunk<T>>,
     slice: TimeSlice,
     burst: Burst,
 }
 
-/// What is held back.
+/// What is held back for order.
 struct Order<T> {
     waiting: ReorderBuffer<Chunk<T>>,
-    /// More is due than one turn could pass on: a future goes on with it.
+    /// More is due than could be passed on in one time slice: [`Releasing`] goes on with it.
     releasing: bool,
-    /// The end waits for that.
+    /// [`Finish`] has come, and waits for `releasing`.
     finished: bool,
 }
 
@@ -50,13 +50,14 @@ impl Message for Finish {
 }
 
 impl<T: Send + 'static> Aggregator<T> {
-    /// `slice` is how long it may pass on in one go what it held back for order.
+    /// `slice` bounds how long it passes on what it held back for order before it yields.
     pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: TimeSlice) -> Self {
         let order = ordered.then(|| Order { waiting: ReorderBuffer::new(), releasing: false, finished: false });
         Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
     }
 
-    /// Takes outcomes and passes on what is due. False: more is due than one turn could pass on, and nobody is at it yet.
+    /// Takes outcomes and passes on what is due. Returns false if more is due than could be passed on in one time slice, and
+    /// [`Releasing`] is not at it yet.
     pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
         chunk.permit.complete();
         match &mut self.order {
@@ -71,7 +72,7 @@ impl<T: Send + 'static> Aggregator<T> {
         }
     }
 
-    /// Passes on what is due, for one turn. Whether that was all.
+    /// Passes on what is due, for one time slice. Returns true if that was all.
     fn release(&mut self) -> bool {
         while !self.slice.is_spent() {
             match self.order.as_mut().and_then(|order| order.waiting.pop()) {
@@ -107,7 +108,8 @@ impl<T> fmt::Debug for Aggregator<T> {
 
 impl<T> Drop for Aggregator<T> {
     fn drop(&mut self) {
-        // Before the stream ends. Unless everything was seen through, the workers would go on for a stream that gets nothing.
+        // Before the stream ends, which the sender dropped below does. Unless everything was seen through, the workers would go
+        // on for a stream that gets nothing.
         self.run.lose("the aggregator");
     }
 }
@@ -148,7 +150,7 @@ impl<T: Send + 'static> Handler<Snapshot> for Aggregator<T> {
     }
 }
 
-/// Goes on releasing, turn by turn.
+/// Goes on passing on what is due, one time slice per poll.
 struct Releasing(CaughtWaker);
 
 impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
@@ -160,7 +162,7 @@ impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
         ctx: &mut Context<Aggregator<T>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        // Workers wake this task with every message.
+        // Workers wake this task with every message, and such a call is not the one that ends the yield.
         if self.0.is_yielding(cx) {
             return Poll::Pending;
         }

@@ -1,4 +1,4 @@
-//! How many messages an actor handles in one go.
+//! How many messages an actor handles before it yields.
 
 use actix::fut::wrap_future;
 use actix::{Actor, AsyncContext, Context};
@@ -7,7 +7,7 @@ use actix::{Actor, AsyncContext, Context};
 /// `mailbox_assert`, which anything in the dependency graph may have set, the 256th in one go panics the actor.
 const MOST: u8 = 128;
 
-/// Counts the messages that an actor handles; after so many, the arbiter's other tasks get their turn.
+/// Counts the messages that an actor handles, and has it yield to the arbiter's other tasks after so many.
 #[derive(Debug, Default)]
 pub(crate) struct Burst(u8);
 

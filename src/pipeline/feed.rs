@@ -1,4 +1,4 @@
-//! The feed: items asked of the source while there is credit for them, and sent on in batches.
+//! The feed: asks the source for items while there are permits for them, and sends them on in batches.
 
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -19,13 +19,13 @@ use crate::util::panic::{catch, discard};
 use crate::util::time_slice::TimeSlice;
 use crate::util::waker::CaughtWaker;
 
-/// A feed whose types are forgotten.
+/// A feed of any source, for the generator, whose type names none.
 pub(crate) trait Feeds {
     /// Ready once every batch has finished and no more will be handed out.
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()>;
 }
 
-/// The source, and where its items and its end are told.
+/// The source, and where its items and its end are sent.
 pub(crate) struct Feed<S, I, P, A> {
     intake: Arc<SourceIntake>,
     run: Run,
@@ -38,7 +38,7 @@ pub(crate) struct Feed<S, I, P, A> {
 }
 
 impl<S, I, P, A> Feed<S, I, P, A> {
-    /// `slice` is how long the source may be asked in one go.
+    /// `slice` bounds how long the source is asked before this yields.
     pub(crate) fn new(
         intake: &Arc<SourceIntake>,
         source: S,
@@ -54,7 +54,7 @@ impl<S, I, P, A> Feed<S, I, P, A> {
 
 impl<S, I, P, A> Drop for Feed<S, I, P, A> {
     fn drop(&mut self) {
-        // It is still there where the arbiter ended before the source did.
+        // Some, where the arbiter ended before the source did. Its `Drop` may panic.
         discard(self.source.take());
     }
 }
@@ -100,7 +100,7 @@ where
             let items = inputs.len() + passed.len();
             if items > 0 {
                 let (first, permit) = Permit::hand_out(run, items);
-                // A closed pool drops the batch, which counts its items as skipped.
+                // Where the workers are gone the batch is dropped, and its permit counts the items as skipped.
                 self.pool.post(Batch { first, inputs: inputs.into(), passed, permit });
             } else {
                 self.inputs.put(inputs);
@@ -130,7 +130,7 @@ where
     }
 }
 
-/// Asks the source for items until there are `demand` of them, or it has no more just now.
+/// Asks the source for items until there are `demand` of them, or it has no more at the moment.
 fn pull<S, I>(
     source: &mut S,
     demand: usize,
@@ -187,7 +187,7 @@ mod tests {
     use crate::util::time_slice::TIME_SLICE;
 
     #[test]
-    fn a_source_that_turns_slow_is_not_asked_again_in_the_same_turn() {
+    fn a_source_that_becomes_slow_is_not_asked_again_in_the_same_time_slice() {
         let state = State::new(Protocol::new(1, 1000, BatchSize::Fixed(1000), 8));
         for quick in 0..300 {
             let clock = Clock::at(Instant::now());

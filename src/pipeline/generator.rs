@@ -13,14 +13,14 @@ use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
 
-/// The actor that takes items from the source, while it holds credit for them, and sends them to the pool in batches.
+/// The actor that takes items from the source while there are permits for them, and sends them to the workers in batches.
 ///
 /// Its address ([`FanIn::generator`](crate::FanIn::generator)) names no type of the pipeline, so any actor can keep it
 /// in a field. It takes [`Stop`] and [`Snapshot`]. The actor ends by itself once every batch has finished; a `Stop`
 /// after that finds its mailbox closed, which is harmless.
 ///
-/// It runs on the arbiter where the pipeline was started, and so does the source: it is asked for items in slices of
-/// about 100 us, between which the arbiter's other tasks get their turn.
+/// It runs on the arbiter where the pipeline was started, and so does the source, which is asked for items in time slices of
+/// about 100 us. Between them the arbiter runs its other tasks.
 pub struct Generator {
     run: Run,
     feed: Box<dyn Feeds>,
@@ -32,7 +32,7 @@ impl Generator {
         Self { run: run.clone(), feed: Box::new(feed), burst: Burst::default() }
     }
 
-    /// Ready once every batch has finished and no more will be handed out.
+    /// Returns ready once every batch has completed and no more will be handed out.
     pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
         self.feed.poll(cx)
     }
@@ -54,7 +54,7 @@ impl Actor for Generator {
 
 impl Drop for Generator {
     fn drop(&mut self) {
-        // Unless it is complete, the workers would run the whole queue though nobody is left to take the outcomes.
+        // Unless the run is complete: else the workers would run everything that is queued, for no consumer.
         self.run.lose("the generator");
     }
 }
@@ -78,7 +78,7 @@ impl Handler<Snapshot> for Generator {
     }
 }
 
-/// Drives the feed in the generator's context until everything has finished.
+/// Drives the feed in the generator's context until every batch has completed.
 struct Feeding;
 
 impl ActorFuture<Generator> for Feeding {

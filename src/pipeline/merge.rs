@@ -21,13 +21,13 @@ use crate::util::panic::{discard, discard_all};
 use crate::util::time_slice::{TIME_SLICE, TimeSlice};
 use crate::util::waker::CaughtWaker;
 
-/// The most items taken from one stream before the others have their turn.
-const TURN: usize = 32;
+/// The most items taken from one stream before the next one is polled.
+const ROUND: usize = 32;
 
 /// Multiplexes any number of streams into one: pipelines of this crate, or anyone's.
 ///
 /// The stream ends when all of them have ended. Items of one stream keep their order. A stream that is always ready
-/// doesn't starve the others: each has a turn of at most 32 items. Streams of different types fit once they are
+/// does not starve the others: at most 32 items are taken from it before the next one is polled. Streams of different types fit once they are
 /// [`boxed`](StreamExt::boxed).
 ///
 /// # Stopping
@@ -74,7 +74,7 @@ where
         run: intake.run(),
         intake,
         streams,
-        turn: None,
+        round: None,
         emitted: 0,
         slice: TimeSlice::new(TIME_SLICE),
         waker: CaughtWaker::default(),
@@ -87,13 +87,13 @@ pub struct Merged<S: Stream> {
     intake: Arc<SourceIntake>,
     run: Run,
     streams: SelectAll<Contained<S>>,
-    turn: Option<Turn<S::Item>>,
+    round: Option<Round<S::Item>>,
     emitted: u64,
     slice: TimeSlice,
     waker: CaughtWaker,
 }
 
-/// One of the streams, which yields what it has ready, for a turn. Their own `Drop` may panic: one that does so must not keep
+/// One of the streams, which yields what it has ready, a round at a time. Its `Drop` may panic, which must not keep
 /// another from being dropped.
 struct Contained<S> {
     /// `None` after its end.
@@ -118,7 +118,7 @@ impl<S: Stream> Stream for Contained<S> {
             match source.as_mut().poll_next(cx) {
                 Poll::Ready(Some(item)) => {
                     if items.is_empty() {
-                        items.reserve_exact(TURN);
+                        items.reserve_exact(ROUND);
                     }
                     items.push(item);
                 }
@@ -132,7 +132,7 @@ impl<S: Stream> Stream for Contained<S> {
                     }
                 }
             }
-            if items.len() == TURN {
+            if items.len() == ROUND {
                 break;
             }
         }
@@ -153,13 +153,13 @@ impl<S> Drop for Contained<S> {
 }
 
 /// Items taken from one stream.
-struct Turn<T> {
+struct Round<T> {
     items: IntoIter<T>,
     /// Ends them in the accounting when it is dropped.
     _permit: Permit,
 }
 
-impl<T> Drop for Turn<T> {
+impl<T> Drop for Round<T> {
     fn drop(&mut self) {
         discard_all(&mut self.items);
     }
@@ -191,7 +191,7 @@ impl<S: Stream> Merged<S> {
     run_state!("merged stream");
 
     /// The stream's numbers at this instant: an item is what one of the streams yielded, be it a failure, and it has
-    /// completed when its turn is over. There are no workers.
+    /// completed when the consumer has taken its round. There are no workers.
     pub fn stats(&self) -> Stats {
         self.run.stats()
     }
@@ -214,7 +214,7 @@ impl<S: Stream> Merged<S> {
 
     fn end_stream(&mut self) -> Poll<Option<S::Item>> {
         self.streams.clear();
-        self.turn = None;
+        self.round = None;
         self.run.tracker.stop_clock();
         self.run.end_seen();
         Poll::Ready(None)
@@ -233,14 +233,14 @@ impl<S: Stream> Stream for Merged<S> {
             if this.run.state.is_stopped() {
                 return this.end_stream();
             }
-            if let Some(turn) = &mut this.turn {
+            if let Some(round) = &mut this.round {
                 if this.slice.is_spent() {
                     this.waker.yield_now(cx);
                     return Poll::Pending;
                 }
-                let item = turn.items.next();
-                if turn.items.len() == 0 {
-                    this.turn = None;
+                let item = round.items.next();
+                if round.items.len() == 0 {
+                    this.round = None;
                 }
                 if item.is_some() {
                     this.emitted += 1;
@@ -256,7 +256,7 @@ impl<S: Stream> Stream for Merged<S> {
                 Poll::Ready(Some(items)) => {
                     let (_, mut permit) = Permit::hand_out(&this.run, items.len());
                     permit.record_completed();
-                    this.turn = Some(Turn { items: items.into_iter(), _permit: permit });
+                    this.round = Some(Round { items: items.into_iter(), _permit: permit });
                 }
                 Poll::Ready(None) => {
                     this.run.source_ended();
@@ -275,7 +275,7 @@ impl<S: Stream> Stream for Merged<S> {
             // The streams of this one need not be asked, their runs are known here.
             return (0, None);
         }
-        let taken = self.turn.as_ref().map_or(0, |turn| turn.items.len());
+        let taken = self.round.as_ref().map_or(0, |round| round.items.len());
         let (least, most) = self.streams.iter().map(|stream| stream.size_hint_of_items()).fold(
             (0usize, Some(0usize)),
             |(least, most), (low, high)| {
@@ -300,7 +300,7 @@ impl<S: Stream> Drop for Merged<S> {
 
 impl<S: Stream> FusedStream for Merged<S> {
     fn is_terminated(&self) -> bool {
-        self.turn.is_none() && self.streams.is_empty()
+        self.round.is_none() && self.streams.is_empty()
     }
 }
 

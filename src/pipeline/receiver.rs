@@ -20,10 +20,10 @@ pub(crate) struct Receiver<T: Send + 'static> {
     run: Run,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
-    /// Results of `current` that may be taken without a look at anything but the time, and how many there were at first.
+    /// How many results of `current` may be taken with no check but that of the time, and how many that were at first.
     grant: Grant,
     granted: usize,
-    /// Results taken, those of the grant not counted.
+    /// Results taken before the grant.
     emitted: u64,
     slice: TimeSlice,
     state: State,
@@ -33,13 +33,13 @@ pub(crate) struct Receiver<T: Send + 'static> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// Every chunk was taken. If the pipeline failed, that is still to be told.
+    /// Every chunk was taken. If the run failed, its error is still to be returned.
     Ended,
     Told,
 }
 
 impl<T: Send + 'static> Receiver<T> {
-    /// `slice` is for how long results may be taken in one go.
+    /// `slice` bounds how long results are taken before this yields.
     pub(crate) fn new(run: Run, chunks: UnboundedReceiver<Chunk<T>>, slice: TimeSlice) -> Self {
         Self {
             run,
@@ -76,7 +76,7 @@ impl<T: Send + 'static> Receiver<T> {
         self.poll_result(cx)
     }
 
-    /// How many results are known to be left, and at most.
+    /// The bounds of [`Stream::size_hint`](futures::Stream::size_hint).
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
         match self.state {
             State::Open => (self.current.as_ref().map_or(0, Chunk::len), None),
@@ -93,7 +93,7 @@ impl<T: Send + 'static> Receiver<T> {
         Some(chunk)
     }
 
-    /// Drops what is left as it comes, for a slice at a time.
+    /// Drops what is left as it comes, one time slice per poll.
     pub(crate) async fn dry(&mut self) {
         poll_fn(|cx| self.poll_dry(cx)).await;
     }
@@ -121,15 +121,15 @@ impl<T: Send + 'static> Receiver<T> {
         self.emitted + (self.granted - self.grant.steps) as u64
     }
 
-    /// Ends the grant, and counts what was taken in it for others to see.
+    /// Ends the grant, and publishes the count of what was taken in it.
     fn end_stretch(&mut self) {
         self.emitted = self.emitted();
         (self.grant, self.granted) = (Grant::of(0), 0);
         self.run.metrics.set_emitted(self.emitted);
     }
 
-    /// The next result, with everything that has to be looked at now and then. Kept out of line, for the sake of the
-    /// results between.
+    /// The next result, with all the checks that one result per grant needs. Out of line, so that the check of the others
+    /// stays small enough to be inlined.
     #[inline(never)]
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
         self.end_stretch();
@@ -150,7 +150,7 @@ impl<T: Send + 'static> Receiver<T> {
         Poll::Ready(self.take_result())
     }
 
-    /// A result of the current chunk. Its credit returns with the last one.
+    /// A result of the current chunk. The chunk's permit is released with the last one.
     fn take_result(&mut self) -> Option<Result<T, ItemError>> {
         let chunk = self.current.as_mut()?;
         let result = chunk.next();
@@ -175,7 +175,8 @@ impl<T: Send + 'static> Receiver<T> {
         }
         let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
         if chunk.is_none() {
-            // Unless the generator saw everything through: the aggregator says so too, when it is dropped as a whole.
+            // An error unless the generator saw everything through. The aggregator reports it too when it is dropped, which may
+            // come later than the end of its channel.
             self.run.lose("the aggregator");
             self.run.end_seen();
             self.state = State::Ended;
@@ -197,7 +198,7 @@ impl<T: Send + 'static> Receiver<T> {
 impl<T: Send + 'static> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.end_stretch();
-        // Before the stop, at which another thread may find that everything has ended: this one still has results to drop.
+        // Before the stop: a task that waits for the end must not find it while this thread still has results to drop.
         let _guard = WorkerGuard::of_another_thread(&self.run);
         if self.state == State::Open {
             self.run.abandon();
