@@ -186,7 +186,7 @@ proptest! {
             prop_assert_eq!(world.protocol.is_finished(), stopped && world.outstanding.is_empty());
             // Progress: the generator, a worker or the consumer can take a step.
             prop_assert!(stopped || world.protocol.demand() > 0 || world.in_flight() > 0);
-            // No worker idles for want of a batch while there is credit.
+            // No worker idles for want of a batch while there is a permit.
             let idle = world.outstanding.len() < workers && ledger.in_flight < window;
             prop_assert!(stopped || !idle || world.protocol.demand() > 0);
         }
