@@ -192,7 +192,7 @@ struct Hot<'a, I, O> {
 
 impl<'a, I, O> Hot<'a, I, O> {
     fn new(run: &'a mut BatchRun<I, O>) -> Self {
-        let (life, inputs, mark) = (run.life, mem::take(run.inputs.queue()), run.mark);
+        let (life, inputs, mark) = (run.life.between_items(), mem::take(run.inputs.queue()), run.mark);
         Self { run, life, inputs, mark }
     }
 }
