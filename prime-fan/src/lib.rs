@@ -1,12 +1,9 @@
 //! Prime numbers: fast and slow primality tests, a sieve for ranges, and random integers. The library of the program
 //! `prime-fan`.
 //!
-//! | | method | time for a 64-bit prime |
-//! |---|---|---|
-//! | [`is_prime`] | trial division and at most two strong Fermat tests | less than a microsecond |
-//! | [`is_prime_by_trial_division`] | trial division up to the square root | seconds |
-//! | [`trial_division()`] | the same, but can be cancelled | seconds |
-//! | [`Sieve`] | a segmented sieve of Eratosthenes, for all numbers of a range | nanoseconds |
+//! - [`is_prime`]: trial division and at most two strong Fermat tests; less than a microsecond for a 64-bit prime.
+//! - [`is_prime_by_trial_division`]: seconds for a 64-bit prime; [`trial_division()`] is the same, but can be cancelled.
+//! - [`Sieve`]: a segmented sieve of Eratosthenes, for all numbers of a range; nanoseconds per number.
 //!
 //! All of them are deterministic and correct for every `u64`. The cost of trial division differs by a factor of a
 //! billion between numbers, which makes it a good test of how work is distributed.

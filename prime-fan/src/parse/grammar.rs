@@ -5,7 +5,7 @@ use thiserror::Error;
 /// The longest text that is parsed as a number. It limits the memory for a word without an end.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
-/// Why a word can not be tested.
+/// Why a word cannot be tested.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumberError {

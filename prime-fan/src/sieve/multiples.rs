@@ -11,7 +11,7 @@ use super::wheel::BIT;
 /// byte would have to wait for the one before.
 pub(super) const MARGIN: usize = 64;
 
-/// From here on a number can not be an `f64`, or its remainder is not exact.
+/// From here on a number cannot be an `f64`, or its remainder is not exact.
 const EXACT: u64 = 1 << 51;
 
 /// A quotient below this is correct to within 1 in floating point, even if the dividend is larger than [`EXACT`].

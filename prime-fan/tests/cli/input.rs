@@ -1,4 +1,4 @@
-//! Inputs that can not be read, or that change while they are read.
+//! Inputs that cannot be read, or that change while they are read.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
