@@ -39,7 +39,8 @@ const BASES: [u128; 12] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
 /// use prime_fan::is_prime;
 ///
 /// assert!(is_prime(18_446_744_073_709_551_557)); // the largest below 2^64
-/// assert!(!is_prime(3_215_031_751)); // passes the strong test to the bases 2, 3, 5 and 7
+/// // Passes the strong test to the bases 2, 3, 5 and 7.
+/// assert!(!is_prime(3_215_031_751));
 /// assert!(!is_prime(0) && !is_prime(1) && is_prime(2));
 /// ```
 #[inline]
