@@ -62,14 +62,16 @@ impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
 }
 
 impl<I: Send + 'static, W: Work<I>> ItemLoop<I, W> {
-    fn run(mut self) {
+    fn run(self) {
         let _entered = reentrancy::enter(self.executor.owner().id());
+        // Dropped before `_entered`: the last worker drops the factory, whose `Drop` may wait for its own pool, too.
+        let mut this = self;
         // Built now, so that the first item need not wait for it. If that fails, the run has ended.
-        let _ = self.executor.prepare();
-        while let Some(admitted) = self.queue.next() {
-            self.run_item(admitted);
+        let _ = this.executor.prepare();
+        while let Some(admitted) = this.queue.next() {
+            this.run_item(admitted);
         }
-        self.executor.clear();
+        this.executor.clear();
     }
 
     /// Runs one item, as a batch of its own, and sends the answer.

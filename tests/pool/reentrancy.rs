@@ -3,7 +3,7 @@
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use actix_fan::{FanOutExt, PipelineError, Pool, PoolBuilder, Submission, SubmitError, pool};
+use actix_fan::{FanOutExt, PipelineError, Pool, PoolBuilder, StopHandle, Submission, SubmitError, pool};
 use futures::executor::block_on;
 use futures::{FutureExt, SinkExt};
 
@@ -146,6 +146,35 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pool() {
             });
         }
     }
+}
+
+#[test]
+fn the_drop_of_what_a_closure_owns_does_not_wait_for_its_own_pool() {
+    #[derive(Clone, Default)]
+    struct Shared {
+        stop: Arc<OnceLock<StopHandle>>,
+        is_refused: Arc<OnceLock<bool>>,
+    }
+
+    struct WaitsInDrop(Shared);
+
+    impl Drop for WaitsInDrop {
+        fn drop(&mut self) {
+            let end = self.0.stop.get().unwrap().finished().now_or_never();
+            self.0.is_refused.set(matches!(end, Some(Err(PipelineError::OwnWorker)))).unwrap();
+        }
+    }
+
+    run(async {
+        let shared = Shared::default();
+        let owned = WaitsInDrop(shared.clone());
+        let own = pool().workers(2).map(move |()| _ = &owned).unwrap();
+        shared.stop.set(own.stop_handle()).unwrap();
+        own.submit(()).await.unwrap();
+        own.drain();
+        own.finished().await.unwrap();
+        assert_eq!(shared.is_refused.get(), Some(&true), "it would have waited for itself");
+    });
 }
 
 #[test]
