@@ -69,7 +69,7 @@ where
         Contained { stream: Some(Box::pin(stream)), slice: TimeSlice::new(TIME_SLICE) }
     });
     let streams = streams.collect();
-    let intake = SourceIntake::new(Core::new(Protocol::without_workers(), 0, None), runs);
+    let intake = SourceIntake::new(Core::new(Protocol::without_workers(ROUND), 0, None), runs);
     Merged {
         run: intake.run(),
         intake,

@@ -69,10 +69,10 @@ impl Protocol {
         }
     }
 
-    /// The protocol of a run that only passes items on, and so counts them and records how it ends. Its window has no
-    /// bound: it takes an item only when its consumer polls for one.
-    pub(crate) fn without_workers() -> Self {
-        Self::new(1, usize::MAX, BatchSize::Fixed(1), 0)
+    /// The protocol of a run that only passes items on, and so counts them and records how it ends. It takes up
+    /// to `batch` items at a time. Its window has no bound: it takes items only when its consumer polls for one.
+    pub(crate) fn without_workers(batch: usize) -> Self {
+        Self::new(1, usize::MAX, BatchSize::Fixed(batch), 0)
     }
 
     /// How many items the source may be asked for now. 0 means: wait until a batch completes or permits are released.

@@ -172,6 +172,7 @@ fn borrowed_pipelines_survive_a_drop_but_not_a_stop() {
 #[test]
 fn a_drain_yields_items_already_taken() {
     let merged = fan_in([stream::iter(0..100)]);
+    assert_eq!(merged.stats().batch_size, 32);
     let stop = merged.stop_handle();
     let mut merged = pin!(merged);
     let waker = noop_waker();
