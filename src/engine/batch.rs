@@ -13,15 +13,15 @@ use crate::util::panic::discard_all;
 ///
 /// A batch that is dropped before a worker took it, as when the System stops, counts its items as skipped.
 pub(crate) struct Batch<I> {
-    /// Index in the source of the first item, failures passed on included.
+    /// Index in the source of the first item; failures of the source count as items.
     pub(crate) first: u64,
     pub(crate) inputs: Inputs<I>,
     pub(crate) passed: Passed,
     pub(crate) permit: Permit,
 }
 
-/// Failures that stood in the source, each with the number of good items before it in its batch. They take their place
-/// among the results.
+/// Failures that the source yielded, each with the number of good items before it in its batch. They are passed on to
+/// the consumer, in their places among the results.
 pub(crate) type Passed = VecDeque<(usize, ItemError)>;
 
 impl<I> Message for Batch<I> {
@@ -38,7 +38,7 @@ impl<I> fmt::Debug for Batch<I> {
 }
 
 impl<I> Batch<I> {
-    /// Cuts the batch into at most `parts` of about the same length, in order.
+    /// Splits the batch into at most `parts` of about the same length, in order.
     pub(crate) fn split(self, parts: usize) -> impl Iterator<Item = Self> {
         let size = self.inputs.len().div_ceil(parts).max(1);
         let mut rest = Some(self);
@@ -51,7 +51,7 @@ impl<I> Batch<I> {
         })
     }
 
-    /// Cuts off what comes after the first `at` good items.
+    /// Splits off what comes after the first `at` good items, and the failures before the next one.
     fn split_off(&mut self, at: usize) -> Self {
         let inputs = Inputs(self.inputs.0.split_off(at));
         let stay = self.passed.partition_point(|(before, _)| *before <= at);
@@ -62,7 +62,7 @@ impl<I> Batch<I> {
     }
 }
 
-/// A batch's items. Those that nobody took are dropped one by one, and may panic.
+/// A batch's items. Those that are left are dropped one by one, because the `Drop` of each may panic.
 #[derive(Debug)]
 pub(crate) struct Inputs<I>(VecDeque<I>);
 
@@ -75,7 +75,7 @@ impl<I> Inputs<I> {
         &mut self.0
     }
 
-    /// The memory, for other items. Items that are left are dropped.
+    /// Takes the buffer, for other items. Items that are left are dropped.
     pub(crate) fn into_buffer(mut self) -> Vec<I> {
         discard_all(self.0.drain(..));
         std::mem::take(&mut self.0).into()
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_that_nobody_took_may_panic_when_they_are_dropped() {
+    fn items_that_are_left_may_panic_when_they_are_dropped() {
         struct Bomb;
         impl Drop for Bomb {
             fn drop(&mut self) {

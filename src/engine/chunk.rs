@@ -35,14 +35,14 @@ impl<T> fmt::Debug for Outcomes<T> {
 
 /// The results of one batch: an iterator over `Result<T, ItemError>` in source order.
 ///
-/// [`FanIn::next_chunk`](crate::FanIn::next_chunk) gives it to those for whom a poll an item is too much. The items of
-/// the batch stay in flight until it is dropped.
+/// [`FanIn::next_chunk`](crate::FanIn::next_chunk) returns it, for consumers for which one poll per result costs too
+/// much. The items of the batch stay in flight until it is dropped.
 pub struct Chunk<T> {
-    /// The last one first, so that the next is popped.
+    /// In reverse order: the next one is popped off the end.
     values: Vec<T>,
     /// Each with the number of values that come before it.
     failures: VecDeque<(usize, ItemError)>,
-    /// Values that are gone already.
+    /// Values that were taken already.
     taken: usize,
     buffers: Arc<BufferPool<T>>,
     pub(crate) permit: Permit,
@@ -59,18 +59,18 @@ impl<T> Chunk<T> {
         Self { values, failures, taken: 0, buffers, permit }
     }
 
-    /// Whether no result is left.
+    /// Returns true if no result is left.
     pub(crate) fn is_spent(&self) -> bool {
         self.values.is_empty() && self.failures.is_empty()
     }
 
-    /// Results left, failures not counted.
+    /// How many results are left, failures not counted.
     pub(crate) fn values_left(&self) -> usize {
         self.values.len()
     }
 
-    /// How often [`next_value`](Self::next_value) may be called before a failure has its turn or nothing is left.
-    pub(crate) fn run(&self) -> usize {
+    /// How often [`next_value`](Self::next_value) may be called before the next failure, or before the last result.
+    pub(crate) fn values_ahead(&self) -> usize {
         let values = match self.failures.front() {
             Some((before, _)) => before - self.taken,
             None => self.values.len(),
@@ -79,7 +79,7 @@ impl<T> Chunk<T> {
         if values == self.len() { values.saturating_sub(1) } else { values }
     }
 
-    /// Drops results until none is left, or `slice` is spent: then it returns false.
+    /// Drops results until none is left or `slice` is spent. Returns true if none is left.
     pub(crate) fn discard(&mut self, slice: &mut TimeSlice) -> bool {
         if !std::mem::needs_drop::<T>() {
             self.values.clear();
@@ -93,7 +93,7 @@ impl<T> Chunk<T> {
         false
     }
 
-    /// The next result, if it is known to be no failure.
+    /// The next result. The caller knows by [`values_ahead`](Self::values_ahead) that it is no failure.
     #[inline]
     pub(crate) fn next_value(&mut self) -> Option<T> {
         self.taken += 1;

@@ -1,21 +1,21 @@
-//! Results that will not be taken: where they are dropped. A few are dropped in place; many would keep the thread from
-//! everything else, and that may be an arbiter's.
+//! Where results that will not be taken are dropped: a few in place, many on a thread of their own, since to drop them
+//! would block the current thread, which may be an arbiter's.
 
 use std::thread;
 
 use crate::engine::chunk::Chunk;
 use crate::engine::run::{Run, WorkerGuard};
 
-/// Results that are dropped in place: some 100 us, where a result owns a string.
+/// How many results are dropped in place: it takes some 100 us if each owns a string.
 const IN_PLACE: usize = 4096;
 
-/// Bytes that are freed in the time in which a result is dropped, where results own nothing.
+/// How many bytes of results that own nothing are freed in the time in which a result that owns a string is dropped.
 const BYTES_PER_RESULT: usize = 256;
 
-/// What the end of a chunk costs by itself, in results.
+/// What it costs to drop an empty chunk, in results.
 const PER_CHUNK: usize = 16;
 
-/// How much more may be dropped in place.
+/// How many more results may be dropped in place.
 pub(crate) struct Allowance(usize);
 
 impl Allowance {
@@ -23,7 +23,7 @@ impl Allowance {
         Self(IN_PLACE)
     }
 
-    /// Returns true if `chunk` may be dropped in place, and takes it off.
+    /// Returns true if `chunk` may be dropped in place; its results then count against the allowance.
     pub(crate) fn covers<T>(&mut self, chunk: &Chunk<T>) -> bool {
         let values = match std::mem::needs_drop::<T>() {
             true => chunk.len(),
@@ -35,10 +35,10 @@ impl Allowance {
     }
 }
 
-/// Drops `rest` on a thread of its own, which counts as one of the pipeline's until that is done. Where the operating system
-/// refuses the thread, it is dropped in place.
+/// Drops `rest` on a thread of its own; the run's end waits for that thread. If the operating system refuses the
+/// thread, `rest` is dropped in place.
 pub(crate) fn elsewhere<T: Send + 'static>(rest: T, run: &Run) {
-    // In this order: what waits for the last thread then finds everything dropped.
+    // In this order: a task that waits for the last thread then finds everything dropped.
     struct Rest<T> {
         _results: T,
         _guard: WorkerGuard,

@@ -53,8 +53,8 @@ impl<W> Executor<W> {
         self.guard.run()
     }
 
-    /// Has the factory build a `Work` where there is none. Returns true if there is one now. There is none after a stop,
-    /// and where the factory failed, which ends the run with an error.
+    /// Has the factory build a `Work` where there is none. Returns true if there is one now. There is none after a
+    /// stop, and where the factory failed, which ends the run with an error.
     #[inline]
     pub(crate) fn prepare(&mut self) -> bool {
         self.work.is_some() || self.build()
@@ -84,8 +84,8 @@ impl<W> Executor<W> {
         unreachable!("the loop returns")
     }
 
-    /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for. A panic takes the `Work` with
-    /// it and comes back as its message.
+    /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for. A panic takes the
+    /// `Work` with it and comes back as its message.
     #[inline]
     pub(crate) fn lend(&mut self, run: impl FnOnce(&mut W, &State)) -> Result<(), String> {
         let work = self.work.as_mut().expect("it was prepared");

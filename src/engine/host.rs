@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use crate::error::StartError;
 use crate::util::panic::catch;
 
-/// The System, and the arbiter on which the actors of a pipeline live, or the first one of a pool's System.
+/// A System and one of its arbiters: the one on which a pipeline's actors live, or the first one for a pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     system: System,
@@ -16,7 +16,8 @@ pub(crate) struct Host {
 impl Host {
     /// The arbiter of this thread, on which actors can be started.
     ///
-    /// actix panics where there is no System, and starts actors into the void where it was stopped.
+    /// To be called before an actor is started: actix panics if there is no System, and if it was stopped, actix
+    /// returns an address whose actor never runs.
     pub(crate) fn of_actors() -> Result<Self, StartError> {
         let (Some(system), Some(arbiter)) = (System::try_current(), Arbiter::try_current()) else {
             return Err(StartError::NoSystem);
@@ -46,7 +47,7 @@ impl Host {
 
     /// Returns true if neither the System nor the arbiter was stopped or dropped.
     ///
-    /// A System that was told to stop goes on until its controller has passed the word on to the arbiters.
+    /// After `System::stop` it stays true until the System's controller has stopped the arbiters.
     pub(crate) fn is_running(&self) -> bool {
         // The workers' queue is served on the System's first arbiter, the actors live on the other one.
         self.system.arbiter().spawn_fn(|| ()) && self.arbiter.spawn_fn(|| ())

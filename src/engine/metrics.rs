@@ -1,11 +1,11 @@
-//! What is measured of a run: the time of its workers, and the results that were taken.
+//! What is measured of a run: how long its workers were busy, and how many results were taken.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::stats::{Stats, WorkerStats};
 
-/// The counters of a run that nothing is decided by. What decides is in the protocol.
+/// The counters of a run on which no decision depends. Those on which one does are in the protocol.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     started: Instant,
@@ -29,17 +29,17 @@ impl Metrics {
         self.started
     }
 
-    /// A batch begins on the worker of this number.
+    /// Records that `worker` began a batch.
     pub(crate) fn batch_began(&self, worker: usize, now: Instant) {
         self.workers[worker].batch_began(now - self.started);
     }
 
-    /// It has ended, after `busy`, in which `items` began.
+    /// Records that the batch has ended, after `busy`, in which `items` began.
     pub(crate) fn batch_ended(&self, worker: usize, busy: Duration, items: usize) {
         self.workers[worker].batch_ended(busy, items);
     }
 
-    /// The `Work` of the worker was lost to a panic.
+    /// Records that `worker` lost its `Work` to a panic.
     pub(crate) fn rebuilt(&self, worker: usize) {
         add(&self.workers[worker].rebuilt, 1);
     }
@@ -61,8 +61,8 @@ impl Metrics {
     }
 }
 
-/// A worker's own counters. Only its thread writes them, so plain loads and stores do; a reader may see the counters of a
-/// batch half updated, which no invariant rests on.
+/// A worker's own counters. Only its thread writes them, so a load and a store suffice to add. A reader may see some
+/// counters with a batch and others without it; no invariant depends on them.
 #[derive(Debug, Default)]
 struct WorkerMetrics {
     busy: AtomicU64,

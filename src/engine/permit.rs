@@ -1,12 +1,12 @@
-//! The credit of a batch, carried in it.
+//! The permits of a batch, carried in it.
 
 use std::time::Duration;
 
 use crate::engine::run::Run;
 use crate::protocol::Ends;
 
-/// The credit and the accounting of a batch, carried in it: whatever becomes of the batch, dropping its permit ends its
-/// items, returns their credit and wakes the generator.
+/// The permits of a batch's items, and their accounting, carried in the batch. Whatever happens to the batch, dropping
+/// this ends its items, releases their permits and wakes the generator.
 #[derive(Debug)]
 pub(crate) struct Permit {
     run: Run,
@@ -18,13 +18,13 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Hands `items` out; also returns the index of the first.
+    /// Hands a batch of `items` out; also returns the index of the first.
     pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, Self) {
         let first = run.state.protocol().hand_out(items);
         (first, Self::new(run, items))
     }
 
-    /// For items that were handed out under the protocol's lock.
+    /// For `items` that the caller has handed out already, under the protocol's lock.
     pub(crate) fn new(run: &Run, items: usize) -> Self {
         Self { run: run.clone(), items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
@@ -37,23 +37,24 @@ impl Permit {
         Self::new(&self.run, items)
     }
 
-    /// Tells how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
+    /// Records how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
     pub(crate) fn record(&mut self, completed: usize, failed: usize, ran: usize, busy: Duration) {
         debug_assert!(completed + failed <= self.items);
         (self.completed, self.failed, self.measured) = (completed, failed, Some((ran, busy)));
     }
 
-    /// All of them completed.
+    /// Records that all of the items completed.
     pub(crate) fn record_completed(&mut self) {
         self.completed = self.items;
     }
 
-    /// Nobody wants the result any more: what has not begun is skipped, and that is no accident.
+    /// Records that the items were cancelled on purpose. Otherwise `Drop` takes items that were never run for a sign
+    /// that the workers are gone.
     pub(crate) fn cancel(&mut self) {
         self.measured = Some((0, Duration::ZERO));
     }
 
-    /// Whether what has not begun is skipped.
+    /// Returns true if items that have not begun are skipped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.run.state.is_stopped()
     }
@@ -67,7 +68,7 @@ impl Permit {
         self.items
     }
 
-    /// The batch is neither queued nor running any more; its credit stays with it.
+    /// Completes the batch: it is neither queued nor running any more. It keeps its permits.
     pub(crate) fn complete(&mut self) {
         if std::mem::take(&mut self.outstanding) {
             self.run.complete_batch(self.measured);
@@ -80,11 +81,11 @@ impl Drop for Permit {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
         if ends.skipped > 0 && self.measured.is_none() && !self.run.state.is_stopped() {
-            // Nobody asked for that, so the workers' queue is gone, and most likely the arbiter that served it. The generator
-            // would feed the void with the rest of the source.
+            // Neither a worker nor a cancellation ended it, so the workers' queue is gone, and most likely the arbiter
+            // that served it. Without an error the generator would send the rest of the source there, to be dropped.
             self.run.lose("the worker pool");
         }
-        // In this order: whoever waits for the last batch to finish then finds its items ended.
+        // In this order: a task that waits for the last batch to complete then finds its items ended.
         self.run.release(ends);
         self.complete();
     }

@@ -25,7 +25,7 @@ impl RunId {
     }
 }
 
-/// From now on this thread is a worker's of that run, until what is returned is dropped.
+/// Marks this thread as a worker of that run, until the returned value is dropped.
 pub(crate) fn enter(run: RunId) -> Entered {
     WORKS_FOR.with(|own| own.set(Some(run)));
     Entered(run)
@@ -41,13 +41,13 @@ impl Drop for Entered {
     }
 }
 
-/// Returns true if this thread is a worker's of that run.
+/// Returns true if this thread is a worker of that run.
 pub(crate) fn is_own(run: RunId) -> bool {
     WORKS_FOR.with(Cell::get) == Some(run)
 }
 
-/// Awaits `end`, which can't come while one of the run's own workers waits for it: there this is an error instead. Looked at
-/// with every poll, since a future may be made on one thread and polled on another.
+/// Awaits `end`, the end of that run. On a thread of the run's own workers this is an error instead, since the worker
+/// would wait for itself. Checked at every poll, because a future may be made on one thread and polled on another.
 pub(crate) async fn unless_own<F: Future>(run: RunId, end: F) -> Result<F::Output, PipelineError> {
     let mut end = pin!(end);
     poll_fn(|cx| match is_own(run) {

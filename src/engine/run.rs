@@ -1,4 +1,5 @@
-//! A run, as everything that belongs to it holds it, and what its front door adds to it.
+//! A run: one pipeline or one pool, from its start to its end. All its parts share a [`Run`]; its front door implements
+//! [`Intake`].
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,7 +16,7 @@ use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::Stats;
 use crate::util::log;
 
-/// What every run has, whichever front door its items come in by.
+/// What every run has, whichever front door its items come from.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) state: State,
@@ -31,8 +32,8 @@ impl Core {
     }
 }
 
-/// The admitting side of a run: the generator of a pipeline, the queue of a pool. It owns the run, and is told when permits
-/// are released, batches are wanted, or the run ends.
+/// The admitting side of a run: the generator of a pipeline, the queue of a pool. It owns the run, and is told when
+/// permits are released, batches are wanted, or the run ends.
 pub(crate) trait Intake: Send + Sync {
     fn core(&self) -> &Core;
 
@@ -50,11 +51,11 @@ pub(crate) trait Intake: Send + Sync {
     /// Ends items, and hands their permits to requests that wait for them before anything can see the permits free.
     fn release(&self, ends: Ends);
 
-    /// Calls `look` with the number of items that have a permit and have not begun, and of those that wait for one, at an
-    /// instant at which neither can change.
+    /// Calls `look` with the number of items that have a permit and have not begun, and of those that wait for one, at
+    /// an instant at which neither can change.
     fn look(&self, look: &mut dyn FnMut(usize, usize));
 
-    /// Returns true if everything was seen through, so that no end of anything else is an error any more.
+    /// Returns true if every batch has completed and none will be handed out: then the loss of a part is no error.
     fn is_complete(&self) -> bool;
 }
 
@@ -75,17 +76,17 @@ impl Run {
         Self(intake)
     }
 
-    /// The same run, without keeping it.
+    /// A reference that doesn't keep the run alive.
     pub(crate) fn downgrade(&self) -> WeakRun {
         WeakRun(Arc::downgrade(&self.0))
     }
 
-    /// Tells this run from every other one that exists.
+    /// Identifies this run among those that exist.
     pub(crate) fn id(&self) -> reentrancy::RunId {
         reentrancy::RunId::of(&self.0)
     }
 
-    /// Moves on to `phase`, if that is onward.
+    /// Moves on to `phase`, if that is a later one.
     pub(crate) fn advance(&self, phase: Phase) {
         let changed = self.state.change_phase(|protocol| protocol.advance(phase));
         self.tell(changed);
@@ -94,8 +95,8 @@ impl Run {
         }
     }
 
-    /// Stops the runs that this one consumes, here and now. Their streams will be dropped, which stops them too, but by a
-    /// task on an arbiter that may be busy, or by a consumer that polls no more.
+    /// Stops the runs that this one consumes, before it returns. Their streams will be dropped, which stops them too,
+    /// but later: by a task on an arbiter that may be busy, or by a consumer that may poll no more.
     pub(crate) fn stop_upstream(&self) {
         self.0.upstream().iter().for_each(|run| run.advance(Phase::Stopped));
     }
@@ -106,8 +107,8 @@ impl Run {
         self.tell(self.state.change_phase(Protocol::consumer_left));
     }
 
-    /// No more items come. Where they are the results of other runs, this one ended as the worst of them did: a part that was
-    /// cut short leaves the whole incomplete.
+    /// No more items come. Where they are the results of other runs, this one ended as the worst of them did: a part
+    /// that was cut short leaves the whole incomplete.
     pub(crate) fn source_ended(&self) {
         let mut ending = Ending::Complete;
         for run in self.0.upstream() {
@@ -129,15 +130,16 @@ impl Run {
 
     /// Ends the run with an error, unless it has ended already or was stopped: then the error is of no consequence.
     pub(crate) fn fail(&self, error: PipelineError, phase: Phase) {
-        // Once everything was seen through, what waits for the consumer can't be lost.
+        // Once every batch has completed, the results that wait for the consumer can't be lost.
         if !self.0.is_complete() {
             self.fail_with(error, phase);
         }
     }
 
-    /// Ends the run with an error because this part of it ended too early: with its System, or alone.
+    /// Ends the run with an error because its part `actor` was dropped too early: with its System, or alone.
     pub(crate) fn lose(&self, actor: &'static str) {
-        // Parts end with every run; whether the System runs is asked only where it matters.
+        // Every run drops its parts in the end. Only a loss needs to know whether the System runs, which takes a
+        // message.
         if self.0.is_complete() || self.state.is_stopped() {
             return;
         }
@@ -149,7 +151,7 @@ impl Run {
         self.fail(error, Phase::Stopped);
     }
 
-    /// Ends the run, of which all work may have ended, because results can't be delivered.
+    /// Ends the run with an error because results can't be delivered, even if all work has ended.
     pub(crate) fn fail_to_deliver(&self, error: PipelineError) {
         self.fail_with(error, Phase::Stopped);
     }
@@ -165,7 +167,7 @@ impl Run {
         }
     }
 
-    /// Tells everything that waits for it of a change of the phase.
+    /// Logs a change of the phase, and wakes everything that waits for it.
     fn tell(&self, changed: Option<Phase>) {
         match changed {
             None => return,
@@ -215,7 +217,7 @@ impl Run {
                 ..Stats::default()
             };
         });
-        // Outside of the locks, which workers wait for.
+        // After the locks are released, since workers wait for them.
         self.metrics.read(&mut stats, now, self.tracker.ended());
         stats
     }
@@ -232,7 +234,7 @@ impl Run {
         self.0.look(&mut |queued, waiting| look(&self.state.protocol(), queued, waiting));
     }
 
-    /// Waits until every worker's thread is done with everything of the user's, those upstream included.
+    /// Waits until every worker thread has dropped all values of the user's, in the runs upstream as well.
     pub(crate) async fn workers_stopped(&self) -> Result<(), PipelineError> {
         for run in self.with_upstream() {
             run.wait_for(|_| true).await?;
@@ -240,14 +242,15 @@ impl Run {
         Ok(())
     }
 
-    /// Waits for the workers, and for batches that are lost on their way, as in the mailbox of an actor whose System
-    /// stops.
+    /// Waits for the workers, and until every batch has completed: also those that are dropped on their way, as in the
+    /// mailbox of an actor whose System stops.
     pub(crate) async fn wait(&self) -> Result<(), PipelineError> {
         self.wait_for(Protocol::is_finished).await
     }
 
-    /// Waits for the end, for the workers, and for those upstream, whose streams are dropped by then unless they are only
-    /// borrowed; such a one that goes on isn't waited for. Then it returns the final numbers, or why there is no such end.
+    /// Waits for the end and for the workers, also those of the runs upstream. Their streams are dropped by then,
+    /// unless they are only borrowed; a run that is borrowed and goes on isn't waited for. Returns the final numbers,
+    /// or the error that ended the run.
     pub(crate) async fn finished(&self) -> Result<Stats, PipelineError> {
         self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await?;
         for run in self.with_upstream().skip(1).filter(|run| !run.state.is_running()) {
@@ -290,15 +293,15 @@ impl fmt::Debug for Run {
     }
 }
 
-/// Held by a worker actor, of which each thread of a run has exactly one, and dropped after the user's `Work`; and by a
-/// thread that drops results.
+/// Counts a thread as one that holds values of the user's, until it is dropped. Each worker has one and drops it after
+/// its `Work`; so has a thread that drops results.
 #[derive(Debug)]
 pub(crate) struct WorkerGuard {
     run: Run,
 }
 
 impl WorkerGuard {
-    /// Of a worker that the run was made with.
+    /// Of a worker that the tracker has counted from the start.
     pub(crate) fn of_worker(run: &Run) -> Self {
         Self { run: run.clone() }
     }

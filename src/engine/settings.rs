@@ -1,4 +1,4 @@
-//! What a fan-out and a pool are asked for alike, and the checks of it.
+//! The settings that the builders of pipelines and pools share, and their checks.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -19,7 +19,7 @@ pub(crate) struct Threads {
     pub(crate) stack_size: Option<usize>,
 }
 
-/// As the builders were told; what they were not told has a default.
+/// The settings as they were set in a builder; `None` stands for the default.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
@@ -29,16 +29,17 @@ pub(crate) struct Settings {
     pub(crate) stack_size: Option<usize>,
 }
 
-/// What was asked for, with the defaults filled in.
+/// Settings that are in range, with the defaults filled in.
 pub(crate) struct Checked {
     pub(crate) window: usize,
-    /// One batch leaves each of the other workers its share of the window.
+    /// A fixed size is at most one worker's share of the window, so that one batch doesn't take the share of another
+    /// worker.
     pub(crate) batch: BatchSize,
     pub(crate) threads: Threads,
 }
 
 impl Checked {
-    /// What a run of these settings has, whichever front door it belongs to. `item_bytes` is what an item in flight takes.
+    /// The core of a run with these settings. `item_bytes` is the memory of an item in flight.
     pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
         let workers = self.threads.workers;
         Core::new(Protocol::new(workers, self.window, self.batch, item_bytes), workers, host.cloned())
@@ -50,7 +51,7 @@ impl Settings {
         Self { workers: None, window: None, batch, thread_name: thread_name.to_owned(), stack_size: None }
     }
 
-    /// `item_bytes` is what an item in flight takes, for the default window.
+    /// `item_bytes` is the memory of an item in flight, for the default window.
     pub(crate) fn check(&self, item_bytes: usize) -> Result<Checked, StartError> {
         let workers = self.workers.unwrap_or_else(default_workers);
         if !(1..=MAX_WORKERS).contains(&workers) {
@@ -86,8 +87,9 @@ fn default_workers() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
 
-/// The setters of the workers' threads, for a builder whose field `settings` is [`Settings`]. Their texts are the same for all
-/// builders but for the default name, which is `THREAD_NAME` then, and what else there is to say about `workers`.
+/// The setters of the workers' threads, for a builder whose field `settings` is [`Settings`]. Their texts are the same
+/// for all builders but for the default name, which is `THREAD_NAME` then, and what else there is to say about
+/// `workers`.
 macro_rules! thread_setters {
     (thread_name: $name:literal $(, workers: $advice:literal)?) => {
         const THREAD_NAME: &str = $name;
@@ -95,7 +97,8 @@ macro_rules! thread_setters {
         /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
         ///
         /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's
-        /// processor quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work faster.
+        /// processor quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work
+        /// faster.
         $(#[doc = $advice])?
         pub fn workers(mut self, workers: usize) -> Self {
             self.settings.workers = Some(workers);
@@ -113,10 +116,10 @@ macro_rules! thread_setters {
 
         /// The stack of each worker's thread, in bytes: at least 65,536.
         ///
-        /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK` sets
-        /// another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that overflows
-        /// ends the whole process, which nothing can catch. The memory is reserved for each worker, and used as far as the
-        /// work gets.
+        /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK`
+        /// sets another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that
+        /// overflows ends the whole process, which nothing can catch. The memory is reserved for each worker, and used
+        /// as far as the work gets.
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.settings.stack_size = Some(bytes);
             self

@@ -1,4 +1,4 @@
-//! The state of a run: the protocol behind its lock, and what must be seen without one.
+//! The state of a run: the protocol behind its lock, and what is read without the lock.
 
 use std::fmt;
 use std::sync::{OnceLock, PoisonError};
@@ -9,11 +9,12 @@ use crate::protocol::{Ending, Phase, Protocol};
 use crate::util::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Mutex, MutexGuard};
 
-/// Knows no actors, no wakers and no threads: whoever changes it tells those who wait (`run.rs`).
+/// Knows no actors, wakers or threads. [`Run`](crate::engine::run::Run) and the front doors change it, and then wake
+/// the tasks that wait for the change.
 pub(crate) struct State {
-    /// Taken once or twice a batch and held for a few nanoseconds. No code of users runs under it.
+    /// Taken once or twice per batch and held for a few nanoseconds. No code of users runs under it.
     protocol: Mutex<Protocol>,
-    /// The protocol's phase again, for workers that look at it before every item; written under the lock. `Relaxed`
+    /// A copy of the protocol's phase, for workers that read it before every item; written under the lock. `Relaxed`
     /// suffices to read it: it only ever grows, nothing else is published through it, and what must agree with it is
     /// decided under the lock.
     phase: AtomicU8,
@@ -33,7 +34,7 @@ impl State {
         }
     }
 
-    /// A panic can't happen while the lock is held, short of a bug whose assertion fired; then the counts still help.
+    /// Locks the protocol. Only a bug, whose assertion fired, can poison the lock; the counts are still useful then.
     pub(crate) fn protocol(&self) -> MutexGuard<'_, Protocol> {
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +55,7 @@ impl State {
     pub(crate) fn change_phase(&self, step: impl FnOnce(&mut Protocol) -> bool) -> Option<Phase> {
         let mut protocol = self.protocol();
         let phase = step(&mut protocol).then(|| protocol.phase())?;
-        // Before the lock is released: who takes it next finds the copy true.
+        // Before the lock is released: the next thread that takes it finds the copy up to date.
         self.phase.store(phase as u8, SeqCst);
         Some(phase)
     }
@@ -65,7 +66,8 @@ impl State {
         self.change_phase(|protocol| {
             let changed = protocol.advance(phase);
             if changed {
-                // After an error that only drains, a second one changes the phase and not what is told.
+                // Fails if an earlier error only drained: a second one changes the phase, but the first one is
+                // reported.
                 let _ = self.error.set(error.clone());
             }
             changed
@@ -93,13 +95,13 @@ impl State {
         })
     }
 
-    /// No result will be taken any more.
+    /// Records that no result will be taken any more.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Relaxed);
     }
 
-    /// Returns true if no result will be taken any more. `Relaxed` suffices: results that are sent nevertheless are dropped
-    /// where they arrive.
+    /// Returns true if no result will be taken any more. `Relaxed` suffices: results that are sent nevertheless are
+    /// dropped where they arrive.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Which threads still hold something of the user's, and who waits for the last of them to let go.
+//! Counts the threads that hold values of the user's, and wakes the tasks that wait until none does.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -15,7 +15,7 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// Of a run whose `workers` are about to start, and are counted already.
+    /// For a run whose `workers` are about to start; they are counted from now on.
     pub(crate) fn new(workers: usize) -> Self {
         Self { alive: watch::Sender::new(workers), ended: OnceLock::new() }
     }
@@ -25,8 +25,8 @@ impl Tracker {
         self.alive.send_modify(|alive| *alive += 1);
     }
 
-    /// Counts a thread that holds nothing of the user's any more. Returns true if it was the last, the first time that there
-    /// is a last one: a thread that came after the end doesn't end the run again.
+    /// Counts one thread fewer: it holds no value of the user's any more. Returns true if it was the last one, but at
+    /// most once: a thread that enters after the end doesn't end the run again when it leaves.
     pub(crate) fn leave(&self) -> bool {
         let mut last = false;
         self.alive.send_modify(|alive| {
@@ -40,12 +40,12 @@ impl Tracker {
         last
     }
 
-    /// The run's time stands still from now on.
+    /// Stops the run's clock, unless it has stopped already.
     pub(crate) fn stop_clock(&self) {
         self.ended.get_or_init(Instant::now);
     }
 
-    /// When the last thread left; `None` before.
+    /// When the run's clock stopped; `None` before.
     pub(crate) fn ended(&self) -> Option<Instant> {
         self.ended.get().copied()
     }

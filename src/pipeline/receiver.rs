@@ -20,8 +20,9 @@ pub(crate) struct Receiver<T: Send + 'static> {
     run: Run,
     chunks: UnboundedReceiver<Chunk<T>>,
     current: Option<Chunk<T>>,
-    /// How many results of `current` may be taken with no check but that of the time, and how many that were at first.
+    /// How many results of `current` may be taken with no other check than that of the time.
     grant: Grant,
+    /// The steps of `grant` when it was given.
     granted: usize,
     /// Results taken before the grant.
     emitted: u64,
@@ -35,6 +36,7 @@ enum State {
     Open,
     /// Every chunk was taken. If the run failed, its error is still to be returned.
     Ended,
+    /// The error was returned too, if there was one.
     Told,
 }
 
@@ -93,7 +95,7 @@ impl<T: Send + 'static> Receiver<T> {
         Some(chunk)
     }
 
-    /// Drops what is left as it comes, one time slice per poll.
+    /// Drops all results that are left, as they come: one time slice per poll.
     pub(crate) async fn dry(&mut self) {
         poll_fn(|cx| self.poll_dry(cx)).await;
     }
@@ -122,17 +124,17 @@ impl<T: Send + 'static> Receiver<T> {
     }
 
     /// Ends the grant, and publishes the count of what was taken in it.
-    fn end_stretch(&mut self) {
+    fn end_grant(&mut self) {
         self.emitted = self.emitted();
         (self.grant, self.granted) = (Grant::of(0), 0);
         self.run.metrics.set_emitted(self.emitted);
     }
 
-    /// The next result, with all the checks that one result per grant needs. Out of line, so that the check of the others
-    /// stays small enough to be inlined.
+    /// The next result, with all the checks that one result per grant needs. Out of line, so that the check of the
+    /// others stays small enough to be inlined.
     #[inline(never)]
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ItemError>>> {
-        self.end_stretch();
+        self.end_grant();
         while self.current.is_none() {
             match self.poll_chunk(cx) {
                 Poll::Ready(Some(chunk)) => self.current = Some(chunk),
@@ -159,14 +161,14 @@ impl<T: Send + 'static> Receiver<T> {
         if chunk.is_spent() {
             self.current = None;
         } else {
-            self.grant = self.slice.grant(chunk.run());
+            self.grant = self.slice.grant(chunk.values_ahead());
             self.granted = self.grant.steps;
         }
         result
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk<T>>> {
-        self.end_stretch();
+        self.end_grant();
         if let Some(chunk) = self.current.take() {
             return Poll::Ready(Some(chunk));
         }
@@ -175,8 +177,8 @@ impl<T: Send + 'static> Receiver<T> {
         }
         let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
         if chunk.is_none() {
-            // An error unless the generator saw everything through. The aggregator reports it too when it is dropped, which may
-            // come later than the end of its channel.
+            // An error unless the run is complete. The aggregator reports it too when it is dropped, but its channel
+            // may have ended before that.
             self.run.lose("the aggregator");
             self.run.end_seen();
             self.state = State::Ended;
@@ -197,8 +199,8 @@ impl<T: Send + 'static> Receiver<T> {
 
 impl<T: Send + 'static> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.end_stretch();
-        // Before the stop: a task that waits for the end must not find it while this thread still has results to drop.
+        self.end_grant();
+        // Before `abandon`: a task that waits for the end must not see it while this thread still has results to drop.
         let _guard = WorkerGuard::of_another_thread(&self.run);
         if self.state == State::Open {
             self.run.abandon();
