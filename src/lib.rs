@@ -1,9 +1,9 @@
 //! Fan-out and fan-in of CPU-bound work over [actix](https://docs.rs/actix) actors: bounded, cancellable, panic-proof.
 //!
-//! A slow stage of a pipeline whose order does not matter is *fanned out*: many workers take from one input. Their results
-//! are *fanned in*: multiplexed into one stream that the consumer ranges over. A stop makes everything return at once. A
-//! [`Generator`] actor asks the source for items, a `SyncArbiter` pool of worker actors works on them, an [`Aggregator`]
-//! actor stands for the multiplexed stream, and [`Stop`] is the message that ends it.
+//! A slow stage of a pipeline whose order does not matter is *fanned out*: many workers take from one input. Their
+//! results are *fanned in*: multiplexed into one stream that the consumer ranges over. A stop makes everything return
+//! at once. A [`Generator`] actor asks the source for items, a `SyncArbiter` pool of worker actors works on them, an
+//! [`Aggregator`] actor passes the results on to the stream, and [`Stop`] is the message that ends it.
 //!
 //! ```
 //! use actix_fan::FanOutExt; // for any Iterator, any Stream
@@ -80,18 +80,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A pipeline is started on a thread whose actix arbiter runs. Its generator, its source and its aggregator live on that
-//! arbiter, and the queue in front of its workers is served by the System's first one. Neither arbiter is kept for more than
-//! about 100 us at a time, or about a millisecond where a source's items suddenly take longer than those before. A source or
-//! a consumer that blocks its thread blocks the pipeline: see [`blocking()`]. A pool can be started on any thread that
-//! belongs to a System. Results can be consumed, and items submitted, anywhere.
+//! A pipeline is started on a thread whose actix arbiter runs. Its generator, its source and its aggregator live on
+//! that arbiter, and the queue in front of its workers is served by the System's first one. Neither arbiter is kept
+//! busy for more than about 100 us at a time, or about a millisecond where a source's items suddenly take longer than
+//! those before. A source or a consumer that blocks its thread blocks the pipeline: see [`blocking()`]. A pool can be
+//! started on any thread that belongs to a System. Results can be consumed, and items submitted, anywhere.
 //!
 //! The closure of `HttpServer::new` runs once for each of the server's threads, and so does a start in it.
 //!
-//! A start keeps the arbiter for about as long as that of a bare `SyncArbiter` with as many threads: room for each worker
-//! thread is reserved, so that a refused thread is [`StartError::Thread`], and the workers start beside the arbiter. Besides
-//! the worker threads there are two, while they are needed: `fan-clock`, one per process, tells the loops that move many
-//! short items that time passes; `fan-discard` drops thousands of results that wait in a stream when it is dropped.
+//! A start keeps the arbiter busy for about as long as that of a bare `SyncArbiter` with as many threads: room for each
+//! worker thread is reserved, so that a refused thread is [`StartError::Thread`], and the workers start beside the
+//! arbiter. Besides the worker threads there are two, while they are needed: `fan-clock`, one per process, is the clock
+//! of the loops that move many short items; `fan-discard` drops thousands of results that wait in a stream when it is
+//! dropped.
 //!
 //! # Pool
 //!
@@ -104,54 +105,56 @@
 //! # }).unwrap();
 //! ```
 //!
-//! [`Pool::submit`] waits for a permit, [`Pool::try_submit`] gives the item back where there is none, and dropping either
-//! future cancels the item: it does not begin, or can see that it should end. The sections below are about pipelines;
-//! [`Pool`] has its own.
+//! [`Pool::submit`] waits for a permit, [`Pool::try_submit`] gives the item back where there is none, and dropping
+//! either future cancels the item: it does not begin, or can see that it should end. The sections below are about
+//! pipelines; [`Pool`] has its own.
 //!
 //! # Ordering
 //!
-//! Results come as they are finished, or in the order of the source with [`FanOut::ordered`]. Failures take their place in
-//! it.
+//! Results come as they are finished, or in the order of the source with [`FanOut::ordered`]. Failures take their place
+//! in it.
 //!
 //! # Backpressure
 //!
-//! At most [`window`](FanOut::window) items are in flight: queued, running, finished and not taken, or held back for order.
-//! Beyond that the source is not asked for more. What is queued for the workers is kept to a few milliseconds of work,
-//! however large the window is.
+//! At most [`window`](FanOut::window) items are in flight: queued, running, finished and not taken, or held back for
+//! order. Beyond that the source is not asked for more. What is queued for the workers is kept to a few milliseconds of
+//! work, however large the window is.
 //!
 //! # Stopping
 //!
 //! [`Stop::Now`] skips what has not begun; the stream ends when the running items return, and they can see the stop by
-//! [`Job::is_stopped`]. [`Stop::Drain`] takes no more from the source and delivers what is in flight. Dropping the stream
-//! is a stop. So is the end of the actix System, with an error; where the event loop goes on after it, as in `block_on`, a
-//! pipeline that does not drain is stopped within some 100 ms. [`FanIn::finished`] returns once every worker thread has
-//! dropped its work.
+//! [`Job::is_stopped`]. [`Stop::Drain`] takes no more from the source and delivers what is in flight. Dropping the
+//! stream is a stop. So is the end of the actix System, with an error; where the event loop goes on after it, as in
+//! `block_on`, a pipeline that does not drain is stopped within some 100 ms. [`FanIn::finished`] returns once every
+//! worker thread has dropped its work.
 //!
-//! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever there
-//! are [`Stats`]: in what [`FanIn::finished`], [`FanIn::deliver_to`], [`Merged::finished`], [`StopHandle::finished`] and
-//! [`Pool::finished`] return, in [`StopHandle::stats`], in the answer to a [`Snapshot`]. [`End`] has a table of what counts as
-//! what. A later stage or a merged stream ends no better than the pipelines that it is made of.
+//! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever
+//! there are [`Stats`]: in what [`FanIn::finished`], [`FanIn::deliver_to`], [`Merged::finished`],
+//! [`StopHandle::finished`] and [`Pool::finished`] return, in [`StopHandle::stats`], in the answer to a [`Snapshot`].
+//! [`End`] has a table of what counts as what. A later stage or a merged stream ends no better than the pipelines that
+//! it is made of.
 //!
 //! # Panics
 //!
-//! A panic in the work fails its item: the consumer gets an [`ItemError`] with the item's index and the panic's message.
-//! Other items are unharmed, the worker's [`Work`] is built anew, and the pool keeps its size. The process's panic hook still
-//! prints what it prints. A logger, a waker or a `Drop` that panics costs no item, no thread and not the process.
+//! A panic in the work fails its item: the consumer gets an [`ItemError`] with the item's index and the panic's
+//! message. Other items are unharmed, the worker's [`Work`] is built anew, and the pool keeps its size. The process's
+//! panic hook still prints what it prints. A logger, a waker or a `Drop` that panics costs no item, no thread and not
+//! the process.
 //!
-//! Two things end the process all the same: any panic where it is built with `panic = "abort"`, and an overflow of a thread's
-//! stack, which is no panic and cannot be caught. Worker threads have the standard library's 2 MiB unless
+//! Two things end the process all the same: any panic where it is built with `panic = "abort"`, and an overflow of a
+//! thread's stack, which is no panic and cannot be caught. Worker threads have the standard library's 2 MiB unless
 //! [`FanOut::stack_size`] or [`PoolBuilder::stack_size`] says otherwise; the source runs on the arbiter's stack.
 //!
 //! # Errors
 //!
-//! [`StartError`] for what cannot start, [`ItemError`] for an item without a result, [`PipelineError`] for a pipeline that
-//! ended before its source without being asked to.
+//! [`StartError`] for what cannot start, [`ItemError`] for an item without a result, [`PipelineError`] for a pipeline
+//! that ended before its source without being asked to.
 //!
-//! A pipeline that ended too early has one more item, the last: an `Err` whose [`ItemError::pipeline_error`] says why. It
-//! stands in the stream so that consumers with `?`, `try_collect` or an actor's `StreamHandler` notice it. It counts in no
-//! [`Stats`], since no item failed. **A consumer that ignores failed items ignores it too**: with `filter_map(Result::ok)`,
-//! `flatten` or `unwrap_or_default`, a pipeline that died looks like one that had no more. So ask at the end, which is right
-//! whatever was done with the items:
+//! A pipeline that ended too early has one more item, the last: an `Err` whose [`ItemError::pipeline_error`] says why.
+//! It stands in the stream so that consumers with `?`, `try_collect` or an actor's `StreamHandler` notice it. It counts
+//! in no [`Stats`], since no item failed. **A consumer that ignores failed items ignores it too**: with
+//! `filter_map(Result::ok)`, `flatten` or `unwrap_or_default`, a pipeline that died looks like one that had no more. So
+//! ask at the end, which is right whatever was done with the items:
 //!
 //! ```
 //! use actix_fan::{End, FanOutExt};
@@ -175,8 +178,8 @@
 //!
 //! # Accounting
 //!
-//! Every item taken from the source ends exactly once: [`Stats`] has `taken = completed + failed + skipped + in_flight` at
-//! every instant, and `in_flight = 0` at the end.
+//! Every item taken from the source ends exactly once: [`Stats`] has `taken = completed + failed + skipped + in_flight`
+//! at every instant, and `in_flight = 0` at the end.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! The fan-in: the actor that stands for the multiplexed stream.
+//! The aggregator: the actor that passes the workers' outcomes on to the one stream.
 
 use std::fmt;
 use std::pin::Pin;
@@ -21,13 +21,13 @@ use crate::util::waker::CaughtWaker;
 /// The actor to which every worker sends its outcomes, and which passes them on to the stream, in source order if that
 /// was asked for.
 ///
-/// It answers a [`Snapshot`]; its address is [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is bounded
-/// by the window.
+/// It answers a [`Snapshot`]; its address is [`FanIn::aggregator`](crate::FanIn::aggregator). What waits in it is
+/// bounded by the window.
 pub struct Aggregator<T> {
     run: Run,
     // Dropped before `stream`, so that nothing is in flight here when the consumer sees the end.
     order: Option<Order<T>>,
-    /// Never holds more than the window, since each chunk in it holds its permit.
+    /// Unbounded, but never holds more items than the window, since each chunk in it holds its permit.
     stream: UnboundedSender<Chunk<T>>,
     slice: TimeSlice,
     burst: Burst,
@@ -42,7 +42,7 @@ struct Order<T> {
     finished: bool,
 }
 
-/// Every batch has finished: the stream ends.
+/// Every batch has completed: the stream ends.
 pub(crate) struct Finish;
 
 impl Message for Finish {
@@ -56,8 +56,8 @@ impl<T: Send + 'static> Aggregator<T> {
         Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
     }
 
-    /// Takes outcomes and passes on what is due. Returns false if more is due than could be passed on in one time slice, and
-    /// [`Releasing`] is not at it yet.
+    /// Takes outcomes and passes on what is due. Returns false if more is due than could be passed on in one time
+    /// slice: then the caller spawns [`Releasing`], and sets `releasing`.
     pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
         chunk.permit.complete();
         match &mut self.order {
@@ -108,8 +108,8 @@ impl<T> fmt::Debug for Aggregator<T> {
 
 impl<T> Drop for Aggregator<T> {
     fn drop(&mut self) {
-        // Before the stream ends, which the sender dropped below does. Unless everything was seen through, the workers would go
-        // on for a stream that gets nothing.
+        // Before `stream` is dropped, which ends the stream: the consumer then finds the error. Without it the workers
+        // would go on for a stream that gets nothing. Does nothing if the run is complete.
         self.run.lose("the aggregator");
     }
 }
@@ -162,7 +162,7 @@ impl<T: Send + 'static> ActorFuture<Aggregator<T>> for Releasing {
         ctx: &mut Context<Aggregator<T>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        // Workers wake this task with every message, and such a call is not the one that ends the yield.
+        // Workers wake this task with every message. Such a wake-up must not end the yield.
         if self.0.is_yielding(cx) {
             return Poll::Pending;
         }

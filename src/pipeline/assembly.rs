@@ -1,5 +1,5 @@
-//! How the parts of a pipeline are put together, whatever carries messages between them: actors' mailboxes, or what stands
-//! in for these in a simulation and in the tests that shuttle orders.
+//! How the parts of a pipeline are put together, whatever carries messages between them: actors' mailboxes, or what
+//! stands in for these in a simulation and in the tests that shuttle orders.
 
 use std::sync::Arc;
 use std::time::Duration;

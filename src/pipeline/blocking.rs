@@ -13,14 +13,14 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::util::panic::{catch, discard};
 use crate::util::waker::CaughtWaker;
 
-/// Items that may wait between the thread and the pipeline.
+/// How many items may wait between the thread and the pipeline.
 const BUFFER: usize = 256;
 
 /// Runs an iterator that may block on a thread of its own, as a stream.
 ///
-/// At most 256 items wait for the consumer, and the thread has one more in its hand. Each item can be taken as soon as the iterator gave it. When
-/// the stream is dropped the thread ends with the next item: an iterator that blocks for good, as a read from a terminal
-/// may, keeps its thread until then.
+/// At most 256 items wait for the consumer, and the thread holds one more. Each item can be taken as soon as the
+/// iterator has yielded it. After the stream was dropped, the thread ends with the iterator's next item: if the
+/// iterator blocks for good, as a read from a terminal may, its thread stays for good.
 ///
 /// # Errors
 ///
@@ -52,8 +52,8 @@ where
     blocking_ahead(BUFFER, iterator)
 }
 
-/// [`blocking()`], where at most `items` wait for the consumer, besides the one that the thread has in its hand: for items
-/// that are large. 0 is taken for 1.
+/// [`blocking()`] for large items: at most `items` wait for the consumer, besides the one that the thread holds. 0 is
+/// taken for 1.
 ///
 /// # Errors
 ///
@@ -64,7 +64,8 @@ where
 {
     let (sender, items) = mpsc::channel(items.clamp(1, Semaphore::MAX_PERMITS));
     thread::Builder::new().name("fan-source".to_owned()).spawn(move || {
-        // Dropped apart from a panic of its own: a second one at a time would end the process.
+        // Outside of `catch`, to be dropped after a panic of the iterator has been caught: a second panic during the
+        // unwinding would end the process.
         let mut source = None;
         let run = catch(|| {
             for item in source.insert(iterator.into_iter()) {
@@ -76,7 +77,7 @@ where
         });
         discard(source);
         if let Err(message) = run {
-            // Without a consumer there is nobody to tell.
+            // An error if the stream was dropped; then the panic has no consequence.
             let _ = sender.blocking_send(Err(message));
         }
     })?;
@@ -105,7 +106,8 @@ impl<T> Stream for Blocking<T> {
 
 impl<T> Drop for Blocking<T> {
     fn drop(&mut self) {
-        // The channel itself would drop the items that wait all at once, where two panics end the process.
+        // Item by item: if the channel dropped them, a second panic during the unwinding of the first would end the
+        // process.
         self.items.close();
         while let Ok(item) = self.items.try_recv() {
             discard(item);

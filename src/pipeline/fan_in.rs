@@ -27,7 +27,8 @@ use crate::stop::{StopHandle, run_state};
 ///
 /// # Ordering
 ///
-/// Results come as they are finished, or in source order with [`FanOut::ordered`](crate::FanOut::ordered). The results of one item stay together.
+/// Results come as they are finished, or in source order with [`FanOut::ordered`](crate::FanOut::ordered). The results
+/// of one item stay together.
 ///
 /// # Backpressure
 ///
@@ -37,8 +38,8 @@ use crate::stop::{StopHandle, run_state};
 /// # Stopping
 ///
 /// Dropping the stream stops the pipeline at once, so `take(n)`, `break` and `?` do what they seem to. Otherwise
-/// [`stop`](Self::stop) it or [`drain`](Self::drain) it, by a [`stop_handle`](Self::stop_handle) where the stream was moved
-/// away, or send a [`Stop`](crate::Stop) to the [`generator`](Self::generator).
+/// [`stop`](Self::stop) it or [`drain`](Self::drain) it, by a [`stop_handle`](Self::stop_handle) where the stream was
+/// moved away, or send a [`Stop`](crate::Stop) to the [`generator`](Self::generator).
 ///
 /// # Errors
 ///
@@ -47,12 +48,13 @@ use crate::stop::{StopHandle, run_state};
 /// [`pipeline_error`](ItemError::pipeline_error), which is in no count of failed items.
 ///
 /// A consumer that drops errors, as `filter_map(Result::ok)` does, drops that one too. It must ask
-/// [`finished`](Self::finished), or [`StopHandle::finished`] where the stream was moved away: they return the error whatever
-/// was done with the items, and the numbers otherwise, whose [`end`](Stats::end) says whether the stream was complete,
-/// drained or stopped. `None` from [`next`](StreamExt::next) doesn't.
+/// [`finished`](Self::finished), or [`StopHandle::finished`] where the stream was moved away: they return the error
+/// whatever was done with the items, and the numbers otherwise, whose [`end`](Stats::end) says whether the stream was
+/// complete, drained or stopped. `None` from [`next`](StreamExt::next) doesn't.
 ///
-/// A worker that awaits the end of its own pipeline gets [`PipelineError::OwnWorker`]. One that awaits its next result is
-/// not refused, since a poll doesn't say whether it is waited for: once all workers do that, the pipeline stands still.
+/// A worker that awaits the end of its own pipeline gets [`PipelineError::OwnWorker`]. One that awaits its next result
+/// is not refused, since a poll doesn't say whether it is waited for: once all workers do that, the pipeline stands
+/// still.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.
@@ -107,28 +109,28 @@ impl<T: Send + 'static> FanIn<T> {
         &self.aggregator
     }
 
-    /// The results of the next batch at once, or what is left of the current one: the fast path where one poll per item
-    /// costs too much.
+    /// The results of the next batch at once, or what is left of the current one: the fast path where one poll per
+    /// result costs too much.
     ///
-    /// `None` at the end, also of a pipeline that died: no chunk holds its error. [`finished`](Self::finished) tells whether
-    /// the end came too early.
+    /// `None` at the end, also of a pipeline that died: no chunk holds its error. [`finished`](Self::finished) tells
+    /// whether the end came too early.
     ///
     /// Cancel safe: a chunk is lost only when it was returned.
     pub async fn next_chunk(&mut self) -> Option<Chunk<T>> {
         self.receiver.next_chunk().await
     }
 
-    /// Waits until the pipeline has ended and every worker thread has dropped its work, in all stages of a chain; returns
-    /// the final numbers, of which [`end`](Stats::end) says how it ended: complete, drained or stopped.
+    /// Waits until the pipeline has ended and every worker thread has dropped its work, in all stages of a chain;
+    /// returns the final numbers, of which [`end`](Stats::end) says how it ended: complete, drained or stopped.
     ///
-    /// Results that were not taken yet are dropped as they come, so this returns when the source has ended, or soon after a
-    /// [`stop`](Self::stop) or a [`drain`](Self::drain). It may be called again, and dropped and called again.
+    /// Results that were not taken yet are dropped as they come, so this returns when the source has ended, or soon
+    /// after a [`stop`](Self::stop) or a [`drain`](Self::drain). It may be called again, and dropped and called again.
     ///
     /// # Errors
     ///
     /// Why the pipeline ended before its source did without being asked to, whatever became of the stream's items, the
-    /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the thread
-    /// of one of its workers, which would wait for itself.
+    /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the
+    /// thread of one of its workers, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
         let run = self.receiver.run().clone();
         unless_own(run.id(), self.receiver.dry()).await?;
@@ -136,8 +138,8 @@ impl<T: Send + 'static> FanIn<T> {
     }
 
     /// Delivers every result to an actor as a message, and waits for each to be handled before it sends the next: the
-    /// actor's pace is the pipeline's backpressure. Await the returned future or spawn it. The numbers that it returns say
-    /// how the pipeline [ended](Stats::end).
+    /// actor's pace is the pipeline's backpressure. Await the returned future or spawn it. The numbers that it returns
+    /// say how the pipeline [ended](Stats::end).
     ///
     /// # Errors
     ///
@@ -187,12 +189,13 @@ impl<T: Send + 'static> FanIn<T> {
         self.deliver_with(recipient, M::from).await
     }
 
-    /// [`deliver_to`](Self::deliver_to) with messages that `message` makes of the results. It may know more than they do,
-    /// as which of an actor's pipelines they are from; where there is nothing to add, it is the message's constructor.
+    /// [`deliver_to`](Self::deliver_to) with messages that `message` makes of the results. It may know more than they
+    /// do, as which of an actor's pipelines they are from; where there is nothing to add, it is the message's
+    /// constructor.
     ///
-    /// It returns when the last message was handled and every worker's thread has dropped its work. So an actor that stops
-    /// one pipeline and starts the next where the delivery of the first returns never takes a result of the one for
-    /// the other's: see `examples/actix_app.rs`.
+    /// It returns when the last message was handled and every worker's thread has dropped its work. So an actor that
+    /// stops one pipeline and starts the next where the delivery of the first returns never takes a result of the one
+    /// for the other's: see `examples/actix_app.rs`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a source is fanned out: where that begins, the builder, and the start of the actors.
+//! How a source is fanned out: the methods of sources, the builder, and the start of the actors.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub trait FanOutExt {
     /// Fans the items of an iterator or a stream out: see [`FanOut`], which says over how many workers and so on.
     ///
     /// The source is polled on the arbiter where the pipeline is started, and need not be `Send`. An iterator that may
-    /// block (a file, standard input, a slow computation) belongs into [`blocking`](crate::blocking()), which runs it on a
-    /// thread of its own. An endless source is fine.
+    /// block (a file, standard input, a slow computation) belongs into [`blocking`](crate::blocking()), which runs it
+    /// on a thread of its own. An endless source is fine.
     ///
     /// ```
     /// use actix_fan::FanOutExt;
@@ -86,15 +86,16 @@ impl<T> FanOutExt for T {}
 impl<T: Send + 'static> FanIn<T> {
     /// Makes this stream the source of another stage. The next stage's work sees good values only: a failure of this
     /// stage passes through to the end of the chain. Backpressure and stop go through as well: stopping the last stage,
-    /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the earlier
-    /// ones a moment later, when their stream is dropped, and what is in flight in them is lost.
-    /// Drain the first stage to drain the chain. An earlier stage that ends too early ends the chain with its error.
-    /// `finished` and [`StopHandle::workers_stopped`](crate::StopHandle::workers_stopped) wait for the workers of this stage and
+    /// or dropping its stream, stops all of them, and that is in effect when the call returns. Draining it stops the
+    /// earlier ones a moment later, when their stream is dropped, and what is in flight in them is lost. Drain the
+    /// first stage to drain the chain. An earlier stage that ends too early ends the chain with its error. `finished`
+    /// and [`StopHandle::workers_stopped`](crate::StopHandle::workers_stopped) wait for the workers of this stage and
     /// of all earlier ones.
     ///
-    /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or `Drained`.
-    /// All of this holds for a stream that is made from this one by adapters and then fanned out, if they pass
-    /// [`size_hint`](Stream::size_hint) on, as most do; behind others the earlier stage is stopped when its stream is dropped.
+    /// A chain ends no better than its stages: one that was stopped or drained by itself makes it `Stopped` or
+    /// `Drained`. All of this holds for a stream that is made from this one by adapters and then fanned out, if they
+    /// pass [`size_hint`](Stream::size_hint) on, as most do; behind others the earlier stage is stopped when its stream
+    /// is dropped.
     ///
     /// ```
     /// use actix_fan::FanOutExt;
@@ -141,10 +142,10 @@ impl<S> FanOut<S> {
     ///
     /// The window bounds memory, and how far finished items may run ahead of a slow consumer or, in an ordered stream,
     /// of a slow item. It is a ceiling, not a target: what is queued for the workers is kept to a few milliseconds of
-    /// work. Choose it by what you can afford in memory; below some 1,000 items a worker, short items (under a
-    /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536 and at least 16 a
-    /// worker: by the size of the item's or the result's type, and 128 bytes more if it owns anything, since nobody knows
-    /// how much. Set it where items own more.
+    /// work. Choose it by what you can afford in memory; below some 1,000 items per worker, short items (under a
+    /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536 and at least 16 per
+    /// worker. An item is taken to be as large as its type or that of its result, whichever is larger, and 128 bytes
+    /// more if that type has a destructor. Set the window where items own more.
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
         self
@@ -159,14 +160,14 @@ impl<S> FanOut<S> {
 
     /// The most items that travel together, 1 to the window, whatever they cost.
     ///
-    /// A batch is smaller where the source has no more items at the moment or ends, and where it has used up its turn: it
-    /// is asked for about 100 us at a time. It never holds more than a worker's share of the window, which is the window
-    /// divided by the number of workers: with `.workers(2).window(100).batch(100)` batches have 50 items, since one of 100
-    /// would leave nothing to the other worker.
+    /// A batch is smaller where the source has no more items at the moment or ends, and where its time slice is spent:
+    /// a source is asked for about 100 us at a time. A batch never holds more than a worker's share of the window,
+    /// which is the window divided by the number of workers: with `.workers(2).window(100).batch(100)` batches have 50
+    /// items, since one of 100 would leave nothing to the other worker.
     ///
     /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and one that takes far
-    /// longer is cut; a batch whose size is set is never cut once it was handed to a worker. Set it where you know better,
-    /// as for a test.
+    /// longer is split; a batch whose size is set is never split once it was handed to a worker. Set it where you know
+    /// better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
         self
@@ -213,8 +214,8 @@ where
     /// Starts workers that turn each item into any number of results, which stay together.
     ///
     /// An item's results are all in memory until its iterator ends: the window counts items, not results. An endless
-    /// iterator yields nothing, and grows until the pipeline is stopped or its stream is dropped. Then its item is skipped,
-    /// and the results that it had are dropped: whether to go on is asked before each.
+    /// iterator yields nothing, and grows until the pipeline is stopped or its stream is dropped. Then its item is
+    /// skipped, and the results that it had are dropped: whether to go on is asked before each.
     pub fn flat_map<T, F>(self, f: F) -> Result<FanIn<T::Item>, StartError>
     where
         F: Fn(I) -> T + Send + Sync + 'static,
@@ -224,8 +225,8 @@ where
         self.with(move || FlatMap(Arc::clone(&f)))
     }
 
-    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after a
-    /// panic.
+    /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
+    /// a panic.
     ///
     /// When the factory panics five times in a row the pipeline ends with
     /// [`PipelineError::WorkerFactory`](crate::PipelineError::WorkerFactory).
@@ -235,7 +236,8 @@ where
         F: Fn() -> W + Send + Sync + 'static,
     {
         let upstream = runs_of(&self.source);
-        // Where nothing is started both are dropped here, and two panics at a time would end the process.
+        // On an early return both are dropped here, and a second panic during the unwinding of the first would end the
+        // process.
         let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
         let checked = self.settings.check(item_bytes::<I, W::Output>())?;
         let host = Host::of_actors()?;

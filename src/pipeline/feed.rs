@@ -21,40 +21,40 @@ use crate::util::waker::CaughtWaker;
 
 /// A feed of any source, for the generator, whose type names none.
 pub(crate) trait Feeds {
-    /// Ready once every batch has finished and no more will be handed out.
+    /// Ready once every batch has completed and none will be handed out.
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()>;
 }
 
 /// The source, and where its items and its end are sent.
-pub(crate) struct Feed<S, I, P, A> {
+pub(crate) struct Feed<S, I, Q, A> {
     intake: Arc<SourceIntake>,
     run: Run,
     source: Option<S>,
-    pool: P,
+    queue: Q,
     aggregator: A,
     inputs: Arc<BufferPool<I>>,
     slice: TimeSlice,
     waker: CaughtWaker,
 }
 
-impl<S, I, P, A> Feed<S, I, P, A> {
+impl<S, I, Q, A> Feed<S, I, Q, A> {
     /// `slice` bounds how long the source is asked before this yields.
     pub(crate) fn new(
         intake: &Arc<SourceIntake>,
         source: S,
-        pool: P,
+        queue: Q,
         aggregator: A,
         inputs: Arc<BufferPool<I>>,
         slice: TimeSlice,
     ) -> Self {
         let (intake, run) = (Arc::clone(intake), intake.run());
-        Self { intake, run, source: Some(source), pool, aggregator, inputs, slice, waker: CaughtWaker::default() }
+        Self { intake, run, source: Some(source), queue, aggregator, inputs, slice, waker: CaughtWaker::default() }
     }
 }
 
-impl<S, I, P, A> Drop for Feed<S, I, P, A> {
+impl<S, I, Q, A> Drop for Feed<S, I, Q, A> {
     fn drop(&mut self) {
-        // Some, where the arbiter ended before the source did. Its `Drop` may panic.
+        // `Some` if the arbiter ended before the source did. Its `Drop` may panic.
         discard(self.source.take());
     }
 }
@@ -70,16 +70,16 @@ enum Pulled {
     Ended,
 }
 
-impl<S, I, P, A> Feeds for Feed<S, I, P, A>
+impl<S, I, Q, A> Feeds for Feed<S, I, Q, A>
 where
     S: Stream<Item = Result<I, ItemError>> + Unpin,
-    P: Post<Batch<I>>,
+    Q: Post<Batch<I>>,
     A: Post<Finish>,
 {
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
         let Self { intake, run, .. } = self;
         let state = &intake.core().state;
-        // Before anything is looked at: what changes after the look then wakes this task.
+        // Before the state is read: a change after the read then wakes this task.
         intake.register(&mut self.waker, cx);
         if state.is_running() && self.waker.is_yielding(cx) {
             return Poll::Pending;
@@ -100,8 +100,8 @@ where
             let items = inputs.len() + passed.len();
             if items > 0 {
                 let (first, permit) = Permit::hand_out(run, items);
-                // Where the workers are gone the batch is dropped, and its permit counts the items as skipped.
-                self.pool.post(Batch { first, inputs: inputs.into(), passed, permit });
+                // If the workers are gone the batch is dropped, and its permit counts the items as skipped.
+                self.queue.post(Batch { first, inputs: inputs.into(), passed, permit });
             } else {
                 self.inputs.put(inputs);
             }

@@ -13,14 +13,15 @@ use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
 
-/// The actor that takes items from the source while there are permits for them, and sends them to the workers in batches.
+/// The actor that takes items from the source while there are permits for them, and sends them to the workers in
+/// batches.
 ///
 /// Its address ([`FanIn::generator`](crate::FanIn::generator)) names no type of the pipeline, so any actor can keep it
-/// in a field. It takes [`Stop`] and [`Snapshot`]. The actor ends by itself once every batch has finished; a `Stop`
+/// in a field. It takes [`Stop`] and [`Snapshot`]. The actor ends by itself once every batch has completed; a `Stop`
 /// after that finds its mailbox closed, which is harmless.
 ///
-/// It runs on the arbiter where the pipeline was started, and so does the source, which is asked for items in time slices of
-/// about 100 us. Between them the arbiter runs its other tasks.
+/// It runs on the arbiter where the pipeline was started, and so does the source, which is asked for items in time
+/// slices of about 100 us. Between them the arbiter runs its other tasks.
 pub struct Generator {
     run: Run,
     feed: Box<dyn Feeds>,
@@ -54,7 +55,7 @@ impl Actor for Generator {
 
 impl Drop for Generator {
     fn drop(&mut self) {
-        // Unless the run is complete: else the workers would run everything that is queued, for no consumer.
+        // Without an error the stream would never end, since nothing else ends it. Does nothing if the run is complete.
         self.run.lose("the generator");
     }
 }

@@ -14,11 +14,11 @@ use crate::util::waker::CaughtWaker;
 /// consumer of a merged stream.
 pub(crate) struct SourceIntake {
     core: Core,
-    /// The runs whose results the source yields, as far as they are known.
+    /// The runs whose results the source yields, as far as they are known (`upstream.rs`).
     upstream: Vec<Run>,
     /// The task that pulls.
     puller: AtomicWaker,
-    /// Every batch has finished and no more will be handed out, so the stream's end is the end of the pipeline.
+    /// Every batch has completed and none will be handed out, so the end of the stream is the end of the pipeline.
     complete: AtomicBool,
 }
 
@@ -31,13 +31,13 @@ impl SourceIntake {
         Run::new(Arc::clone(self))
     }
 
-    /// Has the task of `cx` woken when there may be permits, demand or an end. To be called before these are looked at: then
-    /// no change can slip between the look and the wait.
+    /// Has the task of `cx` woken when there may be permits, demand or an end. To be called before these are looked at:
+    /// then no change can slip between the look and the wait.
     pub(crate) fn register(&self, waker: &mut CaughtWaker, cx: &Context<'_>) {
         waker.register(&self.puller, cx);
     }
 
-    /// The generator has seen every batch finish and hands out no more.
+    /// Records that every batch has completed and none will be handed out.
     pub(crate) fn set_complete(&self) {
         self.complete.store(true, SeqCst);
     }

@@ -1,8 +1,9 @@
-//! A pipeline on threads whose every step shuttle orders: the feed, the workers, the aggregator and the stream meet at the
-//! real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
+//! A pipeline on threads whose every step shuttle orders: the feed, the workers, the aggregator and the stream meet at
+//! the real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
 //!
-//! `.ci/interleavings` runs this. Shuttle takes every atomic for sequentially consistent, and can't interrupt what futures and
-//! tokio do inside of a waker or a channel; `Run::wait` looks at the protocol inside of one, and is left out.
+//! `.ci/interleavings` runs this. Shuttle takes every atomic for sequentially consistent, and can't interrupt what
+//! futures and tokio do inside of a waker or a channel; `Run::wait` looks at the protocol inside of one, and is left
+//! out.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;

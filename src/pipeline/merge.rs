@@ -24,24 +24,24 @@ use crate::util::waker::CaughtWaker;
 /// The most items taken from one stream before the next one is polled.
 const ROUND: usize = 32;
 
-/// Multiplexes any number of streams into one: pipelines of this crate, or anyone's.
+/// Multiplexes any number of streams into one: pipelines of this crate, or any other streams.
 ///
 /// The stream ends when all of them have ended. Items of one stream keep their order. A stream that is always ready
-/// does not starve the others: at most 32 items are taken from it before the next one is polled. Streams of different types fit once they are
-/// [`boxed`](StreamExt::boxed).
+/// does not starve the others: at most 32 items are taken from it before the next one is polled. Streams of different
+/// types must be [`boxed`](StreamExt::boxed) first.
 ///
 /// # Stopping
 ///
-/// [`Merged::stop`], or that of its [`stop_handle`](Merged::stop_handle), ends the stream and stops the pipelines that it is
-/// made of: they are stopped when the call returns, whether the stream is polled or not, and
-/// [`workers_stopped`](Merged::workers_stopped) waits for their workers. Dropping the stream drops them, which stops them as
-/// well. [`Merged::drain`] first yields the items taken from them already, but what is in flight in a pipeline is lost: to
-/// keep that, drain the pipelines instead.
+/// [`Merged::stop`], or that of its [`stop_handle`](Merged::stop_handle), ends the stream and stops the pipelines that
+/// it is made of: they are stopped when the call returns, whether the stream is polled or not, and
+/// [`workers_stopped`](Merged::workers_stopped) waits for their workers. Dropping the stream drops them, which stops
+/// them as well. [`Merged::drain`] first yields the items taken from them already, but what is in flight in a pipeline
+/// is lost: to keep that, drain the pipelines instead.
 ///
-/// Pipelines, and merged streams of them, are found inside of adapters that pass
-/// [`size_hint`](Stream::size_hint) on, as `map`, `take`, `chain`, `boxed` and most others do; also those that are only
-/// borrowed, as by `by_ref`. One that is behind anything else (`select`, `flatten`, `unfold`, a channel, a task) is stopped
-/// when its stream is dropped: here, at the next poll after the stop.
+/// Pipelines, and merged streams of them, are found inside of adapters that pass [`size_hint`](Stream::size_hint) on,
+/// as `map`, `take`, `chain`, `boxed` and most others do; also those that are only borrowed, as by `by_ref`. One that
+/// is behind anything else (`select`, `flatten`, `unfold`, a channel, a task) is stopped when its stream is dropped:
+/// here, at the next poll after the stop.
 ///
 /// How it ended is told by [`Merged::finished`]: no better than the pipelines that it is made of. `None` doesn't tell.
 ///
@@ -196,9 +196,9 @@ impl<S: Stream> Merged<S> {
         self.run.stats()
     }
 
-    /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the final
-    /// numbers. [`Stats::end`] says how it ended: no better than any of those pipelines. A pipeline that is only borrowed,
-    /// and goes on, is not waited for.
+    /// Waits until the stream has ended, and with it the pipelines that it is made of and their workers; returns the
+    /// final numbers. [`Stats::end`] says how it ended: no better than any of those pipelines. A pipeline that is only
+    /// borrowed, and goes on, is not waited for.
     ///
     /// Items that were not taken yet are dropped as they come. It may be called again, and dropped and called again.
     ///
@@ -292,7 +292,8 @@ impl<S: Stream> Stream for Merged<S> {
 
 impl<S: Stream> Drop for Merged<S> {
     fn drop(&mut self) {
-        // The streams are dropped as well, if they are not only borrowed: nothing is to be stopped by force.
+        // The runs upstream are not stopped here: those whose streams are dropped with this stop by that, and those
+        // whose streams are only borrowed may go on.
         self.run.abandon();
         self.run.tracker.stop_clock();
     }

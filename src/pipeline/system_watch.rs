@@ -1,4 +1,4 @@
-//! The end of a System whose event loop goes on.
+//! Notices that a System was stopped while its event loop goes on.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -10,19 +10,18 @@ use crate::engine::run::{Run, WeakRun};
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 
-/// How soon a pipeline notices that its System was stopped while the event loop goes on, as inside `block_on`. A stop that
-/// ends the event loop is noticed at once.
-const LOOK: Duration = Duration::from_millis(100);
+/// How soon a pipeline notices that its System was stopped while the event loop goes on, as inside `block_on`. A stop
+/// that ends the event loop is noticed at once.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// The pipelines of this arbiter, while a task looks after them.
+    /// The pipelines of this arbiter, while a task watches them.
     static WATCHED: RefCell<Option<Vec<WeakRun>>> = const { RefCell::new(None) };
 }
 
-/// Ends the pipeline when the System of this thread stops, though the event loop goes on and with it the actors.
+/// Fails the run when the System of this thread is stopped, although its event loop, and so the run's actors, go on.
 ///
-/// actix tells no task that its System was stopped, so one task for each arbiter asks now and then, as long as there are
-/// pipelines on it.
+/// actix has no notification for that. So on each arbiter one task asks every 100 ms, as long as there are pipelines.
 pub(crate) fn watch(run: &Run, host: &Host) {
     let first = WATCHED.with_borrow_mut(|watched| {
         let first = watched.is_none();
@@ -34,7 +33,7 @@ pub(crate) fn watch(run: &Run, host: &Host) {
         actix::spawn(async move {
             let _watching = watching;
             while host.is_running() {
-                sleep(LOOK).await;
+                sleep(INTERVAL).await;
                 if !any_left() {
                     return;
                 }
@@ -49,7 +48,7 @@ pub(crate) fn watch(run: &Run, host: &Host) {
     }
 }
 
-/// Forgets the pipelines that have ended; returns true if there are others.
+/// Forgets the pipelines that no longer run; returns true if there are others.
 fn any_left() -> bool {
     WATCHED.with_borrow_mut(|watched| {
         let watched = watched.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! The fan-out: the actors of the pool.
+//! The worker actors of a pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,21 +19,22 @@ use crate::work::Work;
 
 /// One of the actors of a `SyncArbiter` pool: runs the [`Work`] on batches and sends their [`Outcomes`] on.
 ///
-/// All workers take from one queue, so a batch goes to whoever is free. Each item runs by itself under `catch_unwind`:
-/// a panic fails that item, the `Work` is rebuilt by the factory on the same thread, and the rest of the batch runs.
+/// All workers take from one queue, so a batch goes to the next worker that is free. Each item runs by itself under
+/// `catch_unwind`: a panic fails that item, the `Work` is rebuilt by the factory on the same thread, and the rest of
+/// the batch runs.
 pub(crate) struct Worker<I, W: Work<I>> {
     shared: Arc<Shared<I, W>>,
     // Dropped last: then nothing of the user's is left on this thread.
     executor: Executor<W>,
-    // After that: the `Drop` of a work may wait for its own pipeline, too.
+    // After that, since the `Drop` of a work may wait for its own pipeline, which must be refused.
     _entered: Entered,
 }
 
-/// What the workers of a pipeline have in common, be they actors or simulated. `A` is where their outcomes go.
+/// What the workers of a pipeline share, whether they are actors or simulated. Their outcomes are sent to `A`.
 pub(crate) struct Shared<I, W: Work<I>, A = Recipient<Outcomes<<W as Work<I>>::Output>>> {
     pub(crate) factory: Arc<Factory<W>>,
     pub(crate) workers: usize,
-    /// How long a batch may run before what it has not begun goes back to the queue, for whoever is free.
+    /// How long a batch may run before the items that have not begun go back to the queue, for any worker that is free.
     pub(crate) overrun: Duration,
     pub(crate) aggregator: A,
     pub(crate) inputs: Arc<BufferPool<I>>,
@@ -95,7 +96,7 @@ where
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        // Before the first batch comes, which then need not wait for it. A failure has ended the run.
+        // Built now, so that the first batch need not wait for it. If that fails, the run has ended.
         let _ = self.executor.prepare();
     }
 
@@ -171,7 +172,8 @@ mod tests {
         }
     }
 
-    /// Has one batch of short items with a long one among them run by two workers; `meet` is called for the items 40 and 63.
+    /// Has one batch of short items with a long one among them run by two workers; `meet` is called for the items 40
+    /// and 63.
     fn run(overrun: Duration, meet: impl Fn() + Clone + Send + Sync + 'static) -> mpsc::Receiver<Vec<u64>> {
         // While it serves, short items are not looked at one by one.
         CLOCK.start(Instant::now());

@@ -9,13 +9,14 @@ use crate::error::{BoxError, Stopped};
 
 /// Tells whether an item is to go on.
 ///
-/// What runs items implements it, so that a work need not know by what it is run: a pipeline, a pool or something remote.
+/// What runs items implements it, so that a work need not know by what it is run: a pipeline, a pool or something
+/// remote.
 pub(crate) trait Cancel: Sync {
     /// Returns true if the run was stopped, or the result of the item is not waited for any more.
     fn is_cancelled(&self) -> bool;
 }
 
-/// The work on one item at a time, with state of its own.
+/// What a worker does with each item, with state of its own.
 ///
 /// Each thread of the pool has its own `Work`, built on that thread by the factory given to
 /// [`FanOut::with`](crate::FanOut::with) or [`PoolBuilder::with`](crate::PoolBuilder::with); it need not be `Send`. For
@@ -54,7 +55,7 @@ pub(crate) trait Cancel: Sync {
 /// # }).unwrap();
 /// ```
 pub trait Work<I>: 'static {
-    /// What it emits, none to any number an item.
+    /// The type of its results. It may emit any number of them per item, or none.
     type Output: Send + 'static;
 
     /// Works on `input` and hands results to `job`.
@@ -115,7 +116,8 @@ impl<O> Job<'_, O> {
     #[inline]
     pub fn emit_all(&mut self, outputs: impl IntoIterator<Item = O>) -> Result<(), Stopped> {
         let mut outputs = outputs.into_iter();
-        // No `extend`: it asks nothing between two results, and reserves memory for as many as the iterator claims to have.
+        // No `extend`: it asks nothing between two results, and reserves memory for as many as the iterator claims to
+        // have.
         loop {
             if self.is_stopped() {
                 return Err(Stopped);
@@ -127,14 +129,15 @@ impl<O> Job<'_, O> {
         }
     }
 
-    /// Whether the pipeline or the pool was stopped, or nobody waits for this item any more: a long item may as well return
-    /// [`Stopped`](crate::Stopped). A drain doesn't count, since it waits for what is in flight.
+    /// Returns true if the pipeline or the pool was stopped, or the result of this item is not waited for any more:
+    /// then a long item should return [`Stopped`](crate::Stopped). Stays false during a drain, which waits for what is
+    /// in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
         self.cancel.is_cancelled()
     }
 
-    /// The place of the item in the source, or in the order in which the pool took items in, from 0.
+    /// The index of the item in the source, or in the order in which the pool took items in, from 0.
     pub fn index(&self) -> u64 {
         self.index
     }
