@@ -1,7 +1,7 @@
-//! A batch at a worker, from its begin to its end: begin, step, give back, end.
+//! The life of a batch at a worker: begin, step, give back, end.
 //!
-//! This is the only place where items are run. The workers of pipelines and of pools, those of a simulation and those whose
-//! every step shuttle orders call it. What is decided on the way is decided by [`BatchLife`], which the model in
+//! This is the only place where items are run. The workers of pipelines and of pools call it, and so do those of a
+//! simulation and of the thread-order tests. All decisions on the way are made by [`BatchLife`], which the model in
 //! `../protocol/model` explores.
 
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub(crate) struct BatchRun<I, O> {
     outputs: Vec<O>,
     /// Each with the number of outputs before it.
     failures: VecDeque<(usize, ItemError)>,
-    /// Outputs before the item that runs. What it emits after them is kept only if it is done.
+    /// How many outputs there were before the item that runs. Those after them are dropped if it fails or is skipped.
     mark: usize,
 }
 
@@ -57,7 +57,8 @@ impl<I, O: 'static> BatchRun<I, O> {
     }
 
     /// Runs as many items as `slice` grants, at least one. Returns false, without having run any, if none is left, the
-    /// items are cancelled, no `Work` can be built, or the slice is spent. `waiter` is what waits for these items alone.
+    /// items are cancelled, no `Work` can be built, or the slice is spent. `waiter` is what waits for these items
+    /// alone.
     #[inline]
     pub(crate) fn step<W, C>(&mut self, executor: &mut Executor<W>, slice: &mut TimeSlice, waiter: &C) -> bool
     where
@@ -71,7 +72,7 @@ impl<I, O: 'static> BatchRun<I, O> {
         let begun = self.life.begun();
         let until_passed = self.passed.front().map_or(self.inputs.len(), |(before, _)| before - begun);
         let mut grant = slice.grant(until_passed - 1);
-        // And the one for which `is_spent` was asked.
+        // And the step that `is_spent` has counted.
         grant.steps += 1;
         let ran = executor.lend(|work, state| self.run_items(grant, work, &Cancelled { state, waiter }));
         if let Err(message) = ran {
@@ -92,8 +93,8 @@ impl<I, O: 'static> BatchRun<I, O> {
     {
         let mut hot = Hot::new(self);
         for _ in 0..grant.steps {
-            // Asked here directly, though the item can ask the same through its job: a call through a vtable for each item
-            // would cost as much as all the rest of the loop.
+            // Asked here directly, though the item can ask the same through its job: a call through a vtable for each
+            // item would cost as much as all the rest of the loop.
             if hot.life.may_begin(cancel.is_cancelled()).is_err() {
                 return;
             }
@@ -142,9 +143,9 @@ impl<I, O: 'static> BatchRun<I, O> {
         }
     }
 
-    /// Gives back what has not begun, in at most `parts`, unless it was stopped.
+    /// Gives back the items that have not begun, in at most `parts` batches, unless the run was stopped.
     pub(crate) fn give_back(&mut self, parts: usize) -> Option<impl Iterator<Item = Batch<I>> + use<I, O>> {
-        // Failures behind the last item have no item after them that would take them along.
+        // Failures behind the last item: no step follows that would pass them on.
         self.pass_due();
         let rest = self.life.give_back(self.permit.is_stopped())?;
         let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
@@ -205,7 +206,7 @@ impl<I, O> Drop for Hot<'_, I, O> {
     }
 }
 
-/// Whether an item is to go on: until its run is stopped, or what waits for it leaves.
+/// Tells an item that it is cancelled: once its run is stopped, or its waiter is gone.
 struct Cancelled<'a, C> {
     state: &'a State,
     waiter: &'a C,

@@ -45,7 +45,7 @@ struct Mailbox<M>(Sender<M>);
 
 impl<M> Post<M> for Mailbox<M> {
     fn post(&self, message: M) {
-        // Where nobody takes messages any more, this one is dropped.
+        // If the receiver has ended, the message is dropped.
         let _ = self.0.send(message);
     }
 }
@@ -162,9 +162,9 @@ fn run(case: Case) {
         let mut feed = assembly.feed(source, Mailbox(to_workers), Mailbox(to_aggregator));
         thread::spawn(move || {
             if registers_late {
-                let mut nobody = Context::from_waker(Waker::noop());
+                let mut without_task = Context::from_waker(Waker::noop());
                 block_on(poll_fn(|cx| {
-                    let polled = feed.poll(&mut nobody);
+                    let polled = feed.poll(&mut without_task);
                     intake.register(&mut CaughtWaker::default(), cx);
                     polled
                 }));
