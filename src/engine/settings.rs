@@ -108,13 +108,15 @@ macro_rules! thread_setters {
         #[doc = concat!(
             "Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `", $name, "`."
         )]
-        /// While the workers start there are a few more threads of these names, and `name-start`.
+        /// While the workers start there are a few more threads of these names, and `name-start`. A name with a NUL
+        /// byte is [`StartError::ThreadName`](crate::StartError::ThreadName).
         pub fn thread_name(mut self, name: impl Into<String>) -> Self {
             self.settings.thread_name = name.into();
             self
         }
 
-        /// The stack of each worker's thread, in bytes: at least 65,536.
+        /// The stack of each worker thread, in bytes: at least 65,536, and at most `isize::MAX / 2`. The operating
+        /// system may refuse much smaller ones, which is [`StartError::Thread`](crate::StartError::Thread).
         ///
         /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK`
         /// sets another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that

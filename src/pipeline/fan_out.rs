@@ -32,7 +32,7 @@ pub trait FanOutExt {
     /// Fans the items of an iterator or a stream out: see [`FanOut`], which says over how many workers and so on.
     ///
     /// The source is polled on the arbiter where the pipeline is started, and need not be `Send`. An iterator that may
-    /// block (a file, standard input, a slow computation) belongs into [`blocking`](crate::blocking()), which runs it
+    /// block (a file, standard input, a slow computation) belongs in [`blocking`](crate::blocking()), which runs it
     /// on a thread of its own. An endless source is fine.
     ///
     /// ```
@@ -214,8 +214,8 @@ where
     /// Starts workers that turn each item into any number of results, which stay together.
     ///
     /// An item's results are all in memory until its iterator ends: the window counts items, not results. An endless
-    /// iterator yields nothing, and grows until the pipeline is stopped or its stream is dropped. Then its item is
-    /// skipped, and the results that it had are dropped: whether to go on is asked before each.
+    /// iterator yields no result, and takes memory until the pipeline is stopped or its stream is dropped. Then its
+    /// item is skipped, and the results that it had are dropped: whether to go on is asked before each.
     pub fn flat_map<T, F>(self, f: F) -> Result<FanIn<T::Item>, StartError>
     where
         F: Fn(I) -> T + Send + Sync + 'static,
