@@ -218,8 +218,8 @@ impl<T: Send + 'static> FanIn<T> {
     /// }
     /// impl Handler<Power> for Sums {
     ///     type Result = ();
-    ///     fn handle(&mut self, Power { exponent, result }: Power, _: &mut Context<Self>) {
-    ///         self.0[exponent as usize] += result.unwrap_or(0);
+    ///     fn handle(&mut self, power: Power, _: &mut Context<Self>) {
+    ///         self.0[power.exponent as usize] += power.result.unwrap_or(0);
     ///     }
     /// }
     ///
@@ -227,7 +227,8 @@ impl<T: Send + 'static> FanIn<T> {
     /// let sums = Sums::default().start().recipient::<Power>();
     /// for exponent in 2..4 {
     ///     let powers = (1..=10u64).fan_out().map(move |n| n.pow(exponent))?;
-    ///     powers.deliver_with(sums.clone(), move |result| Power { exponent, result }).await?;
+    ///     let message = move |result| Power { exponent, result };
+    ///     powers.deliver_with(sums.clone(), message).await?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();

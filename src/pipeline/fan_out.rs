@@ -67,7 +67,8 @@ pub trait FanOutExt {
     /// let words = stream::iter(["1", "x", "3"].map(str::parse::<u32>));
     /// let mut squares = words.try_fan_out().ordered().map(|n| n * n)?;
     /// assert_eq!(squares.next().await.unwrap()?, 1);
-    /// assert_eq!(squares.next().await.unwrap().unwrap_err().to_string(), "the source failed at item 1");
+    /// let error = squares.next().await.unwrap().unwrap_err();
+    /// assert_eq!(error.to_string(), "the source failed at item 1");
     /// assert_eq!(squares.next().await.unwrap()?, 9);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -102,9 +103,11 @@ impl<T: Send + 'static> FanIn<T> {
     /// use futures::StreamExt;
     ///
     /// # actix::System::new().block_on(async {
-    /// let halves = (0..10u32).fan_out().ordered().filter_map(|n| (n % 2 == 0).then_some(n / 2))?;
+    /// let half = |n| (n % 2 == 0).then_some(n / 2);
+    /// let halves = (0..10u32).fan_out().ordered().filter_map(half)?;
     /// let squares = halves.fan_out().ordered().map(|n| n * n)?;
-    /// assert_eq!(squares.map(Result::unwrap).collect::<Vec<_>>().await, [0, 1, 4, 9, 16]);
+    /// let squares: Vec<u32> = squares.map(Result::unwrap).collect().await;
+    /// assert_eq!(squares, [0, 1, 4, 9, 16]);
     /// # Ok::<(), actix_fan::StartError>(())
     /// # }).unwrap();
     /// ```

@@ -1,9 +1,8 @@
 //! A pipeline on threads whose every step shuttle orders: the feed, the workers, the aggregator and the stream meet at
-//! the real locks, flags and wakers, and only the mailboxes between them stand in for actix's.
+//! the real locks, flags and wakers; only the mailboxes between them replace those of actix.
 //!
-//! `.ci/interleavings` runs this. Shuttle takes every atomic for sequentially consistent, and can't interrupt what
-//! futures and tokio do inside of a waker or a channel; `Run::wait` looks at the protocol inside of one, and is left
-//! out.
+//! `.ci/interleavings` runs this. Shuttle treats every atomic as sequentially consistent, and can't interrupt what
+//! futures and tokio do inside of a waker or a channel. `Run::wait` reads the protocol inside of one, and is left out.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -91,7 +90,7 @@ struct Case {
     gives_back: bool,
     /// The last item panics.
     panics: bool,
-    /// The flaw: the generator registers its waker when it has looked.
+    /// The flaw: the generator registers its waker after it has read the state.
     registers_late: bool,
 }
 
@@ -109,7 +108,7 @@ const PLAIN: Case = Case {
 
 fn run(case: Case) {
     let Case { items, hangs, window, ordered, act, batch, gives_back, panics, registers_late } = case;
-    // Not by way of `Settings`, which would cut the batch down to a worker's share of the window.
+    // Without `Settings`, which would limit the batch to a worker's share of the window.
     let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
     let checked = Checked { window, batch: BatchSize::Fixed(batch), threads };
     let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);

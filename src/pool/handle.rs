@@ -92,12 +92,15 @@ use crate::stop::{StopHandle, run_state};
 ///
 /// match squares.try_submit(8) {
 ///     Ok(square) => assert_eq!(square.await?, 64),
-///     Err(refused) if refused.is_full() => println!("try again in {:?}", squares.expected_wait()),
+///     Err(refused) if refused.is_full() => {
+///         println!("try again in {:?}", squares.expected_wait());
+///     }
 ///     Err(refused) => return Err(refused.into()),
 /// }
 ///
 /// let elsewhere = squares.clone();
-/// std::thread::spawn(move || assert_eq!(elsewhere.blocking_submit(9).unwrap(), 81)).join().unwrap();
+/// let thread = std::thread::spawn(move || elsewhere.blocking_submit(9).unwrap());
+/// assert_eq!(thread.join().unwrap(), 81);
 ///
 /// squares.drain();
 /// let stats = squares.finished().await?;
@@ -170,8 +173,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// let squares = pool().workers(2).window(8).map(|n: u64| n * n)?;
     /// let (sink, results) = squares.channel();
     /// actix::spawn(stream::iter(0..100u64).map(Ok).forward(sink));
-    /// let sum = results.map(Result::unwrap).fold(0, async |sum, square| sum + square).await;
-    /// assert_eq!(sum, 328_350);
+    /// let squares: Vec<u64> = results.map(Result::unwrap).collect().await;
+    /// assert_eq!(squares.iter().sum::<u64>(), 328_350);
     /// # Ok::<(), actix_fan::StartError>(())
     /// # }).unwrap();
     /// ```
@@ -227,7 +230,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// # actix::System::new().block_on(async {
     /// let squares = actix_fan::pool().map(|n: u64| n * n)?;
-    /// let left = squares.shutdown(actix::clock::sleep(Duration::from_secs(10))).await?;
+    /// let deadline = actix::clock::sleep(Duration::from_secs(10));
+    /// let left = squares.shutdown(deadline).await?;
     /// assert!(left.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();

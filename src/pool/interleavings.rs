@@ -1,5 +1,5 @@
-//! A pool on threads whose every step shuttle orders: those who submit, leave, drain and stop meet the workers at the
-//! real queue, with its lock, its hint and its sleepers. `../interleavings.rs` has the command.
+//! A pool on threads whose every step shuttle orders: threads that submit, cancel, drain and stop meet the workers at the
+//! real queue, with its lock, its hint and its sleepers. `../pipeline/interleavings.rs` names the script that runs it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Faults at chosen items, put over any work.
+//! A wrapper of any work that adds faults at chosen items.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::stop::{Stop, StopHandle};
 use crate::testing::Gate;
 use crate::work::{Job, Work};
 
-/// How long an item waits for something to stop.
+/// How long an item waits for a handle to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What goes wrong, and at which items: by their index, as [`Job::index`] has it. Put over a factory with
-/// [`over`](Self::over), it comes before the work at each item; the work itself sees only the items without a fault.
+/// Faults, each at the item of a given index, as in [`Job::index`]. [`over`](Self::over) adds them to the works of a
+/// factory: at each item the fault comes first, and the work gets the item only if it has not failed.
 ///
 /// ```
 /// use actix_fan::testing::{Faults, Gate, assert_all_ended};
@@ -45,7 +45,7 @@ pub struct Faults {
     armed: Arc<Armed>,
 }
 
-/// The handle that items at which everything stops wait for.
+/// The handle that [`stop_at`](Faults::stop_at) waits for.
 #[derive(Default)]
 struct Armed {
     handle: Mutex<Option<StopHandle>>,
@@ -81,8 +81,8 @@ impl Faults {
         self
     }
 
-    /// The pipeline or the pool is stopped when the item has just begun; then its work runs, and can see it. The item waits
-    /// until there is something to stop, 10 seconds at most: [`arm`](Self::arm).
+    /// The pipeline or the pool is stopped just after the item has begun; then its work runs, and can see that. The item
+    /// waits for the handle that [`arm`](Self::arm) sets, 10 seconds at most.
     pub fn stop_at(mut self, index: u64, stop: Stop) -> Self {
         self.stops.insert(index, stop);
         self
@@ -100,15 +100,15 @@ impl Faults {
         self
     }
 
-    /// Says what [`stop_at`](Self::stop_at) stops.
+    /// Sets what [`stop_at`](Self::stop_at) stops.
     pub fn arm(&self, handle: StopHandle) {
         *self.armed.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
         self.armed.is_there.notify_all();
     }
 
-    /// A factory whose works have these faults, to be handed to [`FanOut::with`](crate::FanOut::with),
-    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run). Each time they
-    /// are put over a factory they wait to be armed again.
+    /// Returns a factory whose works have these faults, for [`FanOut::with`](crate::FanOut::with),
+    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run). After each
+    /// call, [`arm`](Self::arm) must be called again.
     pub fn over<W, F>(&self, factory: F) -> impl Fn() -> Faulty<W> + Send + Sync + use<W, F>
     where
         F: Fn() -> W + Send + Sync,
@@ -117,7 +117,7 @@ impl Faults {
         self.over_armed(factory)
     }
 
-    /// The same, armed as they are.
+    /// [`over`](Self::over) that keeps the handle that was set.
     pub(crate) fn over_armed<W, F>(&self, factory: F) -> impl Fn() -> Faulty<W> + Send + Sync + use<W, F>
     where
         F: Fn() -> W + Send + Sync,
@@ -147,7 +147,7 @@ impl Faults {
         }
     }
 
-    /// The same faults, with nothing armed that others have armed, and without what a simulation has no threads for.
+    /// The same faults for a simulation: without the handle that clones share. Panics if they have a gate.
     pub(crate) fn apart(self) -> Self {
         assert!(
             self.gate.is_none(),

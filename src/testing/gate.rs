@@ -1,12 +1,12 @@
-//! Where items wait until a test lets them go on.
+//! A gate where items wait until a test lets them through.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// Where items wait until the test lets them go on, so that no test sleeps to wait for something: the work passes it, the
-/// test waits for arrivals and lets through. It blocks real threads, and has no place in a simulation, which has only one.
-/// Clones are the same gate.
+/// A gate where items wait until the test lets them through, so that no test needs to sleep: the work calls
+/// [`pass`](Self::pass), the test waits for [arrivals](Self::arrived) and lets them through. It blocks its thread, so it
+/// can't be used in a simulation, which has only one. Clones are the same gate.
 ///
 /// ```
 /// use actix_fan::{FanOutExt, testing::Gate};
@@ -55,18 +55,18 @@ impl Gate {
         *permits -= 1;
     }
 
-    /// Waits until so many have come to the gate, those let through included.
+    /// Waits until `count` items have arrived at the gate, those let through included.
     pub async fn arrived(&self, count: usize) {
         // The sender lives in `self`, so the channel can't close while this waits.
         let _ = self.0.arrived.subscribe().wait_for(|arrived| *arrived >= count).await;
     }
 
-    /// How many have come to the gate so far.
+    /// How many items have arrived at the gate so far.
     pub fn arrivals(&self) -> usize {
         *self.0.arrived.borrow()
     }
 
-    /// Lets so many more through.
+    /// Lets `count` more items through.
     pub fn let_through(&self, count: usize) {
         {
             let mut permits = self.0.permits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ impl Gate {
         self.0.opened.notify_all();
     }
 
-    /// Opens the gate for good: it lets 2^64 through, where `usize` has 64 bits.
+    /// Opens the gate for good: it lets `usize::MAX` items through.
     pub fn open(&self) {
         self.let_through(usize::MAX);
     }

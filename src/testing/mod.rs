@@ -7,14 +7,15 @@
 //!   threads and the actors' mailboxes are replaced. After every step it checks that every item is accounted for, the
 //!   window is kept, nothing begins after a stop, and a further step is possible. It needs no actix System, and runs
 //!   inside of one as well.
-//! - [`Faults`] has chosen items panic, fail or stop everything, in a simulation or on real threads.
+//! - [`Faults`] makes chosen items panic, fail, or stop the pipeline, in a simulation or on real threads.
 //! - [`Gate`] holds items on real threads where the test wants them; [`paced`] makes a consumer as slow as the test
 //!   wants.
 //! - [`assert_accounted`] and [`assert_all_ended`] check the accounting of any [`Stats`](crate::Stats).
 //! - [`for_each_seed`] runs a test with many seeds and says which one failed.
 //!
 //! ```
-//! use actix_fan::testing::{Consumer, Faults, When, assert_all_ended, for_each_seed, simulate};
+//! use actix_fan::testing::{Consumer, Faults, When};
+//! use actix_fan::testing::{assert_all_ended, for_each_seed, simulate};
 //! use actix_fan::{BoxError, Job, Stop, Work};
 //!
 //! struct Halves; // your work
@@ -49,12 +50,12 @@
 //!
 //! # What it can't show
 //!
-//! Pools, chains of stages and merged streams are not simulated, and a source can wait neither for another thread nor for a
-//! timer.
+//! Pools, chains of stages and merged streams are not simulated, and a source can wait neither for another thread nor
+//! for a timer.
 //!
-//! A simulation runs one step at a time, an item's work being one step. So it finds what goes wrong by the order of steps,
-//! not what goes wrong inside of one, as a data race in your work. What a stop does to a work that is in the middle of an
-//! item is shown by [`Faults::stop_at`].
+//! A simulation runs one step at a time, and the work on an item is one step. So it finds errors that depend on the
+//! order of steps, not those inside of a step, such as a data race in your work. [`Faults::stop_at`] shows what a stop
+//! does to a work that is in the middle of an item.
 
 mod accounting;
 mod faults;

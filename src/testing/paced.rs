@@ -85,7 +85,7 @@ impl Pace {
 impl<S> Paced<S> {
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Inner { left, waker } = &*self.pace.0;
-        // Before the look: what is allowed after it wakes.
+        // Before the read: an `allow` after the read then wakes the task.
         self.waker.register(waker, cx);
         match left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
             Ok(_) => Poll::Ready(()),

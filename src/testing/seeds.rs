@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The environment variable that names the one seed to run.
 const VARIABLE: &str = "ACTIX_FAN_SEED";
 
-/// Runs `test` with each of the seeds. Where one panics, its seed is printed on the standard error and the panic goes on;
-/// with that seed in the environment variable `ACTIX_FAN_SEED`, only that one is run.
+/// Runs `test` with each of the seeds. If one of them makes it panic, that seed is printed on the standard error and the
+/// panic goes on. With a seed in the environment variable `ACTIX_FAN_SEED`, only that one is run.
 ///
 /// # Panics
 ///
@@ -17,8 +17,9 @@ const VARIABLE: &str = "ACTIX_FAN_SEED";
 /// use actix_fan::testing::{Faults, for_each_seed, simulate};
 ///
 /// for_each_seed(0..100, |seed| {
-///     let outcome = simulate(0..50u64).seed(seed).workers(3).ordered().map(|n| n * n).unwrap();
-///     let squares: Vec<u64> = outcome.results.into_iter().map(Result::unwrap).collect();
+///     let pipeline = simulate(0..50u64).seed(seed).workers(3).ordered();
+///     let outcome = pipeline.map(|n| n * n).unwrap();
+///     let squares = outcome.results.into_iter().map(Result::unwrap);
 ///     assert!(squares.is_sorted());
 /// });
 /// ```
@@ -40,7 +41,7 @@ fn run(seed: u64, mut test: impl FnMut(u64)) {
 }
 
 /// The generator SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). It is
-/// written out here so that a seed means the same schedule whatever else is updated.
+/// written out here so that a seed gives the same schedule after any update of a dependency.
 #[derive(Clone, Debug)]
 pub(crate) struct Draws(u64);
 

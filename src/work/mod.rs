@@ -36,7 +36,11 @@ pub(crate) trait Cancel: Sync {
 ///
 /// impl Work<&'static str> for Sums {
 ///     type Output = u64;
-///     fn run(&mut self, line: &'static str, job: &mut Job<'_, u64>) -> Result<(), BoxError> {
+///     fn run(
+///         &mut self,
+///         line: &'static str,
+///         job: &mut Job<'_, u64>,
+///     ) -> Result<(), BoxError> {
 ///         self.buffer.clear();
 ///         for word in line.split_whitespace() {
 ///             self.buffer.push(word.parse()?);
@@ -47,7 +51,8 @@ pub(crate) trait Cancel: Sync {
 /// }
 ///
 /// # actix::System::new().block_on(async {
-/// let mut sums = ["1 2 3", "4 x"].fan_out().ordered().with(|| Sums { buffer: Vec::new() })?;
+/// let factory = || Sums { buffer: Vec::new() }; // called on each worker thread
+/// let mut sums = ["1 2 3", "4 x"].fan_out().ordered().with(factory)?;
 /// assert_eq!(sums.next().await.unwrap()?, 6);
 /// let error = sums.next().await.unwrap().unwrap_err();
 /// assert_eq!(error.index(), 1);
@@ -103,7 +108,10 @@ impl<O> Job<'_, O> {
     ///
     /// # actix::System::new().block_on(async {
     /// let divisors = [12u32, 13].fan_out().with(|| {
-    ///     work_fn(|n: u32, job: &mut Job<'_, u32>| Ok(job.emit_all((1..=n).filter(|d| n % d == 0))?))
+    ///     work_fn(|n: u32, job: &mut Job<'_, u32>| {
+    ///         job.emit_all((1..=n).filter(|d| n % d == 0))?;
+    ///         Ok(())
+    ///     })
     /// })?;
     /// assert_eq!(divisors.count().await, 6 + 2);
     /// # Ok::<(), actix_fan::StartError>(())

@@ -12,23 +12,23 @@ pub(super) enum Action {
     Pull,
     HandOut,
     Wake,
-    /// The generator has seen that it may, and looks for demand.
+    /// The generator has read that the run goes on, and reads the demand.
     Demand,
     /// The generator reads the flag before it asks the source for the next item.
     MayPull,
     /// A worker takes a batch.
     Take(usize),
-    /// It reads the flag before its next item.
+    /// The worker reads the flag before its next item.
     MayBegin(usize),
     Begin(usize),
     /// The item that runs ends.
     End(usize, ItemEnd),
-    /// It gives back what has not begun.
+    /// The worker gives back the items that have not begun.
     Cut(usize),
     Send(usize),
     Collect,
     Consume,
-    // What comes from outside.
+    // Steps of the application.
     Stop,
     Drain,
     Leave,
@@ -36,7 +36,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Whether somebody outside decides whether it ever happens.
+    /// Returns true for a step that the application or the System takes, or never takes.
     pub(super) fn is_from_outside(self) -> bool {
         matches!(self, Self::Stop | Self::Drain | Self::Leave | Self::Vanish)
     }
@@ -318,7 +318,7 @@ impl Pipeline {
     }
 
     fn finish(&self, state: &mut State) {
-        // A part that wasn't counted ends all the same.
+        // With this flaw a part that wasn't counted completes as well.
         if self.flaw != Some(Flaw::PartNotCounted) || state.protocol.0.outstanding > 0 {
             state.protocol.0.complete(None);
         }
@@ -347,7 +347,7 @@ impl Pipeline {
         }
     }
 
-    /// A call of the waker is on its way. Two of them do what one does that comes later.
+    /// A call of the waker is on its way. Two at most: of three, the last two have the effect of all.
     fn wake(&self, state: &mut State) {
         state.wakes = (state.wakes + 1).min(2);
     }

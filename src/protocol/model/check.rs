@@ -7,11 +7,11 @@ use super::state::{Consumer, Generator, Seen, State, has_result};
 use super::{Flaw, Pipeline};
 
 const ACCOUNTED: &str = "every item is accounted for";
-const BOUNDED: &str = "no more is on its way than the window allows";
-const PROMPT: &str = "after a stop nobody begins or asks for more than what was just decided";
+const BOUNDED: &str = "no more items are in flight than the window allows";
+const PROMPT: &str = "after a stop each worker begins at most one item, and the source is asked at most once";
 const ORDERED: &str = "results come once, and in order";
 const COMPLETE: &str = "what was taken is delivered, unless it was stopped";
-const UNSTUCK: &str = "who can't move has ended";
+const UNSTUCK: &str = "a run without a possible step has ended, or waits for its source";
 
 impl Model for Pipeline {
     type State = State;
@@ -72,7 +72,7 @@ impl Pipeline {
         !is_over || (ledger.skipped == 0 && due.all(|index| state.delivered.contains(&index)))
     }
 
-    /// Where nobody can move but those outside: everything has ended, or the source is waited for.
+    /// Returns true if a step of the run is possible, or the run has ended or waits for its source.
     fn is_unstuck(&self, state: &State) -> bool {
         let mut actions = Vec::new();
         self.possible(state, &mut actions);
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 }
 
-/// Sizes small enough to be explored in a second or so each, and together with every freedom.
+/// Sizes small enough to be explored in about a second each; together they allow everything that may happen.
 fn sizes() -> Vec<Pipeline> {
     let plain = Pipeline {
         workers: 2,

@@ -1,15 +1,15 @@
 //! The protocol of a pipeline as a model, explored through every order of steps at small sizes.
 //!
-//! The decisions are those of the real [`Protocol`]; around it, the model has what the actors do with them, in steps as
-//! small as those between which threads can be interrupted: a waker is registered, state is looked at, an item is pulled,
-//! the phase is read, a wake-up is on its way. The flaws of [`Flaw`] are such as were made or nearly made; each of them
-//! must be found.
+//! The decisions are those of the real [`Protocol`]. Around it, the model has what the actors do with them, in steps as
+//! small as those between which threads can be interrupted: a waker is registered, the state is read, an item is pulled,
+//! the phase is read, a wake-up is on its way. The flaws of [`Flaw`] were made, or nearly made, in the real code; the
+//! model must find each of them.
 
 mod actors;
 mod check;
 mod state;
 
-/// The sizes and the freedoms of a model.
+/// The sizes of a model, and what may happen in it.
 #[derive(Clone, Debug)]
 struct Pipeline {
     workers: usize,
@@ -17,12 +17,12 @@ struct Pipeline {
     batch: usize,
     /// Items that the source has.
     items: u64,
-    /// After them it never yields again, instead of ending.
+    /// After these the source never yields again, instead of ending.
     hangs: bool,
     ordered: bool,
     /// Any item may panic.
     panics: bool,
-    /// Any batch may be cut once one of its items has run.
+    /// Any batch may be split once one of its items has run.
     cuts: bool,
     /// The pool's queue may vanish, as with its System.
     vanishes: bool,
@@ -36,20 +36,20 @@ enum Flaw {
     CreditLostOnPanic,
     /// A stop doesn't wake the generator.
     StopWithoutWake,
-    /// Credit that returns doesn't wake the generator.
+    /// Permits that are released don't wake the generator.
     CreditWithoutWake,
-    /// An item begins, and then it is asked whether it may.
+    /// An item begins before the worker reads the flag.
     FlagReadAfterBegin,
-    /// The generator ends the stream when nothing is queued, whatever is running.
+    /// The generator ends the stream when no batch is queued, even if one is running.
     LastBatchLost,
-    /// The generator looks, and registers its waker when it has seen that it must wait.
+    /// The generator registers its waker only after it has read the state and must wait.
     RegisteredAfterLook,
-    /// Credit returns when a batch has run, whether it was taken or not.
+    /// Permits are released when a batch has run, before the consumer took the results.
     CreditBeforeTaken,
-    /// What comes out of order is passed on as it comes.
+    /// Outcomes that arrive out of order are passed on in that order.
     OrderOfFinish,
-    /// The source is asked for all that was demanded, whatever happens meanwhile.
+    /// The source is asked for all items of the demand, even if a stop comes in between.
     SourceAskedAfterStop,
-    /// A part that was cut off isn't counted as a batch.
+    /// The part that a worker gives back isn't counted as a batch.
     PartNotCounted,
 }

@@ -1,12 +1,12 @@
-//! Where everything is.
+//! The state of the model: where every item, batch, message and wake-up is.
 
 use std::hash::{Hash, Hasher};
 
 use super::Pipeline;
 use crate::protocol::{BatchEnd, BatchLife, BatchSize, Phase, Protocol};
 
-/// The real protocol. Batches are of fixed size and nothing is measured here, so these are all of it that changes
-/// and decides about anything else: how the run is called that ends, doesn't.
+/// The real protocol, compared by what changes in it and decides about other steps. Batches are of fixed size and no
+/// time is measured here; and the reason of the end decides about no step.
 #[derive(Clone, Debug)]
 pub(super) struct Real(pub(super) Protocol);
 
@@ -37,26 +37,26 @@ pub(super) struct State {
     /// The atomic copy of the phase.
     pub(super) flag: Seen,
     pub(super) generator: Generator,
-    /// Its waker was called while it was at work, so it will be polled again.
+    /// The generator's waker was called while it was polled, so it will be polled again.
     pub(super) called_again: bool,
     pub(super) waker_registered: bool,
-    /// Calls of the waker that were decided and haven't happened.
+    /// Calls of the waker that were decided on and haven't happened yet.
     pub(super) wakes: u8,
     /// Items left in the source, while there is a source.
     pub(super) source: Option<u64>,
     pub(super) queue: Vec<Batch>,
     pub(super) workers: Vec<Worker>,
-    /// What waits for the aggregator, which is gone after a `Finish`.
+    /// Messages to the aggregator, which has ended after `Finish`.
     pub(super) mailbox: Vec<Mail>,
     pub(super) aggregator_is_gone: bool,
-    /// Held back for order.
+    /// Outcomes that arrived before those of earlier items.
     pub(super) held: Vec<Outcomes>,
     pub(super) next: u64,
     pub(super) chunks: Vec<Outcomes>,
     pub(super) consumer: Consumer,
     /// Indices of the items whose results the consumer got, in that order.
     pub(super) delivered: Vec<u64>,
-    /// Items that each worker began, and items that the source was asked for, when everything had been stopped.
+    /// After a stop: items that each worker began, and items that the source was asked for.
     pub(super) begun_late: Vec<u8>,
     pub(super) asked_late: u8,
 }
@@ -73,14 +73,14 @@ pub(super) enum Seen {
 pub(super) enum Generator {
     Waiting,
     Called,
-    /// It has registered its waker and looks next.
+    /// It has registered its waker, and reads the state next.
     Looking,
-    /// It has seen that nothing was stopped.
+    /// It has read that the run goes on.
     Demanding,
     Pulling {
         demand: usize,
         pulled: usize,
-        /// It has seen that it may ask for the next item.
+        /// It has read that it may ask for the next item.
         may: bool,
     },
     /// It has pulled what it could, and hands it out next.
@@ -110,9 +110,9 @@ pub(super) enum Worker {
     /// Between two items, or in one.
     At {
         life: BatchLife,
-        /// It has seen that it may begin the next one.
+        /// It has read that it may begin the next one.
         may: bool,
-        /// One bit an item that failed.
+        /// One bit per item: set if it failed.
         failed: u64,
     },
 }
@@ -123,13 +123,13 @@ pub(super) enum Mail {
     Finish,
 }
 
-/// What came of a batch: the first of its items ran, the rest were skipped.
+/// The outcomes of a batch: its first items ran, the rest were skipped.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Outcomes {
     pub(super) first: u64,
     pub(super) end: BatchEnd,
     pub(super) failed: u64,
-    /// Its credit went back too early.
+    /// Its permits were released before the consumer took it.
     pub(super) released: bool,
 }
 
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// Items that were taken and are somewhere.
+    /// Items that were taken and have not ended.
     pub(super) fn on_their_way(&self) -> usize {
         let queued = self.queue.iter().map(|batch| batch.items);
         let running = self.workers.iter().filter_map(|worker| match worker {

@@ -1,4 +1,4 @@
-//! What stands in for an actor's mailbox and for the pool's queue.
+//! The simulation's mailbox, in place of an actor's and of the worker threads' queue.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use crate::backend::Post;
 use crate::engine::chunk::Outcomes;
 use crate::pipeline::aggregator::Finish;
 
-/// First in, first out, until it is closed; what comes then is dropped, as by a closed mailbox.
+/// First in, first out. Once it is closed, messages are dropped, as by an actor's closed mailbox.
 pub(super) struct Mailbox<M>(Rc<RefCell<Option<VecDeque<M>>>>);
 
 impl<M> Mailbox<M> {
@@ -25,7 +25,7 @@ impl<M> Mailbox<M> {
     }
 
     pub(super) fn close(&self) {
-        // What was in it is dropped after the borrow, since its drop may run anything.
+        // Dropped after the borrow: the drop of a message may use the mailbox.
         let messages = self.0.borrow_mut().take();
         drop(messages);
     }
@@ -50,7 +50,7 @@ impl<M> Post<M> for Mailbox<M> {
     }
 }
 
-/// What the aggregator gets.
+/// A message to the aggregator.
 pub(super) enum Mail<O> {
     Outcomes(Outcomes<O>),
     Finish,

@@ -29,14 +29,14 @@ pub use scheduler::{Simulated, Step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum When {
-    /// After so many steps.
+    /// After this number of steps.
     Step(u64),
-    /// While the item of this index runs. A stop comes before its work is called, which can see it; a System stops when the
-    /// work has returned, before its results are sent on.
+    /// While the item of this index runs. A stop comes before its work is called, which can see it. A System stops after
+    /// the work has returned and before its results are sent.
     Begun(u64),
-    /// When the consumer has taken so many results, failures included.
+    /// When the consumer has taken this number of results, failures included.
     Taken(u64),
-    /// When no part of the pipeline can take a step, as where the source never yields.
+    /// When no part of the pipeline can take a step, for example because the source never yields.
     Idle,
 }
 
@@ -44,30 +44,30 @@ pub enum When {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Consumer {
-    /// Takes results as its turn comes.
+    /// May take a result in any step.
     #[default]
     Eager,
     /// Takes a result only when no other part of the pipeline can take a step.
     Slow,
-    /// Drops the stream when it has taken so many results, failures included.
+    /// Drops the stream when it has taken this number of results, failures included.
     Leaves(u64),
-    /// Stops polling when it has taken so many, and drops the stream when no other part can take a step.
+    /// Stops polling when it has taken this number of results, and drops the stream when no other part can take a step.
     Stalls(u64),
 }
 
-/// What happens to the pipeline from outside.
+/// An act on the pipeline from outside.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Stop(Stop),
-    /// The System goes, and with it the generator, the aggregator and what is in their mailboxes.
+    /// The System ends, and with it the generator, the aggregator and the messages in their mailboxes.
     SystemStops,
 }
 
 /// How long an item's work takes on the simulation's clock, by its index.
 type Cost = Arc<dyn Fn(u64) -> Duration + Send + Sync>;
 
-/// A pipeline to be simulated: [`simulate`] makes one. Its settings are those of [`FanOut`](crate::FanOut), with the same
-/// defaults, but for the workers, of which there are 2.
+/// The builder of a simulated pipeline, made by [`simulate`]. Its settings are those of [`FanOut`](crate::FanOut) with the
+/// same defaults, except that there are 2 workers.
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Simulation<S> {
     source: S,
@@ -76,7 +76,7 @@ pub struct Simulation<S> {
     plan: Plan,
 }
 
-/// What a simulation does besides working.
+/// What was planned for a simulation.
 struct Plan {
     seed: u64,
     consumer: Consumer,
@@ -86,7 +86,7 @@ struct Plan {
     limit: u64,
 }
 
-/// The steps after which a simulation is taken for one without an end, unless it is told otherwise: some seconds of them.
+/// The default limit of steps, after which a simulation is regarded as endless: it takes some seconds.
 const LIMIT: u64 = 10_000_000;
 
 /// Simulates a pipeline over any iterator, and any stream that waits neither for another thread nor for a timer: see
@@ -106,13 +106,13 @@ pub fn simulate<K, T: Source<K>>(source: T) -> Simulation<T::Stream> {
 }
 
 impl<S> Simulation<S> {
-    /// What the order of the steps is drawn from. The same seed and settings give the same run. 0 unless it is set.
+    /// The seed that the order of the steps is drawn from. The same seed and settings give the same run. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.plan.seed = seed;
         self
     }
 
-    /// [`FanOut::workers`](crate::FanOut::workers), of which there are 2 unless it is set. They are no threads.
+    /// [`FanOut::workers`](crate::FanOut::workers). They are not threads. Default: 2.
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = Some(workers);
         self
@@ -136,39 +136,39 @@ impl<S> Simulation<S> {
         self
     }
 
-    /// Has items go wrong. [`Faults::stop_at`] needs no arming here; [`Faults::gated`] would block the only thread forever, and
-    /// is refused with a panic.
+    /// Sets the faults of items. [`Faults::stop_at`] needs no [`arm`](Faults::arm) here. [`Faults::gated`] would block the
+    /// only thread forever, and is refused with a panic.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.plan.faults = faults;
         self
     }
 
-    /// What the consumer does: [`Consumer::Eager`] unless it is set.
+    /// What the consumer does. Default: [`Consumer::Eager`].
     pub fn consumer(mut self, consumer: Consumer) -> Self {
         self.plan.consumer = consumer;
         self
     }
 
-    /// Stops the pipeline, once: may be called again for another stop.
+    /// Plans a stop of the pipeline. Can be called again to plan another one.
     pub fn stop(mut self, when: When, stop: Stop) -> Self {
         self.plan.acts.push((when, Act::Stop(stop)));
         self
     }
 
-    /// Has the actix System stop, once: may be called again for another moment.
+    /// Plans a stop of the actix System.
     pub fn system_stops(mut self, when: When) -> Self {
         self.plan.acts.push((when, Act::SystemStops));
         self
     }
 
-    /// After how many steps it is taken for one without an end, which is a panic: 10 million unless it is set.
+    /// The number of steps after which the simulation panics, since it seems to have no end. Default: 10 million.
     pub fn limit(mut self, steps: u64) -> Self {
         self.plan.limit = steps;
         self
     }
 
-    /// How long the work on each item takes on the simulation's clock, by the item's index: this is what batches are sized
-    /// by. Unless it is set, up to a millisecond is drawn for each.
+    /// How long the work on each item takes on the simulation's clock, by the item's index; the sizes of batches follow
+    /// from it. Default: up to a millisecond, drawn from the seed.
     pub fn cost(mut self, cost: impl Fn(u64) -> Duration + Send + Sync + 'static) -> Self {
         self.plan.cost = Some(Arc::new(cost));
         self
@@ -180,7 +180,8 @@ where
     S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
     I: Send + 'static,
 {
-    /// Runs the simulation to its end, with a closure that turns each item into one result: [`FanOut::map`](crate::FanOut::map).
+    /// Runs the simulation to its end, with a closure that turns each item into one result, as
+    /// [`FanOut::map`](crate::FanOut::map).
     ///
     /// # Errors
     ///
@@ -198,7 +199,8 @@ where
         self.run(move || Map(Arc::clone(&f)))
     }
 
-    /// Runs the simulation to its end, with one that turns each into one result or an error: [`FanOut::try_map`](crate::FanOut::try_map).
+    /// Runs the simulation to its end, with a closure that turns each item into one result or an error, as
+    /// [`FanOut::try_map`](crate::FanOut::try_map).
     ///
     /// # Errors
     ///
@@ -217,7 +219,8 @@ where
         self.run(move || TryMap(Arc::clone(&f)))
     }
 
-    /// Runs the simulation to its end, with one that turns each into one result or none: [`FanOut::filter_map`](crate::FanOut::filter_map).
+    /// Runs the simulation to its end, with a closure that turns each item into one result or none, as
+    /// [`FanOut::filter_map`](crate::FanOut::filter_map).
     ///
     /// # Errors
     ///
@@ -235,7 +238,8 @@ where
         self.run(move || FilterMap(Arc::clone(&f)))
     }
 
-    /// Runs the simulation to its end, with one that turns each into any number of results: [`FanOut::flat_map`](crate::FanOut::flat_map).
+    /// Runs the simulation to its end, with a closure that turns each item into any number of results, as
+    /// [`FanOut::flat_map`](crate::FanOut::flat_map).
     ///
     /// # Errors
     ///

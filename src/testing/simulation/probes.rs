@@ -1,4 +1,4 @@
-//! The user's source and work, watched.
+//! Wrappers of the user's source and work that record what is asked of them.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::work::{Job, Work};
 
-/// Sees whether a source is asked after a stop.
+/// A source that records if it is polled after a stop.
 pub(super) struct WatchedSource<S> {
     pub(super) source: S,
     pub(super) log: Log,
@@ -22,7 +22,7 @@ impl<S: Stream + Unpin> Stream for WatchedSource<S> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        // A panic here would be taken for one of the source.
+        // Recorded, and checked after the step: a panic here would count as one of the source.
         if !self.run.state.is_running() {
             self.log.entries().asked_after_stop = true;
         }
@@ -30,7 +30,7 @@ impl<S: Stream + Unpin> Stream for WatchedSource<S> {
     }
 }
 
-/// What the source and the works of all workers tell.
+/// What the source and the works of all workers have recorded.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Entries>>);
 
@@ -38,9 +38,9 @@ pub(super) struct Log(Arc<Mutex<Entries>>);
 pub(super) struct Entries {
     /// Indices of items in the order in which they began.
     pub(super) begun: Vec<u64>,
-    /// An item began although everything was stopped.
+    /// The first item that began after a stop.
     pub(super) begun_after_stop: Option<u64>,
-    /// The source was asked for an item although nothing more was to be taken.
+    /// The source was polled after a stop or a drain.
     pub(super) asked_after_stop: bool,
 }
 
@@ -50,12 +50,12 @@ impl Log {
     }
 }
 
-/// Keeps the log, and stops everything while an item runs.
+/// A work that records its items, and stops the pipeline at those where a stop was planned.
 pub(super) struct WatchedWork<W> {
     pub(super) work: W,
     pub(super) log: Log,
     pub(super) handle: StopHandle,
-    /// Which items stop everything.
+    /// At which items which stop was planned.
     pub(super) stops: Arc<[(u64, Stop)]>,
 }
 

@@ -31,24 +31,25 @@ use crate::testing::simulation::worker::{Environment, Worker};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
 use crate::work::Work;
 
-/// How many steps are told of when a promise is broken.
+/// How many of the last steps are printed when a promise is broken.
 const TOLD: usize = 32;
 
 /// Which part of the pipeline took a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// The generator asked the source, as long as it had credit.
+    /// The generator asked the source for items, while there were permits for them.
     Feed,
-    /// The worker of this number took a batch or ran one of its items, or sent on what came of it, or left.
+    /// The worker of this number built its work, ran one item, sent the outcomes of a batch, or ended.
     Work(usize),
     /// The aggregator took one message.
     Collect,
     /// The consumer polled the stream once.
     Consume,
-    /// None: the clock went on to the end of the next item that runs.
+    /// None of them: the clock advanced to the end of the next item that runs.
     Wait,
-    /// No part could, so what was planned for [`When::Idle`] happened, or a consumer that had stalled left.
+    /// None of them could: what was planned for [`When::Idle`] happened, or a consumer that had stalled dropped the
+    /// stream.
     Idle,
 }
 
@@ -74,14 +75,14 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     limit: u64,
 }
 
-/// The user's work as it is run here.
+/// The user's work with its faults and its log.
 type Watched<W> = WatchedWork<crate::testing::Faulty<W>>;
 
-/// A waker that keeps in mind that it was called.
+/// A waker that records that it was called.
 struct Called(AtomicBool);
 
 impl Called {
-    /// What has never been polled is to be polled.
+    /// Recorded as called: a task is polled once before it can wait.
     fn new() -> Arc<Self> {
         Arc::new(Self(AtomicBool::new(true)))
     }
@@ -168,14 +169,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         simulated
     }
 
-    /// Has one part of the pipeline take a step, drawn from the seed among those that can; returns which, and `None`
+    /// Lets one part of the pipeline take a step: the seed decides which of those that can. Returns the step, or `None`
     /// once the pipeline has ended.
     ///
     /// # Panics
     ///
-    /// When a promise was broken, which it names: an item that is not accounted for, more in flight than the window, an
-    /// item begun after a stop, a source that was asked after one, or a pipeline that can't go on. And when
-    /// it has not ended after as many steps as it was [given](crate::testing::Simulation::limit).
+    /// If a promise was broken, and names it: an item is not accounted for, more items are in flight than the window
+    /// allows, an item began or the source was asked after a stop, or no part can take a step. Also if the pipeline has
+    /// not ended after the [limit](crate::testing::Simulation::limit) of steps.
     pub fn step(&mut self) -> Option<Step> {
         if self.has_ended() {
             return None;
@@ -190,7 +191,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             Step::Idle => self.idle(),
         }
         self.steps += 1;
-        self.expect(self.steps < self.limit, || "it has not ended, which is all that it was given".to_owned());
+        self.expect(self.steps < self.limit, || "it has not ended, and this is the limit of steps".to_owned());
         if self.lately.len() == TOLD {
             self.lately.pop_front();
         }
@@ -201,7 +202,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         Some(step)
     }
 
-    /// Goes on until the pipeline has ended.
+    /// Takes steps until the pipeline has ended.
     ///
     /// # Panics
     ///
@@ -222,15 +223,15 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         }
     }
 
-    /// The numbers at this instant, by the simulation's clock.
+    /// The statistics at this instant. Times are those of the simulation's clock.
     pub fn stats(&self) -> Stats {
         let mut stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
-        // Measured on the simulation's clock, and told by it: a batch that runs has been at it since an instant there.
+        // The times were measured on the simulation's clock, and so was the start of a batch that runs.
         self.run.metrics.read(&mut stats, self.environment.started + self.clock, None);
         stats
     }
 
-    /// What the consumer has got so far.
+    /// The results that the consumer has taken so far.
     pub fn results(&self) -> &[Result<W::Output, ItemError>] {
         &self.results
     }
@@ -303,7 +304,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         match (&mut self.aggregator, self.environment.shared.aggregator.pop()) {
             (Some(aggregator), Some(Mail::Outcomes(outcomes))) => {
                 let all = aggregator.accept(outcomes);
-                debug_assert!(all, "its slice is never spent");
+                debug_assert!(all, "its time slice is never spent");
             }
             (aggregator, Some(Mail::Finish)) => *aggregator = None,
             (_, mail) => drop(mail),
@@ -324,7 +325,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         }
     }
 
-    /// No part can take a step.
+    /// The step when no part can take one.
     fn idle(&mut self) {
         if self.act_where(|when| when == When::Idle) {
             return;
@@ -346,21 +347,21 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         }
     }
 
-    /// Does what is due by now.
+    /// Takes all planned acts that are due.
     fn act(&mut self) {
         let (steps, taken) = (self.steps, self.results.len() as u64);
         let begun = self.environment.log.entries().begun.last().copied();
         let is_due = |when| match when {
             When::Step(after) => steps >= after,
             When::Taken(after) => taken >= after,
-            // The works themselves see to the stops; doing them twice is harmless.
+            // `WatchedWork` has stopped the pipeline already; to do so twice is harmless.
             When::Begun(index) => begun == Some(index),
             When::Idle => false,
         };
         while self.act_where(is_due) {}
     }
 
-    /// Does one thing that is due, if any is.
+    /// Takes one planned act that is due; returns true if there was one.
     fn act_where(&mut self, is_due: impl Fn(When) -> bool) -> bool {
         let Some(at) = self.acts.iter().position(|(when, _)| is_due(*when)) else { return false };
         match self.acts.remove(at).1 {
@@ -374,7 +375,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         self.generator = None;
         self.aggregator = None;
         self.environment.shared.aggregator.close();
-        // The pool's queue may be served for a while after the System has gone.
+        // Worker threads may take batches from their queue for a while after the System has ended.
         if self.draws.below(2) == 0 {
             self.environment.queue.close();
         }
@@ -419,14 +420,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 }
 
-/// Polls without regard to how long the task that all of this runs in has been at it, if there is one: tokio's channels would
-/// answer that they have nothing, until a task that never waits has waited.
+/// Polls outside of tokio's cooperative budget. A simulation inside of a task never waits, so it would spend that budget,
+/// and then tokio's channels would answer that they are empty.
 fn poll_freely<T>(waker: &Waker, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     let free = pin!(unconstrained(poll_fn(poll)));
     free.poll(&mut Context::from_waker(waker))
 }
 
-/// Up to a millisecond, by the index alone, so that it doesn't depend on the order of the steps.
+/// The cost of each item, up to a millisecond. Drawn by the index alone, so that it doesn't depend on the order of steps.
 fn drawn_cost(seed: u64) -> Arc<dyn Fn(u64) -> Duration + Send + Sync> {
     Arc::new(move |index| {
         let mut draws = Draws::new(seed ^ index.wrapping_mul(0xD6E8_FEB8_6659_FD93));

@@ -14,11 +14,11 @@ use crate::testing::simulation::probes::Log;
 use crate::util::time_slice::TimeSlice;
 use crate::work::Work;
 
-/// A worker without a thread. It runs one item a step, by the same calls as a real one.
+/// A worker without a thread. It runs one item per step, by the same calls as a real one.
 pub(super) struct Worker<I, W: Work<I>> {
     /// None once the worker has left.
     executor: Option<Executor<W>>,
-    /// Whether it has begun its service, with the work that it needs.
+    /// True after its first step, which builds its work.
     has_started: bool,
     running: Option<BatchRun<I, W::Output>>,
     /// When its batch began, and when the item that runs ends.
@@ -26,7 +26,7 @@ pub(super) struct Worker<I, W: Work<I>> {
     until: Duration,
 }
 
-/// What surrounds the workers.
+/// What all workers use.
 pub(super) struct Environment<I, W: Work<I>> {
     pub(super) shared: Shared<I, W, Mailbox<Mail<W::Output>>>,
     /// What the simulation's clock counts from.
@@ -56,7 +56,7 @@ impl<I, W: Work<I>> Worker<I, W> {
         self.running.is_some().then_some(self.until)
     }
 
-    /// Returns true if there is something to do now. `closing`: no more batches will be sent.
+    /// Returns true if it can take a step. `closing`: no more batches will be sent.
     pub(super) fn is_ready(&self, now: Duration, queue: &Mailbox<Batch<I>>, closing: bool) -> bool {
         match (&self.executor, &self.running) {
             (None, _) => false,
@@ -83,7 +83,7 @@ impl<I, W: Work<I>> Worker<I, W> {
                 return;
             }
         };
-        // A slice that was not looked at yet grants one item.
+        // A new time slice grants one item.
         if now - self.began < shared.overrun && shared.step(&mut running, executor, &mut TimeSlice::new(Duration::MAX))
         {
             let index = log.entries().begun.last().copied();
