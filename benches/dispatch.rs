@@ -1,11 +1,11 @@
-//! What does it cost to send an item to a pool and get its result back, and who does it cheapest?
+//! What does it cost to send an item to a pool and get its result back, and which contender does it cheapest?
 //!
 //!     cargo bench --bench dispatch                     # everything, about four minutes
 //!     cargo bench --bench dispatch -- 'pass-through'   # what matches
 //!
 //! A group is a grain (what one item costs) and how many items yield a result; its members are the contenders.
-//! Throughput is items a second over 2 workers. The best there can be is 2 / grain, which `sequential` shows halved. Where
-//! the grain is long everybody comes near that; where it is nothing, what is left is the price of the transport.
+//! Throughput is items per second with 2 workers. The upper bound is 2 / grain; `sequential` shows half of it. With a long
+//! grain all contenders come near it; with a grain of nearly nothing the throughput is that of the transport.
 //!
 //! The contenders run one after another here, so a machine that is busy for a minute favours some of them; `ratios`
 //! compares them round by round.

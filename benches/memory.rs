@@ -4,10 +4,10 @@
 //!
 //! A slow consumer on a thread of its own, so that the window is full all the time, takes 10 thousand items and then 10
 //! million from pass-through work: the peaks of resident memory (`VmHWM`) should be within 32 MiB of each other. Every
-//! run is a process of its own, as a peak never falls. Items are numbers, arrays of 1 KiB, which the window knows the
-//! size of, and vectors of 1 KiB, of which it only sees the 24 bytes on the outside.
+//! run is a process of its own, since a peak never falls. Items are numbers; arrays of 1 KiB, whose size the default
+//! window takes into account; and vectors of 1 KiB, of which it knows only the 24 bytes of the `Vec`.
 //!
-//! `in flight` is the most that was seen, and tells that the consumer was the slow one.
+//! `in flight` is the largest number that was seen; it shows that the consumer was slower than the generator.
 
 mod support {
     pub(crate) mod args;
@@ -35,7 +35,7 @@ const WORKERS: usize = 2;
 
 const TARGET: u64 = 32 * 1024;
 
-/// What the parent says to a child: one run.
+/// The argument that makes a child do one run.
 const RUN: &str = "--run";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What a child told of its run.
+/// What a child printed about its run.
 struct Peak {
     kib: u64,
     in_flight: usize,
@@ -88,7 +88,7 @@ impl Peak {
 }
 
 fn child(item: &str, ordered: bool, items: u64) -> Result<()> {
-    // The generator makes the items in the meantime: a consumer that takes longer than that is the slow one.
+    // Longer than the generator takes to make an item, so that the consumer is the slow one.
     let (short, long) = (Duration::from_nanos(100), Duration::from_nanos(400));
     let in_flight = match item {
         "u64" => run(items, ordered, short, |n| n.wrapping_mul(ODD)),
@@ -112,7 +112,7 @@ fn run<T: Send + 'static>(items: u64, ordered: bool, pace: Duration, make: fn(u6
         let (done, seen) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().build()?;
         let consumer = thread::spawn(move || {
-            // Whoever started this waits for it.
+            // The function that started this thread joins it.
             let _ = done.send(runtime.block_on(consume(results, steps)));
         });
         let (taken, in_flight) = seen.await?;
@@ -122,7 +122,7 @@ fn run<T: Send + 'static>(items: u64, ordered: bool, pace: Duration, make: fn(u6
     })
 }
 
-/// Takes its time over each result; returns how many there were, and the most items in flight.
+/// Spends some time on each result; returns the number of results, and the most items in flight.
 async fn consume<T: Send + 'static>(mut results: FanIn<T>, steps: u64) -> (u64, usize) {
     let (mut taken, mut in_flight) = (0, 0);
     while let Some(result) = results.next().await {

@@ -4,11 +4,11 @@
 //!     cargo bench --bench ratios -- 21            # more of them
 //!     cargo bench --bench ratios -- 21 "100 us"   # for those tables whose heading has these words
 //!
-//! The contenders take turns, A B C A B C, after one round to warm up. A ratio is taken within each round, where both
-//! sides met the same machine, and what is printed is the median of these, with the least and the most beside it. Where
-//! those are far apart the machine was busy: use more rounds, or another time.
+//! The contenders alternate, A B C A B C, after one round to warm up. A ratio is taken within each round, where both
+//! sides ran under the same conditions; printed are the median of the ratios, the least and the most. If the latter are
+//! far apart, the machine was busy: use more rounds, or another time.
 //!
-//! Targets are those of an idle machine with 2 cores. A miss is reported, it isn't a failure.
+//! The targets are those of an idle machine with 2 cores. A missed target is printed and is not a failure.
 
 mod contenders;
 mod support {
@@ -54,11 +54,11 @@ fn heading(grain: Grain, results: Results) -> String {
     format!("{}, {} results", grain.name(), results.name())
 }
 
-/// The times of everybody in one grain.
+/// The times of all contenders with one grain.
 struct Table {
     grain: Grain,
     results: Results,
-    /// Nanoseconds an item, round by round.
+    /// Nanoseconds per item, round by round.
     columns: Vec<(Contender, Vec<f64>)>,
 }
 
@@ -80,7 +80,7 @@ impl Table {
     }
 
     fn column(&self, contender: Contender) -> &[f64] {
-        let (_, column) = self.columns.iter().find(|(each, _)| *each == contender).expect("everybody has run");
+        let (_, column) = self.columns.iter().find(|(each, _)| *each == contender).expect("every contender has run");
         column
     }
 
@@ -88,7 +88,7 @@ impl Table {
         Summary::of(self.column(over).iter().zip(self.column(under)).map(|(over, under)| over / under))
     }
 
-    /// Whoever else's median is the least.
+    /// The other contender with the least median.
     fn best_other(&self) -> Contender {
         let median = |contender: &Contender| Summary::of(self.column(*contender).iter().copied()).median;
         let others = [Contender::HandBatched, Contender::Channels, Contender::ParBridge, Contender::BareSyncArbiter];
@@ -110,7 +110,7 @@ impl Table {
     fn print(&self) {
         println!("{}", heading(self.grain, self.results));
         for (contender, column) in &self.columns {
-            println!("  {:40} {:.1} ns an item", contender.name(), Summary::of(column.iter().copied()));
+            println!("  {:40} {:.1} ns per item", contender.name(), Summary::of(column.iter().copied()));
         }
         for (over, under, target) in self.targets() {
             let ratio = self.ratio(over, under);

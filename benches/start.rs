@@ -3,9 +3,9 @@
 //!     cargo bench --bench start                    # on cores that are idle
 //!     cargo bench --bench start -- --busy 2        # beside two threads of another process that never pause
 //!
-//! Microseconds: the median, the least and the most of many starts, each after the threads of the one before have gone.
-//! The contenders take turns, so a machine that is busy for a while is so for all of them. `ready` is the time until the
-//! first result of the pipeline: its threads start beside the arbiter.
+//! In microseconds: the median, the least and the most of many starts, each after the threads of the one before have
+//! ended. The contenders alternate, so a machine that is busy for a while is so for all of them. `ready` is the time
+//! until the first result of the pipeline: its threads start beside the arbiter.
 
 mod support {
     pub(crate) mod args;
@@ -77,7 +77,7 @@ async fn compare(workers: usize, rounds: usize) {
     }
 }
 
-/// How long the start kept this thread, and how long it took until there was a result.
+/// How long the start kept this thread, and how long it took until the first result.
 type Took = (Duration, Duration);
 
 async fn bare(workers: usize) -> Took {
@@ -88,7 +88,7 @@ async fn bare(workers: usize) -> Took {
     let started = began.elapsed();
     addr.send(Nothing).await.expect("it runs");
     let ready = began.elapsed();
-    // All of them have started before they are sent away.
+    // All of them must have started before they are stopped.
     living.subscribe().wait_for(|living| *living == workers).await.expect("the sender is here");
     drop(addr);
     living.subscribe().wait_for(|living| *living == 0).await.expect("the sender is here");
@@ -119,7 +119,7 @@ async fn pooled(workers: usize) -> Took {
     (started, ready)
 }
 
-/// Until threads that are done with everything are gone for the kernel as well.
+/// The time in which threads that have ended for this process end for the kernel as well.
 async fn pause() {
     actix::clock::sleep(Duration::from_millis(20)).await;
 }

@@ -1,18 +1,18 @@
-//! How soon is it over, once somebody asks for the end?
+//! How soon does a pipeline end after a stop or a drain?
 //!
 //!     cargo bench --bench stop      # about half a minute
 //!
 //! Three questions, each of a pipeline with default settings and 2 workers in full swing:
 //!
-//! - *Stop at once*: from `now()` until `workers_stopped()` returns, when every thread of the pool has ended. 1,000,000 items
-//!   of 10 us are on offer.
-//! - *Drain*: from `drain()` until the consumer has seen the end of the stream. An item that runs is waited for, whatever
-//!   it costs, so the longest item is taken off: what is left is what had been queued ahead, and the hand-over.
-//! - *Drain of long items*: the same where an item is a trial division that takes about half a second. Every item notes when
-//!   it began and ended; told is the time from the end of the last item that was running when `drain()` was called to the
-//!   end of the stream, and how many items began after the call because they had been queued.
+//! - *Stop at once*: from `stop()` until `workers_stopped()` returns, when every worker thread has dropped its work. The
+//!   source has 1,000,000 items of 10 us.
+//! - *Drain*: from `drain()` until the consumer has seen the end of the stream. A drain waits for items that run, so the
+//!   time of the longest item is subtracted: the rest is the time of what was queued ahead, and of the hand-over.
+//! - *Drain of long items*: the same where an item is a trial division that takes about half a second. Every item records
+//!   when it began and ended. Printed is the time from the end of the last item that was running when `drain()` was
+//!   called to the end of the stream, and how many items began after the call because they had been queued.
 //!
-//! Each line has the median, and the least and the most in brackets. A miss is reported, it isn't a failure.
+//! Each line has the median, and the least and the most in brackets. A missed target is printed and is not a failure.
 
 mod support {
     pub(crate) mod args;
@@ -38,7 +38,7 @@ const WORKERS: usize = 2;
 /// The largest prime below 2^58. To find it prime takes 179 million divisions: about half a second.
 const PRIME: u64 = (1 << 58) - 27;
 
-/// For when it is only to be seen that everything runs.
+/// A small prime for `cargo test --benches`.
 const SMALL_PRIME: u64 = 1_000_003;
 
 const GOOD: &str = "nothing in this job fails";
@@ -99,10 +99,10 @@ async fn stop_at_once(steps: u64) -> Duration {
     called.elapsed()
 }
 
-/// The time that a drain takes beyond the longest item.
+/// The time of a drain without that of the longest item.
 async fn drain(item: Duration, steps: u64, warm_up: Duration) -> Duration {
     let longest = Arc::new(AtomicU64::new(0));
-    // The clock takes some 20 ns: nothing to an item that is worth taking off.
+    // Reading the clock takes some 20 ns: nothing compared with an item whose time matters here.
     let timed = item >= Duration::from_micros(100);
     let results = (0u64..).fan_out().workers(WORKERS).map({
         let longest = Arc::clone(&longest);
@@ -129,7 +129,7 @@ async fn drain(item: Duration, steps: u64, warm_up: Duration) -> Duration {
     took.saturating_sub(Duration::from_nanos(longest.load(Relaxed)))
 }
 
-/// Consumes for so long, at least one chunk.
+/// Consumes for this time, at least one chunk.
 async fn take_for(results: &mut FanIn<u64>, time: Duration) {
     let began = Instant::now();
     loop {
@@ -169,7 +169,7 @@ async fn drain_of_long_items(prime: u64) -> Long {
     for _ in 0..WORKERS {
         results.next().await.expect("the source is endless").expect(GOOD);
     }
-    // Now an item was handed to the worker that just became idle: it is to be seen running, not on its way.
+    // An item has just been handed to the worker that became idle: wait until it runs.
     sleep(Duration::from_millis(50)).await;
     let called = Instant::now();
     results.drain();
@@ -190,9 +190,9 @@ async fn drain_of_long_items(prime: u64) -> Long {
     }
 }
 
-/// Whether `n` is prime, by trial division, or false as soon as it is stopped.
+/// Returns true if `n` is prime, by trial division; returns false as soon as it is stopped.
 fn has_no_divisor(n: u64, is_stopped: impl Fn() -> bool) -> bool {
-    /// Numbers divided by between two looks at the flag.
+    /// How many divisors are tried between two reads of the flag.
     const STRIDE: u64 = 6 * 4096;
     if n < 5 || n.is_multiple_of(2) || n.is_multiple_of(3) {
         return n == 2 || n == 3;

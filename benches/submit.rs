@@ -1,18 +1,18 @@
-//! What does it cost to hand one item over and await its result, compared with what people do today?
+//! What does it cost to hand one item over and await its result, compared with other pools?
 //!
 //!     cargo bench --bench submit                        # 7 rounds, about a minute
 //!     cargo bench --bench submit -- 21                  # more of them
 //!     cargo bench --bench submit -- "10 us" "64 sub"    # for those tables whose heading has these words
 //!     cargo bench --bench submit -- busy                # the latency while another process keeps the processors busy
 //!
-//! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one of them what is
-//! told is the round trip; with 64, what an item costs in a pool that is never short of work, where the best there can be
-//! is half the item's time, by 2 workers. Everybody's pool and threads exist before the clock starts.
+//! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one submitter the time
+//! is that of a round trip; with 64, the time per item in a pool that is never short of work, where the lower bound is
+//! half the item's time, by 2 workers. The pools and threads of all contenders exist before the clock starts.
 //!
 //! Only this crate's pool has a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
 //!
-//! The contenders take turns, A B C A B C, after one round to warm up. A ratio is taken within each round, and what is
-//! printed is the median, with the least and the most beside it.
+//! The contenders alternate, A B C A B C, after one round to warm up. A ratio is taken within each round; printed are the
+//! median, the least and the most.
 
 mod support {
     pub(crate) mod args;
@@ -91,7 +91,7 @@ fn busy(stage: &Stage, rounds: usize, items: u64) {
 
 fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, length: Duration) {
     let steps = steps_for(grain);
-    // A hand-over costs about so much, whoever does it.
+    // A hand-over costs about this much, by any contender.
     let hand_over = Duration::from_micros(if submitters == 1 { 15 } else { 5 });
     let items = (length.as_nanos() / (grain + hand_over).as_nanos()).max(submitters.into()) as u64;
     let mut expected = None;
@@ -104,7 +104,7 @@ fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, lengt
     round();
     let rows: Vec<_> = (0..rounds).map(|_| round()).collect();
     for (column, contender) in Contender::ALL.into_iter().enumerate() {
-        println!("  {:28} {:.2} us an item", contender.name(), Summary::of(rows.iter().map(|row| row[column])));
+        println!("  {:28} {:.2} us per item", contender.name(), Summary::of(rows.iter().map(|row| row[column])));
     }
     for (column, contender) in Contender::ALL.into_iter().enumerate().skip(1) {
         let ratio = Summary::of(rows.iter().map(|row| row[0] / row[column]));
@@ -113,12 +113,12 @@ fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, lengt
     println!();
 }
 
-/// A way to have an item done elsewhere and await its result.
+/// A way to run an item on another thread and await its result.
 #[derive(Clone, Copy, Debug)]
 enum Contender {
     /// This crate.
     Fan,
-    /// tokio's threads for what blocks; `web::block` is the same.
+    /// tokio's threads for blocking code; `web::block` uses the same.
     SpawnBlocking,
     /// A message to a `SyncArbiter`, and its answer.
     BareSyncArbiter,

@@ -1,10 +1,10 @@
-//! The same job, done in every way that people do it.
+//! The same job, done by each of the contenders.
 //!
-//! The job: each number below `items` costs some processor time (the [`Grain`]) and yields a result, or does so one time
-//! in twenty ([`Results`]); one consumer folds the results into a [`Checksum`], which is compared with the one of a plain
-//! loop. [`WORKERS`] threads work; the generator and the consumer come on top, as in applications.
+//! The job: each number below `items` costs some processor time (the [`Grain`]), and all of them or one in twenty yield a
+//! result ([`Results`]); one consumer folds the results into a [`Checksum`], which is compared with that of a plain loop.
+//! [`WORKERS`] threads work; the generator and the consumer run beside them, as in applications.
 //!
-//! What is timed runs from before the first thread or channel is made (rayon's pool and actix's System exist already)
+//! The time is measured from before the first thread or channel is made (rayon's pool and actix's System exist already)
 //! until the consumer has seen the end.
 
 mod actors;
@@ -26,7 +26,7 @@ pub(crate) const WORKERS: usize = 2;
 /// What one item costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Grain {
-    /// One multiplication: what is left is the price of the transport.
+    /// One multiplication: the time is that of the transport.
     PassThrough,
     Nanos100,
     Micros1,
@@ -88,8 +88,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// As many items as a good pool works on for about `time`. A contender whose hand-over costs far more than the item
-    /// gets a twentieth of them, or waiting for it would take up all the time there is.
+    /// As many items as a good pool completes in about `time`. A contender whose hand-over costs far more than the item
+    /// gets a twentieth of them, so that the benchmark does not spend most of its time on it.
     pub(crate) fn of_length(grain: Grain, results: Results, contender: Contender, time: Duration) -> Self {
         let nanos_each = (grain.time().as_nanos() as u64 / WORKERS as u64).max(10);
         let items = time.as_nanos() as u64 / nanos_each;
@@ -109,13 +109,13 @@ pub(crate) enum Contender {
     FanOrdered,
     /// This crate, its results taken with `next_chunk`.
     FanChunks,
-    /// What anyone writes by hand who has measured: vectors of items over bounded channels.
+    /// A pool written by hand for throughput: vectors of items over bounded channels.
     HandBatched,
-    /// Bounded channels, an item at a time.
+    /// Bounded channels, one item at a time.
     Channels,
     /// rayon's bridge from an iterator, its results sent to a bounded channel.
     ParBridge,
-    /// A message an item to a `SyncArbiter`, a message a result to a collecting actor; bounded by nothing.
+    /// One message per item to a `SyncArbiter`, and one per result to a collecting actor; without a bound.
     BareSyncArbiter,
 }
 
@@ -167,19 +167,18 @@ impl Contender {
     }
 }
 
-/// The work on one item, known to the compiler wherever it is called, so that no contender pays for a call that another
-/// one was spared.
+/// The work on one item. It is inlined for every contender, so that none of them pays for a call that another saves.
 pub(crate) trait WorkOnItem: Fn(u64) -> Option<u64> + Copy + Send + Sync + Unpin + 'static {}
 
 impl<F: Fn(u64) -> Option<u64> + Copy + Send + Sync + Unpin + 'static> WorkOnItem for F {}
 
-/// How a contender did.
+/// The result of a contender.
 struct Run {
     took: Duration,
     checksum: Checksum,
 }
 
-/// What the consumer makes of the results.
+/// A sum over the results and their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Checksum {
     results: u64,
@@ -197,7 +196,7 @@ impl Checksum {
     }
 }
 
-/// What outlives a job.
+/// What exists before and after each job.
 pub(crate) struct Stage {
     /// By grain.
     steps: [u64; 5],
@@ -217,11 +216,11 @@ impl Stage {
         }
     }
 
-    /// Has `contender` do the job, and returns how long that took.
+    /// Runs the job by `contender`; returns how long that took.
     ///
     /// # Panics
     ///
-    /// When the results are wrong.
+    /// If the results are wrong.
     pub(crate) fn time(&self, contender: Contender, job: Job) -> Duration {
         let Run { took, checksum } = self.run(contender, job);
         let known = self.expected.borrow().get(&job).copied();
@@ -255,7 +254,7 @@ impl Stage {
     }
 }
 
-/// True for one number in twenty, without a rhythm that a branch predictor could learn.
+/// Returns true for one number in twenty, without a rhythm that a branch predictor could learn.
 fn is_chosen(n: u64) -> bool {
     (n.wrapping_mul(ODD) >> 32) < u64::from(u32::MAX / 20)
 }

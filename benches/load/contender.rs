@@ -1,4 +1,4 @@
-//! Who has the work done, and by how many threads.
+//! The contenders: which pool does the work, and with how many threads.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use std::fmt;
 pub(crate) struct Contender {
     pub(crate) how: How,
     pub(crate) threads: usize,
-    /// How the table calls so many threads.
+    /// How the table describes the number of threads.
     threads_are: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// Nobody: nothing is asked but pings.
+    /// No work: only pings are sent.
     Idle,
     /// This crate's pool.
     Fan,
@@ -38,11 +38,11 @@ impl How {
 }
 
 impl Contender {
-    /// All that are compared, on so many cores.
+    /// All contenders, on a machine with so many cores.
     pub(crate) fn all(cores: usize) -> Vec<Self> {
         let mut all = vec![Self { how: How::Idle, threads: 1, threads_are: "" }];
         let spared = (cores - 1).max(1);
-        for (threads, threads_are) in [(cores, "a thread a core"), (spared, "one fewer, at least 1")] {
+        for (threads, threads_are) in [(cores, "one thread per core"), (spared, "one fewer, at least 1")] {
             all.extend([How::Fan, How::Block, How::SyncArbiter].map(|how| Self { how, threads, threads_are }));
         }
         // actix-web's own default.

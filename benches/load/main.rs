@@ -1,16 +1,16 @@
-//! Does a server stay responsive while its pool is saturated, compared with what people do today?
+//! Does a server stay responsive while its pool is saturated, compared with other pools?
 //!
 //!     cargo bench --bench load --features web                    # 9 rounds, about four minutes
-//!     cargo bench --bench load --features web -- 21 "a core"     # more, and only rows with these words
+//!     cargo bench --bench load --features web -- 21 "per core"   # more, and only rows with these words
 //!
-//! A second process serves two routes on one thread: `/work` has 5 ms of processor time spent by its contender's
-//! threads, `/ping` answers at once. This process keeps 128 connections asking for work, and asks for a ping every 2 ms on
-//! one of its own. A ping that had to wait for the one before it counts from when it was due.
+//! A second process serves two routes on one thread: `/work` spends 5 ms of processor time on the contender's threads,
+//! `/ping` answers at once. This process keeps 128 connections that request work, and sends a ping every 2 ms on a
+//! connection of its own. A ping that had to wait for the one before it is measured from when it was due.
 //!
 //! Everything shares the machine's cores: the workers, the server's thread, and both sides of this process.
 //!
-//! The contenders take turns, A B C A B C. What is printed is the median of the rounds, and for the p99 also the least and
-//! the most; p99.9 is of all rounds together. The row without work tells how much of it is the machine's own.
+//! The contenders alternate, A B C A B C. Printed is the median of the rounds, and for the p99 also the least and the
+//! most; the p99.9 is of all rounds together. The row without work shows how much of it is due to the machine.
 
 #[path = "../support"]
 mod support {
@@ -40,7 +40,7 @@ const GRAIN: Duration = Duration::from_millis(5);
 /// In milliseconds, for the p99 of pings.
 const TARGET: f64 = 10.0;
 
-/// How much is asked, and for how long.
+/// How many requests are sent, and for how long.
 #[derive(Clone, Copy)]
 struct Load {
     connections: usize,
@@ -48,7 +48,7 @@ struct Load {
     length: Duration,
 }
 
-/// What was seen of a contender: pings in order, a row a round.
+/// The measurements of a contender: sorted pings, one row per round.
 #[derive(Default)]
 struct Seen {
     pings: Vec<Vec<Duration>>,

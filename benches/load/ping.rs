@@ -15,8 +15,8 @@ pub(crate) fn latencies(server: SocketAddr, warm_up: Duration, length: Duration)
     let mut latencies = Vec::new();
     let mut due = Instant::now();
     while due < counted + length {
-        // A ping that is late since the one before it was is the server's fault; one that is late since this thread woke
-        // up late isn't.
+        // The server is to blame for a ping that is late because the one before it was late, and not for one that is
+        // late because this thread woke up late.
         let mut asked = due;
         if let Some(early) = due.checked_duration_since(Instant::now()) {
             sleep(early);

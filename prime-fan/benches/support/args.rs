@@ -1,9 +1,9 @@
-//! What the command line asks for.
+//! The mode that the command line asks for.
 
 use std::env;
 
-/// Whether to measure. Only `cargo bench` says so, with `--bench`; `cargo test --benches` doesn't, and wants to see that
-/// everything runs, in a moment and on unoptimised code.
+/// Returns true for `cargo bench`, which passes `--bench`. `cargo test --benches` does not: everything then runs once with
+/// little work, on unoptimised code, and nothing is measured.
 pub(crate) fn measuring() -> bool {
     let given = |flag: &str| env::args().any(|arg| arg == flag);
     given("--bench") && !given("--test")
