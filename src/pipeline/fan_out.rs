@@ -103,7 +103,7 @@ impl<T: Send + 'static> FanIn<T> {
     /// use futures::StreamExt;
     ///
     /// # actix::System::new().block_on(async {
-    /// let half = |n| (n % 2 == 0).then_some(n / 2);
+    /// let half = |n: u32| (n % 2 == 0).then_some(n / 2);
     /// let halves = (0..10u32).fan_out().ordered().filter_map(half)?;
     /// let squares = halves.fan_out().ordered().map(|n| n * n)?;
     /// let squares: Vec<u32> = squares.map(Result::unwrap).collect().await;
