@@ -4,8 +4,8 @@
 //!     cargo bench --bench dispatch -- 'pass-through'   # what matches
 //!
 //! A group is a grain (what one item costs) and how many items yield a result; its members are the contenders.
-//! Throughput is items per second with 2 workers. The upper bound is 2 / grain; `sequential` shows half of it. With a long
-//! grain all contenders come near it; with a grain of nearly nothing the throughput is that of the transport.
+//! Throughput is items per second with 2 workers. The upper bound is 2 / grain; `sequential` shows half of it. With a
+//! long grain all contenders come near it; with a grain of nearly nothing the throughput is that of the transport.
 //!
 //! The contenders run one after another here, so a machine that is busy for a minute favours some of them; `ratios`
 //! compares them round by round.

@@ -4,13 +4,13 @@
 //!
 //! Three questions, each of a pipeline with default settings and 2 workers in full swing:
 //!
-//! - *Stop at once*: from `stop()` until `workers_stopped()` returns, when every worker thread has dropped its work. The
-//!   source has 1,000,000 items of 10 us.
-//! - *Drain*: from `drain()` until the consumer has seen the end of the stream. A drain waits for items that run, so the
-//!   time of the longest item is subtracted: the rest is the time of what was queued ahead, and of the hand-over.
-//! - *Drain of long items*: the same where an item is a trial division that takes about half a second. Every item records
-//!   when it began and ended. Printed is the time from the end of the last item that was running when `drain()` was
-//!   called to the end of the stream, and how many items began after the call because they had been queued.
+//! - *Stop at once*: from `stop()` until `workers_stopped()` returns, when every worker thread has dropped its work.
+//!   The source has 1,000,000 items of 10 us.
+//! - *Drain*: from `drain()` until the consumer has seen the end of the stream. A drain waits for items that run, so
+//!   the time of the longest item is subtracted: the rest is the time of what was queued ahead, and of the hand-over.
+//! - *Drain of long items*: the same where an item is a trial division that takes about half a second. Every item
+//!   records when it began and ended. Printed is the time from the end of the last item that was running when `drain()`
+//!   was called to the end of the stream, and how many items began after the call because they had been queued.
 //!
 //! Each line has the median, and the least and the most in brackets. A missed target is printed and is not a failure.
 

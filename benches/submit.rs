@@ -5,14 +5,14 @@
 //!     cargo bench --bench submit -- "10 us" "64 sub"    # for those tables whose heading has these words
 //!     cargo bench --bench submit -- busy                # the latency while another process keeps the processors busy
 //!
-//! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one submitter the time
-//! is that of a round trip; with 64, the time per item in a pool that is never short of work, where the lower bound is
-//! half the item's time, by 2 workers. The pools and threads of all contenders exist before the clock starts.
+//! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one submitter the
+//! time is that of a round trip; with 64, the time per item in a pool that is never short of work, where the lower
+//! bound is half the item's time, by 2 workers. The pools and threads of all contenders exist before the clock starts.
 //!
 //! Only this crate's pool has a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
 //!
-//! The contenders alternate, A B C A B C, after one round to warm up. A ratio is taken within each round; printed are the
-//! median, the least and the most.
+//! The contenders alternate, A B C A B C, after one round to warm up. A ratio is taken within each round; printed are
+//! the median, the least and the most.
 
 mod support {
     pub(crate) mod args;
@@ -67,7 +67,8 @@ fn main() {
     }
 }
 
-/// The latency of an item that does nothing, 1 ms after the one before, while `WORKERS` threads of another process spin.
+/// The latency of an item that does nothing, 1 ms after the one before, while `WORKERS` threads of another process
+/// spin.
 fn busy(stage: &Stage, rounds: usize, items: u64) {
     println!("busy: no-op items, 1 ms apart, beside {WORKERS} busy threads of another process");
     let _busy = BusyProcess::start(WORKERS);

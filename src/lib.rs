@@ -186,7 +186,8 @@
 //! None is on by default.
 //!
 //! - `web`: answers and submits for actix-web, `actix_fan::web`. It turns `serde` on.
-//! - `serde`: [`Stats`], [`WorkerStats`], [`End`] and the errors are `serde::Serialize`, each as its documentation says.
+//! - `serde`: [`Stats`], [`WorkerStats`], [`End`] and the errors are `serde::Serialize`, each as its documentation
+//!   says.
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 
 // Not in `Cargo.toml`: tests, benches and examples have loggers and wakers of their own.

@@ -50,8 +50,8 @@ impl From<Stop> for Phase {
     }
 }
 
-/// The questions that everything with a run answers alike. `$what` is what the texts call it; its method `run` returns the
-/// [`Run`].
+/// The questions that everything with a run answers alike. `$what` is what the texts call it; its method `run` returns
+/// the [`Run`].
 macro_rules! run_state {
     ($what:literal) => {
         #[doc = concat!("Returns true if the ", $what, " takes in no more items, for whatever reason.")]
@@ -86,8 +86,8 @@ macro_rules! run_state {
         #[doc = concat!("Waits until every worker thread of the ", $what, " has dropped its `Work`.")]
         ///
         /// By then it has completed its last item. In a chain or a merged stream, this waits for the worker threads of
-        /// the pipelines that it consumes, too. It takes no results: if the consumer takes none either and the pipeline is
-        /// not stopped, its generator waits for a permit, and this does not return.
+        /// the pipelines that it consumes, too. It takes no results: if the consumer takes none either and the pipeline
+        /// is not stopped, its generator waits for a permit, and this does not return.
         ///
         /// Returns true when they have. Called on one of these worker threads, which would wait for itself, it returns
         /// false at once.
@@ -123,8 +123,8 @@ impl StopHandle {
 
     /// Stops at once, as [`Stop::Now`] does: no more items begin.
     ///
-    /// It has taken effect when this returns: workers skip the items that they have not begun. It also stops the earlier
-    /// stages of a chain and the pipelines of a merged stream, whether they are polled or not: see
+    /// It has taken effect when this returns: workers skip the items that they have not begun. It also stops the
+    /// earlier stages of a chain and the pipelines of a merged stream, whether they are polled or not: see
     /// [`FanIn::fan_out`](crate::FanIn::fan_out) and [`fan_in`](crate::fan_in()).
     pub fn stop(&self) {
         self.run.advance(Phase::Stopped);
@@ -145,8 +145,8 @@ impl StopHandle {
         self.run.stats()
     }
 
-    /// Waits until the pipeline or the pool has [ended](crate::End) and every worker thread has dropped its work. Returns the
-    /// final numbers; their [`end`](Stats::end) says whether the results are complete.
+    /// Waits until the pipeline or the pool has [ended](crate::End) and every worker thread has dropped its work.
+    /// Returns the final numbers; their [`end`](Stats::end) says whether the results are complete.
     ///
     /// Use it for a stream that was moved away: into `take`, `filter_map`, an answer of actix-web, an actor or the next
     /// stage. This method takes no results from the stream, and so returns only after the consumer has taken the stream

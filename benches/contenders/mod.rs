@@ -1,8 +1,8 @@
 //! The same job, done by each of the contenders.
 //!
-//! The job: each number below `items` costs some processor time (the [`Grain`]), and all of them or one in twenty yield a
-//! result ([`Results`]); one consumer folds the results into a [`Checksum`], which is compared with that of a plain loop.
-//! [`WORKERS`] threads work; the generator and the consumer run beside them, as in applications.
+//! The job: each number below `items` costs some processor time (the [`Grain`]), and all of them or one in twenty yield
+//! a result ([`Results`]); one consumer folds the results into a [`Checksum`], which is compared with that of a plain
+//! loop. [`WORKERS`] threads work; the generator and the consumer run beside them, as in applications.
 //!
 //! The time is measured from before the first thread or channel is made (rayon's pool and actix's System exist already)
 //! until the consumer has seen the end.

@@ -2,7 +2,8 @@
 //! `prime-fan`.
 //!
 //! - [`is_prime`]: trial division and at most two strong Fermat tests; less than a microsecond for a 64-bit prime.
-//! - [`is_prime_by_trial_division`]: seconds for a 64-bit prime; [`trial_division()`] is the same, but can be cancelled.
+//! - [`is_prime_by_trial_division`]: seconds for a 64-bit prime; [`trial_division()`] is the same, but can be
+//!   cancelled.
 //! - [`Sieve`]: a segmented sieve of Eratosthenes, for all numbers of a range; nanoseconds per number.
 //!
 //! All of them are deterministic and correct for every `u64`. The cost of trial division differs by a factor of a

@@ -1,5 +1,6 @@
-//! A pool on threads whose every step shuttle orders: threads that submit, cancel, drain and stop meet the workers at the
-//! real queue, with its lock, its hint and its sleepers. `../pipeline/interleavings.rs` names the script that runs it.
+//! A pool on threads whose every step shuttle orders: threads that submit, cancel, drain and stop meet the workers at
+//! the real queue, with its lock, its hint and its sleepers. `../pipeline/interleavings.rs` names the script that runs
+//! it.
 
 use std::sync::Arc;
 

@@ -35,8 +35,8 @@ pub(crate) struct BatchLife {
     first: u64,
     /// Fewer once some were given back.
     items: usize,
-    /// Items of which the work began. Those that neither failed nor were skipped are done, but for the one in work: a count
-    /// of these by itself would cost a loop of short items one more register.
+    /// Items of which the work began. Those that neither failed nor were skipped are done, but for the one in work: a
+    /// count of these by itself would cost a loop of short items one more register.
     begun: usize,
     is_in_item: bool,
     failed: usize,
@@ -71,8 +71,8 @@ impl BatchLife {
     /// stopped, or its result is not waited for any more.
     #[inline]
     pub(crate) fn may_begin(&self, is_cancelled: bool) -> Result<(), SkipReason> {
-        // Where a policy is asked "may this item begin". The answer is used up by the item that it was given for: a stop
-        // between two items is seen before the second one begins.
+        // Where a policy is asked "may this item begin". The answer is used up by the item that it was given for: a
+        // stop between two items is seen before the second one begins.
         if is_cancelled { Err(SkipReason::Stopped) } else { Ok(()) }
     }
 
@@ -105,8 +105,8 @@ impl BatchLife {
         self.passed += 1;
     }
 
-    /// Gives back the items that have not begun, if there are any. They are no longer this batch's: another worker may have
-    /// them. Where the next item may not begin, nothing is given back, and [`end`](Self::end) skips them.
+    /// Gives back the items that have not begun, if there are any. They are no longer this batch's: another worker may
+    /// have them. Where the next item may not begin, nothing is given back, and [`end`](Self::end) skips them.
     pub(crate) fn give_back(&mut self, is_cancelled: bool) -> Option<Rest> {
         debug_assert!(!self.is_in_item);
         let rest = Rest { first: self.next_index(), items: self.left() };
@@ -128,7 +128,8 @@ impl BatchLife {
         BatchEnd { ends, ran: self.begun }
     }
 
-    /// Itself, for a loop over items that starts where none is in work. The compiler then knows so, and need not keep track.
+    /// Itself, for a loop over items that starts where none is in work. The compiler then knows so, and need not keep
+    /// track.
     #[inline]
     pub(crate) fn between_items(self) -> Self {
         debug_assert!(!self.is_in_item);

@@ -81,8 +81,8 @@ impl Faults {
         self
     }
 
-    /// The pipeline or the pool is stopped just after the item has begun; then its work runs, and can see that. The item
-    /// waits for the handle that [`arm`](Self::arm) sets, 10 seconds at most.
+    /// The pipeline or the pool is stopped just after the item has begun; then its work runs, and can see that. The
+    /// item waits for the handle that [`arm`](Self::arm) sets, 10 seconds at most.
     pub fn stop_at(mut self, index: u64, stop: Stop) -> Self {
         self.stops.insert(index, stop);
         self
@@ -107,8 +107,8 @@ impl Faults {
     }
 
     /// Returns a factory whose works have these faults, for [`FanOut::with`](crate::FanOut::with),
-    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run). After each
-    /// call, [`arm`](Self::arm) must be called again.
+    /// [`PoolBuilder::with`](crate::PoolBuilder::with) or [`Simulation::run`](crate::testing::Simulation::run). After
+    /// each call, [`arm`](Self::arm) must be called again.
     pub fn over<W, F>(&self, factory: F) -> impl Fn() -> Faulty<W> + Send + Sync + use<W, F>
     where
         F: Fn() -> W + Send + Sync,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// A gate where items wait until the test lets them through, so that no test needs to sleep: the work calls
-/// [`pass`](Self::pass), the test waits for [arrivals](Self::arrived) and lets them through. It blocks its thread, so it
-/// can't be used in a simulation, which has only one. Clones are the same gate.
+/// [`pass`](Self::pass), the test waits for [arrivals](Self::arrived) and lets them through. It blocks its thread, so
+/// it can't be used in a simulation, which has only one. Clones are the same gate.
 ///
 /// ```
 /// use actix_fan::{FanOutExt, testing::Gate};

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The environment variable that names the one seed to run.
 const VARIABLE: &str = "ACTIX_FAN_SEED";
 
-/// Runs `test` with each of the seeds. If one of them makes it panic, that seed is printed on the standard error and the
-/// panic goes on. With a seed in the environment variable `ACTIX_FAN_SEED`, only that one is run.
+/// Runs `test` with each of the seeds. If one of them makes it panic, that seed is printed on the standard error and
+/// the panic goes on. With a seed in the environment variable `ACTIX_FAN_SEED`, only that one is run.
 ///
 /// # Panics
 ///

@@ -127,16 +127,16 @@ impl Streams {
         self.shared.advance(Phase::Closed);
     }
 
-    /// Refuses new streams, and drains the pipelines of the open ones: their items in flight are written, then `drained` as
-    /// the last line. A stream without a known pipeline continues to its end.
+    /// Refuses new streams, and drains the pipelines of the open ones: their items in flight are written, then
+    /// `drained` as the last line. A stream without a known pipeline continues to its end.
     ///
     /// This does not wait; [`finished`](Self::finished) does.
     pub fn drain(&self) {
         self.shared.advance(Phase::Draining);
     }
 
-    /// Refuses new streams, and stops the pipelines of the open ones; the last line of each is `stopped`. The pipelines are stopped
-    /// when this returns, but running items may not have returned.
+    /// Refuses new streams, and stops the pipelines of the open ones; the last line of each is `stopped`. The pipelines
+    /// are stopped when this returns, but running items may not have returned.
     pub fn stop(&self) {
         self.shared.advance(Phase::Stopped);
     }
@@ -145,8 +145,8 @@ impl Streams {
     /// Returns the numbers then.
     ///
     /// It ends nothing itself: without a [`drain`](Self::drain) or a [`stop`](Self::stop) it waits for the streams' own
-    /// ends, and new ones may be opened after it. What was written last may not have been sent yet; the server waits for
-    /// that.
+    /// ends, and new ones may be opened after it. What was written last may not have been sent yet; the server waits
+    /// for that.
     pub async fn finished(&self) -> StreamsStats {
         self.shared.finished().await;
         self.stats()

@@ -1,5 +1,5 @@
-//! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase they
-//! are, in order and without a word.
+//! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase
+//! they are, in order and without a word.
 
 #[cfg(unix)]
 mod example;

@@ -1,4 +1,5 @@
-//! A logger that panics, as one that prints to a closed pipe does. There is one logger a process, hence a process a test.
+//! A logger that panics, as one that prints to a closed pipe does. There is one logger a process, hence a process a
+//! test.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

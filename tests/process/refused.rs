@@ -11,8 +11,8 @@ use crate::support::{DropCounter, assert_settled, in_own_process_by, run};
 
 const WORKERS: usize = 8;
 
-/// Runs the scenario where the memory that may be mapped has room for the stacks of a few threads only. That limit holds
-/// for every user; the one on threads doesn't hold for root.
+/// Runs the scenario where the memory that may be mapped has room for the stacks of a few threads only. That limit
+/// holds for every user; the one on threads doesn't hold for root.
 fn with_few_threads<F: FnOnce()>(scenario: F) {
     // Stacks of 1 GiB, which nothing touches: so where one more doesn't fit, whatever else is mapped still does.
     let mut command = Command::new("sh");

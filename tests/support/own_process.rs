@@ -15,7 +15,8 @@ pub(crate) fn in_own_process<F: FnOnce()>(scenario: F) {
     in_own_process_by(Command::new(env::current_exe().unwrap()), scenario);
 }
 
-/// [`in_own_process`], in a process that is started by `command`, to which the arguments of this test's program are added.
+/// [`in_own_process`], in a process that is started by `command`, to which the arguments of this test's program are
+/// added.
 pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) {
     if env::var_os(OWN_PROCESS).is_some() {
         thread::spawn(|| {
@@ -35,8 +36,8 @@ pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) 
     assert!(stdout.contains("1 passed"), "{test} is no test of this suite: {stdout}");
 }
 
-/// [`in_own_process`], where every thread's stack has room for many copies of large values: a build without optimizations
-/// makes one per call.
+/// [`in_own_process`], where every thread's stack has room for many copies of large values: a build without
+/// optimizations makes one per call.
 pub(crate) fn with_large_stacks<F: FnOnce() + Send + 'static>(scenario: F) {
     if env::var_os(OWN_PROCESS).is_some() {
         // The main thread's stack is what it is.

@@ -182,8 +182,8 @@ fn however_many_events_come_the_list_is_drawn_once_per_frame_and_stays_short() {
     let Some(browser) = Browser::start() else { return };
     let server = Scripted::start();
     live(&browser, &server);
-    // Numbers the calls that the page has made with its frames. A change of the list is seen right after the call that made
-    // it. The time of a frame would not do: Chromium may give two frames the same one.
+    // Numbers the calls that the page has made with its frames. A change of the list is seen right after the call that
+    // made it. The time of a frame would not do: Chromium may give two frames the same one.
     browser.run(
         "const request = window.requestAnimationFrame;
         window.calls = 0;

@@ -1,9 +1,9 @@
 //! The protocol of a pipeline as a model, explored through every order of steps at small sizes.
 //!
 //! The decisions are those of the real [`Protocol`]. Around it, the model has what the actors do with them, in steps as
-//! small as those between which threads can be interrupted: a waker is registered, the state is read, an item is pulled,
-//! the phase is read, a wake-up is on its way. The flaws of [`Flaw`] were made, or nearly made, in the real code; the
-//! model must find each of them.
+//! small as those between which threads can be interrupted: a waker is registered, the state is read, an item is
+//! pulled, the phase is read, a wake-up is on its way. The flaws of [`Flaw`] were made, or nearly made, in the real
+//! code; the model must find each of them.
 
 mod actors;
 mod check;

@@ -31,8 +31,8 @@ pub use scheduler::{Simulated, Step};
 pub enum When {
     /// After this number of steps.
     Step(u64),
-    /// While the item of this index runs. A stop comes before its work is called, which can see it. A System stops after
-    /// the work has returned and before its results are sent.
+    /// While the item of this index runs. A stop comes before its work is called, which can see it. A System stops
+    /// after the work has returned and before its results are sent.
     Begun(u64),
     /// When the consumer has taken this number of results, failures included.
     Taken(u64),
@@ -66,8 +66,8 @@ enum Act {
 /// How long an item's work takes on the simulation's clock, by its index.
 type Cost = Arc<dyn Fn(u64) -> Duration + Send + Sync>;
 
-/// The builder of a simulated pipeline, made by [`simulate`]. Its settings are those of [`FanOut`](crate::FanOut) with the
-/// same defaults, except that there are 2 workers.
+/// The builder of a simulated pipeline, made by [`simulate`]. Its settings are those of [`FanOut`](crate::FanOut) with
+/// the same defaults, except that there are 2 workers.
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Simulation<S> {
     source: S,
@@ -136,8 +136,8 @@ impl<S> Simulation<S> {
         self
     }
 
-    /// Sets the faults of items. [`Faults::stop_at`] needs no [`arm`](Faults::arm) here. [`Faults::gated`] would block the
-    /// only thread forever, and is refused with a panic.
+    /// Sets the faults of items. [`Faults::stop_at`] needs no [`arm`](Faults::arm) here. [`Faults::gated`] would block
+    /// the only thread forever, and is refused with a panic.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.plan.faults = faults;
         self

@@ -420,14 +420,15 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 }
 
-/// Polls outside of tokio's cooperative budget. A simulation inside of a task never waits, so it would spend that budget,
-/// and then tokio's channels would answer that they are empty.
+/// Polls outside of tokio's cooperative budget. A simulation inside of a task never waits, so it would spend that
+/// budget, and then tokio's channels would answer that they are empty.
 fn poll_freely<T>(waker: &Waker, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     let free = pin!(unconstrained(poll_fn(poll)));
     free.poll(&mut Context::from_waker(waker))
 }
 
-/// The cost of each item, up to a millisecond. Drawn by the index alone, so that it doesn't depend on the order of steps.
+/// The cost of each item, up to a millisecond. Drawn by the index alone, so that it doesn't depend on the order of
+/// steps.
 fn drawn_cost(seed: u64) -> Arc<dyn Fn(u64) -> Duration + Send + Sync> {
     Arc::new(move |index| {
         let mut draws = Draws::new(seed ^ index.wrapping_mul(0xD6E8_FEB8_6659_FD93));
