@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// An odd constant with no pattern in its bits (the golden ratio's), for cheap hashes.
 pub(crate) const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The [`spin`]s of one calibration take at least so long together.
+/// The least total time of the [`spin`]s of one calibration.
 const ROUND: Duration = Duration::from_millis(2);
 
 /// A chain of integer operations, each of which needs the one before. It never looks at the clock, so that a processor

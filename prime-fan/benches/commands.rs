@@ -5,12 +5,11 @@
 //!     cargo bench --bench commands -- 15 filter  # for those tables whose heading has these words
 //!
 //! Whole processes are timed, from their start to their end, with their output discarded. Programs run in turn, and a
-//! ratio is taken within each round; what is printed is the median, with the least and the most beside it. A program
-//! that is not installed is left out, and said to be: `gp` (PARI), `openssl` and `primesieve` come as packages of those
-//! names, or `pari-gp`, in most distributions. Those that take a number in microseconds get fewer of them, and what is
-//! compared is the time a number.
+//! ratio is taken within each round; printed are the median, the least and the most. A program that is not installed is
+//! left out, with a note: `gp` (PARI), `openssl` and `primesieve` come as packages of those names, or `pari-gp`, in
+//! most distributions. Slower programs get fewer numbers, and the time per number is compared.
 //!
-//! Targets are those of an idle machine with 2 cores. A miss is reported, it isn't a failure.
+//! The targets are those of an idle machine with 2 cores. A missed target is printed and is not a failure.
 
 mod support {
     pub(crate) mod args;

@@ -5,8 +5,8 @@
 //!
 //! A group is the start of the range; its members are the sieve, the test of each number, and, where the range
 //! begins at 0, the crate `primal-sieve`. All of them sum up the primes on one thread, and a new sieve is made each
-//! time. Throughput is numbers of the range a second. Tested one by one it is the same for a range of any length, so
-//! fewer are.
+//! time. Throughput is numbers of the range per second. For the test of each number it does not depend on the length
+//! of the range, so a shorter range is tested.
 
 mod support {
     pub(crate) mod args;

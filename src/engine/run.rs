@@ -22,7 +22,7 @@ pub(crate) struct Core {
     pub(crate) state: State,
     pub(crate) tracker: Tracker,
     pub(crate) metrics: Metrics,
-    /// `None` where no actors are at work, as in a simulation.
+    /// `None` for a run without actors, as in a simulation.
     host: Option<Host>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) trait Intake: Send + Sync {
         &[]
     }
 
-    /// The phase has changed: rejects requests that can no longer be served, and wakes what waits.
+    /// The phase has changed: rejects requests that can no longer be served, and wakes the tasks that wait.
     fn phase_changed(&self);
 
     /// A batch is neither queued nor running any more, so another one may be wanted.

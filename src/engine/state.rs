@@ -51,7 +51,7 @@ impl State {
         self.phase.load(Relaxed) == Phase::Stopped as u8
     }
 
-    /// Takes a step that may change the phase, which `step` returns true for. Returns the new phase if it did.
+    /// Runs `step`, which returns true if it changed the phase. Returns the new phase if it did.
     pub(crate) fn change_phase(&self, step: impl FnOnce(&mut Protocol) -> bool) -> Option<Phase> {
         let mut protocol = self.protocol();
         let phase = step(&mut protocol).then(|| protocol.phase())?;

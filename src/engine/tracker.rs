@@ -50,12 +50,12 @@ impl Tracker {
         self.ended.get().copied()
     }
 
-    /// Has the tasks in [`wait_until`](Self::wait_until) look at their condition again.
+    /// Makes the tasks in [`wait_until`](Self::wait_until) check their condition again.
     pub(crate) fn notify(&self) {
         self.alive.send_modify(|_| ());
     }
 
-    /// Waits until no thread is left and `condition` holds, which is looked at whenever a thread leaves and after each
+    /// Waits until no thread is left and `condition` holds, which is checked whenever a thread ends and after each
     /// [`notify`](Self::notify).
     pub(crate) async fn wait_until(&self, condition: impl Fn() -> bool) {
         let mut alive = self.alive.subscribe();

@@ -36,9 +36,9 @@ pub struct Aggregator<T> {
 /// What is held back for order.
 struct Order<T> {
     waiting: ReorderBuffer<Chunk<T>>,
-    /// More is due than could be passed on in one time slice: [`Releasing`] goes on with it.
+    /// True while more is due than could be passed on in one time slice: [`Releasing`] goes on with it.
     releasing: bool,
-    /// [`Finish`] has come, and waits for `releasing`.
+    /// True once [`Finish`] has come; it waits for `releasing`.
     finished: bool,
 }
 

@@ -31,8 +31,8 @@ impl SourceIntake {
         Run::new(Arc::clone(self))
     }
 
-    /// Has the task of `cx` woken when there may be permits, demand or an end. To be called before these are looked at:
-    /// then no change can slip between the look and the wait.
+    /// Registers the task of `cx`, to be woken when there may be permits, demand or an end. To be called before these
+    /// are read: a change after the read then wakes the task.
     pub(crate) fn register(&self, waker: &mut CaughtWaker, cx: &Context<'_>) {
         waker.register(&self.puller, cx);
     }

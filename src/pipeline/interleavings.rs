@@ -80,17 +80,17 @@ enum Act {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     items: u64,
-    /// After its items the source never yields again.
+    /// True if the source never yields again after its items.
     hangs: bool,
     window: usize,
     ordered: bool,
     act: Act,
     batch: usize,
-    /// A worker gives the rest of a batch back after one item.
+    /// True if a worker gives the rest of a batch back after one item.
     gives_back: bool,
-    /// The last item panics.
+    /// True if the last item panics.
     panics: bool,
-    /// The flaw: the generator registers its waker after it has read the state.
+    /// The flaw: true if the generator registers its waker after it has read the state.
     registers_late: bool,
 }
 

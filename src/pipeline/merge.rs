@@ -43,7 +43,8 @@ const ROUND: usize = 32;
 /// is behind anything else (`select`, `flatten`, `unfold`, a channel, a task) is stopped when its stream is dropped:
 /// here, at the next poll after the stop.
 ///
-/// How it ended is told by [`Merged::finished`]: no better than the pipelines that it is made of. `None` doesn't tell.
+/// [`Merged::finished`] says how it ended: no better than the pipelines that it is made of. The `None` at its end does
+/// not say.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! The pool, as those who submit to it have it.
+//! The handle by which callers submit to a pool.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -160,8 +160,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         self.submit(item).wait()
     }
 
-    /// A sink to feed items into, and the stream of their results as they are finished, for those who feed by hand. Any
-    /// number of such pairs may share a pool, with each other and with submits.
+    /// A sink to feed items into, and the stream of their results in the order in which they are finished. Any number
+    /// of such pairs may share a pool, with each other and with submits.
     ///
     /// Drive the two from different tasks, or take results while you wait for the sink.
     ///

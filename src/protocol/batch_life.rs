@@ -4,9 +4,11 @@
 //! begin ── (may_begin ── item_began ── item_ended)* ── give_back? ── end
 //! ```
 //!
-//! A policy about single items, as a deadline or a retry, has one place for each of its two questions: whether the next
-//! item may begin is answered by [`may_begin`](BatchLife::may_begin) alone, and how an item ended is told to
-//! [`item_ended`](BatchLife::item_ended) alone.
+//! A policy about single items, such as a deadline or a retry, is asked in two places: [`may_begin`] alone decides
+//! whether the next item may begin, and [`item_ended`] alone learns how an item ended.
+//!
+//! [`may_begin`]: BatchLife::may_begin
+//! [`item_ended`]: BatchLife::item_ended
 
 use super::Ends;
 
@@ -91,7 +93,7 @@ impl BatchLife {
     pub(crate) fn item_ended(&mut self, end: ItemEnd) {
         debug_assert!(self.is_in_item);
         self.is_in_item = false;
-        // Where a policy is told "this item ended so".
+        // The place where a policy would learn how the item ended.
         match end {
             ItemEnd::Done => {}
             ItemEnd::Failed => self.failed += 1,
@@ -128,8 +130,8 @@ impl BatchLife {
         BatchEnd { ends, ran: self.begun }
     }
 
-    /// Itself, for a loop over items that starts where none is in work. The compiler then knows so, and need not keep
-    /// track.
+    /// Returns itself, at a point where no item is in work. The compiler then knows that, and need not check it in the
+    /// loop over the items.
     #[inline]
     pub(crate) fn between_items(self) -> Self {
         debug_assert!(!self.is_in_item);

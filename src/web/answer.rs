@@ -28,7 +28,7 @@ pub(super) struct Settings {
     /// The time without a read after which the stream is cut off. Zero: it never is.
     pub(super) stall: Duration,
     pub(super) permit: Option<Permit>,
-    /// Write the last line.
+    /// True if the last line is written.
     pub(super) end: bool,
     /// The pipelines that the results come from.
     runs: Vec<Run>,

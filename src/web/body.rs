@@ -72,7 +72,7 @@ pub(super) struct Body<S, F> {
     /// The time until the next heartbeat.
     quiet: Option<Pin<Box<Sleep>>>,
     slice: TimeSlice,
-    /// The time slice is spent, and the next poll yields: the chunk had to be returned first.
+    /// True if the time slice is spent and the next poll yields: the chunk had to be returned first.
     spent: bool,
     waker: CaughtWaker,
 }

@@ -26,7 +26,7 @@ use futures::future::{Either, select};
 use crate::util::log;
 use crate::util::panic::catch;
 
-/// The time between two looks at the client.
+/// The time between two checks of the connection.
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// Middleware that drops the handler's future, or the body of the answer, within 0.5 s after an HTTP/2 client has reset
@@ -94,10 +94,10 @@ struct Incoming {
     payload: Payload,
     /// A chunk that the watch received and the handler has not read yet.
     next: Option<Bytes>,
-    /// The handler still holds its end of the body, and may read.
+    /// True while the handler still holds its end of the body, and may read.
     read: bool,
-    /// The handler waits for more, and is woken with the error if the client disconnects. The watch does not poll then,
-    /// since that would replace the handler's waker.
+    /// True while the handler waits for more; it is woken with the error if the client disconnects. The watch does not
+    /// poll then, since that would replace the handler's waker.
     awaited: bool,
 }
 

@@ -30,7 +30,7 @@ impl Counts {
 /// Writes failures to the client and to the log: how much the client gets, and the request's path for the log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
-    /// Write panic messages and errors of the work to the client. They may hold internal details.
+    /// True if panic messages and errors of the work are written to the client. They may contain internal details.
     pub(super) causes: bool,
     path: String,
     /// How many failures were logged.

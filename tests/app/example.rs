@@ -1,4 +1,4 @@
-//! `examples/actix_app.rs` as it is run, and interrupted.
+//! `examples/actix_app.rs` as a process that is interrupted.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};

@@ -1,5 +1,5 @@
-//! What an application that owns pipelines and pools is promised: it can start them anew, and end in whatever phase
-//! they are, in order and without a word.
+//! Applications that own pipelines and pools: they can start them again, and end in order and without a message, in
+//! every phase.
 
 #[cfg(unix)]
 mod example;

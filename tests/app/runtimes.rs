@@ -1,4 +1,4 @@
-//! Where a pipeline and a pool start: under each runtime, with what the documentation says to write there.
+//! Starts of a pipeline and a pool under each runtime, by the code that the documentation shows for it.
 
 use std::io;
 use std::sync::mpsc;

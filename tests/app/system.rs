@@ -1,4 +1,4 @@
-//! The end of the System in whatever phase the work is: every thread ends, nobody waits for ever, nothing is printed.
+//! The end of the System in every phase of the work: every thread ends, no task waits forever, nothing is printed.
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture, System};
 use actix_fan::{FanIn, FanOutExt, ItemError, PipelineError, pool};
@@ -180,7 +180,7 @@ fn with_streams_that_nobody_keeps() {
             let mut results = held(&threads);
             results.next().await.unwrap().unwrap();
         });
-        // Nobody stopped the System: it was dropped with everything in it.
+        // The System was not stopped: it was dropped with everything in it.
         block_on(threads.ended.reached(threads.begun.get()));
     });
 }

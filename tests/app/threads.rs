@@ -1,4 +1,4 @@
-//! The workers' threads, seen from outside.
+//! A work that records when its worker threads begin and end.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What happens inside a large batch: it is cut when it takes too long, and stopped between any two items.
+//! Large batches: one that takes too long is split, and a stop takes effect between any two items.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Consumers that stop polling, panic or leave: whatever they hold, the pipeline ends and nothing is left.
+//! Consumers that stop polling, panic or drop the stream: the pipeline ends, and nothing is left.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! A source that tells how far it was taken.
+//! A source that counts the items taken from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

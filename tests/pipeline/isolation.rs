@@ -1,4 +1,4 @@
-//! Two pipelines and a pool on one arbiter: what befalls one does not harm the others.
+//! Two pipelines and a pool on one arbiter: a failure of one does not affect the others.
 
 use actix_fan::{FanIn, FanOutExt, Job, PipelineError, pool, work_fn};
 use futures::future::join_all;

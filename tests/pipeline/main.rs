@@ -1,4 +1,4 @@
-//! The promises of the pipeline, kept by the actors as a user sees them. The protocol alone is tested beside its code.
+//! The promises of a pipeline, as a user sees them. The protocol alone is tested beside its code.
 
 mod accounting;
 mod actors;

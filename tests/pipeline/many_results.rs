@@ -1,4 +1,4 @@
-//! Items with many results: whatever an iterator claims, and however long it goes on.
+//! Items with many results, also from iterators that claim a wrong number or never end.
 
 use std::iter;
 

@@ -1,4 +1,4 @@
-//! Items, results and works whose `Drop` panics: wherever they are dropped, nothing else is harmed.
+//! Items, results and works whose `Drop` panics: the panic is contained, wherever they are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,4 +1,4 @@
-//! The promises of a pool, as those who submit to it see them. The line in front of it is tested beside its code.
+//! The promises of a pool, as its callers see them. The admission queue alone is tested beside its code.
 
 mod accounting;
 mod api;

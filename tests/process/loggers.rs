@@ -1,5 +1,5 @@
-//! A logger that panics, as one that prints to a closed pipe does. There is one logger a process, hence a process a
-//! test.
+//! A logger that panics, as one that prints to a closed pipe does. There is one logger per process, so each test has a
+//! process of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

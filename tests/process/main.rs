@@ -1,4 +1,5 @@
-//! What shows only in a process of its own: threads and memory after thousands of pipelines, and threads refused.
+//! Tests that need a process of their own: threads and memory after thousands of pipelines, refused threads, stacks,
+//! loggers.
 
 #![cfg(target_os = "linux")]
 

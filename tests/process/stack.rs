@@ -1,4 +1,4 @@
-//! Stacks of the workers' threads, and work that needs more of them than there is by default.
+//! The stacks of worker threads, and work that needs a larger one than the default.
 
 use std::env;
 use std::hint::black_box;

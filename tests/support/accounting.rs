@@ -1,4 +1,4 @@
-//! The accounting, as it must always be.
+//! Assertions about the accounting.
 
 use actix_fan::Stats;
 
@@ -6,7 +6,7 @@ pub(crate) fn assert_balanced(stats: &Stats) {
     assert_eq!(stats.taken, stats.accounted(), "{stats:?}");
 }
 
-/// Balanced, and nothing is in flight.
+/// Every item is accounted for, and none is in flight.
 pub(crate) fn assert_settled(stats: &Stats) {
     assert_balanced(stats);
     assert_eq!(stats.in_flight, 0, "{stats:?}");

@@ -1,4 +1,4 @@
-//! Counts values, so that a test can tell that none is lost and none is kept.
+//! Counts values, so that a test sees that each is dropped, exactly once.
 
 use std::sync::Arc;
 
@@ -45,12 +45,12 @@ impl DropCounter {
         self.0.borrow().peak
     }
 
-    /// Waits until at least so many have been created.
+    /// Waits until at least `least` values have been created.
     pub(crate) async fn have_been_created(&self, least: usize) {
         self.0.subscribe().wait_for(|counts| counts.created >= least).await.unwrap();
     }
 
-    /// Waits until at most so many are alive.
+    /// Waits until at most `most` values are alive.
     pub(crate) async fn are_left(&self, most: usize) {
         self.0.subscribe().wait_for(|counts| counts.alive <= most).await.unwrap();
     }

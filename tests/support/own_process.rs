@@ -1,4 +1,4 @@
-//! Scenarios that take a process of their own: whether one ends, and in silence, shows from outside only.
+//! Scenarios in a process of their own: only from outside can a test see that a process ends, and prints nothing.
 
 use std::any::type_name;
 use std::env;
@@ -9,8 +9,8 @@ use std::time::Duration;
 /// Set in the process that runs the scenario.
 const OWN_PROCESS: &str = "ACTIX_FAN_TEST_ALONE";
 
-/// Runs the scenario of a test in another process, and checks that this ends with success and says nothing: no panic,
-/// on whatever thread. The scenario must be a closure written in the test's function itself.
+/// Runs the scenario of a test in another process, and checks that this ends with success and prints nothing: no panic
+/// on any thread. The scenario must be a closure written in the test's function itself.
 pub(crate) fn in_own_process<F: FnOnce()>(scenario: F) {
     in_own_process_by(Command::new(env::current_exe().unwrap()), scenario);
 }
@@ -28,7 +28,7 @@ pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) 
         return scenario();
     }
     let (_, test) = type_name::<F>().trim_end_matches("::{{closure}}").split_once("::").expect("a crate has modules");
-    // The test may be one that runs only when it is asked for: here it is.
+    // Also if the test is one that `cargo test` leaves out.
     let flags = ["--exact", "--include-ignored", "--nocapture", "--test-threads=1"];
     let output = command.arg(test).args(flags).env(OWN_PROCESS, "1").output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
@@ -40,7 +40,7 @@ pub(crate) fn in_own_process_by<F: FnOnce()>(mut command: Command, scenario: F) 
 /// optimizations makes one per call.
 pub(crate) fn with_large_stacks<F: FnOnce() + Send + 'static>(scenario: F) {
     if env::var_os(OWN_PROCESS).is_some() {
-        // The main thread's stack is what it is.
+        // The size of the main thread's stack can't be set here.
         return thread::spawn(scenario).join().unwrap();
     }
     let mut command = Command::new(env::current_exe().unwrap());

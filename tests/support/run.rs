@@ -1,4 +1,4 @@
-//! Where tests run.
+//! Runs tests in a System.
 
 use std::future::Future;
 use std::time::Duration;

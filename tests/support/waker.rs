@@ -1,4 +1,4 @@
-//! Wakers of a bad executor.
+//! Wakers that panic.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};

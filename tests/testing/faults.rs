@@ -1,4 +1,4 @@
-//! Faults over a work, on real threads.
+//! `Faults` on real threads.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! A consumer whose pace is set.
+//! `paced` streams.
 
 use actix_fan::FanOutExt;
 use actix_fan::testing::paced;

@@ -1,4 +1,4 @@
-//! The promises, whatever the settings, the faults, the consumer and the order of the steps are.
+//! The promises, with random settings, faults, consumers, stops and orders of steps.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -255,7 +255,7 @@ proptest! {
             prop_assert_eq!(stats.taken, case.items, "the source was not seen through");
         }
         if matches!(case.source, Source::Hangs) && !left && error.is_none() {
-            // It was stopped when nobody could move any more, and so not before everything was done.
+            // It was stopped when no part could take a step, so everything else was done before.
             prop_assert_eq!((stats.taken, stats.skipped), (case.items, 0));
         }
         match case.source {

@@ -1,4 +1,4 @@
-//! Seeds.
+//! A seed replays a run.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! A client that sees every byte.
+//! A client that reads the bytes of an answer as they were sent.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 pub(crate) struct Client {
     stream: TcpStream,
-    /// Received, and not looked at yet.
+    /// Received, and not read by the test yet.
     received: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Clients that go on HTTP/2, where actix-web itself tells neither handlers nor quiet streams.
+//! Clients that disconnect on HTTP/2, where actix-web itself notifies neither handlers nor quiet streams.
 
 use std::future::ready;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The last line tells how a stream ended.
+//! The last line of a stream says how it ended.
 
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ fn a_stopped_or_drained_stream_says_so_also_inside_adapters() {
     });
 }
 
-/// As prime-fan/examples/page does to end what waits for its turn.
+/// As `prime-fan/examples/page` does.
 #[test]
 fn a_stream_ended_by_an_adapter_because_of_a_stop_is_not_complete() {
     run(async {

@@ -1,4 +1,4 @@
-//! What the log is told.
+//! Log records.
 
 use std::sync::Mutex;
 

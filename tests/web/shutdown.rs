@@ -1,4 +1,4 @@
-//! A process that is told to end, with streams open.
+//! A process that gets SIGTERM while streams are open.
 
 use std::process::{self, Command};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Clients that stay and read nothing.
+//! Clients that stay connected and read nothing.
 
 use std::future::ready;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is told of many measurements.
+//! The summary of many measurements.
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ struct Screen {
     lines: Vec<String>,
     /// How many of them are on the terminal now. The cursor is at the end of the last one.
     drawn: usize,
-    /// A write of a frame has failed.
+    /// True once a write of a frame has failed.
     gone: bool,
     /// Set when the process continued after a stop: other programs may have moved the cursor.
     continued: Option<Arc<AtomicBool>>,

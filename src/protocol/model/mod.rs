@@ -17,14 +17,14 @@ struct Pipeline {
     batch: usize,
     /// Items that the source has.
     items: u64,
-    /// After these the source never yields again, instead of ending.
+    /// True if the source never yields again after these, instead of ending.
     hangs: bool,
     ordered: bool,
-    /// Any item may panic.
+    /// True if any item may panic.
     panics: bool,
-    /// Any batch may be split once one of its items has run.
+    /// True if any batch may be split once one of its items has run.
     cuts: bool,
-    /// The pool's queue may vanish, as with its System.
+    /// True if the workers' queue may vanish, as at the end of the System.
     vanishes: bool,
     flaw: Option<Flaw>,
 }

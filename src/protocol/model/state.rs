@@ -37,7 +37,7 @@ pub(super) struct State {
     /// The atomic copy of the phase.
     pub(super) flag: Seen,
     pub(super) generator: Generator,
-    /// The generator's waker was called while it was polled, so it will be polled again.
+    /// True if the generator's waker was called while it was polled, so it will be polled again.
     pub(super) called_again: bool,
     pub(super) waker_registered: bool,
     /// Calls of the waker that were decided on and haven't happened yet.
@@ -80,7 +80,7 @@ pub(super) enum Generator {
     Pulling {
         demand: usize,
         pulled: usize,
-        /// It has read that it may ask for the next item.
+        /// True if it has read that it may ask for the next item.
         may: bool,
     },
     /// It has pulled what it could, and hands it out next.
@@ -110,7 +110,7 @@ pub(super) enum Worker {
     /// Between two items, or in one.
     At {
         life: BatchLife,
-        /// It has read that it may begin the next one.
+        /// True if it has read that it may begin the next item.
         may: bool,
         /// One bit per item: set if it failed.
         failed: u64,
@@ -129,7 +129,7 @@ pub(super) struct Outcomes {
     pub(super) first: u64,
     pub(super) end: BatchEnd,
     pub(super) failed: u64,
-    /// Its permits were released before the consumer took it.
+    /// True if its permits were released before the consumer took it.
     pub(super) released: bool,
 }
 
@@ -147,7 +147,7 @@ impl Outcomes {
     }
 }
 
-/// Some items are filtered out, so that some batches yield nothing.
+/// Returns false for an item that is filtered out, so that some batches yield nothing.
 pub(super) fn has_result(index: u64) -> bool {
     index != 1
 }

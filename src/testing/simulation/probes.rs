@@ -40,7 +40,7 @@ pub(super) struct Entries {
     pub(super) begun: Vec<u64>,
     /// The first item that began after a stop.
     pub(super) begun_after_stop: Option<u64>,
-    /// The source was polled after a stop or a drain.
+    /// True if the source was polled after a stop or a drain.
     pub(super) asked_after_stop: bool,
 }
 
