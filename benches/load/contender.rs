@@ -38,7 +38,7 @@ impl How {
 }
 
 impl Contender {
-    /// All contenders, on a machine with so many cores.
+    /// All contenders, on a machine with this number of cores.
     pub(crate) fn all(cores: usize) -> Vec<Self> {
         let mut all = vec![Self { how: How::Idle, threads: 1, threads_are: "" }];
         let spared = (cores - 1).max(1);

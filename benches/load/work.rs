@@ -17,7 +17,7 @@ pub(crate) struct Asked {
     pub(crate) refused: u64,
 }
 
-/// Keeps so many connections asking; what is answered after the time to warm up counts.
+/// Keeps all connections requesting work; answers after the time to warm up count.
 pub(crate) fn ask(server: SocketAddr, load: Load) -> Asked {
     let counted = Instant::now() + load.warm_up;
     let end = counted + load.length;

@@ -20,9 +20,9 @@ pub(crate) enum Consumer {
     Chunks,
     /// Delivers them to an actor.
     Deliver,
-    /// Delivers them to an actor that stops after so many.
+    /// Delivers them to an actor that stops after this number of them.
     DeliverAndStop(u64),
-    /// Drops the stream after so many.
+    /// Drops the stream after this number of them.
     Drop(u64),
     Now(u64),
     NowByMessage(u64),
@@ -31,9 +31,9 @@ pub(crate) enum Consumer {
     Drain(u64),
     DrainByMessage(u64),
     DrainThenNow(u64),
-    /// Stops polling after so many for some time, and takes the rest.
+    /// Stops polling for some time after this number of them, and takes the rest.
     Stall(u64, Duration),
-    /// Stops polling after so many for some time, and drops the stream.
+    /// Stops polling for some time after this number of them, and drops the stream.
     StallAndDrop(u64, Duration),
     /// Takes none, and awaits the end.
     Finish,

@@ -23,7 +23,7 @@ use crate::util::time_slice::{Grant, TimeSlice};
 use crate::work::{Cancel, Job, Work};
 
 /// A batch from the moment a worker took it to the moment its outcomes are sent on.
-#[must_use = "a batch that was begun must be ended, or its worker counts as busy for ever"]
+#[must_use = "a batch that was begun must be ended, or its worker counts as busy forever"]
 pub(crate) struct BatchRun<I, O> {
     life: BatchLife,
     inputs: Inputs<I>,

@@ -7,7 +7,7 @@ use actix::{Actor, AsyncContext, Context};
 /// `mailbox_assert`, which anything in the dependency graph may have set, the 256th in one go panics the actor.
 const MOST: u8 = 128;
 
-/// Counts the messages that an actor handles, and has it yield to the arbiter's other tasks after so many.
+/// Counts the messages that an actor handles, and makes it yield to the arbiter's other tasks after every [`MOST`].
 #[derive(Debug, Default)]
 pub(crate) struct Burst(u8);
 

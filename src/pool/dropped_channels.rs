@@ -25,7 +25,7 @@ enum Step {
     Submit,
     /// A submission is dropped.
     DropSubmission(usize),
-    /// At most so many items are fed into a channel, while it is ready.
+    /// At most this number of items are fed into a channel, while it is ready.
     Feed(usize, usize),
     /// A result is taken from a channel.
     Take(usize),

@@ -76,7 +76,7 @@ use crate::stop::{StopHandle, run_state};
 /// [`SubmitError`]: the work on the item failed, or the pool didn't take the item, which then comes back.
 ///
 /// If all workers submitted to their own pool, or awaited an item of it that has not begun, they would wait for each
-/// other for ever. So such a worker gets [`SubmitError::OwnPool`] at once, in asynchronous and in blocking calls and
+/// other forever. So such a worker gets [`SubmitError::OwnPool`] at once, in asynchronous and in blocking calls and
 /// inside of a nested runtime. One that waits for the end of its own pool gets [`PipelineError::OwnWorker`]. Not
 /// detected are two pools that submit to each other, and threads that the work spawns.
 ///

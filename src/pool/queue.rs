@@ -204,7 +204,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         self.lock().admission.is_waiting(position)
     }
 
-    /// Unlocks the queue, and notifies a sleeping worker for each of so many new items.
+    /// Unlocks the queue, and notifies sleeping workers of `items` new items.
     fn unlock_and_notify(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
         let reserved = inner.reserve_sleeping(items);
         // First, so that a worker that wakes finds the lock free.

@@ -62,7 +62,7 @@ impl<I: Send + 'static, O: Send + 'static> Submission<I, O> {
 
     /// Blocks this thread until the answer arrives.
     pub(super) fn wait(self) -> Answer<I, O> {
-        // Unconstrained: inside of a tokio task whose budget is used up, the channel would stay pending for ever.
+        // Unconstrained: inside of a tokio task whose budget is used up, the channel would stay pending forever.
         let mut submission = pin!(unconstrained(self));
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut cx = Context::from_waker(&waker);

@@ -11,14 +11,14 @@ const TARGET: Duration = Duration::from_millis(2);
 /// The work that may be queued per worker. It bounds how long a drain takes beyond the items that run.
 const QUEUED_AHEAD: Duration = Duration::from_millis(8);
 
-/// The most batches queued and running per worker. While they are short, so many keep a worker busy while the
+/// The most batches queued and running per worker. While they are short, this number keeps a worker busy while the
 /// generator's thread does something else.
 const MAX_DEPTH: usize = 4;
 
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// For each outstanding item, so many must have been measured. So an item that takes far longer than any before it has
+/// For each outstanding item, this number must have been measured. So an item that takes far longer than any before it has
 /// few others behind it in its batch. Batches still grow by half each time that every worker has run one.
 const MEASURED_PER_OUTSTANDING: u64 = 8;
 

@@ -10,9 +10,9 @@ const MICRO: Duration = Duration::from_micros(1);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// The generator asks the source, which has at most so many items.
+    /// The generator asks the source, which has at most this number of items.
     Pull(usize),
-    /// One of the outstanding batches completes; so many nanoseconds per item.
+    /// One of the outstanding batches completes, after this number of nanoseconds per item.
     Complete(usize, u64),
     /// One of the outstanding batches is split.
     Split(usize),

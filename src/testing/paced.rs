@@ -70,7 +70,7 @@ impl<S> Paced<S> {
 }
 
 impl Pace {
-    /// Allows so many more items; the stream's end counts as one.
+    /// Allows `items` more items; the stream's end counts as one.
     pub fn allow(&self, items: usize) {
         self.add(items);
         self.0.waker.wake();

@@ -15,7 +15,7 @@ struct Case {
     window: Option<usize>,
     batch: Option<usize>,
     ordered: bool,
-    /// Every so many items one panics, fails, or yields nothing.
+    /// One in this number of items panics, fails, or yields nothing.
     panics: u64,
     fails: u64,
     yields_nothing: u64,

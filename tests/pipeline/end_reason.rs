@@ -258,7 +258,7 @@ impl Message for Found {
     type Result = ();
 }
 
-/// Takes so many results, and stops at the next.
+/// Takes a number of results, and stops at the next.
 struct Few(u64);
 
 impl Actor for Few {

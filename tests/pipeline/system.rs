@@ -73,7 +73,7 @@ fn a_system_stops_without_waiting_for_running_items() {
     assert_settled(&stats);
 }
 
-/// The loop of `block_on` goes on when the System is told to stop, and so do the actors on it.
+/// The loop of `block_on` goes on when the System is stopped, and so do the actors on it.
 #[test]
 fn a_stopped_system_ends_pipelines_whose_event_loop_continues() {
     run(async {

@@ -12,7 +12,7 @@ pub(crate) fn status() -> (u64, u64) {
     (field("Threads:"), field("VmRSS:"))
 }
 
-/// Waits until there are no more than so many threads: one that has let go of everything may still be on its way out.
+/// Waits until there are no more than this number of threads: one that has dropped its work may not have ended yet.
 /// The process is ended if that never happens.
 pub(crate) fn no_more_threads_than(threads: u64) {
     while status().0 > threads {
