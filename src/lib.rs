@@ -25,7 +25,7 @@
 //!
 //! | for | there is |
 //! |---|---|
-//! | readers who come from a bare `SyncArbiter`, `web::block`, `spawn_blocking`, rayon or Go | the [`guide`]: what to write instead, and when not to |
+//! | readers coming from a bare `SyncArbiter`, `web::block`, `spawn_blocking`, rayon or Go | the [`guide`]: what to write instead, and when not to |
 //! | a source of items: any iterator, any stream | [`FanOutExt::fan_out`], whose builder [`FanOut`] starts the pipeline and returns its stream, [`FanIn`] |
 //! | several stages, or several streams | [`FanIn::fan_out`] makes a stream the source of the next stage, [`fan_in`] makes one of many |
 //! | items that come one by one, as requests do | [`pool()`]: a [`Pool`] to submit to, where each submit awaits its own result |

@@ -141,7 +141,7 @@ impl Placeholder {
         Ok(Self { stay: Some(stay), thread })
     }
 
-    /// Has the thread end soon.
+    /// Tells the thread to end soon.
     fn release(&mut self) {
         self.stay = None;
     }

@@ -20,7 +20,7 @@ const BUFFER: usize = 256;
 ///
 /// At most 256 items wait for the consumer, and the thread holds one more. Each item can be taken as soon as the
 /// iterator has yielded it. After the stream was dropped, the thread ends with the iterator's next item: if the
-/// iterator blocks for good, as a read from a terminal may, its thread stays for good.
+/// iterator blocks forever, as a read from a terminal may, its thread stays forever.
 ///
 /// # Errors
 ///

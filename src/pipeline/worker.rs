@@ -175,7 +175,7 @@ mod tests {
     /// Has one batch of short items with a long one among them run by two workers; `meet` is called for the items 40
     /// and 63.
     fn run(overrun: Duration, meet: impl Fn() + Clone + Send + Sync + 'static) -> mpsc::Receiver<Vec<u64>> {
-        // While it serves, short items are not looked at one by one.
+        // While it serves, short items are not timed one by one.
         CLOCK.start(Instant::now());
         let (sender, outcomes) = mpsc::channel();
         thread::spawn(move || {

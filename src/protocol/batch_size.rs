@@ -18,8 +18,8 @@ const MAX_DEPTH: usize = 4;
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// For each outstanding item, this number must have been measured. So an item that takes far longer than any before it has
-/// few others behind it in its batch. Batches still grow by half each time that every worker has run one.
+/// For each outstanding item, this number must have been measured. So an item that takes far longer than any before it
+/// has few others behind it in its batch. Batches still grow by half each time that every worker has run one.
 const MEASURED_PER_OUTSTANDING: u64 = 8;
 
 /// Batches queued and running per worker while their size grows to the target.
