@@ -53,7 +53,7 @@ impl<W> Executor<W> {
         self.guard.run()
     }
 
-    /// Has the factory build a `Work` where there is none. Returns true if there is one now. There is none after a
+    /// Builds a `Work` by the factory if there is none. Returns true if there is one now. There is none after a
     /// stop, and where the factory failed, which ends the run with an error.
     #[inline]
     pub(crate) fn prepare(&mut self) -> bool {

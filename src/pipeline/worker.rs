@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Has one batch of short items with a long one among them run by two workers; `meet` is called for the items 40
+    /// Runs one batch of short items with a long one among them by two workers; `meet` is called for the items 40
     /// and 63.
     fn run(overrun: Duration, meet: impl Fn() + Clone + Send + Sync + 'static) -> mpsc::Receiver<Vec<u64>> {
         // While it serves, short items are not timed one by one.

@@ -141,6 +141,6 @@ fn an_output_that_takes_nothing_ends_it_with_its_error() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
     assert!(errors.starts_with("No space left on device"), "{errors}");
-    // Where the error can't be told either, its code is.
+    // If the error can't be printed either, the exit code says it.
     assert_eq!(spawn(full(), full()).wait().unwrap().code(), Some(1));
 }

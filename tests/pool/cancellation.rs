@@ -81,7 +81,7 @@ fn an_item_that_has_not_begun_is_dropped_with_its_submit() {
     });
 }
 
-/// A pool whose items run until they are stopped or the test lets them go; they tell which it was.
+/// A pool whose items run until they are stopped or the test lets them go; they record which it was.
 fn stoppable(workers: usize, window: usize, begun: &Count, go: &Arc<AtomicUsize>) -> Pool<usize, &'static str> {
     let (begun, go) = (begun.clone(), Arc::clone(go));
     let builder = pool().workers(workers).window(window);
