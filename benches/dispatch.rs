@@ -13,6 +13,7 @@
 mod contenders;
 mod support {
     pub(crate) mod args;
+    pub(crate) mod short;
     pub(crate) mod spin;
 }
 
@@ -41,17 +42,9 @@ fn dispatch(c: &mut Criterion) {
     }
 }
 
-fn short() -> Criterion {
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(1500))
-        .nresamples(2000)
-}
-
 criterion_group! {
     name = benches;
-    config = short();
+    config = support::short::short();
     targets = dispatch
 }
 criterion_main!(benches);

@@ -10,9 +10,8 @@
 
 mod support {
     pub(crate) mod args;
+    pub(crate) mod short;
 }
-
-use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use primal_sieve::Primes;
@@ -66,17 +65,9 @@ fn sum_by_primal(len: u64) -> u64 {
     Primes::all().map(|prime| prime as u64).take_while(|&prime| prime < len).fold(0, u64::wrapping_add)
 }
 
-fn short() -> Criterion {
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(1500))
-        .nresamples(2000)
-}
-
 criterion_group! {
     name = benches;
-    config = short();
+    config = support::short::short();
     targets = sieve
 }
 criterion_main!(benches);
