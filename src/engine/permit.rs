@@ -21,12 +21,12 @@ impl Permit {
     /// Hands a batch of `items` out; also returns the index of the first.
     pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, Self) {
         let first = run.state.protocol().hand_out(items);
-        (first, Self::new(run, items))
+        (first, Self::new(run.clone(), items))
     }
 
     /// For `items` that the caller has handed out already, under the protocol's lock.
-    pub(crate) fn new(run: &Run, items: usize) -> Self {
-        Self { run: run.clone(), items, completed: 0, failed: 0, measured: None, outstanding: true }
+    pub(crate) fn new(run: Run, items: usize) -> Self {
+        Self { run, items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
 
     /// Cuts the last `items` off into a permit of their own, for a batch that will be queued again.
@@ -34,7 +34,7 @@ impl Permit {
         debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
         self.items -= items;
         self.run.state.protocol().split();
-        Self::new(&self.run, items)
+        Self::new(self.run.clone(), items)
     }
 
     /// Records how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.

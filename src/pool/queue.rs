@@ -67,7 +67,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     }
 
     fn admit(&self, index: u64, request: Request<I, O>) -> Admitted<I, O> {
-        Admitted::new(&self.run(), index, request)
+        Admitted::new(self.run(), index, request)
     }
 
     /// Adds a request, with a permit if there is one. Returns its position, and true if it has a permit.

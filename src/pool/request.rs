@@ -38,7 +38,7 @@ impl<I, O> Request<I, O> {
 }
 
 impl<I, O> Admitted<I, O> {
-    pub(super) fn new(run: &Run, index: u64, request: Request<I, O>) -> Self {
+    pub(super) fn new(run: Run, index: u64, request: Request<I, O>) -> Self {
         Self { request, index, permit: Permit::new(run, 1) }
     }
 
@@ -168,9 +168,7 @@ impl<I, O> Reply<I, O> {
             }
         }
     }
-}
 
-impl<I, O> Reply<I, O> {
     pub(super) fn wake_sink(&self) {
         if let Self::Stream { sender, .. } = self {
             sender.channel.sink.wake();
