@@ -25,7 +25,7 @@ use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
-use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
+use crate::work::closures::{FilterMap, FlatMap, Map, TryMap, sharing};
 
 /// Starts a fan-out from any source.
 pub trait FanOutExt {
@@ -188,8 +188,7 @@ where
         F: Fn(I) -> O + Send + Sync + 'static,
         O: Send + 'static,
     {
-        let f = Arc::new(f);
-        self.with(move || Map(Arc::clone(&f)))
+        self.with(sharing(f, Map))
     }
 
     /// Starts workers that turn each item into one result or an error, which becomes the
@@ -200,8 +199,7 @@ where
         O: Send + 'static,
         E: Into<BoxError>,
     {
-        let f = Arc::new(f);
-        self.with(move || TryMap(Arc::clone(&f)))
+        self.with(sharing(f, TryMap))
     }
 
     /// Starts workers that turn each item into one result or none.
@@ -210,8 +208,7 @@ where
         F: Fn(I) -> Option<O> + Send + Sync + 'static,
         O: Send + 'static,
     {
-        let f = Arc::new(f);
-        self.with(move || FilterMap(Arc::clone(&f)))
+        self.with(sharing(f, FilterMap))
     }
 
     /// Starts workers that turn each item into any number of results, which stay together.
@@ -224,8 +221,7 @@ where
         F: Fn(I) -> T + Send + Sync + 'static,
         T: IntoIterator<Item: Send + 'static>,
     {
-        let f = Arc::new(f);
-        self.with(move || FlatMap(Arc::clone(&f)))
+        self.with(sharing(f, FlatMap))
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after

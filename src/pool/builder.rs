@@ -15,7 +15,7 @@ use crate::protocol::{BatchSize, bytes_of};
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
-use crate::work::closures::{Map, TryMap};
+use crate::work::closures::{Map, TryMap, sharing};
 
 /// The memory of a request, without its item and its result.
 const SUBMISSION_BYTES: usize = 256;
@@ -62,8 +62,7 @@ impl PoolBuilder {
         I: Send + 'static,
         O: Send + 'static,
     {
-        let f = Arc::new(f);
-        self.with(move || Map(Arc::clone(&f)))
+        self.with(sharing(f, Map))
     }
 
     /// Starts workers that turn each item into its result or an error, which becomes the
@@ -75,8 +74,7 @@ impl PoolBuilder {
         O: Send + 'static,
         E: Into<BoxError>,
     {
-        let f = Arc::new(f);
-        self.with(move || TryMap(Arc::clone(&f)))
+        self.with(sharing(f, TryMap))
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after

@@ -5,6 +5,16 @@ use std::sync::Arc;
 use crate::error::BoxError;
 use crate::work::{Job, Work};
 
+/// A factory of works that share one closure: `work` is the constructor of one of the types below.
+pub(crate) fn sharing<F, W>(f: F, work: fn(Arc<F>) -> W) -> impl Fn() -> W + Send + Sync + 'static
+where
+    F: Send + Sync + 'static,
+    W: 'static,
+{
+    let f = Arc::new(f);
+    move || work(Arc::clone(&f))
+}
+
 pub(crate) struct Map<F>(pub(crate) Arc<F>);
 
 impl<I, O, F> Work<I> for Map<F>

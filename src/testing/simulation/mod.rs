@@ -20,7 +20,7 @@ use crate::protocol::BatchSize;
 use crate::stop::Stop;
 use crate::testing::Faults;
 use crate::work::Work;
-use crate::work::closures::{FilterMap, FlatMap, Map, TryMap};
+use crate::work::closures::{FilterMap, FlatMap, Map, TryMap, sharing};
 
 pub use outcome::Outcome;
 pub use scheduler::{Simulated, Step};
@@ -195,8 +195,7 @@ where
         F: Fn(I) -> O + Send + Sync + 'static,
         O: Send + 'static,
     {
-        let f = Arc::new(f);
-        self.run(move || Map(Arc::clone(&f)))
+        self.run(sharing(f, Map))
     }
 
     /// Runs the simulation to its end, with a closure that turns each item into one result or an error, as
@@ -215,8 +214,7 @@ where
         O: Send + 'static,
         E: Into<BoxError>,
     {
-        let f = Arc::new(f);
-        self.run(move || TryMap(Arc::clone(&f)))
+        self.run(sharing(f, TryMap))
     }
 
     /// Runs the simulation to its end, with a closure that turns each item into one result or none, as
@@ -234,8 +232,7 @@ where
         F: Fn(I) -> Option<O> + Send + Sync + 'static,
         O: Send + 'static,
     {
-        let f = Arc::new(f);
-        self.run(move || FilterMap(Arc::clone(&f)))
+        self.run(sharing(f, FilterMap))
     }
 
     /// Runs the simulation to its end, with a closure that turns each item into any number of results, as
@@ -253,8 +250,7 @@ where
         F: Fn(I) -> T + Send + Sync + 'static,
         T: IntoIterator<Item: Send + 'static>,
     {
-        let f = Arc::new(f);
-        self.run(move || FlatMap(Arc::clone(&f)))
+        self.run(sharing(f, FlatMap))
     }
 
     /// Runs the simulation to its end, with a work that `factory` builds for each worker, and again after a panic.
