@@ -10,7 +10,7 @@ pub(crate) enum Finder {
     /// Less than a microsecond per number.
     #[default]
     Fast,
-    /// Up to seconds for a number of 64 bits; it gives up when the client has disconnected or the search was stopped.
+    /// Up to seconds for a number of 64 bits; it is cancelled when the client has disconnected or the search was stopped.
     Trial,
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn clear() {
     }
 }
 
-/// [`clear`], but gives up after a tenth of a second.
+/// [`clear`], but for a tenth of a second at most.
 pub(crate) fn clear_before_exit() {
     let (done, cleared) = mpsc::channel();
     thread::spawn(move || {
