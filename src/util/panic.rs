@@ -8,7 +8,7 @@
 //! | the work, and all that it calls | on a worker thread | `Executor::lend` | the item fails, the work is rebuilt |
 //! | the factory | on a worker thread | `Executor::prepare` | it is called again, at most five times in all |
 //! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
-//! | `Drop` of sources, items, results, errors, works, factories | at their last use | [`discard`], [`discard_all`], [`Guarded`] | nothing |
+//! | `Drop` of sources, items, results and iterators of them, errors, works, factories | at their last use | [`discard`], [`discard_all`], [`Guarded`] | nothing |
 //! | a logger, and the `Display` of logged values | everywhere | `util::log` | the record is lost |
 //! | a waker | at the awaited event, also inside of channels | `util::waker` | its task is not woken |
 //! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | the stream has a failure in place of the result |

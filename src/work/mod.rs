@@ -6,6 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::error::{BoxError, Stopped};
+use crate::util::panic::discard;
 
 /// Tells whether an item is to go on.
 ///
@@ -120,7 +121,8 @@ impl<O> Job<'_, O> {
     ///
     /// # Errors
     ///
-    /// [`Stopped`], to be returned from the work: the item then counts as skipped, and what it emitted is dropped.
+    /// [`Stopped`], to be returned from the work: the item then counts as skipped. What it emitted and the rest of the
+    /// iterator are dropped; a panic in their `Drop` is contained.
     #[inline]
     pub fn emit_all(&mut self, outputs: impl IntoIterator<Item = O>) -> Result<(), Stopped> {
         let mut outputs = outputs.into_iter();
@@ -128,6 +130,9 @@ impl<O> Job<'_, O> {
         // have.
         loop {
             if self.is_stopped() {
+                // The results that it still holds are dropped like those that were emitted: a panic of theirs does not
+                // turn the skipped item into a failed one.
+                discard(outputs);
                 return Err(Stopped);
             }
             match outputs.next() {

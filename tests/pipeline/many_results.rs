@@ -5,7 +5,7 @@ use std::iter;
 use actix_fan::{End, FanIn, FanOutExt, Job, pool, work_fn};
 use futures::StreamExt;
 
-use crate::support::{Count, DropCounter, Tracked, assert_settled, run};
+use crate::support::{Bomb, Count, DropCounter, Tracked, assert_settled, run};
 
 /// What an iterator claims and what it has are two things.
 struct Claims<I>(I, (usize, Option<usize>));
@@ -34,6 +34,37 @@ fn endless(counter: &DropCounter, pulled: &Count) -> FanIn<Tracked> {
         Claims(tracked, (usize::MAX, None))
     };
     [0].fan_out().workers(1).flat_map(tracked).unwrap()
+}
+
+/// An iterator that holds a value beside its results.
+struct Holding<I, T>(I, T);
+
+impl<I: Iterator, T> Iterator for Holding<I, T> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.0.next()
+    }
+}
+
+#[test]
+fn an_iterator_whose_drop_panics_at_a_stop_leaves_its_item_skipped() {
+    run(async {
+        let pulled = Count::new();
+        let count = pulled.clone();
+        let held = move |_| {
+            let count = count.clone();
+            Holding(iter::repeat_with(move || count.add()), Bomb)
+        };
+        let mut results = [0].fan_out().workers(1).flat_map(held).unwrap();
+        pulled.reached(1).await;
+        results.stop();
+        assert_eq!(results.by_ref().count().await, 0, "no failure in its place");
+        let stats = results.finished().await.unwrap();
+        assert_settled(&stats);
+        assert_eq!((stats.completed, stats.failed, stats.skipped), (0, 0, 1));
+        assert_eq!(stats.workers[0].rebuilt, 0, "the work is as it was");
+    });
 }
 
 #[test]
