@@ -14,40 +14,30 @@ mod contenders;
 mod support {
     pub(crate) mod args;
     pub(crate) mod median;
+    pub(crate) mod selection;
     pub(crate) mod spin;
 }
 
-use std::env;
 use std::time::Duration;
 
 use contenders::{Contender, Grain, Job, Results, Stage};
 use support::args::measuring;
 use support::median::Summary;
+use support::selection::Selection;
 
 const ROUNDS: usize = 7;
 
 fn main() {
-    let (rounds, length) =
-        if measuring() { (rounds(), Duration::from_millis(300)) } else { (1, Duration::from_millis(1)) };
-    let words: Vec<String> = given().filter(|word| word.parse::<usize>().is_err()).collect();
+    let selection = Selection::of_arguments();
+    let length = if measuring() { Duration::from_millis(300) } else { Duration::from_millis(1) };
     let stage = Stage::new();
     for results in Results::BOTH {
         for grain in Grain::ALL {
-            if !words.iter().all(|word| heading(grain, results).contains(word)) {
-                continue;
+            if selection.has(&heading(grain, results)) {
+                Table::measure(&stage, grain, results, selection.rounds(ROUNDS), length).print();
             }
-            Table::measure(&stage, grain, results, rounds, length).print();
         }
     }
-}
-
-fn rounds() -> usize {
-    given().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1)
-}
-
-/// The arguments that aren't cargo's.
-fn given() -> impl Iterator<Item = String> {
-    env::args().skip(1).filter(|argument| !argument.starts_with("--"))
 }
 
 fn heading(grain: Grain, results: Results) -> String {

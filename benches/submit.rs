@@ -3,11 +3,16 @@
 //!     cargo bench --bench submit                        # 7 rounds, about a minute
 //!     cargo bench --bench submit -- 21                  # more of them
 //!     cargo bench --bench submit -- "10 us" "64 sub"    # for those tables whose heading has these words
-//!     cargo bench --bench submit -- busy                # the latency while another process keeps the processors busy
+//!     cargo bench --bench submit -- "in flight"
 //!
 //! Submitters are tasks on one arbiter: each awaits a result before it submits its next item. With one submitter the
-//! time is that of a round trip; with 64, the time per item in a pool that is never short of work, where the lower
-//! bound is half the item's time, by 2 workers. The pools and threads of all contenders exist before the clock starts.
+//! time is that of a round trip; with 64, the time per item in a pool that is never short of work. `64 in flight` is
+//! one task that keeps as many submissions in `buffer_unordered`. The pools and threads of all contenders exist before
+//! the clock starts. `latency` measures a submit while the processors are busy with other work.
+//!
+//! `share` is the part of the ideal throughput: that of two plain threads which take the next item from a counter, in
+//! the same round, without any hand-over. `channels` is the upper bound of what a pool that sends items one by one can
+//! reach: two plain threads on two bounded channels, and a submitter that blocks and keeps 64 items in them.
 //!
 //! Only this crate's pool has a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
 //!
@@ -16,107 +21,138 @@
 
 mod support {
     pub(crate) mod args;
-    pub(crate) mod busy_process;
+    pub(crate) mod ideal;
     pub(crate) mod median;
+    pub(crate) mod others;
+    pub(crate) mod selection;
     pub(crate) mod spin;
     pub(crate) mod sync_arbiter;
+    pub(crate) mod table;
+    pub(crate) mod verdict;
 }
 
-use std::env;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use actix::{Addr, System, SystemRunner};
 use actix_fan::{Pool, pool};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use support::args::measuring;
-use support::busy_process::{BusyProcess, spin_if_busy_process};
+use support::ideal::ideal_sum;
 use support::median::Summary;
+use support::selection::Selection;
 use support::spin::steps_for;
 use support::sync_arbiter::{Item, Worker};
+use support::table::table;
+use support::verdict::verdict;
 
 const ROUNDS: usize = 7;
 const WORKERS: usize = 2;
-const SUBMITTERS: [u64; 2] = [1, 64];
 const GRAINS: [u64; 3] = [1, 10, 100];
 const GOOD: &str = "nothing in this job fails";
 
 fn main() {
-    spin_if_busy_process();
-    let given: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let rounds = given.iter().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
-    let words: Vec<&String> = given.iter().filter(|word| word.parse::<usize>().is_err()).collect();
-    let (rounds, length) =
-        if measuring() { (rounds, Duration::from_millis(200)) } else { (1, Duration::from_millis(1)) };
+    let selection = Selection::of_arguments();
+    let rounds = selection.rounds(ROUNDS);
+    let length = if measuring() { Duration::from_millis(200) } else { Duration::from_millis(1) };
     let stage = Stage::new();
-    if words.iter().any(|word| *word == "busy") || !measuring() {
-        busy(&stage, rounds, if measuring() { 300 } else { 3 });
-    }
-    for submitters in SUBMITTERS {
+    for load in Load::ALL {
         for micros in GRAINS {
-            let heading = format!("{micros} us, {submitters} submitter{}", if submitters == 1 { "" } else { "s" });
-            if words.iter().all(|word| heading.contains(*word)) {
-                println!("{heading}");
-                compare(&stage, Duration::from_micros(micros), submitters, rounds, length);
-            }
+            let grain = Duration::from_micros(micros);
+            let heading = format!("{micros} us, {}", load.name());
+            table(&selection, &heading, || compare(&stage, grain, load, rounds, length));
         }
     }
 }
 
-/// The latency of an item that does nothing, 1 ms after the one before, while `WORKERS` threads of another process
-/// spin.
-fn busy(stage: &Stage, rounds: usize, items: u64) {
-    println!("busy: no-op items, 1 ms apart, beside {WORKERS} busy threads of another process");
-    let _busy = BusyProcess::start(WORKERS);
-    let contenders = [Contender::Fan, Contender::SpawnBlocking];
-    let mut latencies = contenders.map(|_| Vec::new());
-    for _ in 0..rounds {
-        for (contender, latencies) in contenders.into_iter().zip(&mut latencies) {
-            for _ in 0..items {
-                stage.system.block_on(async { actix::clock::sleep(Duration::from_millis(1)).await });
-                latencies.push(stage.run(contender, 1, 1, 0).0.as_secs_f64() * 1e6);
-            }
-        }
-    }
-    for (contender, mut latencies) in contenders.into_iter().zip(latencies) {
-        latencies.sort_by(f64::total_cmp);
-        let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize];
-        println!("  {:28} p50 {:.0} us, p99 {:.0} us", contender.name(), at(0.5), at(0.99));
-    }
-    println!();
-}
-
-fn compare(stage: &Stage, grain: Duration, submitters: u64, rounds: usize, length: Duration) {
+fn compare(stage: &Stage, grain: Duration, load: Load, rounds: usize, length: Duration) {
     let steps = steps_for(grain);
     // A hand-over costs about this much, by any contender.
-    let hand_over = Duration::from_micros(if submitters == 1 { 15 } else { 5 });
-    let items = (length.as_nanos() / (grain + hand_over).as_nanos()).max(submitters.into()) as u64;
+    let hand_over = Duration::from_micros(if load == Load::Tasks(1) { 15 } else { 5 });
+    let items = (length.as_nanos() / (grain + hand_over).as_nanos()).max(load.in_flight().into()) as u64;
+    let contenders = load.contenders();
     let mut expected = None;
     let mut time = |contender| {
-        let (took, sum) = stage.run(contender, items, submitters, steps);
+        let (took, sum) = stage.run(contender, load, items, steps);
         assert_eq!(sum, *expected.get_or_insert(sum), "{contender:?}");
         took.as_secs_f64() * 1e6 / items as f64
     };
-    let mut round = || Contender::ALL.map(&mut time);
+    let mut round = || contenders.iter().copied().map(&mut time).collect::<Vec<_>>();
     round();
     let rows: Vec<_> = (0..rounds).map(|_| round()).collect();
-    for (column, contender) in Contender::ALL.into_iter().enumerate() {
+    for (column, contender) in contenders.iter().enumerate() {
         println!("  {:28} {:.2} us per item", contender.name(), Summary::of(rows.iter().map(|row| row[column])));
     }
-    for (column, contender) in Contender::ALL.into_iter().enumerate().skip(1) {
-        let ratio = Summary::of(rows.iter().map(|row| row[0] / row[column]));
-        println!("  {:28} {ratio:.3}", format!("{} / {}", Contender::ALL[0].name(), contender.name()));
+    let (ideal, fan) = (0, 1);
+    for (column, contender) in contenders.iter().enumerate().skip(fan + 1) {
+        let ratio = Summary::of(rows.iter().map(|row| row[fan] / row[column]));
+        println!("  {:28} {ratio:.3}", format!("{} / {}", contenders[fan].name(), contender.name()));
     }
-    println!();
+    if load.in_flight() > 1 {
+        for (column, contender) in contenders.iter().enumerate().skip(fan) {
+            let share = Summary::of(rows.iter().map(|row| row[ideal] / row[column]));
+            let target = load.target(grain).filter(|_| column == fan);
+            let verdict = target.map_or_else(String::new, |target| verdict(share.median, target..));
+            println!("  {:28} {share:.3}  {verdict}", format!("share, {}", contender.name()));
+        }
+    }
+}
+
+/// How items are submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// By so many tasks, each of which awaits its result.
+    Tasks(u32),
+    /// By one task that has so many in flight.
+    InFlight(u32),
+}
+
+impl Load {
+    const ALL: [Self; 3] = [Self::Tasks(1), Self::Tasks(64), Self::InFlight(64)];
+
+    fn name(self) -> String {
+        match self {
+            Self::Tasks(1) => "1 submitter".to_owned(),
+            Self::Tasks(tasks) => format!("{tasks} submitters"),
+            Self::InFlight(items) => format!("{items} in flight from one task"),
+        }
+    }
+
+    fn in_flight(self) -> u32 {
+        match self {
+            Self::Tasks(items) | Self::InFlight(items) => items,
+        }
+    }
+
+    fn contenders(self) -> &'static [Contender] {
+        match self {
+            Self::Tasks(_) => &Contender::ALL[..5],
+            Self::InFlight(_) => &Contender::ALL,
+        }
+    }
+
+    /// The least share of this crate.
+    fn target(self, grain: Duration) -> Option<f64> {
+        match (self, grain.as_micros()) {
+            (Self::InFlight(_), 10) => Some(0.85),
+            (Self::InFlight(_), 100) => Some(0.97),
+            _ => None,
+        }
+    }
 }
 
 /// A way to run an item on another thread and await its result.
 #[derive(Clone, Copy, Debug)]
 enum Contender {
+    /// As many plain threads, without a hand-over.
+    Ideal,
     /// This crate.
     Fan,
     /// tokio's threads for blocking code; `web::block` uses the same.
@@ -125,17 +161,22 @@ enum Contender {
     BareSyncArbiter,
     /// A job in rayon's pool that sends its result back.
     Rayon,
+    /// Plain threads on channels, and a submitter that blocks.
+    Channels,
 }
 
 impl Contender {
-    const ALL: [Self; 4] = [Self::Fan, Self::SpawnBlocking, Self::BareSyncArbiter, Self::Rayon];
+    const ALL: [Self; 6] =
+        [Self::Ideal, Self::Fan, Self::SpawnBlocking, Self::BareSyncArbiter, Self::Rayon, Self::Channels];
 
     fn name(self) -> &'static str {
         match self {
+            Self::Ideal => "two threads",
             Self::Fan => "actix-fan",
             Self::SpawnBlocking => "spawn_blocking",
             Self::BareSyncArbiter => "bare SyncArbiter",
             Self::Rayon => "rayon + oneshot",
+            Self::Channels => "channels",
         }
     }
 }
@@ -145,6 +186,7 @@ struct Stage {
     fan: Pool<Item, u64>,
     sync: Addr<Worker>,
     rayon: Arc<ThreadPool>,
+    channels: Channels,
     // Dropped last: it serves the others.
     system: SystemRunner,
 }
@@ -157,57 +199,109 @@ impl Stage {
             fan: pool().workers(WORKERS).map(Item::run).expect("this thread belongs to a System"),
             sync: Worker::start(WORKERS),
             rayon: Arc::new(rayon),
+            channels: Channels::new(),
             system,
         }
     }
 
     /// How long `contender` took, and the sum of the results.
-    fn run(&self, contender: Contender, items: u64, submitters: u64, steps: u64) -> (Duration, u64) {
+    fn run(&self, contender: Contender, load: Load, items: u64, steps: u64) -> (Duration, u64) {
+        let item = move |value| Item { value, steps };
+        let source = (0..items).map(item);
         match contender {
+            Contender::Ideal => {
+                let began = Instant::now();
+                let sum = ideal_sum(WORKERS, items, |n| item(n).run());
+                (began.elapsed(), sum)
+            }
             Contender::Fan => {
                 let fan = self.fan.clone();
-                self.drive(items, submitters, steps, async move |item| fan.submit(item).await.expect(GOOD))
+                self.drive(load, source, async move |item| fan.submit(item).await.expect(GOOD))
             }
-            Contender::SpawnBlocking => self.drive(items, submitters, steps, async |item: Item| {
-                spawn_blocking(move || item.run()).await.expect(GOOD)
-            }),
+            Contender::SpawnBlocking => {
+                self.drive(load, source, async |item: Item| spawn_blocking(move || item.run()).await.expect(GOOD))
+            }
             Contender::BareSyncArbiter => {
                 let sync = self.sync.clone();
-                self.drive(items, submitters, steps, async move |item| sync.send(item).await.expect(GOOD))
+                self.drive(load, source, async move |item| sync.send(item).await.expect(GOOD))
             }
             Contender::Rayon => {
                 let rayon = Arc::clone(&self.rayon);
-                self.drive(items, submitters, steps, async move |item: Item| {
+                self.drive(load, source, async move |item: Item| {
                     let (reply, answer) = oneshot::channel();
                     rayon.spawn(move || reply.send(item.run()).expect(GOOD));
                     answer.await.expect(GOOD)
                 })
             }
+            Contender::Channels => self.channels.run(load.in_flight(), source),
         }
     }
 
     fn drive(
         &self,
-        items: u64,
-        submitters: u64,
-        steps: u64,
+        load: Load,
+        items: impl Iterator<Item = Item> + Clone + 'static,
         ask: impl AsyncFn(Item) -> u64 + Clone + 'static,
     ) -> (Duration, u64) {
         self.system.block_on(async {
             let began = Instant::now();
-            let tasks = (0..submitters).map(|first| {
-                let ask = ask.clone();
-                actix::spawn(async move {
-                    let mut sum = 0u64;
-                    for n in (first..items).step_by(submitters as usize) {
-                        sum = sum.wrapping_add(ask(Item { value: n, steps }).await);
-                    }
-                    sum
-                })
-            });
-            let sums = join_all(tasks).await.into_iter().map(|sum| sum.expect(GOOD));
-            let sum = sums.fold(0, u64::wrapping_add);
+            let sum = match load {
+                Load::Tasks(tasks) => {
+                    let tasks = (0..tasks as usize).map(|first| {
+                        let (items, ask) = (items.clone().skip(first).step_by(tasks as usize), ask.clone());
+                        actix::spawn(async move {
+                            let mut sum = 0u64;
+                            for item in items {
+                                sum = sum.wrapping_add(ask(item).await);
+                            }
+                            sum
+                        })
+                    });
+                    join_all(tasks).await.into_iter().map(|sum| sum.expect(GOOD)).fold(0, u64::wrapping_add)
+                }
+                Load::InFlight(most) => {
+                    let results = stream::iter(items.map(|item| ask(item))).buffer_unordered(most as usize);
+                    results.fold(0u64, async |sum, result| sum.wrapping_add(result)).await
+                }
+            };
             (began.elapsed(), sum)
         })
+    }
+}
+
+/// Threads that end when this is dropped.
+struct Channels {
+    inputs: Sender<Item>,
+    results: Receiver<u64>,
+}
+
+impl Channels {
+    fn new() -> Self {
+        let (inputs, queue) = bounded::<Item>(1024);
+        let (outputs, results) = bounded(1024);
+        for _ in 0..WORKERS {
+            let (queue, outputs) = (queue.clone(), outputs.clone());
+            thread::spawn(move || queue.into_iter().map(Item::run).try_for_each(|result| outputs.send(result)));
+        }
+        Self { inputs, results }
+    }
+
+    fn run(&self, in_flight: u32, mut items: impl Iterator<Item = Item>) -> (Duration, u64) {
+        let began = Instant::now();
+        let mut sum = 0u64;
+        let mut running = 0;
+        loop {
+            while running < in_flight
+                && let Some(item) = items.next()
+            {
+                self.inputs.send(item).expect(GOOD);
+                running += 1;
+            }
+            if running == 0 {
+                return (began.elapsed(), sum);
+            }
+            sum = sum.wrapping_add(self.results.recv().expect(GOOD));
+            running -= 1;
+        }
     }
 }

@@ -16,23 +16,26 @@
 mod support {
     pub(crate) mod args;
     pub(crate) mod median;
+    pub(crate) mod ping;
+    pub(crate) mod selection;
+    pub(crate) mod server_process;
     pub(crate) mod spin;
     pub(crate) mod sync_arbiter;
 }
 mod contender;
-mod ping;
 mod server;
 mod work;
 
 use std::env;
 use std::num::NonZeroUsize;
 use std::thread::{self, available_parallelism};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contender::{Contender, How};
-use server::Server;
 use support::args::measuring;
 use support::median::Summary;
+use support::ping;
+use support::selection::Selection;
 use support::spin::steps_for;
 
 const ROUNDS: usize = 9;
@@ -75,22 +78,19 @@ fn main() {
     {
         return server::serve(rest);
     }
-    let given: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let rounds = given.iter().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
-    let words: Vec<_> = given.into_iter().filter(|word| word.parse::<usize>().is_err()).collect();
-    let (rounds, grain, load) = if measuring() {
+    let selection = Selection::of_arguments();
+    let rounds = selection.rounds(ROUNDS);
+    let (grain, load) = if measuring() {
         let (warm_up, length) = (Duration::from_millis(500), Duration::from_secs(2));
-        (rounds, GRAIN, Load { connections: 128, warm_up, length })
+        (GRAIN, Load { connections: 128, warm_up, length })
     } else {
         let (warm_up, length) = (Duration::ZERO, Duration::from_millis(100));
-        (1, Duration::from_micros(100), Load { connections: 4, warm_up, length })
+        (Duration::from_micros(100), Load { connections: 4, warm_up, length })
     };
 
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-    let rows: Vec<Contender> = Contender::all(cores)
-        .into_iter()
-        .filter(|row| words.iter().all(|word| row.to_string().contains(*word)))
-        .collect();
+    let rows: Vec<Contender> =
+        Contender::all(cores).into_iter().filter(|row| selection.has(&row.to_string())).collect();
     let steps = steps_for(grain);
     let mut seen: Vec<Seen> = rows.iter().map(|_| Seen::default()).collect();
     for _ in 0..rounds {
@@ -119,11 +119,13 @@ fn main() {
 }
 
 fn measure(contender: Contender, steps: u64, load: Load, seen: &mut Seen) {
-    let server = Server::start(contender, steps);
+    let server = server::start(contender, steps);
     let address = server.address;
-    let pings = thread::spawn(move || ping::latencies(address, load.warm_up, load.length));
+    let counted = Instant::now() + load.warm_up;
+    let pings = thread::spawn(move || ping::latencies(address, |due| due < counted + load.length));
     let asked = if contender.how == How::Idle { work::Asked::default() } else { work::ask(address, load) };
-    let mut pings = pings.join().expect("the server answers");
+    let pings = pings.join().expect("the server answers");
+    let mut pings: Vec<_> = pings.into_iter().filter(|(due, _)| *due >= counted).map(|(_, took)| took).collect();
     pings.sort();
     seen.pings.push(pings);
     seen.rates.push(asked.answers as f64 / load.length.as_secs_f64());

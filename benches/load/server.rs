@@ -1,9 +1,6 @@
 //! The server, which is this program in a process of its own.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::net::Ipv4Addr;
 
 use actix::Addr;
 use actix_fan::web::{Refused, submit};
@@ -13,35 +10,13 @@ use actix_web::web::{self, Data, get};
 use actix_web::{App, HttpServer, Result};
 
 use crate::contender::{Contender, How};
+use crate::support::server_process::ServerProcess;
 use crate::support::spin::ODD;
 use crate::support::sync_arbiter::{Item, Worker};
 
-/// Runs until it is dropped.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) address: SocketAddr,
-}
-
-impl Server {
-    pub(crate) fn start(contender: Contender, steps: u64) -> Self {
-        let mut process = Command::new(env::current_exe().expect("this program is a file"))
-            .args(["serve", contender.how.name(), &contender.threads.to_string(), &steps.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process can be started");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut line).expect("the server says where it listens");
-        Self { process, address: line.trim().parse().expect("the server says where it listens") }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Starts the server of a contender.
+pub(crate) fn start(contender: Contender, steps: u64) -> ServerProcess {
+    ServerProcess::start(&["serve", contender.how.name(), &contender.threads.to_string(), &steps.to_string()])
 }
 
 async fn by_fan(pool: Data<Pool<Item, u64>>, item: Data<Item>) -> Result<String, Refused> {

@@ -1,4 +1,4 @@
-//! How long a ping takes.
+//! How long a ping of a server takes.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 const PERIOD: Duration = Duration::from_millis(2);
 
-/// Pings for `length`, after a time to warm up that isn't counted.
-pub(crate) fn latencies(server: SocketAddr, warm_up: Duration, length: Duration) -> Vec<Duration> {
+/// Sends `GET /ping` every 2 ms on one connection while `more` returns true for the instant at which the next one is
+/// due. Returns these instants, each with how long the answer took.
+pub(crate) fn latencies(server: SocketAddr, more: impl Fn(Instant) -> bool) -> Vec<(Instant, Duration)> {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream.set_nodelay(true).expect("it is a TCP stream");
-    let counted = Instant::now() + warm_up;
     let mut latencies = Vec::new();
     let mut due = Instant::now();
-    while due < counted + length {
+    while more(due) {
         // The server is to blame for a ping that is late because the one before it was late, and not for one that is
         // late because this thread woke up late.
         let mut asked = due;
@@ -23,9 +23,7 @@ pub(crate) fn latencies(server: SocketAddr, warm_up: Duration, length: Duration)
             asked = Instant::now();
         }
         ping(&mut stream);
-        if due >= counted {
-            latencies.push(asked.elapsed());
-        }
+        latencies.push((due, asked.elapsed()));
         due += PERIOD;
     }
     latencies
