@@ -23,6 +23,14 @@ pub enum StartError {
     /// [`MAX_WORKERS`](crate::MAX_WORKERS).
     #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = MAX_WORKERS)]
     Workers(usize),
+    /// [`FanOut::concurrency`](crate::FanOut::concurrency) or
+    /// [`PoolBuilder::concurrency`](crate::PoolBuilder::concurrency) was 0.
+    #[error("concurrency is 0: at least 1 thread must be allowed to work")]
+    Concurrency,
+    /// [`WorkersBuilder::build_global`](crate::WorkersBuilder::build_global) was called when there was a global set
+    /// already, because a pipeline had started it or an earlier call had.
+    #[error("the global workers have started already: set them first, as in `main`")]
+    GlobalWorkers,
     /// The window, set by [`FanOut::window`](crate::FanOut::window) for example, was 0.
     #[error("window is 0: at least 1 item must be allowed in flight")]
     Window,
@@ -40,17 +48,19 @@ pub enum StartError {
     /// The name for the worker threads has a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
-    /// This thread is not an actix arbiter, or its event loop does not run.
+    /// A pipeline was started on a thread with neither an actix arbiter whose event loop runs nor a tokio `LocalSet` on a
+    /// current-thread runtime. A pool needs neither.
     #[error(
-        "no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]` or an \
-         actor; under tokio, as in `#[tokio::main]`, give a System a thread of its own and start there with \
+        "no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]`, an \
+         actor or a handler of actix-web; elsewhere under tokio, as in `#[tokio::main]`, give a System a thread of its own and start there with \
          `system.arbiter().spawn_fn`: see \"Where it can be started\" in the documentation of actix_fan"
     )]
     NoSystem,
     /// The System of this thread was stopped.
     #[error("the actix System of this thread was stopped")]
     SystemStopped,
-    /// The operating system refused to start a worker thread. It must allow one thread more than there are workers.
+    /// The operating system refused to start a thread: one of those that a pipeline or pool has of its own, or the one
+    /// that starts them. It must allow one thread more than there are workers, and `fan-system` at the first start.
     #[error("could not start worker thread {worker} of {workers}")]
     Thread {
         /// The worker whose thread was refused, from 0.
@@ -85,8 +95,9 @@ pub enum PipelineError {
         /// What ended: `the generator`, `the aggregator`, `the worker pool` or `the keeper of the pool`.
         actor: &'static str,
     },
-    /// The operating system refused to start a worker thread, although it had allowed as many when the start tested for
-    /// it. If it refuses in that test, the start fails with [`StartError::Thread`].
+    /// The operating system refused to start a worker thread. On a shared set, this ends each pipeline and pool that
+    /// joins it. With threads of its own it had allowed as many when the start tested for it; if it refuses in that
+    /// test, the start fails with [`StartError::Thread`].
     #[error("worker thread {worker} of {workers} could not be started: {message}")]
     WorkerThread {
         /// The worker whose thread was refused, from 0.

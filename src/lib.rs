@@ -2,8 +2,8 @@
 //!
 //! A slow stage of a pipeline whose order does not matter is *fanned out*: many workers take from one input. Their
 //! results are *fanned in*: multiplexed into one stream that the consumer ranges over. A stop makes everything return
-//! at once. A [`Generator`] actor asks the source for items, a `SyncArbiter` pool of worker actors works on them, an
-//! [`Aggregator`] actor passes the results on to the stream, and [`Stop`] is the message that ends it.
+//! at once. A [`Generator`] actor asks the source for items, worker threads work on them, an [`Aggregator`] actor passes
+//! the results on to the stream, and [`Stop`] is the message that ends it.
 //!
 //! ```
 //! use actix_fan::FanOutExt; // for any Iterator, any Stream
@@ -29,16 +29,40 @@
 //! | a source of items: any iterator, any stream | [`FanOutExt::fan_out`], whose builder [`FanOut`] starts the pipeline and returns its stream, [`FanIn`] |
 //! | several stages, or several streams | [`FanIn::fan_out`] makes a stream the source of the next stage, [`fan_in`] makes one of many |
 //! | items that come one by one, as requests do | [`pool()`]: a [`Pool`] to submit to, where each submit awaits its own result |
+//! | the threads on which all of this works | [`Workers`]: one global set that pipelines share, or sets of your own |
 //! | handlers of actix-web | the module `web`, with the feature of that name |
 //! | tests of your own work | the module `testing`, with the feature of that name |
 //!
+//! # Threads
+//!
+//! A pipeline works on the [global](Workers::global) set of worker threads, one per core. They belong to the application
+//! and not to a pipeline: all pipelines share them, each gets equal time of them, and they stay when a pipeline ends.
+//! [`FanOut::on`] names another set, [`FanOut::workers`] gives a pipeline so many threads of its own, and
+//! [`FanOut::concurrency`] limits how many threads work for it at a time. A pool has threads of its own unless it is
+//! started [`on`](PoolBuilder::on) a set. Work that sleeps or blocks needs threads of its own: on shared threads it holds
+//! up all other work.
+//!
+//! | thread | how many | what it does |
+//! |---|---|---|
+//! | `fan-worker-N` | one per core; as many as `workers` says for each pipeline with threads of its own | the work |
+//! | `pool-worker-N` | one per core, or as many as `workers` says, for each pool with threads of its own | the work |
+//! | `fan-worker-start`, `pool-worker-start` | one while the threads of a set start | starts them |
+//! | `fan-system` | one per process, from the first start on | the actix System on which worker threads are started: inside of work, `System::current()` is this one, not that of the application |
+//! | `fan-clock` | one per process, while it is needed | the coarse clock; makes long batches share and deliver |
+//! | `fan-discard` | one, while it is needed | drops thousands of results that wait in a stream when it is dropped |
+//!
 //! # Where it can be started
 //!
-//! | the program runs under | what to do |
+//! A pipeline has actors. It needs an actix arbiter that runs, or a tokio `LocalSet` on a current-thread runtime:
+//!
+//! | the program runs under | where to start a pipeline |
 //! |---|---|
-//! | `#[actix::main]`, `#[actix_web::main]`, `System::block_on` | start there, or in any actor or handler |
-//! | `#[tokio::main]`, also an actix-web server under it | give a System a thread of its own and start there, as below; a start anywhere else is [`StartError::NoSystem`] |
-//! | no runtime | the same |
+//! | `#[actix::main]`, `#[actix_web::main]`, `System::block_on` | there, or in any actor or handler |
+//! | an actix-web server, also under `#[tokio::main]` | in any handler: each thread of the server has a `LocalSet` |
+//! | `#[tokio::main]` outside of such a server, or no runtime | on the thread of a System, as below; a start anywhere else is [`StartError::NoSystem`] |
+//!
+//! A pool has no actors. It can be started on any thread, also without a System or a runtime. If the thread belongs to a
+//! System, the pool ends with that; otherwise it ends as its callers end it.
 //!
 //! ```
 //! use actix::System;
@@ -57,7 +81,7 @@
 //!     receiver.recv().map_err(std::io::Error::other)
 //! }
 //!
-//! /// Starts a pipeline or a pool on the System's thread.
+//! /// Starts a pipeline on the System's thread.
 //! async fn on<T, F>(system: &System, start: F) -> T
 //! where
 //!     T: Send + 'static,
@@ -70,7 +94,7 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
-//! // In `#[tokio::main]`, or in a handler:
+//! // In `#[tokio::main]`:
 //! let system = system()?;
 //! let squares = on(&system, || (1..=4u64).fan_out().map(|n| n * n));
 //! assert_eq!(squares.await?.count().await, 4);
@@ -80,19 +104,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A pipeline is started on a thread whose actix arbiter runs. Its generator, its source and its aggregator live on
-//! that arbiter, and the queue in front of its workers is served by the System's first one. Neither arbiter is kept
-//! busy for more than about 100 us at a time, or about a millisecond where a source's items suddenly take longer than
-//! those before. A source or a consumer that blocks its thread blocks the pipeline: see [`blocking()`]. A pool can be
-//! started on any thread that belongs to a System. Results can be consumed, and items submitted, anywhere.
+//! The generator, the source and the aggregator of a pipeline live on the arbiter where it was started. The arbiter is
+//! not kept busy for more than about 100 us at a time, or about a millisecond where a source's items suddenly take longer
+//! than those before. A source or a consumer that blocks its thread blocks the pipeline: see [`blocking()`]. Worker
+//! threads take batches from a queue of their own, through no arbiter. Results can be consumed, and items submitted,
+//! anywhere.
 //!
-//! The closure of `HttpServer::new` runs once for each of the server's threads, and so does a start in it.
+//! The closure of `HttpServer::new` runs once for each of the server's threads, and so does a start in it: a pool belongs
+//! before it.
 //!
-//! A start keeps the arbiter busy for about as long as that of a bare `SyncArbiter` with as many threads: room for each
-//! worker thread is reserved, so that a refused thread is [`StartError::Thread`], and the workers start beside the
-//! arbiter. Besides the worker threads there are two, while they are needed: `fan-clock`, one per process, is the clock
-//! of the loops that move many short items; `fan-discard` drops thousands of results that wait in a stream when it is
-//! dropped.
+//! A pipeline on a set that has started starts two actors and no thread. The first use of the global set starts its
+//! threads, beside the arbiter: if the operating system refuses one of them, pipelines on the set fail with
+//! [`PipelineError::WorkerThread`]. A start with threads of its own keeps the arbiter busy for about as long as that of a
+//! bare `SyncArbiter` with as many threads: room for each is reserved, so that a refused thread is
+//! [`StartError::Thread`], and the workers start beside the arbiter.
 //!
 //! # Pool
 //!
@@ -126,7 +151,7 @@
 //! [`Job::is_stopped`]. [`Stop::Drain`] takes no more from the source and delivers what is in flight. Dropping the
 //! stream is a stop. So is the end of the actix System, with an error; where the event loop goes on after it, as in
 //! `block_on`, a pipeline that does not drain is stopped within some 100 ms. [`FanIn::finished`] returns once every
-//! worker thread has dropped its work.
+//! worker thread has dropped the work of the pipeline; threads of its own end then, shared ones serve others.
 //!
 //! A stream that was stopped ends with `None`, as a complete one does. [`Stats::end`] tells the two apart, wherever
 //! there are [`Stats`]: in what [`FanIn::finished`], [`FanIn::deliver_to`], [`Merged::finished`],
@@ -137,7 +162,7 @@
 //! # Panics
 //!
 //! A panic in the work fails its item: the consumer gets an [`ItemError`] with the item's index and the panic's
-//! message. Other items are unharmed, the worker's [`Work`] is built anew, and the pool keeps its size. The process's
+//! message. Other items are unharmed, the worker's [`Work`] is built anew, and the worker thread goes on. The process's
 //! panic hook still prints what it prints. A logger, a waker or a `Drop` that panics costs no item, no thread and not
 //! the process.
 //!
@@ -212,6 +237,7 @@ mod util;
 #[cfg(feature = "web")]
 pub mod web;
 mod work;
+mod workers;
 
 pub use end::End;
 pub use engine::chunk::Chunk;
@@ -228,6 +254,7 @@ pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
+pub use workers::{Workers, WorkersBuilder, WorkersStats};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -108,6 +108,8 @@ impl Serialize for StartError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kind = match self {
             Self::Workers(_) => "workers",
+            Self::Concurrency => "concurrency",
+            Self::GlobalWorkers => "global_workers",
             Self::Window => "window",
             Self::Batch { .. } => "batch",
             Self::StackSize(_) => "stack_size",
@@ -300,6 +302,8 @@ mod tests {
         );
         let start = [
             StartError::Workers(0),
+            StartError::Concurrency,
+            StartError::GlobalWorkers,
             StartError::Window,
             StartError::Batch { batch: 2, window: 1 },
             StartError::StackSize(1),
@@ -310,7 +314,7 @@ mod tests {
         ];
         assert_eq!(
             start.map(kind).join(" "),
-            "workers window batch stack_size thread_name no_system system_stopped thread"
+            "workers concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
         );
         let submit = [
             SubmitError::Full(()),

@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 use crate::process;
 use crate::round::{self, Soak, eventually};
 
-/// The number of lanes on the System's first arbiter, which also serves the queues of all pipelines, and the number of
-/// other arbiters, which have one lane each.
+/// The number of lanes on the System's first arbiter, and the number of other arbiters, which have one lane each.
 const ON_FIRST: usize = 2;
 const OTHERS: usize = 2;
 

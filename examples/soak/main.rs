@@ -30,8 +30,11 @@ mod watch;
 mod work;
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use actix_fan::Workers;
 
 use args::Args;
 use lanes::Lanes;
@@ -44,6 +47,9 @@ const WARM_UP: u32 = 5;
 const SAMPLES: u32 = 60;
 /// The least time between two samples.
 const MIN_LEG: Duration = Duration::from_secs(1);
+
+/// The number of threads that rounds share.
+const SHARED: usize = 3;
 
 #[actix::main]
 async fn main() -> ExitCode {
@@ -62,6 +68,11 @@ async fn main() -> ExitCode {
         move |soak| _ = report::print(soak, &rests.lock().unwrap())
     });
 
+    let all_run = share_threads().await;
+    if !all_run {
+        eprintln!("soak: the shared threads do not start");
+        return ExitCode::FAILURE;
+    }
     match (args.round, args.time) {
         (Some(round), None) => round::run(&soak, round).await,
         (round, time) => {
@@ -84,4 +95,14 @@ async fn main() -> ExitCode {
         }
     }
     if report::print(&soak, &rests.lock().unwrap()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Starts the threads that rounds share, and waits until they run: they stay, and count in every sample. Returns false
+/// if they don't.
+async fn share_threads() -> bool {
+    static RUNNING: AtomicUsize = AtomicUsize::new(0);
+    let hook = |_| _ = RUNNING.fetch_add(1, Relaxed);
+    let workers = Workers::builder().threads(SHARED).thread_name("shared").on_thread_start(hook).build_global();
+    workers.is_ok()
+        && round::eventually(|| RUNNING.load(Relaxed) == SHARED && !process::has_thread("shared-start")).await
 }

@@ -18,6 +18,7 @@ const VERBS: [Verb; 6] = [Verb::Map, Verb::TryMap, Verb::FilterMap, Verb::FlatMa
 /// The settings of a pipeline.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
+    /// 0 stands for the threads that all pipelines share.
     workers: usize,
     window: Option<usize>,
     batch: Option<usize>,
@@ -28,11 +29,13 @@ impl Shape {
     fn draw(draw: &mut Draw) -> Self {
         let window = draw.pick(&[None, Some(1), Some(2), Some(7), Some(64), Some(1_000), Some(50_000)]);
         let batch = draw.one_in(3).then(|| 1 + draw.below(window.unwrap_or(16).min(200) as u64) as usize);
-        Self { workers: 1 + draw.below(4) as usize, window, batch, ordered: draw.one_in(2) }
+        Self { workers: draw.below(5) as usize, window, batch, ordered: draw.one_in(2) }
     }
 
     fn apply<S>(self, mut fan_out: FanOut<S>) -> FanOut<S> {
-        fan_out = fan_out.workers(self.workers);
+        if self.workers > 0 {
+            fan_out = fan_out.workers(self.workers);
+        }
         if let Some(window) = self.window {
             fan_out = fan_out.window(window);
         }
@@ -121,6 +124,12 @@ fn came(end: &End, source: Source, stages: &[&Fates], taken: u64, receipts: &Rec
             ensure(!broken || receipts.values == 0, || "results of a work that was never built".to_owned())?;
             ensure(taken == source.items, || format!("{taken} taken of {}", source.items))?;
             receipts.complete(taken)
+        }
+        // A factory that fails later stops what the panic of the source has drained, and its error is not reported.
+        (How::Complete | How::Drained, Some(PipelineError::SourcePanicked { .. }))
+            if stages.iter().any(|fates| fates.factory != Factory::Sound) =>
+        {
+            Ok(())
         }
         (How::Complete | How::Drained, Some(PipelineError::SourcePanicked { .. })) | (How::Drained, None) => {
             receipts.complete(taken)

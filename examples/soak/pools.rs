@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use actix_fan::{PipelineError, Pool, PoolSink, pool};
+use actix_fan::{PipelineError, Pool, PoolSink, Workers, pool};
 use futures::stream::FuturesUnordered;
 use futures::{SinkExt, StreamExt, poll};
 use tokio::task::yield_now;
@@ -52,7 +52,10 @@ impl Shared {
         patient: bool,
     ) -> Result<Arc<Self>, String> {
         let window = draw.pick(&[None, Some(1), Some(2), Some(16), Some(200)]);
-        let mut builder = pool().workers(1 + draw.below(4) as usize);
+        let mut builder = match draw.below(5) {
+            0 => pool().on(&Workers::global().map_err(|error| error.to_string())?),
+            workers => pool().workers(workers as usize),
+        };
         if let Some(window) = window {
             builder = builder.window(window);
         }

@@ -17,3 +17,11 @@ pub(crate) fn sample() -> Option<Sample> {
     };
     Some(Sample { rss_kib: number("VmRSS:")?, threads: number("Threads:")? })
 }
+
+/// Returns true if there is a thread whose name begins so.
+pub(crate) fn has_thread(name: &str) -> bool {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok())
+        .any(|thread| thread.starts_with(name))
+}

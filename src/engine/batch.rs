@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use actix::Message;
-
 use crate::engine::permit::Permit;
 use crate::error::ItemError;
 use crate::util::panic::discard_all;
@@ -17,6 +15,8 @@ pub(crate) struct Batch<I> {
     pub(crate) first: u64,
     pub(crate) inputs: Inputs<I>,
     pub(crate) passed: Passed,
+    /// How long an item is expected to take, in nanoseconds.
+    pub(crate) expected_nanos: f64,
     pub(crate) permit: Permit,
 }
 
@@ -24,41 +24,12 @@ pub(crate) struct Batch<I> {
 /// the consumer, in their places among the results.
 pub(crate) type Passed = VecDeque<(usize, ItemError)>;
 
-impl<I> Message for Batch<I> {
-    type Result = ();
-}
-
 impl<I> fmt::Debug for Batch<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("first", &self.first)
             .field("items", &(self.inputs.len() + self.passed.len()))
             .finish_non_exhaustive()
-    }
-}
-
-impl<I> Batch<I> {
-    /// Splits the batch into at most `parts` of about the same length, in order.
-    pub(crate) fn split(self, parts: usize) -> impl Iterator<Item = Self> {
-        let size = self.inputs.len().div_ceil(parts).max(1);
-        let mut rest = Some(self);
-        std::iter::from_fn(move || {
-            let mut part = rest.take()?;
-            if part.inputs.len() > size {
-                rest = Some(part.split_off(size));
-            }
-            Some(part)
-        })
-    }
-
-    /// Splits off what comes after the first `at` good items, and the failures before the next one.
-    fn split_off(&mut self, at: usize) -> Self {
-        let inputs = Inputs(self.inputs.0.split_off(at));
-        let stay = self.passed.partition_point(|(before, _)| *before <= at);
-        let mut passed = self.passed.split_off(stay);
-        passed.iter_mut().for_each(|(before, _)| *before -= at);
-        let permit = self.permit.split_off(inputs.len() + passed.len());
-        Self { first: self.first + (at + stay) as u64, inputs, passed, permit }
     }
 }
 
@@ -85,6 +56,12 @@ impl<I> Inputs<I> {
 impl<I> Default for Inputs<I> {
     fn default() -> Self {
         Self(VecDeque::new())
+    }
+}
+
+impl<I> From<VecDeque<I>> for Inputs<I> {
+    fn from(items: VecDeque<I>) -> Self {
+        Self(items)
     }
 }
 

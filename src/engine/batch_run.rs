@@ -1,13 +1,17 @@
-//! The life of a batch at a worker: begin, step, give back, end.
+//! The life of a batch at a worker: begin, claim a portion, run it, merge it, ..., end.
 //!
 //! This is the only place where items are run. The workers of pipelines and of pools call it, and so do those of a
 //! simulation and of the thread-order tests. All decisions on the way are made by [`BatchLife`], which the model in
 //! `../protocol/model` explores.
+//!
+//! A worker runs the items of a portion by itself. What it has not claimed, and the results of the portions before, are
+//! in the [`BatchRun`], which the pipeline keeps behind a lock: other workers take items from it there, or send the
+//! results on while an item runs long.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::chunk::{Chunk, Outcomes};
@@ -15,21 +19,33 @@ use crate::engine::executor::Executor;
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::error::{BoxError, ItemError, Stopped};
-use crate::protocol::{BatchEnd, BatchLife, ItemEnd, SkipReason};
+use crate::protocol::{BatchEnd, BatchLife, Delivered, ItemEnd, SkipReason};
 use crate::util::buffer_pool::BufferPool;
+use crate::util::clock::CLOCK;
 use crate::util::log;
 use crate::util::panic::discard_all;
-use crate::util::time_slice::{Grant, TimeSlice};
 use crate::work::{Cancel, Job, Work};
 
 /// A batch from the moment a worker took it to the moment its outcomes are sent on.
 #[must_use = "a batch that was begun must be ended, or its worker counts as busy forever"]
 pub(crate) struct BatchRun<I, O> {
     life: BatchLife,
+    /// Items that are not claimed.
     inputs: Inputs<I>,
+    /// Each with the number of good items before it, among those that were not delivered.
     passed: Passed,
+    expected_nanos: f64,
     permit: Permit,
     began: Instant,
+    outputs: Vec<O>,
+    /// Each with the number of outputs before it.
+    failures: VecDeque<(usize, ItemError)>,
+}
+
+/// Items that a worker has claimed, and what came of them. It is used again for the next portion.
+pub(crate) struct Portion<I, O> {
+    life: BatchLife,
+    inputs: Inputs<I>,
     outputs: Vec<O>,
     /// Each with the number of outputs before it.
     failures: VecDeque<(usize, ItemError)>,
@@ -37,7 +53,7 @@ pub(crate) struct BatchRun<I, O> {
     mark: usize,
 }
 
-/// A batch that has ended.
+/// A batch that has ended, or those of its items that were delivered before.
 pub(crate) struct EndedBatch<I, O> {
     first: u64,
     /// Items that have not begun and were not given back.
@@ -51,64 +67,199 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Begins a batch, at `now` by the worker's clock. Its results go into `outputs`, which is empty.
     pub(crate) fn begin<W>(executor: &Executor<W>, batch: Batch<I>, outputs: Vec<O>, now: Instant) -> Self {
         executor.owner().metrics.batch_began(executor.id(), now);
-        let Batch { first, inputs, passed, permit } = batch;
+        let Batch { first, inputs, passed, expected_nanos, permit } = batch;
         let life = BatchLife::begin(first, inputs.len() + passed.len());
-        Self { life, inputs, passed, permit, began: now, outputs, failures: VecDeque::new(), mark: 0 }
+        Self { life, inputs, passed, expected_nanos, permit, began: now, outputs, failures: VecDeque::new() }
     }
 
-    /// Runs as many items as `slice` grants, at least one. Returns false, without having run any, if none is left, the
-    /// items are cancelled, no `Work` can be built, or the slice is spent. `waiter` is what waits for these items
-    /// alone.
+    /// Items that are not claimed.
+    pub(crate) fn unclaimed(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Results that were not delivered, failures included.
+    pub(crate) fn undelivered(&self) -> usize {
+        self.outputs.len() + self.failures.len()
+    }
+
+    /// Claims up to `most` items as the portion, which is empty. Returns false if there are none, or the run was
+    /// stopped.
+    pub(crate) fn claim(&mut self, most: usize, portion: &mut Portion<I, O>) -> bool {
+        self.pass_due();
+        let until_passed = self.passed.front().map_or(self.inputs.len(), |(before, _)| before - self.life.begun());
+        let items = most.min(until_passed);
+        if items == 0 || self.permit.is_stopped() {
+            return false;
+        }
+        portion.life = self.life.claim(items);
+        portion.mark = 0;
+        let (from, to) = (self.inputs.queue(), portion.inputs.queue());
+        if items == from.len() {
+            // All that is left: no item is moved.
+            mem::swap(from, to);
+            if self.outputs.is_empty() {
+                mem::swap(&mut self.outputs, &mut portion.outputs);
+            }
+        } else {
+            to.extend(from.drain(..items));
+        }
+        true
+    }
+
+    /// Merges what came of the portion. Items of it that have not begun are unclaimed again.
+    pub(crate) fn merge(&mut self, portion: &mut Portion<I, O>) {
+        self.life.merge(portion.life);
+        let (from, to) = (portion.inputs.queue(), self.inputs.queue());
+        if to.is_empty() {
+            // The memory of all items of the batch came with them, and is given back to its pool in the end.
+            mem::swap(from, to);
+        } else {
+            while let Some(input) = from.pop_back() {
+                to.push_front(input);
+            }
+        }
+        let before = self.outputs.len();
+        self.failures.extend(portion.failures.drain(..).map(|(at, error)| (before + at, error)));
+        if before == 0 && self.outputs.capacity() < portion.outputs.capacity() {
+            mem::swap(&mut self.outputs, &mut portion.outputs);
+        } else {
+            self.outputs.append(&mut portion.outputs);
+        }
+    }
+
+    /// Passes on the failures of the source that come before the next item.
+    fn pass_due(&mut self) {
+        while let Some((before, _)) = self.passed.front()
+            && *before == self.life.begun()
+        {
+            let (_, error) = self.passed.pop_front().expect("it was just seen");
+            self.life.item_passed();
+            self.failures.push_back((self.outputs.len(), error));
+        }
+    }
+
+    /// Takes half of the items that are not claimed, from the end, for another worker; `claimed` is how many the
+    /// running one has claimed. `None` if there are none, or the run was stopped.
+    pub(crate) fn share(&mut self) -> Option<Batch<I>> {
+        let items = self.inputs.len().div_ceil(2);
+        if items == 0 || self.permit.is_stopped() {
+            return None;
+        }
+        let stay = self.inputs.len() - items;
+        let inputs = self.inputs.queue().split_off(stay).into();
+        let before = self.life.begun() + self.life.claimed() + stay;
+        // A failure between the two parts stays with the first.
+        let passed_stay = self.passed.partition_point(|(at, _)| *at <= before);
+        let mut passed = self.passed.split_off(passed_stay);
+        passed.iter_mut().for_each(|(at, _)| *at -= before);
+        let items = items + passed.len();
+        let first = self.life.share(items);
+        let permit = self.permit.split_off(items);
+        Some(Batch { first, inputs, passed, expected_nanos: self.expected_nanos, permit })
+    }
+
+    /// Gives back the items that have not begun, unless the run was stopped. No portion is claimed.
+    pub(crate) fn give_back(&mut self) -> Option<Batch<I>> {
+        // Failures behind the last item: no portion follows that would pass them on.
+        self.pass_due();
+        let rest = self.life.give_back(self.permit.is_stopped())?;
+        let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
+        passed.iter_mut().for_each(|(at, _)| *at -= self.life.begun());
+        let permit = self.permit.split_off(rest.items);
+        Some(Batch { first: rest.first, inputs, passed, expected_nanos: self.expected_nanos, permit })
+    }
+
+    /// The items that have ended leave, if there are any. Their results are in `outputs` then, and further ones go into
+    /// the empty vector that it was.
+    pub(crate) fn deliver(&mut self, outputs: Vec<O>) -> Option<EndedBatch<I, O>> {
+        let Delivered { first, items, began, ends } = self.life.deliver()?;
+        self.passed.iter_mut().for_each(|(at, _)| *at -= began);
+        let mut permit = self.permit.split_off(items);
+        // Their time is measured with the batch.
+        permit.record(ends.completed, ends.failed, 0, Duration::ZERO);
+        let outputs = mem::replace(&mut self.outputs, outputs);
+        let failures = mem::take(&mut self.failures);
+        Some(EndedBatch { first, unbegun: Inputs::default(), outputs, failures, permit })
+    }
+
+    /// Ends the batch, at `now` by the worker's clock. What has neither begun nor been given back is skipped.
+    pub(crate) fn end<W>(mut self, executor: &Executor<W>, now: Instant) -> EndedBatch<I, O> {
+        self.pass_due();
+        let Self { life, inputs, passed, mut permit, began, outputs, failures, .. } = self;
+        let busy = now.saturating_duration_since(began);
+        let BatchEnd { ends, ran } = life.end();
+        executor.owner().metrics.batch_ended(executor.id(), busy, ran);
+        permit.record(ends.completed, ends.failed, ran, busy);
+        discard_all(passed);
+        EndedBatch { first: life.first(), unbegun: inputs, outputs, failures, permit }
+    }
+}
+
+impl<I, O: 'static> Portion<I, O> {
+    pub(crate) fn new() -> Self {
+        Self {
+            life: BatchLife::begin(0, 0),
+            inputs: Inputs::default(),
+            outputs: Vec::new(),
+            failures: VecDeque::new(),
+            mark: 0,
+        }
+    }
+
+    /// Runs the items that were claimed, at most until `due` by the coarse clock has passed; the one that runs then
+    /// ends. Returns false if the items are cancelled, or no `Work` can be built. `waiter` is what waits for these
+    /// items alone.
     #[inline]
-    pub(crate) fn step<W, C>(&mut self, executor: &mut Executor<W>, slice: &mut TimeSlice, waiter: &C) -> bool
+    pub(crate) fn run<W, C>(&mut self, executor: &mut Executor<W>, due: u64, waiter: &C) -> bool
     where
         W: Work<I, Output = O>,
         C: Cancel,
     {
-        self.pass_due();
-        if self.inputs.len() == 0 || slice.is_spent() || !executor.prepare() {
-            return false;
+        loop {
+            if !executor.prepare() {
+                return false;
+            }
+            match executor.lend(|work, state| self.run_items(due, work, &Cancelled { state, waiter })) {
+                Ok(goes_on) => return goes_on,
+                Err(message) => {
+                    let index = self.life.current_index();
+                    log::warn!("item {index} panicked, the work of worker {} is rebuilt: {message}", executor.id());
+                    self.fail(ItemError::panicked(index, message));
+                    self.life.item_ended(ItemEnd::Failed);
+                    if self.inputs.len() == 0 {
+                        return true;
+                    }
+                }
+            }
         }
-        let begun = self.life.begun();
-        let until_passed = self.passed.front().map_or(self.inputs.len(), |(before, _)| before - begun);
-        let mut grant = slice.grant(until_passed - 1);
-        // And the step that `is_spent` has counted.
-        grant.steps += 1;
-        let ran = executor.lend(|work, state| self.run_items(grant, work, &Cancelled { state, waiter }));
-        if let Err(message) = ran {
-            let index = self.life.current_index();
-            log::warn!("item {index} panicked, the work of worker {} is rebuilt: {message}", executor.id());
-            self.fail(ItemError::panicked(index, message));
-            self.life.item_ended(ItemEnd::Failed);
-        }
-        self.life.begun() > begun
     }
 
-    /// Runs the work on as many items as `grant` allows.
+    /// Runs the work on the items. Returns false if they are cancelled.
     #[inline]
-    fn run_items<W, C>(&mut self, grant: Grant, work: &mut W, cancel: &C)
+    fn run_items<W, C>(&mut self, due: u64, work: &mut W, cancel: &C) -> bool
     where
         W: Work<I, Output = O>,
         C: Cancel,
     {
         let mut hot = Hot::new(self);
-        for _ in 0..grant.steps {
+        loop {
             // Asked here directly, though the item can ask the same through its job: a call through a vtable for each
             // item would cost as much as all the rest of the loop.
             if hot.life.may_begin(cancel.is_cancelled()).is_err() {
-                return;
+                return false;
             }
-            let Some(input) = hot.inputs.pop_front() else { return };
-            hot.mark = hot.run.outputs.len();
-            // Before the work is called: if it panics, the item has begun, and `step` ends it.
+            let Some(input) = hot.inputs.pop_front() else { return true };
+            hot.mark = hot.portion.outputs.len();
+            // Before the work is called: if it panics, the item has begun, and `run` ends it.
             let index = hot.life.item_began();
-            let end = match work.run(input, &mut Job::new(&mut hot.run.outputs, cancel, index)) {
+            let end = match work.run(input, &mut Job::new(&mut hot.portion.outputs, cancel, index)) {
                 Ok(()) => ItemEnd::Done,
-                Err(error) => hot.run.returned_error(hot.mark, index, error, cancel.is_cancelled()),
+                Err(error) => hot.portion.returned_error(hot.mark, index, error, cancel.is_cancelled()),
             };
             hot.life.item_ended(end);
-            if grant.has_expired() {
-                return;
+            // One of these items took long, so another one may.
+            if CLOCK.has_reached(due) {
+                return true;
             }
         }
     }
@@ -132,37 +283,9 @@ impl<I, O: 'static> BatchRun<I, O> {
         self.failures.push_back((self.mark, error));
     }
 
-    /// Passes on the failures of the source that come before the next item.
-    fn pass_due(&mut self) {
-        while let Some((before, _)) = self.passed.front()
-            && *before == self.life.begun()
-        {
-            let (_, error) = self.passed.pop_front().expect("it was just seen");
-            self.life.item_passed();
-            self.failures.push_back((self.outputs.len(), error));
-        }
-    }
-
-    /// Gives back the items that have not begun, in at most `parts` batches, unless the run was stopped.
-    pub(crate) fn give_back(&mut self, parts: usize) -> Option<impl Iterator<Item = Batch<I>> + use<I, O>> {
-        // Failures behind the last item: no step follows that would pass them on.
-        self.pass_due();
-        let rest = self.life.give_back(self.permit.is_stopped())?;
-        let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
-        passed.iter_mut().for_each(|(before, _)| *before -= self.life.begun());
-        let permit = self.permit.split_off(rest.items);
-        Some(Batch { first: rest.first, inputs, passed, permit }.split(parts))
-    }
-
-    /// Ends the batch, at `now` by the worker's clock. What has neither begun nor been given back is skipped.
-    pub(crate) fn end<W>(self, executor: &Executor<W>, now: Instant) -> EndedBatch<I, O> {
-        let Self { life, inputs, passed, mut permit, began, outputs, failures, .. } = self;
-        let busy = now.saturating_duration_since(began);
-        let BatchEnd { ends, ran } = life.end();
-        executor.owner().metrics.batch_ended(executor.id(), busy, ran);
-        permit.record(ends.completed, ends.failed, ran, busy);
-        discard_all(passed);
-        EndedBatch { first: life.first(), unbegun: inputs, outputs, failures, permit }
+    /// Items that were claimed and have not begun.
+    pub(crate) fn len(&self) -> usize {
+        self.inputs.len()
     }
 }
 
@@ -185,24 +308,24 @@ impl<I, O> EndedBatch<I, O> {
 /// The state of the innermost loop. It changes with each item, which is several times as fast in registers as behind a
 /// reference; `Drop` writes it back, also on unwind.
 struct Hot<'a, I, O> {
-    run: &'a mut BatchRun<I, O>,
+    portion: &'a mut Portion<I, O>,
     life: BatchLife,
     inputs: VecDeque<I>,
     mark: usize,
 }
 
 impl<'a, I, O> Hot<'a, I, O> {
-    fn new(run: &'a mut BatchRun<I, O>) -> Self {
-        let (life, inputs, mark) = (run.life.between_items(), mem::take(run.inputs.queue()), run.mark);
-        Self { run, life, inputs, mark }
+    fn new(portion: &'a mut Portion<I, O>) -> Self {
+        let (life, inputs, mark) = (portion.life.between_items(), mem::take(portion.inputs.queue()), portion.mark);
+        Self { portion, life, inputs, mark }
     }
 }
 
 impl<I, O> Drop for Hot<'_, I, O> {
     fn drop(&mut self) {
-        *self.run.inputs.queue() = mem::take(&mut self.inputs);
-        self.run.life = self.life;
-        self.run.mark = self.mark;
+        *self.portion.inputs.queue() = mem::take(&mut self.inputs);
+        self.portion.life = self.life;
+        self.portion.mark = self.mark;
     }
 }
 

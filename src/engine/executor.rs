@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use crate::engine::reentrancy;
 use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::error::PipelineError;
@@ -29,19 +30,19 @@ impl<W> Drop for Factory<W> {
     }
 }
 
-/// What a worker needs on its thread to run items.
+/// What a worker thread needs to run items of one run.
 pub(crate) struct Executor<W> {
-    // Dropped before `guard`, which says that nothing of the user's is left on this thread: the last worker's share
-    // is the last of the factory.
     work: Option<Box<W>>,
-    factory: Arc<Factory<W>>,
+    /// `None` once this is being dropped.
+    factory: Option<Arc<Factory<W>>>,
     id: usize,
-    guard: WorkerGuard,
+    /// `None` once this has been dropped: then nothing of the user's is left on this thread.
+    guard: Option<WorkerGuard>,
 }
 
 impl<W> Executor<W> {
     pub(crate) fn new(id: usize, factory: Arc<Factory<W>>, guard: WorkerGuard) -> Self {
-        Self { work: None, factory, id, guard }
+        Self { work: None, factory: Some(factory), id, guard: Some(guard) }
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -50,7 +51,7 @@ impl<W> Executor<W> {
 
     /// The run that it works for.
     pub(crate) fn owner(&self) -> &Run {
-        self.guard.run()
+        self.guard.as_ref().expect("it is not being dropped").run()
     }
 
     /// Builds a `Work` by the factory if there is none. Returns true if there is one now. There is none after a
@@ -66,8 +67,9 @@ impl<W> Executor<W> {
         if self.owner().state.is_stopped() {
             return false;
         }
+        let factory = Arc::clone(self.factory.as_ref().expect("it is not being dropped"));
         for attempt in 1.. {
-            match catch(&*self.factory.0) {
+            match catch(&*factory.0) {
                 Ok(work) => {
                     log::debug!("worker {} has its work", self.id);
                     self.work = Some(Box::new(work));
@@ -87,10 +89,10 @@ impl<W> Executor<W> {
     /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for. A panic takes the
     /// `Work` with it and comes back as its message.
     #[inline]
-    pub(crate) fn lend(&mut self, run: impl FnOnce(&mut W, &State)) -> Result<(), String> {
+    pub(crate) fn lend<R>(&mut self, run: impl FnOnce(&mut W, &State) -> R) -> Result<R, String> {
         let work = self.work.as_mut().expect("it was prepared");
         // Looked up here, once per step: the innermost loop reads it for each item.
-        let state = &self.guard.run().state;
+        let state = &self.guard.as_ref().expect("it is not being dropped").run().state;
         let ran = catch(|| run(work, state));
         if ran.is_err() {
             // What the panic left half done is not run again.
@@ -103,5 +105,17 @@ impl<W> Executor<W> {
     /// Drops the `Work`.
     pub(crate) fn clear(&mut self) {
         discard(self.work.take());
+    }
+}
+
+impl<W> Drop for Executor<W> {
+    fn drop(&mut self) {
+        // The `Drop` of a work or of the factory's closure may wait for its own run, which must be refused.
+        let _entered = reentrancy::enter(self.owner().id());
+        self.clear();
+        // Its `Drop` contains the panics of the closure.
+        drop(self.factory.take());
+        // Last: the run may end with it.
+        drop(self.guard.take());
     }
 }

@@ -18,10 +18,14 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Hands a batch of `items` out; also returns the index of the first.
-    pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, Self) {
-        let first = run.state.protocol().hand_out(items);
-        (first, Self::new(run.clone(), items))
+    /// Hands a batch of `items` out. Also returns the index of the first, and how long an item is expected to take, in
+    /// nanoseconds.
+    pub(crate) fn hand_out(run: &Run, items: usize) -> (u64, f64, Self) {
+        let (first, expected_nanos) = {
+            let mut protocol = run.state.protocol();
+            (protocol.hand_out(items), protocol.expected_nanos())
+        };
+        (first, expected_nanos, Self::new(run.clone(), items))
     }
 
     /// For `items` that the caller has handed out already, under the protocol's lock.

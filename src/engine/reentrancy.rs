@@ -27,17 +27,20 @@ impl RunId {
 
 /// Marks this thread as a worker of that run, until the returned value is dropped.
 pub(crate) fn enter(run: RunId) -> Entered {
-    WORKS_FOR.with(|own| own.set(Some(run)));
-    Entered(run)
+    Entered { run, before: WORKS_FOR.with(|own| own.replace(Some(run))) }
 }
 
 /// See [`enter`].
-pub(crate) struct Entered(RunId);
+pub(crate) struct Entered {
+    run: RunId,
+    /// Its own run, where that ends while it runs items.
+    before: Option<RunId>,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        debug_assert!(is_own(self.0));
-        WORKS_FOR.with(|own| own.set(None));
+        debug_assert!(is_own(self.run));
+        WORKS_FOR.with(|own| own.set(self.before));
     }
 }
 

@@ -28,7 +28,12 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(protocol: Protocol, workers: usize, host: Option<Host>) -> Self {
-        Self { state: State::new(protocol), tracker: Tracker::new(workers), metrics: Metrics::new(workers), host }
+        Self {
+            state: State::new(protocol),
+            tracker: Tracker::new(usize::from(workers > 0)),
+            metrics: Metrics::new(workers),
+            host,
+        }
     }
 }
 
@@ -237,7 +242,7 @@ impl Run {
     /// Waits until every worker thread has dropped all values of the user's, in the runs upstream as well.
     pub(crate) async fn workers_stopped(&self) -> Result<(), PipelineError> {
         for run in self.with_upstream() {
-            run.wait_for(|_| true).await?;
+            run.wait_for(true, |_| true).await?;
         }
         Ok(())
     }
@@ -245,14 +250,14 @@ impl Run {
     /// Waits for the workers, and until every batch has completed: also those that are dropped on their way, as in the
     /// mailbox of an actor whose System stops.
     pub(crate) async fn wait(&self) -> Result<(), PipelineError> {
-        self.wait_for(Protocol::is_finished).await
+        self.wait_for(false, Protocol::is_finished).await
     }
 
     /// Waits for the end and for the workers, also those of the runs upstream. Their streams are dropped by then,
     /// unless they are only borrowed; a run that is borrowed and goes on isn't waited for. Returns the final numbers,
     /// or the error that ended the run.
     pub(crate) async fn finished(&self) -> Result<Stats, PipelineError> {
-        self.wait_for(|protocol| protocol.is_finished() && protocol.end().is_some()).await?;
+        self.wait_for(false, |protocol| protocol.is_finished() && protocol.end().is_some()).await?;
         for run in self.with_upstream().skip(1).filter(|run| !run.state.is_running()) {
             run.wait().await?;
         }
@@ -272,9 +277,10 @@ impl Run {
         })
     }
 
-    /// Waits for the workers and for `condition`. On one of the workers' threads that is an error.
-    async fn wait_for(&self, condition: impl Fn(&Protocol) -> bool) -> Result<(), PipelineError> {
-        unless_own(self.id(), self.tracker.wait_until(|| condition(&self.state.protocol()))).await
+    /// Waits for the workers and for `condition`, and for the actors unless these `may_live`. On one of the workers'
+    /// threads that is an error.
+    async fn wait_for(&self, may_live: bool, condition: impl Fn(&Protocol) -> bool) -> Result<(), PipelineError> {
+        unless_own(self.id(), self.tracker.wait_until(may_live, || condition(&self.state.protocol()))).await
     }
 }
 
@@ -294,19 +300,19 @@ impl fmt::Debug for Run {
 }
 
 /// Counts a thread as one that holds values of the user's, until it is dropped. Each worker has one and drops it after
-/// its `Work`; so has a thread that drops results.
+/// its `Work`; so has a thread that drops results. The first is the run's own, which lets the workers come and go.
 #[derive(Debug)]
 pub(crate) struct WorkerGuard {
     run: Run,
 }
 
 impl WorkerGuard {
-    /// Of a worker that the tracker has counted from the start.
-    pub(crate) fn of_worker(run: &Run) -> Self {
+    /// The run's own, which the tracker has counted from the start. It is dropped when the run lets no more workers come.
+    pub(crate) fn of_run(run: &Run) -> Self {
         Self { run: run.clone() }
     }
 
-    /// Of one more thread that holds something of the user's.
+    /// Of a thread that holds something of the user's.
     pub(crate) fn of_another_thread(run: &Run) -> Self {
         run.tracker.enter();
         Self { run: run.clone() }
@@ -326,5 +332,21 @@ impl Drop for WorkerGuard {
                  {skipped} skipped, {in_flight} waiting for the consumer"
             );
         }
+    }
+}
+
+/// Counts an actor as one that may hold values of the user's, until it is dropped.
+pub(crate) struct PartGuard(Run);
+
+impl PartGuard {
+    pub(crate) fn of(run: &Run) -> Self {
+        run.tracker.enter_part();
+        Self(run.clone())
+    }
+}
+
+impl Drop for PartGuard {
+    fn drop(&mut self) {
+        self.0.tracker.leave_part();
     }
 }

@@ -9,7 +9,7 @@ use crate::error::StartError;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::protocol::{BatchSize, Protocol, default_window};
 
-/// The threads of a pipeline's or a pool's workers.
+/// The threads of a set.
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     pub(crate) workers: usize,
@@ -23,9 +23,11 @@ pub(crate) struct Threads {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
+    pub(crate) concurrency: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) batch: BatchSize,
-    pub(crate) thread_name: String,
+    default_name: &'static str,
+    pub(crate) thread_name: Option<String>,
     pub(crate) stack_size: Option<usize>,
 }
 
@@ -35,28 +37,55 @@ pub(crate) struct Checked {
     /// A fixed size is at most one worker's share of the window, so that one batch doesn't take the share of another
     /// worker.
     pub(crate) batch: BatchSize,
+    /// How many threads may work for the run at a time.
+    pub(crate) concurrency: usize,
+    /// Those of its own, if it has any; otherwise only their number counts.
     pub(crate) threads: Threads,
 }
 
 impl Checked {
     /// The core of a run with these settings. `item_bytes` is the memory of an item in flight.
     pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
-        let workers = self.threads.workers;
-        Core::new(Protocol::new(workers, self.window, self.batch, item_bytes), workers, host.cloned())
+        let protocol = Protocol::new(self.concurrency, self.window, self.batch, item_bytes);
+        Core::new(protocol, self.threads.workers, host.cloned())
     }
 }
 
 impl Settings {
-    pub(crate) fn new(batch: BatchSize, thread_name: &str) -> Self {
-        Self { workers: None, window: None, batch, thread_name: thread_name.to_owned(), stack_size: None }
+    pub(crate) fn new(batch: BatchSize, default_name: &'static str) -> Self {
+        Self {
+            workers: None,
+            concurrency: None,
+            window: None,
+            batch,
+            default_name,
+            thread_name: None,
+            stack_size: None,
+        }
     }
 
-    /// `item_bytes` is the memory of an item in flight, for the default window.
-    pub(crate) fn check(&self, item_bytes: usize) -> Result<Checked, StartError> {
-        let workers = self.workers.unwrap_or_else(default_workers);
-        if !(1..=MAX_WORKERS).contains(&workers) {
-            return Err(StartError::Workers(workers));
-        }
+    /// Returns true if something was set that asks for threads of its own.
+    pub(crate) fn has_own_threads(&self) -> bool {
+        self.workers.is_some() || self.thread_name.is_some() || self.stack_size.is_some()
+    }
+
+    /// What asked for threads of its own counts no more.
+    pub(crate) fn forget_own_threads(&mut self) {
+        (self.workers, self.thread_name, self.stack_size) = (None, None, None);
+    }
+
+    /// `item_bytes` is the memory of an item in flight, for the default window. `shared` is the number of threads of
+    /// the set, where the run has none of its own.
+    pub(crate) fn check(&self, item_bytes: usize, shared: Option<usize>) -> Result<Checked, StartError> {
+        let threads = match shared {
+            Some(workers) => Threads { workers, name: String::new(), stack_size: None },
+            None => self.check_threads()?,
+        };
+        let workers = match self.concurrency {
+            Some(0) => return Err(StartError::Concurrency),
+            Some(concurrency) => concurrency.min(threads.workers),
+            None => threads.workers,
+        };
         let window = self.window.unwrap_or_else(|| default_window(item_bytes, workers));
         if window == 0 {
             return Err(StartError::Window);
@@ -69,16 +98,25 @@ impl Settings {
             }
             BatchSize::Fixed(batch) => return Err(StartError::Batch { batch, window }),
         };
-        if self.thread_name.contains('\0') {
-            return Err(StartError::ThreadName(self.thread_name.clone()));
+        Ok(Checked { window, batch, concurrency: workers, threads })
+    }
+
+    /// The threads of a set of its own.
+    pub(crate) fn check_threads(&self) -> Result<Threads, StartError> {
+        let workers = self.workers.unwrap_or_else(default_workers);
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return Err(StartError::Workers(workers));
+        }
+        let name = self.thread_name.clone().unwrap_or_else(|| self.default_name.to_owned());
+        if name.contains('\0') {
+            return Err(StartError::ThreadName(name));
         }
         if let Some(bytes) = self.stack_size
             && !(MIN_STACK..=MAX_STACK).contains(&bytes)
         {
             return Err(StartError::StackSize(bytes));
         }
-        let threads = Threads { workers, name: self.thread_name.clone(), stack_size: self.stack_size };
-        Ok(Checked { window, batch, threads })
+        Ok(Threads { workers, name, stack_size: self.stack_size })
     }
 }
 
@@ -87,40 +125,73 @@ fn default_workers() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
 
-/// The setters of the workers' threads, for a builder whose field `settings` is [`Settings`]. Their texts are the same
-/// for all builders but for the default name, which is `THREAD_NAME` then, and what else there is to say about
-/// `workers`.
+/// The setters of threads, for a builder whose field `settings` is [`Settings`]. Their texts are the same for all
+/// builders but for the default name, which is `THREAD_NAME` then. `threads` is for the builder of a set, `workers` for
+/// that of a run, which then has threads of its own.
 macro_rules! thread_setters {
-    (thread_name: $name:literal $(, workers: $advice:literal)?) => {
-        const THREAD_NAME: &str = $name;
-
-        /// How many workers, each on a thread of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
+    (threads, thread_name: $name:literal) => {
+        /// How many threads: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS).
         ///
         /// The default is [`available_parallelism`](std::thread::available_parallelism), which honours a container's
         /// processor quota (cgroup v1 and v2) and the process's affinity. More of them don't make CPU-bound work
         /// faster.
-        $(#[doc = $advice])?
+        pub fn threads(mut self, threads: usize) -> Self {
+            self.settings.workers = Some(threads);
+            self
+        }
+
+        $crate::engine::settings::thread_setters!(common, $name);
+    };
+    (workers, thread_name: $name:literal, default: $default:literal) => {
+        /// Works on so many threads of its own: 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). They end with it.
+        ///
+        #[doc = $default]
+        /// Threads of its own are for work that sleeps or blocks, which on shared threads would hold up all others, and
+        /// for what must have processor time beside them: the operating system then divides it, by a few milliseconds
+        /// at a time.
+        ///
+        /// Of this and [`on`](Self::on) the last one called counts; [`thread_name`](Self::thread_name) and
+        /// [`stack_size`](Self::stack_size) ask for threads of its own as well, one per core unless this says how many.
         pub fn workers(mut self, workers: usize) -> Self {
+            self.on = None;
             self.settings.workers = Some(workers);
             self
         }
 
-        #[doc = concat!(
-            "Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `", $name, "`."
-        )]
-        /// While the workers start there are a few more threads of these names, and `name-start`. A name with a NUL
-        /// byte is [`StartError::ThreadName`](crate::StartError::ThreadName).
-        pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-            self.settings.thread_name = name.into();
+        /// Works on the threads of `workers`, which others may share: see [`Workers`](crate::Workers).
+        pub fn on(mut self, workers: &crate::Workers) -> Self {
+            self.settings.forget_own_threads();
+            self.on = Some(workers.clone());
             self
         }
 
-        /// The stack of each worker thread, in bytes: at least 65,536, and at most `isize::MAX / 2`. The operating
-        /// system may refuse much smaller ones, which is [`StartError::Thread`](crate::StartError::Thread).
+        /// At most so many threads work for it at a time, at least 1. The default is all threads that it may use.
+        pub fn concurrency(mut self, threads: usize) -> Self {
+            self.settings.concurrency = Some(threads);
+            self
+        }
+
+        $crate::engine::settings::thread_setters!(common, $name);
+    };
+    (common, $name:literal) => {
+        const THREAD_NAME: &str = $name;
+
+        #[doc = concat!(
+            "Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `", $name, "`."
+        )]
+        /// While they start there are a few more threads of these names, and `name-start`. A name with a NUL byte is
+        /// [`StartError::ThreadName`](crate::StartError::ThreadName).
+        pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+            self.settings.thread_name = Some(name.into());
+            self
+        }
+
+        /// The stack of each thread, in bytes: at least 65,536, and at most `isize::MAX / 2`. The operating system may
+        /// refuse much smaller ones, which is [`StartError::Thread`](crate::StartError::Thread).
         ///
         /// The default is that of the Rust standard library, 2 MiB, unless the environment variable `RUST_MIN_STACK`
         /// sets another. Work that recurses deeply, or keeps large arrays in local variables, needs more: a stack that
-        /// overflows ends the whole process, which nothing can catch. The memory is reserved for each worker, and used
+        /// overflows ends the whole process, which nothing can catch. The memory is reserved for each thread, and used
         /// as far as the work gets.
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.settings.stack_size = Some(bytes);

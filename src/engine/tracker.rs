@@ -7,22 +7,28 @@ use tokio::sync::watch;
 
 use crate::util::waker::caught;
 
-/// Counts the threads of a run: its workers, and threads that drop results.
+/// Counts the threads of a run: its workers, and threads that drop results. And its parts, which are actors.
 #[derive(Debug)]
 pub(crate) struct Tracker {
-    alive: watch::Sender<usize>,
+    alive: watch::Sender<Alive>,
     ended: OnceLock<Instant>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Alive {
+    threads: usize,
+    parts: usize,
+}
+
 impl Tracker {
-    /// For a run whose `workers` are about to start; they are counted from now on.
-    pub(crate) fn new(workers: usize) -> Self {
-        Self { alive: watch::Sender::new(workers), ended: OnceLock::new() }
+    /// For a run that is about to start: `open` is 1 if threads will come, which counts as one until none comes any more.
+    pub(crate) fn new(open: usize) -> Self {
+        Self { alive: watch::Sender::new(Alive { threads: open, parts: 0 }), ended: OnceLock::new() }
     }
 
     /// Counts one more thread.
     pub(crate) fn enter(&self) {
-        self.alive.send_modify(|alive| *alive += 1);
+        self.alive.send_modify(|alive| alive.threads += 1);
     }
 
     /// Counts one thread fewer: it holds no value of the user's any more. Returns true if it was the last one, but at
@@ -30,14 +36,24 @@ impl Tracker {
     pub(crate) fn leave(&self) -> bool {
         let mut last = false;
         self.alive.send_modify(|alive| {
-            *alive -= 1;
-            last = *alive == 0 && self.ended.get().is_none();
+            alive.threads -= 1;
+            last = alive.threads == 0 && self.ended.get().is_none();
             if last {
                 // Under the lock of `alive`: tasks that wait for the last thread then read a time that stands still.
                 self.stop_clock();
             }
         });
         last
+    }
+
+    /// Counts one more part.
+    pub(crate) fn enter_part(&self) {
+        self.alive.send_modify(|alive| alive.parts += 1);
+    }
+
+    /// Counts one part fewer: it has dropped what it had.
+    pub(crate) fn leave_part(&self) {
+        self.alive.send_modify(|alive| alive.parts -= 1);
     }
 
     /// Stops the run's clock, unless it has stopped already.
@@ -55,11 +71,12 @@ impl Tracker {
         self.alive.send_modify(|_| ());
     }
 
-    /// Waits until no thread is left and `condition` holds, which is checked whenever a thread ends and after each
-    /// [`notify`](Self::notify).
-    pub(crate) async fn wait_until(&self, condition: impl Fn() -> bool) {
+    /// Waits until no thread is left, and no part either unless `parts_may_live`, and `condition` holds, which is
+    /// checked whenever one of them ends and after each [`notify`](Self::notify).
+    pub(crate) async fn wait_until(&self, parts_may_live: bool, condition: impl Fn() -> bool) {
         let mut alive = self.alive.subscribe();
+        let is_over = |alive: &Alive| alive.threads == 0 && (parts_may_live || alive.parts == 0) && condition();
         // The sender lives in `self`, so the channel can't close while this waits.
-        let _ = caught(alive.wait_for(|alive| *alive == 0 && condition())).await;
+        let _ = caught(alive.wait_for(is_over)).await;
     }
 }

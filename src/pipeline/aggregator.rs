@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::SendError;
 
 use crate::engine::chunk::{Chunk, Outcomes};
 use crate::engine::discard::{self, Allowance};
-use crate::engine::run::Run;
+use crate::engine::run::{PartGuard, Run};
 use crate::pipeline::burst::Burst;
 use crate::protocol::ReorderBuffer;
 use crate::stats::Snapshot;
@@ -31,6 +31,8 @@ pub struct Aggregator<T> {
     stream: UnboundedSender<Chunk<T>>,
     slice: TimeSlice,
     burst: Burst,
+    // Dropped last, after what is held back for order.
+    _part: PartGuard,
 }
 
 /// What is held back for order.
@@ -53,7 +55,7 @@ impl<T: Send + 'static> Aggregator<T> {
     /// `slice` bounds how long it passes on what it held back for order before it yields.
     pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: TimeSlice) -> Self {
         let order = ordered.then(|| Order { waiting: ReorderBuffer::new(), releasing: false, finished: false });
-        Self { run: run.clone(), order, stream, slice, burst: Burst::default() }
+        Self { run: run.clone(), order, stream, slice, burst: Burst::default(), _part: PartGuard::of(run) }
     }
 
     /// Takes outcomes and passes on what is due. Returns false if more is due than could be passed on in one time

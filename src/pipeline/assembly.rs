@@ -31,7 +31,7 @@ pub(crate) struct Assembly<I, O> {
     pub(crate) run: Run,
     pub(crate) intake: Arc<SourceIntake>,
     workers: usize,
-    overrun: Duration,
+    divides: bool,
     slice: Duration,
     inputs: Arc<BufferPool<I>>,
     stream: UnboundedReceiver<Chunk<O>>,
@@ -46,22 +46,21 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         upstream: Vec<Run>,
         slice: Duration,
     ) -> (Self, Aggregator<O>) {
-        let workers = checked.threads.workers;
+        let workers = checked.concurrency;
         let intake = SourceIntake::new(checked.core(item_bytes::<I, O>(), host), upstream);
         let run = intake.run();
         let (chunks, stream) = unbounded_channel();
         let aggregator = Aggregator::new(&run, chunks, ordered, TimeSlice::new(slice));
         // One pool for both ends: the workers put the buffers of batches in from which the feed takes them.
         let inputs = Arc::new(BufferPool::new(workers));
-        (Self { run, intake, workers, overrun: checked.batch.overrun(), slice, inputs, stream }, aggregator)
+        (Self { run, intake, workers, divides: checked.batch.divides(), slice, inputs, stream }, aggregator)
     }
 
     /// What the workers share.
     pub(crate) fn shared<W: Work<I, Output = O>, A>(&self, factory: Arc<Factory<W>>, aggregator: A) -> Shared<I, W, A> {
         Shared {
             factory,
-            workers: self.workers,
-            overrun: self.overrun,
+            divides: self.divides,
             aggregator,
             inputs: Arc::clone(&self.inputs),
             outputs: Arc::new(BufferPool::new(self.workers)),

@@ -2,30 +2,27 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Addr};
+use actix::Actor;
 use futures::Stream;
 
-use crate::backend::pending_mailbox;
-use crate::backend::threads::start_workers;
-use crate::engine::batch::Batch;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
-use crate::pipeline::aggregator::Finish;
 use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::source::{Source, TrySource};
 use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
-use crate::pipeline::worker::Worker;
-use crate::protocol::{BatchSize, Phase};
+use crate::pipeline::worker::Stage;
+use crate::protocol::BatchSize;
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Map, TryMap, sharing};
+use crate::workers::{Workers, private};
 
 /// Starts a fan-out from any source.
 pub trait FanOutExt {
@@ -120,26 +117,36 @@ impl<T: Send + 'static> FanIn<T> {
 ///
 /// [`map`](Self::map), [`try_map`](Self::try_map), [`filter_map`](Self::filter_map), [`flat_map`](Self::flat_map) and
 /// [`with`](Self::with) start the pipeline and return its stream, [`FanIn`]. They must be called where an actix arbiter
-/// runs: inside `System::block_on`, `#[actix::main]`, an actor's handler, an actix-web handler.
+/// runs, or a tokio `LocalSet` on a current-thread runtime: inside `System::block_on`, `#[actix::main]`, an actor's
+/// handler, an actix-web handler (also under `#[tokio::main]`).
+///
+/// The pipeline works on the [global](crate::Workers::global) worker threads, unless [`on`](Self::on) names others or
+/// [`workers`](Self::workers) gives it threads of its own.
 ///
 /// # Errors
 ///
-/// Each of them returns a [`StartError`] when a setting makes no sense, when no System runs on this thread, or when the
+/// Each of them returns a [`StartError`] when a setting makes no sense, when neither of these runs on this thread, or when the
 /// operating system refuses a thread.
 #[derive(Debug)]
 #[must_use = "a fan-out does nothing until `map`, `with` or one of their siblings starts it"]
 pub struct FanOut<S> {
     source: S,
     settings: Settings,
+    on: Option<Workers>,
     ordered: bool,
 }
 
 impl<S> FanOut<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self { source, settings: Settings::new(BatchSize::Adaptive, Self::THREAD_NAME), ordered: false }
+        let settings = Settings::new(BatchSize::Adaptive, Self::THREAD_NAME);
+        Self { source, settings, on: None, ordered: false }
     }
 
-    thread_setters!(thread_name: "fan-worker");
+    thread_setters!(
+        workers,
+        thread_name: "fan-worker",
+        default: "By default it works on the [global](crate::Workers::global) threads, which all pipelines share."
+    );
 
     /// The most items in flight: queued, running, or finished and not yet taken by the consumer. At least 1.
     ///
@@ -168,9 +175,10 @@ impl<S> FanOut<S> {
     /// which is the window divided by the number of workers: with `.workers(2).window(100).batch(100)` batches have 50
     /// items, since one of 100 would leave nothing to the other worker.
     ///
-    /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and one that takes far
-    /// longer is split; a batch whose size is set is never split once it was handed to a worker. Set it where you know
-    /// better, as for a test.
+    /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and is shared: a thread
+    /// that has nothing to do takes half of the items that another thread has not begun. While an item runs for long,
+    /// the finished results before it in its batch leave after about a millisecond. A batch whose size is set is never
+    /// divided once it was handed to a worker. Set it where you know better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
         self
@@ -182,13 +190,13 @@ where
     S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
     I: Send + 'static,
 {
-    /// Starts workers that turn each item into one result.
+    /// Turns each item into one result, on the worker threads.
     pub fn map<O, F>(self, f: F) -> Result<FanIn<O>, StartError>
     where
         F: Fn(I) -> O + Send + Sync + 'static,
         O: Send + 'static,
     {
-        self.with(sharing(f, Map))
+        self.start(sharing(f, Map), false)
     }
 
     /// Starts workers that turn each item into one result or an error, which becomes the
@@ -199,7 +207,7 @@ where
         O: Send + 'static,
         E: Into<BoxError>,
     {
-        self.with(sharing(f, TryMap))
+        self.start(sharing(f, TryMap), false)
     }
 
     /// Starts workers that turn each item into one result or none.
@@ -208,7 +216,7 @@ where
         F: Fn(I) -> Option<O> + Send + Sync + 'static,
         O: Send + 'static,
     {
-        self.with(sharing(f, FilterMap))
+        self.start(sharing(f, FilterMap), false)
     }
 
     /// Starts workers that turn each item into any number of results, which stay together.
@@ -221,7 +229,7 @@ where
         F: Fn(I) -> T + Send + Sync + 'static,
         T: IntoIterator<Item: Send + 'static>,
     {
-        self.with(sharing(f, FlatMap))
+        self.start(sharing(f, FlatMap), false)
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
@@ -234,27 +242,45 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
+        self.start(factory, true)
+    }
+
+    /// `has_state`: each thread keeps a work of its own.
+    fn start<W, F>(self, factory: F, has_state: bool) -> Result<FanIn<W::Output>, StartError>
+    where
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
         let upstream = runs_of(&self.source);
         // On an early return both are dropped here, and a second panic during the unwinding of the first would end the
         // process.
         let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
-        let checked = self.settings.check(item_bytes::<I, W::Output>())?;
+        let workers = match self.on {
+            Some(workers) => Some(workers),
+            None if self.settings.has_own_threads() => None,
+            None => Some(Workers::global()?),
+        };
+        let threads = workers.as_ref().map(|workers| workers.set().threads());
+        let checked = self.settings.check(item_bytes::<I, W::Output>(), threads)?;
         let host = Host::of_actors()?;
         let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
+        let Checked { window, threads, concurrency, .. } = checked;
+        let is_private = workers.is_none();
+        // Borrowed: if this is the last clone, its drop before the pipeline has joined would end the threads.
+        let set = match &workers {
+            Some(workers) => Arc::clone(workers.set()),
+            None => private(threads)?,
+        };
+        let run = assembly.run.clone();
         let aggregator = aggregator.start();
         let shared = assembly.shared(Factory::new(factory.into_inner()), aggregator.clone().recipient());
-        let (queue, connector) = pending_mailbox::<Batch<I>>();
-        let ready = move |workers: Addr<Worker<I, W>>| connector.connect(workers.recipient());
-        let Checked { window, threads, .. } = checked;
-        let (run, workers) = (assembly.run.clone(), threads.workers);
-        if let Err(error) = start_workers(host.system(), threads, &run, Arc::new(shared), Worker::new, ready) {
-            run.advance(Phase::Stopped);
-            aggregator.do_send(Finish);
-            return Err(error);
+        let queue = Stage::join(&assembly.intake, &set, concurrency, shared, is_private || has_state, is_private);
+        if is_private {
+            set.close();
         }
         watch(&run, &host);
         log::info!(
-            "fan-out started: {workers} workers, a window of {window} items, {}",
+            "fan-out started: {concurrency} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
         let feed = assembly.feed(source.into_inner(), queue, aggregator.clone().recipient());

@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed};
 use crate::engine::permit::Permit;
-use crate::engine::run::{Intake, Run};
+use crate::engine::run::{Intake, PartGuard, Run};
 use crate::engine::state::State;
 use crate::error::{ItemError, PipelineError};
 use crate::pipeline::aggregator::Finish;
@@ -35,6 +35,8 @@ pub(crate) struct Feed<S, I, Q, A> {
     inputs: Arc<BufferPool<I>>,
     slice: TimeSlice,
     waker: CaughtWaker,
+    // Dropped last, after the source.
+    _part: PartGuard,
 }
 
 impl<S, I, Q, A> Feed<S, I, Q, A> {
@@ -48,7 +50,9 @@ impl<S, I, Q, A> Feed<S, I, Q, A> {
         slice: TimeSlice,
     ) -> Self {
         let (intake, run) = (Arc::clone(intake), intake.run());
-        Self { intake, run, source: Some(source), queue, aggregator, inputs, slice, waker: CaughtWaker::default() }
+        let part = PartGuard::of(&run);
+        let waker = CaughtWaker::default();
+        Self { intake, run, source: Some(source), queue, aggregator, inputs, slice, waker, _part: part }
     }
 }
 
@@ -99,9 +103,9 @@ where
             let pulled = catch(|| pull(source, demand, &mut inputs, &mut passed, &mut self.slice, state, cx));
             let items = inputs.len() + passed.len();
             if items > 0 {
-                let (first, permit) = Permit::hand_out(run, items);
+                let (first, expected_nanos, permit) = Permit::hand_out(run, items);
                 // If the workers are gone the batch is dropped, and its permit counts the items as skipped.
-                self.queue.post(Batch { first, inputs: inputs.into(), passed, permit });
+                self.queue.post(Batch { first, inputs: inputs.into(), passed, expected_nanos, permit });
             } else {
                 self.inputs.put(inputs);
             }

@@ -1,14 +1,15 @@
 //! The admitting side of a pipeline: what its generator waits for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Context;
 
 use futures::task::AtomicWaker;
 
 use crate::engine::run::{Core, Intake, Run};
-use crate::protocol::Ends;
+use crate::protocol::{Ends, RunKey};
 use crate::util::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::util::waker::CaughtWaker;
+use crate::workers::set::Set;
 
 /// Items are pulled out of a source while there are permits for them. One task does so: the generator's, or that of the
 /// consumer of a merged stream.
@@ -18,17 +19,41 @@ pub(crate) struct SourceIntake {
     upstream: Vec<Run>,
     /// The task that pulls.
     puller: AtomicWaker,
+    /// The threads that serve the pipeline, once it has joined them.
+    threads: OnceLock<(Arc<Set>, RunKey)>,
     /// Every batch has completed and none will be handed out, so the end of the stream is the end of the pipeline.
     complete: AtomicBool,
 }
 
 impl SourceIntake {
     pub(crate) fn new(core: Core, upstream: Vec<Run>) -> Arc<Self> {
-        Arc::new(Self { core, upstream, puller: AtomicWaker::new(), complete: AtomicBool::new(false) })
+        Arc::new(Self {
+            core,
+            upstream,
+            puller: AtomicWaker::new(),
+            threads: OnceLock::new(),
+            complete: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn run(self: &Arc<Self>) -> Run {
         Run::new(Arc::clone(self))
+    }
+
+    /// From now on the threads of `set` serve the pipeline.
+    pub(crate) fn is_served_by(&self, set: Arc<Set>, key: RunKey) {
+        let _ = self.threads.set((set, key));
+        // If it was stopped before that.
+        self.leave_if_stopped();
+    }
+
+    /// After a stop, the threads leave the pipeline without waiting for its generator, whose arbiter may be busy.
+    fn leave_if_stopped(&self) {
+        if self.core.state.is_stopped()
+            && let Some((set, key)) = self.threads.get()
+        {
+            set.leave(*key);
+        }
     }
 
     /// Registers the task of `cx`, to be woken when there may be permits, demand or an end. To be called before these
@@ -54,6 +79,7 @@ impl Intake for SourceIntake {
 
     fn phase_changed(&self) {
         self.puller.wake();
+        self.leave_if_stopped();
     }
 
     fn batch_completed(&self) {

@@ -8,29 +8,27 @@ use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use shuttle::future::block_on;
-use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use shuttle::sync::mpsc::{Receiver as QueueReceiver, Sender, channel};
+use shuttle::sync::mpsc::{Sender, channel};
 use shuttle::thread;
 
 use crate::backend::Post;
-use crate::engine::batch::Batch;
 use crate::engine::chunk::Outcomes;
-use crate::engine::executor::{Executor, Factory};
-use crate::engine::run::WorkerGuard;
+use crate::engine::executor::Factory;
 use crate::engine::settings::{Checked, Threads};
 use crate::pipeline::aggregator::Finish;
 use crate::pipeline::assembly::Assembly;
 use crate::pipeline::feed::Feeds;
 use crate::pipeline::generator::Generator;
+use crate::pipeline::worker::{Shared, Stage};
 use crate::protocol::{BatchSize, Phase};
-use crate::util::time_slice::TimeSlice;
 use crate::util::waker::CaughtWaker;
 use crate::work::{Job, work_fn};
+use crate::workers::set::Set;
 
 const WORKERS: usize = 2;
 const ORDERS: usize = 2_000;
@@ -46,13 +44,6 @@ impl<M> Post<M> for Mailbox<M> {
     fn post(&self, message: M) {
         // If the receiver has ended, the message is dropped.
         let _ = self.0.send(message);
-    }
-}
-
-/// The pool's queue; `None` tells one worker that no more will come.
-impl Post<Batch<u64>> for Mailbox<Option<Batch<u64>>> {
-    fn post(&self, batch: Batch<u64>) {
-        self.post(Some(batch));
     }
 }
 
@@ -86,8 +77,8 @@ struct Case {
     ordered: bool,
     act: Act,
     batch: usize,
-    /// True if a worker gives the rest of a batch back after one item.
-    gives_back: bool,
+    /// True if a worker takes a part of a batch that another one runs.
+    divides: bool,
     /// True if the last item panics.
     panics: bool,
     /// The flaw: true if the generator registers its waker after it has read the state.
@@ -101,20 +92,18 @@ const PLAIN: Case = Case {
     ordered: true,
     act: Act::Nothing,
     batch: 1,
-    gives_back: false,
+    divides: false,
     panics: false,
     registers_late: false,
 };
 
 fn run(case: Case) {
-    let Case { items, hangs, window, ordered, act, batch, gives_back, panics, registers_late } = case;
+    let Case { items, hangs, window, ordered, act, batch, divides, panics, registers_late } = case;
     // Without `Settings`, which would limit the batch to a worker's share of the window.
     let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
-    let checked = Checked { window, batch: BatchSize::Fixed(batch), threads };
+    let checked = Checked { window, batch: BatchSize::Fixed(batch), concurrency: WORKERS, threads };
     let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
     let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
-    let unending = || TimeSlice::new(Duration::MAX);
-    let (to_workers, queue) = channel();
     let (to_aggregator, mail) = channel();
     let stopped = Arc::new(AtomicBool::new(false));
     let begun_after_stop = Arc::new(AtomicUsize::new(0));
@@ -133,32 +122,22 @@ fn run(case: Case) {
             })
         })
     };
-    let shared = Arc::new(assembly.shared(factory, Mailbox(to_aggregator.clone())));
-    let queue = Arc::new(Mutex::new(queue));
+    let shared = Shared { divides, ..assembly.shared(factory, Mailbox(to_aggregator.clone())) };
+    let set = Set::new(WORKERS);
     let workers: Vec<_> = (0..WORKERS)
         .map(|id| {
-            let (queue, shared, run) = (Arc::clone(&queue), Arc::clone(&shared), run.clone());
-            let to_workers = Mailbox(to_workers.clone());
-            thread::spawn(move || {
-                let mut executor = Executor::new(id, Arc::clone(&shared.factory), WorkerGuard::of_worker(&run));
-                let _ = executor.prepare();
-                while let Some(batch) = next(&queue) {
-                    let mut running = shared.begin(&executor, batch, Instant::now());
-                    while shared.step(&mut running, &mut executor, &mut unending()) && !gives_back {}
-                    shared.end(running, &executor, Instant::now, |part| to_workers.post(Some(part)));
-                }
-                executor.clear();
-            })
+            let set = Arc::clone(&set);
+            thread::spawn(move || set.work(id))
         })
         .collect();
-    drop(shared);
+    let queue = Stage::join(&assembly.intake, &set, WORKERS, shared, true, true);
+    set.close();
 
     let generator = {
         let run = run.clone();
-        let closing = Mailbox(to_workers.clone());
         let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
         let source = stream::iter(0..items).map(Ok).chain(rest);
-        let mut feed = assembly.feed(source, Mailbox(to_workers), Mailbox(to_aggregator));
+        let mut feed = assembly.feed(source, queue, Mailbox(to_aggregator));
         thread::spawn(move || {
             if registers_late {
                 let mut without_task = Context::from_waker(Waker::noop());
@@ -171,7 +150,6 @@ fn run(case: Case) {
                 let mut generator = Generator::new(&run, feed);
                 block_on(poll_fn(|cx| generator.poll(cx)));
             }
-            (0..WORKERS).for_each(|_| closing.post(None::<Batch<u64>>));
         })
     };
     let aggregator = thread::spawn(move || {
@@ -215,10 +193,6 @@ fn run(case: Case) {
     }
 }
 
-fn next(queue: &Mutex<QueueReceiver<Option<Batch<u64>>>>) -> Option<Batch<u64>> {
-    queue.lock().unwrap().recv().ok().flatten()
-}
-
 /// Orders drawn at random, and orders with few preemptions, in which rare ones hide best.
 fn check(case: Case) {
     shuttle::check_random(move || run(case), ORDERS);
@@ -233,10 +207,13 @@ fn everything_arrives_and_ends() {
 }
 
 #[test]
-fn batches_that_are_cut_arrive_and_end() {
-    let cut = Case { items: 4, window: 4, batch: 3, gives_back: true, ..PLAIN };
-    check(cut);
-    check(Case { act: Act::Stop, ..cut });
+fn batches_that_are_divided_arrive_and_end() {
+    let divided = Case { items: 4, window: 4, batch: 3, divides: true, ..PLAIN };
+    check(divided);
+    check(Case { panics: true, ordered: false, ..divided });
+    for act in [Act::Stop, Act::Drain, Act::DropTheStream] {
+        check(Case { act, ..divided });
+    }
 }
 
 #[test]

@@ -255,7 +255,7 @@ impl<S: Stream> Stream for Merged<S> {
             }
             match this.streams.poll_next_unpin(&mut this.waker.context(cx)) {
                 Poll::Ready(Some(items)) => {
-                    let (_, mut permit) = Permit::hand_out(&this.run, items.len());
+                    let (_, _, mut permit) = Permit::hand_out(&this.run, items.len());
                     permit.record_completed();
                     this.round = Some(Round { items: items.into_iter(), _permit: permit });
                 }

@@ -23,6 +23,9 @@ thread_local! {
 ///
 /// actix has no notification for that. So on each arbiter one task asks every 100 ms, as long as there are pipelines.
 pub(crate) fn watch(run: &Run, host: &Host) {
+    if host.system().is_none() {
+        return;
+    }
     let first = WATCHED.with_borrow_mut(|watched| {
         let first = watched.is_none();
         watched.get_or_insert_default().push(run.downgrade());

@@ -1,254 +1,436 @@
-//! The worker actors of a pipeline.
+//! How worker threads serve a pipeline: its queue of batches, and what they do with one.
 
-use std::fmt;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Handler, Recipient, SyncContext};
+use actix::Recipient;
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
-use crate::engine::batch_run::{BatchRun, NoWaiter};
+use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
 use crate::engine::chunk::Outcomes;
 use crate::engine::executor::{Executor, Factory};
-use crate::engine::reentrancy::{self, Entered};
-use crate::engine::run::WorkerGuard;
+use crate::engine::reentrancy;
+use crate::engine::run::{Run, WorkerGuard};
+use crate::error::PipelineError;
+use crate::pipeline::intake::SourceIntake;
+use crate::protocol::{Phase, RunKey};
 use crate::util::buffer_pool::BufferPool;
-use crate::util::time_slice::TimeSlice;
+use crate::util::clock::CLOCK;
+use crate::util::panic::discard;
+use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::Work;
+use crate::workers::set::{Member, Running, Set, Thread};
 
-/// One of the actors of a `SyncArbiter` pool: runs the [`Work`] on batches and sends their [`Outcomes`] on.
-///
-/// All workers take from one queue, so a batch goes to the next worker that is free. Each item runs by itself under
-/// `catch_unwind`: a panic fails that item, the `Work` is rebuilt by the factory on the same thread, and the rest of
-/// the batch runs.
-pub(crate) struct Worker<I, W: Work<I>> {
-    shared: Arc<Shared<I, W>>,
-    // Dropped last: then nothing of the user's is left on this thread.
-    executor: Executor<W>,
-    // After that, since the `Drop` of a work may wait for its own pipeline, which must be refused.
-    _entered: Entered,
-}
+/// The most items of a portion. Those that have not begun wait for the one that runs, and so do the results of those
+/// that have ended: a few microseconds of work at most, as far as their cost is known.
+const PORTION: usize = if cfg!(all(test, shuttle)) { 1 } else { 32 };
 
-/// What the workers of a pipeline share, whether they are actors or simulated. Their outcomes are sent to `A`.
+/// Items that take longer are claimed one by one: the lock that this takes per item costs some 20 ns.
+const CLAIMED_ONE_BY_ONE: f64 = 1_000.0;
+
+/// The expected work that is worth the wake-up of another thread.
+const WORTH_A_WAKE_UP: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 100_000.0 };
+
+/// The expected work that is worth being taken by a thread that is awake.
+const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 };
+
+/// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it.
+const LONG: u64 = 1_000_000;
+
+/// How long a thread runs a batch before it asks whether another run should be served.
+const QUANTUM: Duration = Duration::from_millis(2);
+
+/// What the workers of a pipeline share, whether they are threads or simulated. Their outcomes are sent to `A`.
 pub(crate) struct Shared<I, W: Work<I>, A = Recipient<Outcomes<<W as Work<I>>::Output>>> {
     pub(crate) factory: Arc<Factory<W>>,
-    pub(crate) workers: usize,
-    /// How long a batch may run before the items that have not begun go back to the queue, for any worker that is free.
-    pub(crate) overrun: Duration,
+    /// True if other workers may take a part of a batch that runs, and its results may leave before it ends.
+    pub(crate) divides: bool,
     pub(crate) aggregator: A,
     pub(crate) inputs: Arc<BufferPool<I>>,
     pub(crate) outputs: Arc<BufferPool<W::Output>>,
 }
 
 impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
-    /// Begins a batch; `step` and `end` are to follow.
+    /// Begins a batch; portions and `end` are to follow.
     pub(crate) fn begin(&self, executor: &Executor<W>, batch: Batch<I>, now: Instant) -> BatchRun<I, W::Output> {
         BatchRun::begin(executor, batch, self.outputs.get(), now)
     }
 
-    /// Runs as many items as `slice` grants: [`BatchRun::step`].
-    #[inline]
-    pub(crate) fn step(
-        &self,
-        running: &mut BatchRun<I, W::Output>,
-        executor: &mut Executor<W>,
-        slice: &mut TimeSlice,
-    ) -> bool {
-        running.step(executor, slice, &NoWaiter)
+    /// Sends the results on that are there, if there are any.
+    pub(crate) fn deliver(&self, running: &mut BatchRun<I, W::Output>) -> Option<Outcomes<W::Output>> {
+        if running.undelivered() == 0 {
+            return None;
+        }
+        running.deliver(self.outputs.get()).map(|ended| ended.into_outcomes(&self.inputs, &self.outputs))
     }
 
-    /// Gives back what has not begun, to `queue`, and ends the batch.
-    pub(crate) fn end(
-        &self,
-        mut running: BatchRun<I, W::Output>,
-        executor: &Executor<W>,
-        now: impl FnOnce() -> Instant,
-        queue: impl FnMut(Batch<I>),
-    ) {
-        // First, since other workers may be idle.
-        running.give_back(self.workers).into_iter().flatten().for_each(queue);
-        let outcomes = running.end(executor, now()).into_outcomes(&self.inputs, &self.outputs);
-        // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
-        self.aggregator.post(outcomes);
+    /// Ends the batch.
+    pub(crate) fn end(&self, running: BatchRun<I, W::Output>, executor: &Executor<W>, now: Instant) {
+        let outcomes = running.end(executor, now).into_outcomes(&self.inputs, &self.outputs);
+        // All of its items may have left before, with their results or to other workers.
+        if outcomes.items > 0 {
+            // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
+            self.aggregator.post(outcomes);
+        }
     }
 }
 
-impl<I, W: Work<I>> Worker<I, W> {
-    pub(crate) fn new(id: usize, shared: Arc<Shared<I, W>>, guard: WorkerGuard) -> Self {
-        let entered = reentrancy::enter(guard.run().id());
-        let executor = Executor::new(id, Arc::clone(&shared.factory), guard);
-        Self { shared, executor, _entered: entered }
-    }
+/// A pipeline as the worker threads serve it.
+pub(crate) struct Stage<I, W: Work<I>, A> {
+    run: Run,
+    set: Arc<Set>,
+    key: OnceLock<RunKey>,
+    batches: Mutex<VecDeque<Batch<I>>>,
+    /// `None` once the pipeline has retired.
+    open: Mutex<Option<Open<I, W, A>>>,
+    /// True if each thread builds a work and keeps it: it has a state of its own.
+    keeps: bool,
+    /// True if not all threads may serve it at a time.
+    is_limited: bool,
 }
 
-impl<I, W: Work<I>> fmt::Debug for Worker<I, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("id", &self.executor.id()).finish_non_exhaustive()
-    }
+/// What ends with the pipeline.
+struct Open<I, W: Work<I>, A> {
+    shared: Arc<Shared<I, W, A>>,
+    /// Dropped after `shared`: then nothing of the user's is left, but for what the consumer has.
+    _guard: WorkerGuard,
 }
 
-impl<I, W> Actor for Worker<I, W>
+/// Queues batches for the threads. Dropping it lets the pipeline retire.
+pub(crate) struct StageQueue<I, W: Work<I>, A>(Arc<Stage<I, W, A>>)
+where
+    I: Send + 'static,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static;
+
+impl<I, W, A> Stage<I, W, A>
 where
     I: Send + 'static,
     W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
-    type Context = SyncContext<Self>;
-
-    fn started(&mut self, _: &mut Self::Context) {
-        // Built now, so that the first batch need not wait for it. If that fails, the run has ended.
-        let _ = self.executor.prepare();
+    /// Joins the set. `keeps`: each thread keeps a work of its own, and builds it at once if `prepares`.
+    pub(crate) fn join(
+        intake: &Arc<SourceIntake>,
+        set: &Arc<Set>,
+        concurrency: usize,
+        shared: Shared<I, W, A>,
+        keeps: bool,
+        prepares: bool,
+    ) -> StageQueue<I, W, A> {
+        let run = intake.run();
+        let guard = WorkerGuard::of_run(&run);
+        let stage = Arc::new(Self {
+            run,
+            set: Arc::clone(set),
+            key: OnceLock::new(),
+            batches: Mutex::new(VecDeque::new()),
+            open: Mutex::new(Some(Open { shared: Arc::new(shared), _guard: guard })),
+            keeps,
+            is_limited: concurrency < set.threads(),
+        });
+        let key = set.join(concurrency, keeps && prepares, Arc::clone(&stage) as Arc<dyn Member>);
+        stage.key.set(key).expect("it joins once");
+        intake.is_served_by(Arc::clone(set), key);
+        StageQueue(stage)
     }
 
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.executor.clear();
-    }
-}
-
-impl<I, W> Handler<Batch<I>> for Worker<I, W>
-where
-    I: Send + 'static,
-    W: Work<I>,
-{
-    type Result = ();
-
-    fn handle(&mut self, batch: Batch<I>, ctx: &mut Self::Context) {
-        let Self { shared, executor, .. } = self;
-        let mut running = shared.begin(executor, batch, Instant::now());
-        let mut slice = TimeSlice::new(shared.overrun);
-        while shared.step(&mut running, executor, &mut slice) {}
-        shared.end(running, executor, Instant::now, |part| ctx.address().do_send(part));
-    }
-}
-
-#[cfg(all(test, not(shuttle)))]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-
-    use actix::{Addr, Context, System};
-
-    use super::*;
-    use crate::backend::threads::start_workers;
-    use crate::backend::{Post, pending_mailbox};
-    use crate::engine::permit::Permit;
-    use crate::engine::run::Core;
-    use crate::engine::settings::Threads;
-    use crate::pipeline::intake::SourceIntake;
-    use crate::protocol::{BatchSize, Phase, Protocol};
-    use crate::util::clock::{self, CLOCK};
-    use crate::work::{Job, work_fn};
-
-    const ITEMS: u64 = 64;
-    const LONG: u64 = 33;
-    const OVERRUN: Duration = Duration::from_millis(40);
-
-    /// Takes the place of the aggregator: what each batch came to, as it comes.
-    struct Sink(mpsc::Sender<Vec<u64>>);
-
-    impl Actor for Sink {
-        type Context = Context<Self>;
+    fn batches(&self) -> MutexGuard<'_, VecDeque<Batch<I>>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    impl Handler<Outcomes<u64>> for Sink {
-        type Result = ();
-
-        fn handle(&mut self, mut outcomes: Outcomes<u64>, _: &mut Self::Context) {
-            outcomes.chunk.permit.complete();
-            let _ = self.0.send(outcomes.chunk.map(Result::unwrap).collect());
+    /// Something was queued; wakes up to `threads` threads.
+    fn push(&self, key: RunKey, threads: usize) {
+        if !self.set.push(key, threads) {
+            // It was stopped meanwhile, and no thread will come. The permits skip the items.
+            let batches = mem::take(&mut *self.batches());
+            drop(batches);
         }
     }
 
-    /// Takes longer than a batch may, by every clock.
-    fn outlasts(overrun: Duration) {
-        let until = Instant::now() + overrun;
+    /// The shared state; `None` once the pipeline has retired.
+    fn shared(&self) -> Option<Arc<Shared<I, W, A>>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| Arc::clone(&open.shared))
+    }
+
+    /// What this thread needs to run items: what it has kept, or something new.
+    fn executor(&self, key: RunKey, shared: &Shared<I, W, A>, thread: &mut Thread) -> Box<Executor<W>> {
+        if let Some(executor) = thread.take_seat(key) {
+            return executor;
+        }
+        if self.keeps {
+            thread.sit_down(key);
+        }
+        let guard = WorkerGuard::of_another_thread(&self.run);
+        Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard))
+    }
+
+    fn run_batch(
+        self: &Arc<Self>,
+        batch: Batch<I>,
+        key: RunKey,
+        shared: &Arc<Shared<I, W, A>>,
+        executor: &mut Executor<W>,
+        thread: &mut Thread,
+    ) {
+        let began = Instant::now();
+        let per_item = batch.expected_nanos;
+        let running = shared.begin(executor, batch, began);
+        let mut portion = Portion::new();
+        if !shared.divides || running.unclaimed() < 2 {
+            // Nothing that another thread could take.
+            let mut running = running;
+            while running.claim(usize::MAX, &mut portion) {
+                let goes_on = portion.run(executor, u64::MAX, &NoWaiter);
+                running.merge(&mut portion);
+                if !goes_on {
+                    break;
+                }
+            }
+            return shared.end(running, executor, Instant::now());
+        }
+        let divided = Arc::new(DividedBatch {
+            stage: Arc::clone(self),
+            shared: Arc::clone(shared),
+            key,
+            per_item,
+            unclaimed: AtomicUsize::new(running.unclaimed()),
+            claimed_at: AtomicU64::new(CLOCK.coarse()),
+            has_results: AtomicUsize::new(0),
+            running: Mutex::new(Some(running)),
+        });
+        thread.publish(Arc::clone(&divided) as Arc<dyn Running>);
+        // Once it is published: the clock goes on while it finds a batch, and might end before it can find this one.
+        // Its thread would not be one of shuttle's.
+        if !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
+            CLOCK.start(began);
+        }
+        divided.run(executor, thread, began);
+        thread.retract();
+        let running = divided.lock().take().expect("only this takes it");
+        shared.end(running, executor, Instant::now());
+    }
+}
+
+impl<I, W, A> Member for Stage<I, W, A>
+where
+    I: Send + 'static,
+    W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
+        let Some(batch) = self.batches().pop_front() else { return false };
+        let Some(shared) = self.shared() else { return true };
+        let _entered = reentrancy::enter(self.run.id());
+        let mut executor = self.executor(key, &shared, thread);
+        self.run_batch(batch, key, &shared, &mut executor, thread);
+        if self.keeps {
+            thread.keep_seat(key, executor);
+        }
+        true
+    }
+
+    fn prepare(self: Arc<Self>, key: RunKey, thread: &mut Thread) {
+        let Some(shared) = self.shared() else { return };
+        let _entered = reentrancy::enter(self.run.id());
+        let mut executor = self.executor(key, &shared, thread);
+        // If that fails, the run has ended.
+        let _ = executor.prepare();
+        thread.keep_seat(key, executor);
+    }
+
+    fn retire(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _entered = reentrancy::enter(self.run.id());
+        discard(open);
+    }
+
+    fn refuse(&self, error: &PipelineError) {
+        self.run.fail(error.clone(), Phase::Stopped);
+    }
+}
+
+impl<I, W, A> Post<Batch<I>> for StageQueue<I, W, A>
+where
+    I: Send + 'static,
+    W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn post(&self, batch: Batch<I>) {
+        let Self(stage) = self;
+        let items = batch.inputs.len();
+        // Those that come awake for nothing go to sleep again.
+        let threads = (batch.expected_nanos * items as f64 / WORTH_A_WAKE_UP) as usize;
+        stage.batches().push_back(batch);
+        stage.push(*stage.key.get().expect("it was set"), threads.clamp(1, items.max(1)));
+    }
+}
+
+impl<I, W, A> Drop for StageQueue<I, W, A>
+where
+    I: Send + 'static,
+    W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn drop(&mut self) {
+        self.0.set.leave(*self.0.key.get().expect("it was set"));
+    }
+}
+
+/// A batch that is run by one thread, and of which others may take a part.
+struct DividedBatch<I: Send + 'static, W: Work<I>, A> {
+    stage: Arc<Stage<I, W, A>>,
+    shared: Arc<Shared<I, W, A>>,
+    key: RunKey,
+    /// The expected time per item, in nanoseconds.
+    per_item: f64,
+    /// `None` once it has ended.
+    running: Mutex<Option<BatchRun<I, W::Output>>>,
+    /// Copies for threads that only look. `Relaxed` suffices: what they do then is decided under the lock.
+    unclaimed: AtomicUsize,
+    has_results: AtomicUsize,
+    /// When the portion that runs was claimed, by the coarse clock.
+    claimed_at: AtomicU64,
+}
+
+impl<I, W, A> DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn lock(&self) -> MutexGuard<'_, Option<BatchRun<I, W::Output>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs it to its end, or until another run is to be served: then what has not begun is queued again.
+    fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant) {
+        let set = Arc::clone(thread.set());
+        let most = if self.per_item >= CLAIMED_ONE_BY_ONE { 1 } else { PORTION };
+        let mut size = most;
+        let mut portion = Portion::new();
+        let mut asked_at = began;
+        // When the oldest results came that have not left, by the coarse clock; and their expected time.
+        let (mut since, mut waiting) = (0, 0.0);
         loop {
-            let now = Instant::now();
-            CLOCK.serves(now);
-            if now >= until && (!CLOCK.is_ticking() || CLOCK.has_reached(clock::nanos(until))) {
+            let has_idle = set.has_idle();
+            let now = CLOCK.coarse();
+            let mut running = self.lock();
+            let batch = running.as_mut().expect("it has not ended");
+            let delivered = if batch.undelivered() > 0
+                && batch.unclaimed() > 0
+                && (now - since >= LONG || has_idle && waiting >= WORTH_A_WAKE_UP)
+            {
+                self.shared.deliver(batch)
+            } else {
+                None
+            };
+            let goes_on = batch.claim(size, &mut portion);
+            let unclaimed = batch.unclaimed();
+            self.has_results.store(batch.undelivered(), Relaxed);
+            drop(running);
+            self.unclaimed.store(unclaimed, Relaxed);
+            self.claimed_at.store(now, Relaxed);
+            if let Some(outcomes) = delivered {
+                (since, waiting) = (now, 0.0);
+                self.shared.aggregator.post(outcomes);
+            }
+            if !goes_on {
                 return;
             }
-            thread::yield_now();
+            if has_idle && unclaimed as f64 * self.per_item >= WORTH_A_WAKE_UP && !self.stage.is_limited {
+                set.offer(self.key);
+            }
+            let claimed = portion.len();
+            let goes_on = portion.run(executor, now + LONG, &NoWaiter);
+            if waiting == 0.0 {
+                since = now;
+            }
+            waiting += claimed as f64 * self.per_item;
+            // An item that took long makes the next portion a single item, and each that did not, twice as large.
+            size = if CLOCK.has_reached(now + LONG) { 1 } else { (size * 2).min(most) };
+            let yields = goes_on && self.is_to_yield(&mut asked_at, thread);
+            let mut running = self.lock();
+            let batch = running.as_mut().expect("it has not ended");
+            batch.merge(&mut portion);
+            if !goes_on {
+                return;
+            }
+            if yields && let Some(rest) = batch.give_back() {
+                drop(running);
+                self.unclaimed.store(0, Relaxed);
+                self.queue_first(rest);
+                return;
+            }
         }
     }
 
-    /// Runs one batch of short items with a long one among them by two workers; `meet` is called for the items 40
-    /// and 63.
-    fn run(overrun: Duration, meet: impl Fn() + Clone + Send + Sync + 'static) -> mpsc::Receiver<Vec<u64>> {
-        // While it serves, short items are not timed one by one.
-        CLOCK.start(Instant::now());
-        let (sender, outcomes) = mpsc::channel();
-        thread::spawn(move || {
-            System::new().block_on(async move {
-                let protocol = Protocol::new(2, ITEMS as usize, BatchSize::Fixed(ITEMS as usize), 8);
-                let run = SourceIntake::new(Core::new(protocol, 2, None), Vec::new()).run();
-                let work = move || {
-                    let meet = meet.clone();
-                    work_fn(move |n: u64, job: &mut Job<'_, u64>| {
-                        match n {
-                            LONG => outlasts(OVERRUN),
-                            40 | 63 => meet(),
-                            _ => {}
-                        }
-                        job.emit(n);
-                        Ok(())
-                    })
-                };
-                let shared = Shared {
-                    factory: Factory::new(work),
-                    workers: 2,
-                    overrun,
-                    aggregator: Sink(sender).start().recipient(),
-                    inputs: Arc::new(BufferPool::new(2)),
-                    outputs: Arc::new(BufferPool::new(2)),
-                };
-                let threads = Threads { workers: 2, name: "cut".into(), stack_size: None };
-                let (pool, connector) = pending_mailbox();
-                let ready = move |workers: Addr<Worker<_, _>>| connector.connect(workers.recipient());
-                start_workers(&System::current(), threads, &run, Arc::new(shared), Worker::new, ready).unwrap();
-                let (first, permit) = Permit::hand_out(&run, ITEMS as usize);
-                let inputs = (0..ITEMS).collect::<Vec<_>>().into();
-                pool.post(Batch { first, inputs, passed: Default::default(), permit });
-                run.advance(Phase::Draining);
-                // What is given back goes to the pool again.
-                while !run.state.protocol().is_finished() {
-                    tokio::task::yield_now().await;
-                }
-                drop(pool);
-                run.wait().await.unwrap();
-            });
+    /// Returns true if the thread has run this for its quantum, and another run should be served. The exact time is
+    /// read where items take long enough.
+    fn is_to_yield(&self, asked_at: &mut Instant, thread: &mut Thread) -> bool {
+        if !CLOCK.has_reached(self.claimed_at.load(Relaxed) + 1) {
+            return false;
+        }
+        let now = Instant::now();
+        if now - *asked_at < QUANTUM {
+            return false;
+        }
+        *asked_at = now;
+        CLOCK.serves(now);
+        thread.is_contended()
+    }
+
+    fn queue_first(&self, batch: Batch<I>) {
+        self.stage.batches().push_front(batch);
+        // No thread is woken: the one that queued it looks for something to do now.
+        self.stage.push(self.key, 0);
+    }
+}
+
+impl<I, W, A> Running for DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Work<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn key(&self) -> RunKey {
+        self.key
+    }
+
+    fn is_worth_sharing(&self, now: u64) -> bool {
+        let unclaimed = self.unclaimed.load(Relaxed);
+        let is_stuck = || now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG;
+        unclaimed > 0 && (unclaimed as f64 * self.per_item >= WORTH_SHARING || is_stuck())
+    }
+
+    fn share(&self) -> bool {
+        let mut running = self.lock();
+        let Some(batch) = running.as_mut() else { return false };
+        let shared = batch.share();
+        self.unclaimed.store(batch.unclaimed(), Relaxed);
+        drop(running);
+        let Some(shared) = shared else { return false };
+        self.queue_first(shared);
+        true
+    }
+
+    fn is_overdue(&self, now: u64) -> bool {
+        self.has_results.load(Relaxed) > 0 && now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG
+    }
+
+    fn deliver(&self) {
+        let mut running = self.lock();
+        let delivered = running.as_mut().and_then(|batch| {
+            self.has_results.store(0, Relaxed);
+            self.shared.deliver(batch)
         });
-        outcomes
-    }
-
-    #[test]
-    fn what_comes_after_a_long_item_behind_short_ones_is_shared_and_what_came_before_it_leaves() {
-        let (arrive, arrivals) = mpsc::channel();
-        let barrier = Arc::new(std::sync::Barrier::new(3));
-        let outcomes = {
-            let barrier = Arc::clone(&barrier);
-            run(OVERRUN, move || {
-                arrive.send(()).unwrap();
-                // On one worker the two could never meet.
-                barrier.wait();
-            })
-        };
-        (0..2).for_each(|_| arrivals.recv().unwrap());
-        // Both workers are held, and what they had finished before is out.
-        let mut results: Vec<u64> = Vec::new();
-        while results.len() <= LONG as usize {
-            results.extend(outcomes.recv().unwrap());
+        drop(running);
+        if let Some(outcomes) = delivered {
+            self.shared.aggregator.post(outcomes);
         }
-        assert_eq!(results, (0..=LONG).collect::<Vec<_>>());
-        barrier.wait();
-        results.extend(outcomes.iter().flatten());
-        results.sort_unstable();
-        assert_eq!(results, (0..ITEMS).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_batch_whose_size_was_set_is_not_cut() {
-        let outcomes = run(BatchSize::Fixed(ITEMS as usize).overrun(), || ());
-        assert_eq!(outcomes.iter().collect::<Vec<_>>(), [(0..ITEMS).collect::<Vec<_>>()]);
     }
 }

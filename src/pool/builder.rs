@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::backend::threads::start_workers;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::run::{Core, Run};
@@ -10,38 +9,47 @@ use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, StartError};
 use crate::pool::handle::Pool;
 use crate::pool::queue::Queue;
-use crate::pool::worker::{Shared, Single, Worker};
+use crate::pool::worker::{Single, Stage};
 use crate::protocol::{BatchSize, bytes_of};
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
 use crate::work::closures::{Map, TryMap, sharing};
+use crate::workers::{Workers, private};
 
 /// The memory of a request, without its item and its result.
 const SUBMISSION_BYTES: usize = 256;
 
 /// Starts to build a [`Pool`]: see there.
 pub fn pool() -> PoolBuilder {
-    PoolBuilder { settings: Settings::new(BatchSize::Fixed(1), PoolBuilder::THREAD_NAME) }
+    PoolBuilder { settings: Settings::new(BatchSize::Fixed(1), PoolBuilder::THREAD_NAME), on: None }
 }
 
 /// A [`Pool`] about to be started: set what matters, then say what the workers do.
 ///
-/// [`map`](Self::map), [`try_map`](Self::try_map) and [`with`](Self::with) start it. They must be called on a thread
-/// that belongs to an actix System, whose loop need not run yet.
+/// [`map`](Self::map), [`try_map`](Self::try_map) and [`with`](Self::with) start it, on any thread. If the thread belongs
+/// to an actix System, whose loop need not run yet, the pool ends with that System.
+///
+/// A pool has worker threads of its own, unless [`on`](Self::on) puts it on threads that others share.
 ///
 /// # Errors
 ///
-/// Each of them returns a [`StartError`] when a setting makes no sense, when this thread belongs to no System or to one
-/// that was stopped, or when the operating system refuses a thread.
+/// Each of them returns a [`StartError`] when a setting makes no sense, when this thread belongs to a System that was
+/// stopped, or when the operating system refuses a thread.
 #[derive(Debug)]
 #[must_use = "a pool does nothing until `map`, `try_map` or `with` starts it"]
 pub struct PoolBuilder {
     settings: Settings,
+    on: Option<Workers>,
 }
 
 impl PoolBuilder {
-    thread_setters!(thread_name: "pool-worker", workers: "One fewer leaves a core to the arbiters.");
+    thread_setters!(
+        workers,
+        thread_name: "pool-worker",
+        default: "The default is one per core that the process may use, by \
+            [`available_parallelism`](std::thread::available_parallelism). One fewer leaves a core to the arbiters."
+    );
 
     /// The most items in flight: queued, running, or done and not yet taken from a [`PoolStream`](crate::PoolStream).
     /// At least 1.
@@ -62,7 +70,7 @@ impl PoolBuilder {
         I: Send + 'static,
         O: Send + 'static,
     {
-        self.with(sharing(f, Map))
+        self.start(sharing(f, Map), false)
     }
 
     /// Starts workers that turn each item into its result or an error, which becomes the
@@ -74,7 +82,7 @@ impl PoolBuilder {
         O: Send + 'static,
         E: Into<BoxError>,
     {
-        self.with(sharing(f, TryMap))
+        self.start(sharing(f, TryMap), false)
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
@@ -89,50 +97,68 @@ impl PoolBuilder {
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
+        self.start(factory, true)
+    }
+
+    /// `has_state`: each thread keeps a work of its own.
+    fn start<I, W, F>(self, factory: F, has_state: bool) -> Result<Pool<I, W::Output>, StartError>
+    where
+        I: Send + 'static,
+        W: Work<I>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
         let factory = Guarded::new(factory);
         let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
-        let checked = self.settings.check(item_bytes)?;
+        let checked = self.settings.check(item_bytes, self.on.as_ref().map(|on| on.set().threads()))?;
         let host = Host::of_thread()?;
-        // From here on, an early return drops the pool, which ends the workers that were started.
-        let Assembled { run, pool, shared } =
-            Assembled::new(checked.core(item_bytes, Some(&host)), factory.into_inner());
-        let Checked { window, threads, .. } = checked;
-        let workers = threads.workers;
-        let new_worker = |id, shared: Arc<Shared<I, W>>, guard| Worker::new(id, &shared, guard);
-        // Their address is dropped: workers take items from the queue, and get no messages.
-        start_workers(host.system(), threads, &run, shared, new_worker, drop)?;
-
-        let keeper = Keeper(run);
-        let keeping = async move {
-            let keeper = keeper;
-            // Neither returns an error, since the arbiter's thread is no worker of the pool.
-            let _ = keeper.0.workers_stopped().await;
-            if !keeper.0.state.is_running() {
-                // Callers that took requests out of the admission queue, on any thread, may still be ending them.
-                let _ = keeper.0.wait().await;
-            }
+        let core = checked.core(item_bytes, Some(&host));
+        let Checked { window, threads, concurrency, .. } = checked;
+        let is_private = self.on.is_none();
+        // Borrowed: if this is the last clone, its drop before the pool has joined would end the threads.
+        let set = match &self.on {
+            Some(workers) => Arc::clone(workers.set()),
+            None => private(threads)?,
         };
-        if !host.system().arbiter().spawn(keeping) {
-            return Err(StartError::SystemStopped);
+        // From here on, an early return drops the pool, which ends the threads of its own.
+        let Assembled { run, pool, stage } = Assembled::new(core, factory.into_inner(), is_private || has_state);
+        stage.join(&set, concurrency, is_private);
+        if is_private {
+            set.close();
         }
-        log::info!("pool started: {workers} workers, a window of {window} items");
+        if let Some(system) = host.system() {
+            let keeper = Keeper(run);
+            let keeping = async move {
+                let keeper = keeper;
+                // Neither returns an error, since the arbiter's thread is no worker of the pool.
+                let _ = keeper.0.workers_stopped().await;
+                if !keeper.0.state.is_running() {
+                    // Callers that took requests out of the admission queue, on any thread, may still be ending them.
+                    let _ = keeper.0.wait().await;
+                }
+            };
+            if !system.arbiter().spawn(keeping) {
+                return Err(StartError::SystemStopped);
+            }
+        }
+        log::info!("pool started: {concurrency} workers, a window of {window} items");
         Ok(pool)
     }
 }
 
-/// The parts of a pool. Its worker threads are spawned by the caller: by way of actix, or under shuttle.
+/// The parts of a pool.
 pub(super) struct Assembled<I: Send + 'static, W: Work<I>> {
     pub(super) run: Run,
     pub(super) pool: Pool<I, W::Output>,
-    pub(super) shared: Arc<Shared<I, W>>,
+    pub(super) stage: Arc<Stage<I, W>>,
 }
 
 impl<I: Send + 'static, W: Work<I>> Assembled<I, W> {
-    pub(super) fn new(core: Core, factory: impl Fn() -> W + Send + Sync + 'static) -> Self {
+    pub(super) fn new(core: Core, factory: impl Fn() -> W + Send + Sync + 'static, keeps: bool) -> Self {
         let queue = Queue::new(core);
         let (run, pool) = (queue.run(), Pool::new(&queue));
-        let shared = Arc::new(Shared { factory: Factory::new(move || Single(factory())), queue });
-        Self { run, pool, shared }
+        let factory = Factory::new(move || Single(factory()));
+        let stage = Arc::new(Stage::new(&run, &queue, factory, keeps));
+        Self { run, pool, stage }
     }
 }
 

@@ -31,14 +31,16 @@ use crate::stop::{StopHandle, run_state};
 ///
 /// Once per application: before `HttpServer::new`, to be cloned into the application's data. The closure given to
 /// `HttpServer::new` runs once per thread of the server. Started there, each of them would have a pool of its own, with
-/// a thread per core. The pool belongs to the System on whose thread it is started, and ends with it.
+/// a thread per core. A pool can be started on any thread, also without a System. Started on a thread that belongs to a
+/// System it ends with that.
 ///
 /// # Backpressure
 ///
 /// An item in flight has a permit, of which there are [`window`](crate::PoolBuilder::window). When none is left,
 /// [`submit`](Self::submit) waits for one, in the order of the calls, and [`try_submit`](Self::try_submit) returns the
 /// item. Items begin in the order in which they were submitted, and workers take them one at a time: an item never
-/// waits for others to fill a batch, nor behind a long item while a worker is free.
+/// waits for others to fill a batch, nor behind a long item while a worker is free. On threads that others share it also
+/// waits for the time that they are due: see [`Workers`](crate::Workers).
 ///
 /// The permit of a submitted item is released when its work returns. The permit of an item fed into a
 /// [`channel`](Self::channel) stays with the result until the consumer takes it. A consumer that takes none may hold
@@ -69,7 +71,7 @@ use crate::stop::{StopHandle, run_state};
 /// # Panics
 ///
 /// A panic in the work fails its item: the caller gets [`SubmitError::Failed`] with the panic's message. The worker's
-/// [`Work`](crate::Work) is rebuilt, and the pool keeps its size. With `panic = "abort"` the process ends.
+/// [`Work`](crate::Work) is rebuilt, and the worker thread goes on. With `panic = "abort"` the process ends.
 ///
 /// # Errors
 ///

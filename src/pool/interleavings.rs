@@ -8,12 +8,12 @@ use futures::SinkExt;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::engine::run::{Core, WorkerGuard};
+use crate::engine::run::Core;
 use crate::pool::builder::Assembled;
-use crate::pool::worker::Worker;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
 use crate::work::closures::Map;
+use crate::workers::set::Set;
 
 const ORDERS: usize = 2_000;
 
@@ -46,14 +46,16 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
     let protocol = Protocol::new(workers, window, BatchSize::Fixed(1), 8);
     let double = Arc::new(|n: u64| 2 * n);
     let core = Core::new(protocol, workers, None);
-    let Assembled { run, pool, shared } = Assembled::new(core, move || Map(Arc::clone(&double)));
+    let Assembled { run, pool, stage } = Assembled::new(core, move || Map(Arc::clone(&double)), true);
+    let set = Set::new(workers);
     let worker_threads: Vec<_> = (0..workers)
         .map(|id| {
-            let (shared, run) = (Arc::clone(&shared), run.clone());
-            thread::spawn(move || Worker::new(id, &shared, WorkerGuard::of_worker(&run)).run_items())
+            let set = Arc::clone(&set);
+            thread::spawn(move || set.work(id))
         })
         .collect();
-    drop(shared);
+    stage.join(&set, workers, true);
+    set.close();
 
     let callers: Vec<_> = threads
         .iter()

@@ -1,19 +1,20 @@
 //! The admission queue of a pool, behind its lock.
 //!
-//! Locks are taken in this order: the queue's, the tail of a channel, the protocol's. No code of users runs under them:
+//! Locks are taken in this order: the queue's, the tail of a channel, the protocol's or that of the set of threads. No code of users runs under them:
 //! items, answers and wakers are taken out first, and used after the unlock. What is done under the queue's lock takes
 //! constant time, however long the queue is and however many requests leave it at once, except that the queue is
 //! compacted now and then (`protocol/fifo.rs`).
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use crate::engine::run::{Core, Intake, Run};
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::request::{Admitted, AnswerSender, Channel, Reply, Request, refusal};
-use crate::protocol::{AdmissionQueue, Ends, Left, Position};
+use crate::protocol::{AdmissionQueue, Ends, Left, Position, RunKey};
 use crate::util::panic::discard;
-use crate::util::sync::{Condvar, Mutex, MutexGuard};
+use crate::util::sync::{Mutex, MutexGuard};
+use crate::workers::set::Set;
 
 /// How many requests of a channel are removed per hold of the lock, which takes some 10 us.
 const REMOVALS_PER_LOCK: usize = 128;
@@ -26,24 +27,12 @@ pub(super) struct Queue<I, O> {
     /// A reference to itself, for the run that its permits hold.
     this: Weak<Self>,
     inner: Mutex<Inner<I, O>>,
-    /// Notified for each queued item while workers sleep, and when the phase changes.
-    work_available: Condvar,
+    /// The threads that serve the pool. Set before anything can be queued.
+    threads: OnceLock<(Arc<Set>, RunKey)>,
 }
 
 struct Inner<I, O> {
     admission: AdmissionQueue<Request<I, O>, Admitted<I, O>>,
-    /// Sleeping workers that have not been notified. After a spurious wake-up it is too high, which costs a
-    /// notification without a receiver; it is never too low, so no queued item misses its worker.
-    sleeping: usize,
-}
-
-impl<I, O> Inner<I, O> {
-    /// Reserves sleeping workers for new items; returns how many to notify.
-    fn reserve_sleeping(&mut self, items: usize) -> usize {
-        let reserved = self.sleeping.min(items);
-        self.sleeping -= reserved;
-        reserved
-    }
 }
 
 impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
@@ -52,9 +41,14 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Arc::new_cyclic(|this| Self {
             core,
             this: Weak::clone(this),
-            inner: Mutex::new(Inner { admission: AdmissionQueue::new(), sleeping: 0 }),
-            work_available: Condvar::new(),
+            inner: Mutex::new(Inner { admission: AdmissionQueue::new() }),
+            threads: OnceLock::new(),
         })
+    }
+
+    /// From now on the threads of `set` serve the pool.
+    pub(super) fn is_served_by(&self, set: Arc<Set>, key: RunKey) {
+        self.threads.set((set, key)).expect("a pool joins one set");
     }
 
     /// The pool's run.
@@ -119,21 +113,9 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         }
     }
 
-    /// Removes the next request to begin; blocks until there is one. `None` if there will be none any more.
+    /// Removes the next request to begin, if one is queued.
     pub(super) fn next(&self) -> Option<Admitted<I, O>> {
-        let mut inner = self.lock();
-        loop {
-            if let Some(admitted) = inner.admission.pop() {
-                return Some(admitted);
-            }
-            if !self.state().is_running() {
-                return None;
-            }
-            // Sleeps at once instead of spinning for a while first. If other threads want the processor, a spinning
-            // worker is preempted by them, and the item that it should take waits until it runs again.
-            inner.sleeping += 1;
-            inner = self.work_available.wait(inner).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.lock().admission.pop()
     }
 
     /// Removes a request and returns its item. `None` if it has begun or has been answered.
@@ -204,12 +186,16 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         self.lock().admission.is_waiting(position)
     }
 
-    /// Unlocks the queue, and notifies sleeping workers of `items` new items.
-    fn unlock_and_notify(&self, mut inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
-        let reserved = inner.reserve_sleeping(items);
-        // First, so that a worker that wakes finds the lock free.
+    /// Unlocks the queue, and wakes threads for `items` new items.
+    fn unlock_and_notify(&self, inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
+        let threads = self.threads.get().filter(|_| items > 0);
+        // Under the lock: `phase_changed` takes it before the threads leave the pool, so they come for these items first.
+        let woken = threads.and_then(|(set, key)| set.push_unnotified(*key, items));
+        // Then the unlock, so that a thread that wakes finds the lock free.
         drop(inner);
-        (0..reserved).for_each(|_| self.work_available.notify_one());
+        if let (Some((set, _)), Some(woken)) = (threads, woken) {
+            set.notify(woken);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<I, O>> {
@@ -226,9 +212,11 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
         let mut inner = self.lock();
         let refused = inner.admission.take_waiting();
         let stopped = self.state().is_stopped().then(|| inner.admission.take_queued());
-        inner.sleeping = 0;
         drop(inner);
-        self.work_available.notify_all();
+        // What waits for a permit was refused, so nothing more is queued.
+        if let Some((set, key)) = self.threads.get() {
+            set.leave(*key);
+        }
         refused.for_each(|request| request.refuse(self.state()));
         stopped.into_iter().flatten().for_each(|admitted| admitted.stop(self.state(), Some));
     }

@@ -1,92 +1,162 @@
-//! The workers of a pool: actors that take their items out of the admission queue themselves.
+//! How worker threads serve a pool: they take its items out of the admission queue, one at a time.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, SyncContext};
-
 use crate::engine::batch::{Batch, Inputs, Passed};
-use crate::engine::batch_run::BatchRun;
+use crate::engine::batch_run::{BatchRun, Portion};
 use crate::engine::executor::{Executor, Factory};
 use crate::engine::reentrancy;
-use crate::engine::run::WorkerGuard;
-use crate::error::BoxError;
+use crate::engine::run::{Run, WorkerGuard};
+use crate::error::{BoxError, PipelineError};
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Request, stopped};
-use crate::util::time_slice::TimeSlice;
+use crate::protocol::{Phase, RunKey};
+use crate::util::panic::discard;
+use crate::util::sync::Mutex;
 use crate::work::{Job, Work};
+use crate::workers::set::{Member, Set, Thread};
 
-/// A worker of a pool. Its actor takes items from the queue from its start to the pool's end, and handles no message.
-/// Messages would pass through the System's first arbiter: one more thread to wait for, and one that blocks the pool
-/// when it is blocked itself.
-pub(super) struct Worker<I: Send, W: Work<I>> {
-    /// `None` after the pool has ended. Then the run no longer waits for this thread, even if actix keeps it.
-    item_loop: Option<Box<ItemLoop<I, W>>>,
+/// How long a thread takes items before it asks whether another run should be served.
+const QUANTUM: Duration = Duration::from_millis(2);
+
+/// A pool as the worker threads serve it.
+pub(super) struct Stage<I: Send, W: Work<I>> {
+    run: Run,
+    queue: Arc<Queue<I, W::Output>>,
+    /// `None` once the pool has retired.
+    open: Mutex<Option<Open<W>>>,
+    /// True if each thread builds a work and keeps it.
+    keeps: bool,
 }
 
-/// The loop of a worker, with what it uses.
-struct ItemLoop<I: Send, W: Work<I>> {
-    queue: Arc<Queue<I, W::Output>>,
+/// What ends with the pool.
+struct Open<W> {
+    factory: Arc<Factory<Single<W>>>,
+    /// Dropped after `factory`: then nothing of the user's is left.
+    _guard: WorkerGuard,
+}
+
+/// What a thread has for the pool.
+struct Seat<I, W: Work<I>> {
     /// Buffers for one item and one result, which are used again for the next item.
+    portion: Portion<I, W::Output>,
     inputs: Inputs<I>,
     outputs: Vec<W::Output>,
     // Dropped last: the run may end when it is dropped, and then this thread holds no other value of the user's.
     executor: Executor<Single<W>>,
 }
 
-/// What the workers of a pool share.
-pub(super) struct Shared<I, W: Work<I>> {
-    pub(super) factory: Arc<Factory<Single<W>>>,
-    pub(super) queue: Arc<Queue<I, W::Output>>,
-}
+impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
+    pub(super) fn new(
+        run: &Run,
+        queue: &Arc<Queue<I, W::Output>>,
+        factory: Arc<Factory<Single<W>>>,
+        keeps: bool,
+    ) -> Self {
+        let open = Open { factory, _guard: WorkerGuard::of_run(run) };
+        Self { run: run.clone(), queue: Arc::clone(queue), open: Mutex::new(Some(open)), keeps }
+    }
 
-impl<I: Send + 'static, W: Work<I>> Worker<I, W> {
-    pub(super) fn new(id: usize, shared: &Shared<I, W>, guard: WorkerGuard) -> Self {
-        let item_loop = ItemLoop {
-            queue: Arc::clone(&shared.queue),
+    /// Joins the set: at most `concurrency` of its threads serve the pool at a time. `prepares`: each thread builds its
+    /// work at once.
+    pub(super) fn join(self: Arc<Self>, set: &Arc<Set>, concurrency: usize, prepares: bool) {
+        let queue = Arc::clone(&self.queue);
+        let key = set.join(concurrency, self.keeps && prepares, self);
+        queue.is_served_by(Arc::clone(set), key);
+    }
+
+    /// What this thread needs to run items: what it has kept, or something new. `None` once the pool has retired.
+    fn seat(&self, key: RunKey, thread: &mut Thread) -> Option<Box<Seat<I, W>>> {
+        if let Some(seat) = thread.take_seat(key) {
+            return Some(seat);
+        }
+        let factory = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&open.as_ref()?.factory)
+        };
+        if self.keeps {
+            thread.sit_down(key);
+        }
+        let guard = WorkerGuard::of_another_thread(&self.run);
+        let seat = Seat {
+            portion: Portion::new(),
             inputs: Vec::with_capacity(1).into(),
             outputs: Vec::with_capacity(1),
-            executor: Executor::new(id, Arc::clone(&shared.factory), guard),
+            executor: Executor::new(thread.id(), factory, guard),
         };
-        Self { item_loop: Some(Box::new(item_loop)) }
-    }
-
-    /// Runs items until the pool ends. Does nothing when actix starts the actor again.
-    pub(super) fn run_items(&mut self) {
-        if let Some(item_loop) = self.item_loop.take() {
-            item_loop.run();
-        }
+        Some(Box::new(seat))
     }
 }
 
-impl<I: Send + 'static, W: Work<I>> ItemLoop<I, W> {
-    fn run(self) {
-        let _entered = reentrancy::enter(self.executor.owner().id());
-        // Dropped before `_entered`: the last worker drops the factory, whose `Drop` may wait for its own pool, too.
-        let mut this = self;
-        // Built now, so that the first item need not wait for it. If that fails, the run has ended.
-        let _ = this.executor.prepare();
-        while let Some(admitted) = this.queue.next() {
-            this.run_item(admitted);
+impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
+    fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
+        let Some(mut admitted) = self.queue.next() else { return false };
+        let _entered = reentrancy::enter(self.run.id());
+        let Some(mut seat) = self.seat(key, thread) else {
+            // Nothing is queued after the pool has retired.
+            return true;
+        };
+        let mut asked_at = Instant::now();
+        let found = loop {
+            let now = seat.run_item(admitted);
+            if now - asked_at >= QUANTUM {
+                asked_at = now;
+                if thread.is_contended() {
+                    break true;
+                }
+            }
+            match self.queue.next() {
+                Some(next) => admitted = next,
+                None => break false,
+            }
+        };
+        if self.keeps {
+            thread.keep_seat(key, seat);
         }
-        this.executor.clear();
+        found
     }
 
-    /// Runs one item, as a batch of its own, and sends the answer.
-    fn run_item(&mut self, admitted: Admitted<I, W::Output>) {
+    fn prepare(self: Arc<Self>, key: RunKey, thread: &mut Thread) {
+        let _entered = reentrancy::enter(self.run.id());
+        if let Some(mut seat) = self.seat(key, thread) {
+            // If that fails, the run has ended.
+            let _ = seat.executor.prepare();
+            thread.keep_seat(key, seat);
+        }
+    }
+
+    fn retire(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _entered = reentrancy::enter(self.run.id());
+        discard(open);
+    }
+
+    fn refuse(&self, error: &PipelineError) {
+        self.run.fail(error.clone(), Phase::Stopped);
+    }
+}
+
+impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
+    /// Runs one item, as a batch of its own, and sends the answer. Returns when the work returned.
+    fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> Instant {
         let Admitted { request: Request { item, reply }, index, permit } = admitted;
-        let Self { inputs, outputs, executor, .. } = self;
+        let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
-        let batch = Batch { first: index, inputs: mem::take(inputs), passed: Passed::new(), permit };
+        let inputs_now = mem::take(inputs);
+        let batch = Batch { first: index, inputs: inputs_now, passed: Passed::new(), expected_nanos: 0.0, permit };
 
         let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
-        // One step runs the one item, however long it takes.
-        running.step(executor, &mut TimeSlice::new(Duration::MAX), &reply);
+        if running.claim(1, portion) {
+            portion.run(executor, u64::MAX, &reply);
+            running.merge(portion);
+        }
         // An item that has not begun is not given back to the queue, but returned to its caller: only a cancellation or
         // the end of the run keeps it from beginning.
-        let mut ended = running.end(executor, Instant::now());
+        let now = Instant::now();
+        let mut ended = running.end(executor, now);
 
         let answer = match (ended.unbegun.queue().pop_front(), ended.failures.pop_front(), ended.outputs.pop()) {
             (Some(item), ..) => Err(stopped(Some(item), &executor.owner().state)),
@@ -97,14 +167,7 @@ impl<I: Send + 'static, W: Work<I>> ItemLoop<I, W> {
         // Kept for the next item: no allocation per item.
         (*inputs, *outputs) = (ended.unbegun, ended.outputs);
         reply.send(answer, Some(ended.permit));
-    }
-}
-
-impl<I: Send + 'static, W: Work<I>> Actor for Worker<I, W> {
-    type Context = SyncContext<Self>;
-
-    fn started(&mut self, _: &mut Self::Context) {
-        self.run_items();
+        now
     }
 }
 

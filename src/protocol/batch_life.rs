@@ -46,6 +46,20 @@ pub(crate) struct BatchLife {
     skipped: usize,
     /// Items that are failures of the source, and have no work to begin.
     passed: usize,
+    /// Items after those that began, which the running worker has claimed as its portion.
+    claimed: usize,
+    /// Items that began, and were delivered.
+    delivered: usize,
+}
+
+/// The items that leave a batch before it ends: they have ended, and no item before them is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) first: u64,
+    pub(crate) items: usize,
+    /// Of these, the items of which the work began.
+    pub(crate) began: usize,
+    pub(crate) ends: Ends,
 }
 
 /// The items that a batch gives back: they have not begun.
@@ -66,7 +80,7 @@ pub(crate) struct BatchEnd {
 impl BatchLife {
     /// A worker takes a batch of `items`, the first of which has the index `first`.
     pub(crate) fn begin(first: u64, items: usize) -> Self {
-        Self { first, items, begun: 0, is_in_item: false, failed: 0, skipped: 0, passed: 0 }
+        Self { first, items, begun: 0, is_in_item: false, failed: 0, skipped: 0, passed: 0, claimed: 0, delivered: 0 }
     }
 
     /// Asks whether the next item may begin; an error says why it is skipped. `is_cancelled` tells whether its run was
@@ -107,10 +121,50 @@ impl BatchLife {
         self.passed += 1;
     }
 
+    /// The running worker claims the next `items` as its portion, which is a batch by itself until it is
+    /// [merged](Self::merge). Other workers may take what comes after it.
+    pub(crate) fn claim(&mut self, items: usize) -> Self {
+        debug_assert!(!self.is_in_item && self.claimed == 0 && items <= self.left());
+        self.claimed = items;
+        Self::begin(self.next_index(), items)
+    }
+
+    /// The portion has ended. Items of it that have not begun are unclaimed again.
+    pub(crate) fn merge(&mut self, portion: Self) {
+        debug_assert!(!portion.is_in_item && portion.first == self.next_index() && portion.items == self.claimed);
+        self.claimed = 0;
+        self.begun += portion.begun;
+        self.failed += portion.failed;
+        self.skipped += portion.skipped;
+    }
+
+    /// Another worker takes the last `items`, which are not claimed; returns the index of their first.
+    pub(crate) fn share(&mut self, items: usize) -> u64 {
+        debug_assert!(items <= self.left() - self.claimed);
+        self.items -= items;
+        self.first + self.items as u64
+    }
+
+    /// The items that have ended leave, if there are any. The batch begins with the next one then.
+    pub(crate) fn deliver(&mut self) -> Option<Delivered> {
+        debug_assert!(!self.is_in_item);
+        let items = self.begun + self.passed;
+        if items == 0 {
+            return None;
+        }
+        let Self { first, begun, failed, skipped, passed, .. } = *self;
+        let ends = Ends { completed: begun - failed - skipped, failed: failed + passed, skipped };
+        self.delivered += begun;
+        self.first += items as u64;
+        self.items -= items;
+        (self.begun, self.failed, self.skipped, self.passed) = (0, 0, 0, 0);
+        Some(Delivered { first, items, began: begun, ends })
+    }
+
     /// Gives back the items that have not begun, if there are any. They are no longer this batch's: another worker may
     /// have them. Where the next item may not begin, nothing is given back, and [`end`](Self::end) skips them.
     pub(crate) fn give_back(&mut self, is_cancelled: bool) -> Option<Rest> {
-        debug_assert!(!self.is_in_item);
+        debug_assert!(!self.is_in_item && self.claimed == 0);
         let rest = Rest { first: self.next_index(), items: self.left() };
         if rest.items == 0 || self.may_begin(is_cancelled).is_err() {
             return None;
@@ -121,13 +175,13 @@ impl BatchLife {
 
     /// The batch ends. Items that have not begun, and were not given back, are skipped.
     pub(crate) fn end(self) -> BatchEnd {
-        debug_assert!(!self.is_in_item);
+        debug_assert!(!self.is_in_item && self.claimed == 0);
         let ends = Ends {
             completed: self.begun - self.failed - self.skipped,
             failed: self.failed + self.passed,
             skipped: self.skipped + self.left(),
         };
-        BatchEnd { ends, ran: self.begun }
+        BatchEnd { ends, ran: self.delivered + self.begun }
     }
 
     /// Returns itself, at a point where no item is in work. The compiler then knows that, and need not check it in the
@@ -141,6 +195,11 @@ impl BatchLife {
     /// Index of the first item.
     pub(crate) fn first(&self) -> u64 {
         self.first
+    }
+
+    /// Items of the portion that the running worker has claimed.
+    pub(crate) fn claimed(&self) -> usize {
+        self.claimed
     }
 
     /// Its items, but for those that were given back.

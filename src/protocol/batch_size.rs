@@ -25,9 +25,6 @@ const MEASURED_PER_OUTSTANDING: u64 = 8;
 /// Batches queued and running per worker while their size grows to the target.
 const GROWING_DEPTH: usize = 2;
 
-/// A batch that runs for longer holds items that other workers could run meanwhile.
-const OVERRUN: Duration = Duration::from_millis(8);
-
 /// The size of batches that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSize {
@@ -38,12 +35,9 @@ pub(crate) enum BatchSize {
 }
 
 impl BatchSize {
-    /// How long a batch may run before its worker gives back the items that have not begun.
-    pub(crate) fn overrun(self) -> Duration {
-        match self {
-            Self::Adaptive => OVERRUN,
-            Self::Fixed(_) => Duration::MAX,
-        }
+    /// Returns true if several workers may run parts of one batch.
+    pub(crate) fn divides(self) -> bool {
+        self == Self::Adaptive
     }
 }
 

@@ -5,6 +5,7 @@ mod admission;
 mod batch_life;
 mod batch_size;
 mod ending;
+mod fair_queue;
 mod fifo;
 mod ledger;
 mod reorder_buffer;
@@ -14,9 +15,10 @@ mod window;
 use std::time::Duration;
 
 pub(crate) use admission::{AdmissionQueue, Left, Position};
-pub(crate) use batch_life::{BatchEnd, BatchLife, ItemEnd, SkipReason};
+pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd, SkipReason};
 pub(crate) use batch_size::BatchSize;
 pub(crate) use ending::Ending;
+pub(crate) use fair_queue::{FairQueue, RunKey, Serve};
 pub(crate) use ledger::{Ends, Ledger};
 pub(crate) use reorder_buffer::ReorderBuffer;
 pub(crate) use window::{bytes_of, default_window};
@@ -146,6 +148,11 @@ impl Protocol {
     pub(crate) fn expected_wait(&self, queued: usize, waiting: usize) -> Option<Duration> {
         let running = self.outstanding.saturating_sub(queued);
         self.service.expected_wait(queued + waiting, running, self.workers)
+    }
+
+    /// The time to plan with per item, in nanoseconds; 0 before the first measurement.
+    pub(crate) fn expected_nanos(&self) -> f64 {
+        self.service.planned_nanos().unwrap_or(0.0)
     }
 
     pub(crate) fn batch_size(&self) -> usize {

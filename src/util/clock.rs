@@ -1,8 +1,10 @@
 //! A coarse clock: a thread publishes the time about once per millisecond. To read it costs one atomic load, so a loop
 //! can read it after every step. `Instant::now` costs several times as much as a short step.
+//!
+//! The thread also looks after running batches at each tick: it makes them share and deliver.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,11 +18,37 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
 /// of a forked process.
 const STALE: Duration = Duration::from_millis(50);
 
-/// The thread calls only the standard library.
-const STACK: usize = 64 * 1024;
+/// The thread calls no code of users.
+const STACK: usize = 256 * 1024;
 
 /// The clock of this process.
 pub(crate) static CLOCK: Clock = Clock::new();
+
+/// What is looked after once per tick.
+pub(crate) trait Tick: Send + Sync {
+    /// Called on the clock's thread, with the published time. It takes microseconds and calls no code of users. Returns
+    /// true if it is to be called at the next tick as well, whether the time is requested or not.
+    fn tick(&self, now: u64) -> bool;
+}
+
+static TICKS: Mutex<Vec<Weak<dyn Tick>>> = Mutex::new(Vec::new());
+
+/// Has `tick` called by the clock of this process while that runs.
+pub(crate) fn on_tick(tick: Weak<dyn Tick>) {
+    let mut ticks = TICKS.lock().unwrap_or_else(PoisonError::into_inner);
+    ticks.retain(|tick| tick.strong_count() > 0);
+    ticks.push(tick);
+}
+
+/// Returns true if one of them is to be called again.
+fn tick_all(now: u64) -> bool {
+    let ticks: Vec<Arc<dyn Tick>> = {
+        let ticks = TICKS.lock().unwrap_or_else(PoisonError::into_inner);
+        ticks.iter().filter_map(Weak::upgrade).collect()
+    };
+    // Each of them is called, whatever the others return.
+    ticks.iter().filter(|tick| tick.tick(now)).count() > 0
+}
 
 /// Aligned to its own cache lines, so that writes to other statics don't slow its readers down.
 #[derive(Debug)]
@@ -50,6 +78,12 @@ impl Clock {
     #[inline]
     pub(crate) fn has_reached(&self, nanos: u64) -> bool {
         self.now.load(Relaxed) >= nanos
+    }
+
+    /// The published time, in [`nanos`].
+    #[inline]
+    pub(crate) fn coarse(&self) -> u64 {
+        self.now.load(Relaxed)
     }
 
     /// Requests the time. Returns true if it will be published for at least [`IDLE_TIMEOUT`] from `now` on.
@@ -83,7 +117,8 @@ impl Clock {
             thread::sleep(TICK);
             let now = Instant::now();
             self.publish(now);
-            if self.wanted.swap(false, SeqCst) {
+            let again = tick_all(nanos(now));
+            if self.wanted.swap(false, SeqCst) || again {
                 last_wanted = now;
             } else if now - last_wanted > IDLE_TIMEOUT {
                 self.ticking.store(false, SeqCst);
@@ -115,11 +150,6 @@ impl Clock {
         clock.ticking.store(true, SeqCst);
         clock.publish(now);
         clock
-    }
-
-    #[cfg(not(shuttle))]
-    pub(crate) fn is_ticking(&self) -> bool {
-        self.ticking.load(SeqCst)
     }
 
     pub(crate) fn go_on_to(&self, now: Instant) {

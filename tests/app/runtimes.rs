@@ -41,14 +41,27 @@ async fn total(mut squares: FanIn<u64>) -> u64 {
     total
 }
 
-/// Both fail here, and say what to write instead; with that they start, and are used here.
-async fn needs_a_system() {
-    for error in [squares().unwrap_err(), squarer().unwrap_err()] {
-        assert!(matches!(error, StartError::NoSystem));
-        let text = error.to_string();
-        for recipe in ["`#[actix::main]`", "under tokio", "`system.arbiter().spawn_fn`", "Where it can be started"] {
-            assert!(text.contains(recipe), "{text}");
-        }
+/// Pipelines and pools start here.
+async fn starts() {
+    assert_eq!(total(squares().unwrap()).await, 285);
+    uses_a_pool().await;
+}
+
+async fn uses_a_pool() {
+    let squarer = squarer().unwrap();
+    assert_eq!(squarer.submit(7).await.unwrap(), 49);
+    squarer.drain();
+    squarer.finished().await.unwrap();
+}
+
+/// A pool starts here. A pipeline fails, and says what to write instead; with that it starts, and is used here.
+async fn needs_an_arbiter() {
+    uses_a_pool().await;
+    let error = squares().unwrap_err();
+    assert!(matches!(error, StartError::NoSystem));
+    let text = error.to_string();
+    for recipe in ["`#[actix::main]`", "`system.arbiter().spawn_fn`", "Where it can be started"] {
+        assert!(text.contains(recipe), "{text}");
     }
     let system = system().unwrap();
     assert_eq!(total(on(&system, squares).await.unwrap()).await, 285);
@@ -63,8 +76,7 @@ async fn needs_a_system() {
 fn under_the_main_macro_of_actix() {
     #[actix::main]
     async fn main() {
-        assert_eq!(total(squares().unwrap()).await, 285);
-        assert_eq!(squarer().unwrap().submit(7).await.unwrap(), 49);
+        starts().await;
     }
     main();
 }
@@ -72,20 +84,20 @@ fn under_the_main_macro_of_actix() {
 #[test]
 fn under_a_tokio_runtime_of_many_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    runtime.block_on(needs_a_system());
-    runtime.block_on(async { tokio::spawn(needs_a_system()).await.unwrap() });
+    runtime.block_on(needs_an_arbiter());
+    runtime.block_on(async { tokio::spawn(needs_an_arbiter()).await.unwrap() });
 }
 
 #[test]
 fn under_a_tokio_runtime_of_one_thread_and_in_a_local_set() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(needs_a_system());
-    runtime.block_on(tokio::task::LocalSet::new().run_until(needs_a_system()));
+    runtime.block_on(needs_an_arbiter());
+    runtime.block_on(tokio::task::LocalSet::new().run_until(starts()));
 }
 
 #[test]
 fn without_any_runtime() {
-    block_on(needs_a_system());
+    block_on(needs_an_arbiter());
 }
 
 /// A handler of actix-web runs in a `LocalSet`, and where the server was started under tokio there is no System.
@@ -99,7 +111,7 @@ fn in_a_handler_of_an_actix_web_server_that_runs_under_tokio() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let handler = async || {
-            needs_a_system().await;
+            starts().await;
             "as documented"
         };
         let server = HttpServer::new(move || App::new().route("/", web::get().to(handler)));

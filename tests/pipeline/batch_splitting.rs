@@ -126,7 +126,7 @@ fn a_batch_split_twice_keeps_every_result_and_failure_in_order() {
                     }
                 }
             }
-            assert!(batches(&results) - before >= 2, "it was split");
+            assert!(workers == 1 || batches(&results) - before >= 2, "other workers took a part");
             drop(sender);
             assert!(results.next().await.is_none());
             let stats = results.finished().await.unwrap();

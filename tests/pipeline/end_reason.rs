@@ -7,7 +7,7 @@ use actix_fan::{End, FanIn, FanOutExt, ItemError, PipelineError, Stats, StopHand
 use futures::{FutureExt, Stream, StreamExt, stream};
 
 use crate::counting_source::CountingSource;
-use crate::support::{Count, assert_settled, quiet_panic, run, settle};
+use crate::support::{Count, Gate, assert_settled, quiet_panic, run, settle};
 
 /// A source of `items` that notes when it was asked for more.
 fn noted(items: u64) -> (impl Stream<Item = u64>, Count) {
@@ -124,10 +124,13 @@ fn a_stopped_run_says_so_unless_everything_was_delivered() {
     });
     // A drain was on its way.
     run(async {
-        let mut results = endless();
-        results.next().await.unwrap().unwrap();
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let mut results = (0u64..).fan_out().workers(1).map(move |_| pass.pass()).unwrap();
+        gate.arrived(1).await;
         results.drain();
         results.stop();
+        gate.open();
         assert_eq!(results.finished().await.unwrap().end, Some(End::Stopped));
     });
     // All work was done, but one result wasn't taken. It still comes.

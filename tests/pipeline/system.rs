@@ -6,7 +6,6 @@ use actix::{Arbiter, System};
 use actix_fan::{End, FanIn, FanOutExt, Job, PipelineError, work_fn};
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt, stream};
-use tokio::sync::oneshot;
 
 use crate::counting_source::CountingSource;
 use crate::support::{Count, DropCounter, Gate, TrackedWork, assert_settled, run};
@@ -133,31 +132,6 @@ fn a_stopped_system_stops_the_workers_of_an_unpolled_pipeline() {
     assert_settled(&stop.stats());
 }
 
-#[test]
-fn a_batch_sent_to_a_closed_pool_is_skipped_and_the_pipeline_ends() {
-    let (mut results, go, arbiter) = {
-        let system = System::new();
-        let (go, wait) = futures::channel::oneshot::channel::<()>();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let arbiter = system.block_on(async { actix::Arbiter::new() });
-        arbiter.spawn_fn(move || {
-            let source = futures::stream::once(wait).map(|_| 0u64).chain(futures::stream::iter(1..10));
-            sender.send(source.fan_out().workers(2).map(|n| n).unwrap()).unwrap();
-        });
-        // The arbiter goes on when the System that serves the pool's queue is dropped here.
-        (receiver.recv().unwrap(), go, arbiter)
-    };
-    // An error means that the pipeline knows already that the System is gone, and has dropped its source.
-    let _ = go.send(());
-    // Whether that is an error is not this test's concern; that it ends is.
-    let _ = block_on(results.finished());
-    let stats = results.stats();
-    assert_eq!(stats.skipped, stats.taken);
-    assert_settled(&stats);
-    arbiter.stop();
-    arbiter.join().unwrap();
-}
-
 /// Starts a pipeline on an arbiter of its own.
 fn on_an_arbiter<T: Send + 'static>(
     system: &actix::SystemRunner,
@@ -169,17 +143,13 @@ fn on_an_arbiter<T: Send + 'static>(
     (receiver.recv().unwrap(), arbiter)
 }
 
+/// The threads belong to no System, and the arbiter goes on after its own.
 #[test]
-fn a_pool_whose_system_is_gone_ends_the_pipeline_with_an_error() {
-    let (go, wait) = oneshot::channel::<()>();
+fn a_pipeline_whose_system_is_gone_ends_with_an_error() {
     let system = System::new();
-    let (mut results, arbiter) = on_an_arbiter(&system, move || {
-        let source = stream::once(wait).map(|_| 0u64).chain(stream::iter(1..1000));
-        source.fan_out().workers(2).map(|n| n).unwrap()
-    });
+    let (mut results, arbiter) =
+        on_an_arbiter(&system, || CountingSource::new().fan_out().workers(2).map(|n| n).unwrap());
     drop(system);
-    // An error means that the pipeline knows already that the System is gone, and has dropped its source.
-    let _ = go.send(());
     let ended = block_on(results.finished());
     arbiter.stop();
     assert_eq!(ended.map(|stats| stats.skipped), Err(PipelineError::SystemStopped));

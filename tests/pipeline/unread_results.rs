@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use actix_fan::FanOutExt;
+use actix_fan::{FanOutExt, Snapshot};
 use futures::StreamExt;
 
 use crate::support::{DropCounter, Gate, Tracked, assert_settled, run};
@@ -49,7 +49,7 @@ fn results_of_an_item_whose_stream_was_dropped_are_dropped_by_its_worker() {
             let stop = results.stop_handle();
             drop(results);
             gate.open();
-            stop.workers_stopped().await;
+            stop.finished().await.unwrap();
             assert_eq!((counter.created(), counter.alive()), (10_000, 0));
             assert_eq!(*threads.lock().unwrap(), BTreeSet::from(["worker-0".to_owned()]));
             assert_settled(&stop.stats());
@@ -77,12 +77,15 @@ fn many_results_in_a_dropped_stream_are_dropped_by_a_separate_thread() {
                 .unwrap();
             let stop = stream.stop_handle();
             drop(stream.next().await);
-            // Both chunks are there: one is begun, the other waits.
+            // Both chunks are there, one begun, the other not: the worker has sent the second one, and the aggregator,
+            // which takes its messages in order, has passed it on. If it has ended since, it refuses this message.
             counter.have_been_created(2 * results as usize).await;
+            stop.workers_stopped().await;
+            let _ = stream.aggregator().send(Snapshot).await;
             threads.lock().unwrap().clear();
             let here = thread::current().name().unwrap().to_owned();
             drop(stream);
-            stop.workers_stopped().await;
+            stop.finished().await.unwrap();
             assert_eq!(counter.alive(), 0);
             let threads = threads.lock().unwrap();
             assert!(threads.contains(dropped_by.unwrap_or(&here)), "{threads:?}");

@@ -10,6 +10,7 @@ mod lifecycle;
 mod panicking_drops;
 mod reentrancy;
 mod shared_pool;
+mod shared_workers;
 mod sizes;
 mod start;
 mod submit;

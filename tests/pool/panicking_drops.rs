@@ -1,10 +1,11 @@
 //! Items, results and works whose `Drop` panics: the panic is contained.
 
-use actix_fan::{BoxError, Job, Pool, StartError, SubmitError, Work, pool};
+use actix::System;
+use actix_fan::{BoxError, Job, Pool, PoolBuilder, StartError, SubmitError, Work, pool};
 use futures::future::join_all;
 use futures::{FutureExt, SinkExt};
 
-use crate::support::{Bomb, DropCounter, Gate, TrackedBomb, assert_settled, quiet_panic, run};
+use crate::support::{Bomb, DropCounter, Gate, TrackedBomb, assert_settled, quiet_panic, run, settle};
 
 /// A pool of one worker that waits at the gate and drops what it was given with a panic, if that was a bomb.
 fn held(gate: &Gate, window: usize) -> Pool<Option<TrackedBomb>, ()> {
@@ -70,12 +71,17 @@ fn waiting_queued_and_returned_items_may_panic_on_drop() {
 
 #[test]
 fn a_refused_start_contains_a_panic_in_the_drop_of_the_factory() {
-    fn refused(workers: usize) -> StartError {
+    fn refused(builder: PoolBuilder) -> StartError {
         let factory = Bomb;
-        pool().workers(workers).map(move |n: u64| (&factory, n).1).unwrap_err()
+        builder.map(move |n: u64| (&factory, n).1).unwrap_err()
     }
-    assert!(matches!(refused(1), StartError::NoSystem));
-    run(async { assert!(matches!(refused(0), StartError::Workers(0))) });
+    assert!(matches!(refused(pool().thread_name("a\0b")), StartError::ThreadName(_)));
+    run(async {
+        assert!(matches!(refused(pool().workers(0)), StartError::Workers(0)));
+        System::current().stop();
+        settle().await;
+        assert!(matches!(refused(pool()), StartError::SystemStopped));
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::thread;
 
 use actix::System;
 use actix_fan::{Pool, StartError, pool};
+use futures::executor::block_on;
 use futures::future::join_all;
 
 use crate::support::{run, settle};
@@ -37,8 +38,12 @@ fn an_invalid_setting_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_thread_without_a_system_starts_nothing() {
-    assert!(matches!(pool().map(|n: u8| n).unwrap_err(), StartError::NoSystem));
+fn a_thread_without_a_system_can_start_a_pool() {
+    let squares = pool().workers(2).map(|n: u64| n * n).unwrap();
+    assert_eq!(squares.blocking_submit(3).unwrap(), 9);
+    assert_eq!(block_on(squares.submit(4)).unwrap(), 16);
+    squares.drain();
+    assert_eq!(block_on(squares.finished()).unwrap().completed, 2);
 }
 
 #[test]

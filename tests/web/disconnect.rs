@@ -41,7 +41,7 @@ async fn started(server: SocketAddr, started: &Started) -> (Client, StopHandle) 
 
 /// The test hangs, and so fails, unless the pipeline ends.
 async fn assert_stops(stop: &StopHandle) {
-    stop.workers_stopped().await;
+    stop.finished().await.unwrap();
     assert!(stop.is_stopped());
     assert_settled(&stop.stats());
 }

@@ -139,7 +139,7 @@ async fn assert_that_a_quiet_stream_stops(middleware: bool, heartbeat: Duration)
         assert!(!stop.is_stopped());
         let _connection = leaves.leave(request).await;
         // The test hangs, and so fails, unless the pipeline ends.
-        stop.workers_stopped().await;
+        stop.finished().await.unwrap();
         assert_settled(&stop.stats());
     }
 }

@@ -39,7 +39,7 @@ fn a_client_that_reads_nothing_stops_its_pipeline_and_its_answer_is_broken_off()
         let mut client = Client::ask(server, "/").await;
         client.head().await;
         let stop = started.lock().unwrap().take().unwrap();
-        stop.workers_stopped().await;
+        stop.finished().await.unwrap();
         assert!(stop.is_stopped());
         assert_settled(&stop.stats());
         // The connection is still there, and holds no permit.

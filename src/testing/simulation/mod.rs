@@ -280,7 +280,7 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let checked = self.settings.check(item_bytes::<I, W::Output>())?;
+        let checked = self.settings.check(item_bytes::<I, W::Output>(), None)?;
         Ok(Simulated::new(self.source, &checked, self.ordered, self.plan, factory))
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::task::unconstrained;
 
+use crate::backend::Post;
 use crate::engine::executor::{Executor, Factory};
 use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Checked;
@@ -40,8 +41,11 @@ const TOLD: usize = 32;
 pub enum Step {
     /// The generator asked the source for items, while there were permits for them.
     Feed,
-    /// The worker of this number built its work, ran one item, sent the outcomes of a batch, or ended.
+    /// The worker of this number built its work, ran one item, took a part of another one's batch, sent the outcomes
+    /// of a batch, or ended.
     Work(usize),
+    /// The results of the worker of this number left, while its next item runs.
+    Deliver(usize),
     /// The aggregator took one message.
     Collect,
     /// The consumer polled the stream once.
@@ -136,7 +140,12 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         };
         let factory = Factory::new(work);
         let shared = assembly.shared(Arc::clone(&factory), mail);
-        let executor = |id| Executor::new(id, Arc::clone(&factory), WorkerGuard::of_worker(&run));
+        // The first worker has the guard of the run: no worker comes after it has left.
+        let guard = |id| match id {
+            0 => WorkerGuard::of_run(&run),
+            _ => WorkerGuard::of_another_thread(&run),
+        };
+        let executor = |id| Executor::new(id, Arc::clone(&factory), guard(id));
 
         let mut simulated = Self {
             seed,
@@ -146,7 +155,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             clock: Duration::ZERO,
             generator: Some(Generator::new(&run, feed)),
             generator_is_called: Called::new(),
-            workers: (0..checked.threads.workers).map(|id| Worker::new(executor(id))).collect(),
+            workers: (0..checked.concurrency).map(|id| Worker::new(executor(id))).collect(),
             environment: Environment {
                 shared,
                 started: run.metrics.started(),
@@ -184,7 +193,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         let step = self.draw();
         match step {
             Step::Feed => self.feed(),
-            Step::Work(worker) => self.workers[worker].step(self.clock, &self.environment),
+            Step::Work(worker) => self.work(worker),
+            Step::Deliver(worker) => self.workers[worker].deliver(&self.environment),
             Step::Collect => self.collect(),
             Step::Consume => self.consume(),
             Step::Wait => self.clock = self.next_end().unwrap_or(self.clock),
@@ -265,9 +275,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         if !closing && self.generator_is_called.get() {
             able.push(Step::Feed);
         }
+        let divides = self.environment.shared.divides;
+        let has_work = !self.environment.queue.is_empty() || divides && self.workers.iter().any(Worker::can_share);
         for (id, worker) in self.workers.iter().enumerate() {
-            if worker.is_ready(self.clock, &self.environment.queue, closing) {
+            if worker.is_ready(self.clock, has_work, closing) {
                 able.push(Step::Work(id));
+            }
+            if divides && worker.can_deliver() {
+                able.push(Step::Deliver(id));
             }
         }
         if self.aggregator.is_some() && !self.environment.shared.aggregator.is_empty() {
@@ -298,6 +313,15 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         if poll_freely(&waker, |cx| generator.poll(cx)).is_ready() {
             self.generator = None;
         }
+    }
+
+    fn work(&mut self, id: usize) {
+        let Self { workers, environment, .. } = self;
+        if environment.shared.divides && workers[id].is_idle() && environment.queue.is_empty() {
+            let shared = workers.iter_mut().find(|worker| worker.can_share()).and_then(Worker::share);
+            shared.into_iter().for_each(|batch| environment.queue.post(batch));
+        }
+        workers[id].step(self.clock, environment);
     }
 
     fn collect(&mut self) {

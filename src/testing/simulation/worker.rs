@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
-use crate::engine::batch_run::BatchRun;
+use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
 use crate::engine::executor::Executor;
 use crate::pipeline::worker::Shared;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::Log;
-use crate::util::time_slice::TimeSlice;
 use crate::work::Work;
 
 /// A worker without a thread. It runs one item per step, by the same calls as a real one.
@@ -21,8 +20,9 @@ pub(super) struct Worker<I, W: Work<I>> {
     /// True after its first step, which builds its work.
     has_started: bool,
     running: Option<BatchRun<I, W::Output>>,
-    /// When its batch began, and when the item that runs ends.
-    began: Duration,
+    /// The item that runs, and its results, which are there when it ends.
+    portion: Option<Portion<I, W::Output>>,
+    /// When the item that runs ends.
     until: Duration,
 }
 
@@ -38,13 +38,7 @@ pub(super) struct Environment<I, W: Work<I>> {
 
 impl<I, W: Work<I>> Worker<I, W> {
     pub(super) fn new(executor: Executor<W>) -> Self {
-        Self {
-            executor: Some(executor),
-            has_started: false,
-            running: None,
-            began: Duration::ZERO,
-            until: Duration::ZERO,
-        }
+        Self { executor: Some(executor), has_started: false, running: None, portion: None, until: Duration::ZERO }
     }
 
     pub(super) fn has_left(&self) -> bool {
@@ -56,12 +50,41 @@ impl<I, W: Work<I>> Worker<I, W> {
         self.running.is_some().then_some(self.until)
     }
 
-    /// Returns true if it can take a step. `closing`: no more batches will be sent.
-    pub(super) fn is_ready(&self, now: Duration, queue: &Mailbox<Batch<I>>, closing: bool) -> bool {
+    /// Returns true if it has no batch.
+    pub(super) fn is_idle(&self) -> bool {
+        self.has_started && self.executor.is_some() && self.running.is_none()
+    }
+
+    /// Returns true if it can take a step. `has_work`: there is something for an idle worker. `closing`: no more
+    /// batches will be sent.
+    pub(super) fn is_ready(&self, now: Duration, has_work: bool, closing: bool) -> bool {
         match (&self.executor, &self.running) {
             (None, _) => false,
             (Some(_), Some(_)) => now >= self.until,
-            (Some(_), None) => closing || !self.has_started || !queue.is_empty(),
+            (Some(_), None) => closing || !self.has_started || has_work,
+        }
+    }
+
+    /// Returns true if another worker can take a part of its batch.
+    pub(super) fn can_share(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.unclaimed() > 0)
+    }
+
+    /// Takes a part of its batch, for another worker. `None` if the run was stopped.
+    pub(super) fn share(&mut self) -> Option<Batch<I>> {
+        self.running.as_mut().and_then(BatchRun::share)
+    }
+
+    /// Returns true if results wait for the item that runs.
+    pub(super) fn can_deliver(&self) -> bool {
+        self.portion.is_some() && self.running.as_ref().is_some_and(|running| running.undelivered() > 0)
+    }
+
+    /// Sends on the results that wait for the item that runs.
+    pub(super) fn deliver(&mut self, environment: &Environment<I, W>) {
+        let Environment { shared, .. } = environment;
+        if let Some(outcomes) = self.running.as_mut().and_then(|running| shared.deliver(running)) {
+            shared.aggregator.post(outcomes);
         }
     }
 
@@ -72,25 +95,26 @@ impl<I, W: Work<I>> Worker<I, W> {
             let _ = executor.prepare();
             return;
         }
-        let mut running = match self.running.take().or_else(|| {
-            self.began = now;
-            queue.pop().map(|batch| shared.begin(executor, batch, *started + now))
-        }) {
-            Some(running) => running,
-            None => {
-                executor.clear();
-                self.executor = None;
+        let begin = || queue.pop().map(|batch| shared.begin(executor, batch, *started + now));
+        let Some(mut running) = self.running.take().or_else(begin) else {
+            self.executor = None;
+            return;
+        };
+        if let Some(mut portion) = self.portion.take() {
+            running.merge(&mut portion);
+        }
+        let mut portion = Portion::new();
+        if running.claim(1, &mut portion) {
+            let began = log.entries().begun.len();
+            portion.run(executor, u64::MAX, &NoWaiter);
+            let index = log.entries().begun.get(began).copied();
+            self.until = now + index.map_or(Duration::ZERO, &**cost);
+            if index.is_some() {
+                (self.running, self.portion) = (Some(running), Some(portion));
                 return;
             }
-        };
-        // A new time slice grants one item.
-        if now - self.began < shared.overrun && shared.step(&mut running, executor, &mut TimeSlice::new(Duration::MAX))
-        {
-            let index = log.entries().begun.last().copied();
-            self.until = now + index.map_or(Duration::ZERO, &**cost);
-            self.running = Some(running);
-            return;
+            running.merge(&mut portion);
         }
-        shared.end(running, executor, || *started + now, |part| queue.post(part));
+        shared.end(running, executor, *started + now);
     }
 }
