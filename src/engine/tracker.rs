@@ -28,32 +28,44 @@ impl Tracker {
 
     /// Counts one more thread.
     pub(crate) fn enter(&self) {
-        self.alive.send_modify(|alive| alive.threads += 1);
+        // Wakes no task: none waits for more threads.
+        self.alive.send_if_modified(|alive| {
+            alive.threads += 1;
+            false
+        });
     }
 
     /// Counts one thread fewer: it holds no value of the user's any more. Returns true if it was the last one, but at
     /// most once: a thread that enters after the end doesn't end the run again when it leaves.
     pub(crate) fn leave(&self) -> bool {
         let mut last = false;
-        self.alive.send_modify(|alive| {
+        self.alive.send_if_modified(|alive| {
             alive.threads -= 1;
             last = alive.threads == 0 && self.ended.get().is_none();
             if last {
                 // Under the lock of `alive`: tasks that wait for the last thread then read a time that stands still.
                 self.stop_clock();
             }
+            // No task waits for fewer threads that are some.
+            alive.threads == 0
         });
         last
     }
 
     /// Counts one more part.
     pub(crate) fn enter_part(&self) {
-        self.alive.send_modify(|alive| alive.parts += 1);
+        self.alive.send_if_modified(|alive| {
+            alive.parts += 1;
+            false
+        });
     }
 
     /// Counts one part fewer: it has dropped what it had.
     pub(crate) fn leave_part(&self) {
-        self.alive.send_modify(|alive| alive.parts -= 1);
+        self.alive.send_if_modified(|alive| {
+            alive.parts -= 1;
+            alive.parts == 0
+        });
     }
 
     /// Stops the run's clock, unless it has stopped already.

@@ -151,22 +151,26 @@ where
         }
     }
 
-    /// The shared state; `None` once the pipeline has retired.
-    fn shared(&self) -> Option<Arc<Shared<I, W, A>>> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map(|open| Arc::clone(&open.shared))
-    }
-
-    /// What this thread needs to run items: what it has kept, or something new.
-    fn executor(&self, key: RunKey, shared: &Shared<I, W, A>, thread: &mut Thread) -> Box<Executor<W>> {
-        if let Some(executor) = thread.take_seat(key) {
-            return executor;
-        }
-        if self.keeps {
-            thread.sit_down(key);
-        }
-        let guard = WorkerGuard::of_another_thread(&self.run);
-        Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard))
+    /// What this thread needs to run items: what it has kept, or something new. `None` once the pipeline has retired.
+    #[allow(clippy::type_complexity, reason = "two values, used at once")]
+    fn executor(&self, key: RunKey, thread: &mut Thread) -> Option<(Arc<Shared<I, W, A>>, Box<Executor<W>>)> {
+        let kept = thread.take_seat(key);
+        let (shared, guard) = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = open.as_ref()?;
+            // Under the lock: the guard of the run is there, so nothing sees the run without a thread in between.
+            (Arc::clone(&open.shared), kept.is_none().then(|| WorkerGuard::of_another_thread(&self.run)))
+        };
+        let executor = match (kept, guard) {
+            (None, Some(guard)) => {
+                if self.keeps {
+                    thread.sit_down(key);
+                }
+                Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard))
+            }
+            (kept, _) => kept?,
+        };
+        Some((shared, executor))
     }
 
     fn run_batch(
@@ -224,9 +228,9 @@ where
 {
     fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
         let Some(batch) = self.batches().pop_front() else { return false };
-        let Some(shared) = self.shared() else { return true };
         let _entered = reentrancy::enter(self.run.id());
-        let mut executor = self.executor(key, &shared, thread);
+        // It retires after its last batch.
+        let Some((shared, mut executor)) = self.executor(key, thread) else { return true };
         self.run_batch(batch, key, &shared, &mut executor, thread);
         if self.keeps {
             thread.keep_seat(key, executor);
@@ -235,9 +239,8 @@ where
     }
 
     fn prepare(self: Arc<Self>, key: RunKey, thread: &mut Thread) {
-        let Some(shared) = self.shared() else { return };
         let _entered = reentrancy::enter(self.run.id());
-        let mut executor = self.executor(key, &shared, thread);
+        let Some((_, mut executor)) = self.executor(key, thread) else { return };
         // If that fails, the run has ended.
         let _ = executor.prepare();
         thread.keep_seat(key, executor);

@@ -73,14 +73,14 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
         if let Some(seat) = thread.take_seat(key) {
             return Some(seat);
         }
-        let factory = {
+        let (factory, guard) = {
             let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&open.as_ref()?.factory)
+            // Under the lock: the guard of the run is there, so nothing sees the run without a thread in between.
+            (Arc::clone(&open.as_ref()?.factory), WorkerGuard::of_another_thread(&self.run))
         };
         if self.keeps {
             thread.sit_down(key);
         }
-        let guard = WorkerGuard::of_another_thread(&self.run);
         let seat = Seat {
             portion: Portion::new(),
             inputs: Vec::with_capacity(1).into(),
