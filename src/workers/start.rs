@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder, JoinHandle};
@@ -84,12 +83,11 @@ pub(crate) fn start(threads: Threads, hooks: Hooks, reserve: bool) -> Result<Arc
     let start = move || {
         System::set_current(home.system().clone());
         let mut placeholders = VecDeque::from(placeholders);
-        let make_room = |_| {
+        let make_room = || {
             placeholders.iter_mut().take(ENDING_AHEAD).for_each(Placeholder::release);
             if let Some(placeholder) = placeholders.pop_front() {
                 placeholder.join();
             }
-            Ok(())
         };
         spawn_workers(&worker_threads, &starting, hooks, make_room);
     };
@@ -117,22 +115,13 @@ impl Actor for Worker {
 }
 
 /// Spawns the threads, and calls `make_room` before each.
-fn spawn_workers(
-    threads: &Threads,
-    set: &Arc<Set>,
-    hooks: Hooks,
-    mut make_room: impl FnMut(usize) -> Result<(), String>,
-) {
+fn spawn_workers(threads: &Threads, set: &Arc<Set>, hooks: Hooks, mut make_room: impl FnMut()) {
     let workers = threads.workers;
-    let (mut started, mut refused) = (0, None);
+    let mut spawning = 0;
     let builder = || {
-        if let Err(message) = make_room(started) {
-            refused = Some(message);
-            // Leaves `SyncArbiter`, which takes no error, without a call of the panic hook.
-            resume_unwind(Box::new(()));
-        }
-        started += 1;
-        threads.worker(started - 1)
+        make_room();
+        spawning += 1;
+        threads.worker(spawning - 1)
     };
     // Each worker takes its references out of the factory, which actix keeps until the last worker has ended.
     let lives = Mutex::new((0..workers).map(|_| (Arc::clone(set), hooks.clone())).collect::<Vec<_>>());
@@ -144,10 +133,9 @@ fn spawn_workers(
         Worker { life: life.map(|(set, hooks)| (set, id.expect("the builder named it"), hooks)) }
     };
     // Their address is dropped: they get no messages.
-    if let Err(panic) = catch(|| drop(SyncArbiter::start_with_thread_builder(workers, builder, factory))) {
-        // `started` counts the one that was refused, if it was the operating system that did.
-        let worker = if refused.is_some() { started } else { started.saturating_sub(1) };
-        let message = refused.unwrap_or(panic);
+    if let Err(message) = catch(|| drop(SyncArbiter::start_with_thread_builder(workers, builder, factory))) {
+        // The last one that was to be spawned is the one that the operating system refused.
+        let worker = spawning.saturating_sub(1);
         set.refuse(&PipelineError::WorkerThread { worker, workers, message }, worker);
     }
 }
