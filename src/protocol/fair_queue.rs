@@ -592,7 +592,7 @@ mod tests {
                 let Some(entry) = self.queue.entries.get(&run.key) else { continue };
                 assert_eq!(entry.threads, self.serving(which));
                 assert!(run.queued == run.untold || entry.is_ready, "a push was lost");
-                // It leaves as soon as it can.
+                // It leaves once it is neither ready nor served.
                 assert!(!run.is_closed || entry.is_ready || entry.threads > 0);
                 // Lifted, never lowered.
                 let charged: u64 =
@@ -674,7 +674,7 @@ mod tests {
                 if run != MAX {
                     missed[run] = 0;
                 }
-                // Serves that end a run leave the gap to the mean almost as it was, so it shrinks by and by.
+                // Serves that end a run leave the gap to the mean almost as it was, so it shrinks slowly.
                 let bound = 10 * 100 * most_waiting;
                 prop_assert!(missed.iter().all(|missed| *missed < bound), "{:?} {}", missed, bound);
             }

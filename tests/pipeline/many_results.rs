@@ -63,7 +63,7 @@ fn an_iterator_whose_drop_panics_at_a_stop_leaves_its_item_skipped() {
         let stats = results.finished().await.unwrap();
         assert_settled(&stats);
         assert_eq!((stats.completed, stats.failed, stats.skipped), (0, 0, 1));
-        assert_eq!(stats.workers[0].rebuilt, 0, "the work is as it was");
+        assert_eq!(stats.workers[0].rebuilt, 0, "the work was not rebuilt");
     });
 }
 
