@@ -7,6 +7,7 @@ pub(crate) mod discard;
 pub(crate) mod executor;
 pub(crate) mod host;
 pub(crate) mod metrics;
+pub(crate) mod opening;
 pub(crate) mod permit;
 pub(crate) mod reentrancy;
 pub(crate) mod run;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::Recipient;
 
@@ -12,18 +12,18 @@ use crate::engine::batch::Batch;
 use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
 use crate::engine::chunk::Outcomes;
 use crate::engine::executor::{Executor, Factory};
+use crate::engine::opening::Opening;
 use crate::engine::reentrancy;
-use crate::engine::run::{Run, WorkerGuard};
+use crate::engine::run::Run;
 use crate::error::PipelineError;
 use crate::pipeline::intake::SourceIntake;
 use crate::protocol::{Phase, RunKey};
 use crate::util::buffer_pool::BufferPool;
 use crate::util::clock::CLOCK;
-use crate::util::panic::discard;
 use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::Work;
-use crate::workers::set::{Member, Running, Set, Thread};
+use crate::workers::set::{Member, QUANTUM, Running, Set, Thread};
 
 /// The most items of a portion. Those that have not begun wait for the one that runs, and so do the results of those
 /// that have ended: a few microseconds of work at most, as far as their cost is known.
@@ -40,9 +40,6 @@ const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 }
 
 /// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it.
 const LONG: u64 = 1_000_000;
-
-/// How long a thread runs a batch before it asks whether another run should be served.
-const QUANTUM: Duration = Duration::from_millis(2);
 
 /// What the workers of a pipeline share, whether they are threads or simulated. Their outcomes are sent to `A`.
 pub(crate) struct Shared<I, W: Work<I>, A = Recipient<Outcomes<<W as Work<I>>::Output>>> {
@@ -85,19 +82,11 @@ pub(crate) struct Stage<I, W: Work<I>, A> {
     set: Arc<Set>,
     key: OnceLock<RunKey>,
     batches: Mutex<VecDeque<Batch<I>>>,
-    /// `None` once the pipeline has retired.
-    open: Mutex<Option<Open<I, W, A>>>,
+    opening: Opening<Arc<Shared<I, W, A>>>,
     /// True if each thread builds a work and keeps it: it has a state of its own.
     keeps: bool,
     /// True if not all threads may serve it at a time.
     is_limited: bool,
-}
-
-/// What ends with the pipeline.
-struct Open<I, W: Work<I>, A> {
-    shared: Arc<Shared<I, W, A>>,
-    /// Dropped after `shared`: then nothing of the user's is left, but for what the consumer has.
-    _guard: WorkerGuard,
 }
 
 /// Queues batches for the threads. Dropping it lets the pipeline retire.
@@ -122,13 +111,12 @@ where
         prepares: bool,
     ) -> StageQueue<I, W, A> {
         let run = intake.run();
-        let guard = WorkerGuard::of_run(&run);
         let stage = Arc::new(Self {
+            opening: Opening::new(&run, Arc::new(shared)),
             run,
             set: Arc::clone(set),
             key: OnceLock::new(),
             batches: Mutex::new(VecDeque::new()),
-            open: Mutex::new(Some(Open { shared: Arc::new(shared), _guard: guard })),
             keeps,
             is_limited: concurrency < set.threads(),
         });
@@ -154,22 +142,14 @@ where
     /// What this thread needs to run items: what it has kept, or something new. `None` once the pipeline has retired.
     #[allow(clippy::type_complexity, reason = "two values, used at once")]
     fn executor(&self, key: RunKey, thread: &mut Thread) -> Option<(Arc<Shared<I, W, A>>, Box<Executor<W>>)> {
-        let kept = thread.take_seat(key);
-        let (shared, guard) = {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = open.as_ref()?;
-            // Under the lock: the guard of the run is there, so nothing sees the run without a thread in between.
-            (Arc::clone(&open.shared), kept.is_none().then(|| WorkerGuard::of_another_thread(&self.run)))
-        };
-        let executor = match (kept, guard) {
-            (None, Some(guard)) => {
-                if self.keeps {
-                    thread.sit_down(key);
-                }
-                Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard))
-            }
-            (kept, _) => kept?,
-        };
+        if let Some(executor) = thread.take_seat(key) {
+            return Some((self.opening.get()?, executor));
+        }
+        let (shared, guard) = self.opening.enter()?;
+        if self.keeps {
+            thread.sit_down(key);
+        }
+        let executor = Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard));
         Some((shared, executor))
     }
 
@@ -247,9 +227,7 @@ where
     }
 
     fn retire(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _entered = reentrancy::enter(self.run.id());
-        discard(open);
+        self.opening.close();
     }
 
     fn refuse(&self, error: &PipelineError) {

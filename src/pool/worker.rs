@@ -1,42 +1,30 @@
 //! How worker threads serve a pool: they take its items out of the admission queue, one at a time.
 
 use std::mem;
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::batch_run::{BatchRun, Portion};
 use crate::engine::executor::{Executor, Factory};
+use crate::engine::opening::Opening;
 use crate::engine::reentrancy;
-use crate::engine::run::{Run, WorkerGuard};
+use crate::engine::run::Run;
 use crate::error::{BoxError, PipelineError};
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Request, stopped};
 use crate::protocol::{Phase, RunKey};
-use crate::util::panic::discard;
-use crate::util::sync::Mutex;
 use crate::work::{Job, Work};
-use crate::workers::set::{Member, Set, Thread};
-
-/// How long a thread takes items before it asks whether another run should be served.
-const QUANTUM: Duration = Duration::from_millis(2);
+use crate::workers::set::{Member, QUANTUM, Set, Thread};
 
 /// A pool as the worker threads serve it.
 pub(super) struct Stage<I: Send, W: Work<I>> {
     run: Run,
     queue: Arc<Queue<I, W::Output>>,
-    /// `None` once the pool has retired.
-    open: Mutex<Option<Open<W>>>,
+    opening: Opening<Arc<Factory<Single<W>>>>,
     /// True if each thread builds a work and keeps it.
     keeps: bool,
-}
-
-/// What ends with the pool.
-struct Open<W> {
-    factory: Arc<Factory<Single<W>>>,
-    /// Dropped after `factory`: then nothing of the user's is left.
-    _guard: WorkerGuard,
 }
 
 /// What a thread has for the pool.
@@ -56,8 +44,7 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
         factory: Arc<Factory<Single<W>>>,
         keeps: bool,
     ) -> Self {
-        let open = Open { factory, _guard: WorkerGuard::of_run(run) };
-        Self { run: run.clone(), queue: Arc::clone(queue), open: Mutex::new(Some(open)), keeps }
+        Self { opening: Opening::new(run, factory), run: run.clone(), queue: Arc::clone(queue), keeps }
     }
 
     /// Joins the set: at most `concurrency` of its threads serve the pool at a time. `prepares`: each thread builds its
@@ -73,11 +60,7 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
         if let Some(seat) = thread.take_seat(key) {
             return Some(seat);
         }
-        let (factory, guard) = {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            // Under the lock: the guard of the run is there, so nothing sees the run without a thread in between.
-            (Arc::clone(&open.as_ref()?.factory), WorkerGuard::of_another_thread(&self.run))
-        };
+        let (factory, guard) = self.opening.enter()?;
         if self.keeps {
             thread.sit_down(key);
         }
@@ -129,9 +112,7 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
     }
 
     fn retire(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _entered = reentrancy::enter(self.run.id());
-        discard(open);
+        self.opening.close();
     }
 
     fn refuse(&self, error: &PipelineError) {

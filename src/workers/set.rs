@@ -24,6 +24,9 @@ use crate::workers::home::Home;
 /// What a run is charged when a thread begins to serve it. It is corrected when the thread is done.
 const ESTIMATE: Duration = Duration::from_micros(100);
 
+/// How long a thread serves a run before it asks whether another one should be served.
+pub(crate) const QUANTUM: Duration = Duration::from_millis(2);
+
 /// A run as the threads of its set see it.
 pub(crate) trait Member: Send + Sync {
     /// Runs what is queued: a batch, or items for about as long as a batch takes. Returns false if nothing was queued.
