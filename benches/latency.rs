@@ -5,7 +5,9 @@
 //!
 //! The items do nothing and come 1 ms apart, so the time is that of the hand-over there and back: in microseconds, of
 //! all rounds together. The processors are idle; or two threads of another process never pause; or a pipeline in this
-//! process, with the default settings and its consumer on the same arbiter, has endless items of 20 us.
+//! process, with the default settings and its consumer on the same arbiter, has endless items of 20 us. *On the same
+//! threads*: the pool is served by the two threads that serve the pipeline, whose items take 20 us or 5 ms. A submit may
+//! then wait for one item, and for the time that the pipeline is served at a stretch, which is 2 ms.
 //!
 //! The contenders alternate.
 
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use actix::clock::sleep;
 use actix::{Addr, System};
-use actix_fan::{FanOutExt, Pool, pool};
+use actix_fan::{FanOutExt, Pool, Workers, pool};
 use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
@@ -48,16 +50,21 @@ enum Busy {
     Idle,
     OtherProcess,
     Pipeline,
+    /// A pipeline with items of so many microseconds, on the pool's own threads.
+    SameThreads(u64),
 }
 
 impl Busy {
-    const ALL: [Self; 3] = [Self::Idle, Self::OtherProcess, Self::Pipeline];
+    const ALL: [Self; 5] =
+        [Self::Idle, Self::OtherProcess, Self::Pipeline, Self::SameThreads(20), Self::SameThreads(5_000)];
 
     fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle processors",
             Self::OtherProcess => "two busy threads of another process",
             Self::Pipeline => "a pipeline in the same process",
+            Self::SameThreads(20) => "a pipeline on the same threads, items of 20 us",
+            Self::SameThreads(_) => "a pipeline on the same threads, items of 5 ms",
         }
     }
 }
@@ -73,14 +80,22 @@ fn main() {
 }
 
 async fn compare(busy: Busy, rounds: usize, items: usize) {
-    let pools = Pools {
-        fan: pool().workers(WORKERS).map(Item::run).expect("this thread belongs to a System"),
-        sync: Worker::start(WORKERS),
-    };
+    let workers = Workers::builder().threads(WORKERS).build().expect("two threads can be spawned");
+    let shares = matches!(busy, Busy::SameThreads(_));
+    let builder = if shares { pool().on(&workers) } else { pool().workers(WORKERS) };
+    let pools =
+        Pools { fan: builder.map(Item::run).expect("this thread belongs to a System"), sync: Worker::start(WORKERS) };
     let _other = (busy == Busy::OtherProcess).then(|| BusyProcess::start(WORKERS));
-    let pipeline = (busy == Busy::Pipeline).then(|| {
-        let steps = steps_for(Duration::from_micros(20));
-        let results = (0u64..).fan_out().map(move |n| spin(n, steps)).expect("this thread belongs to a System");
+    let item_micros = match busy {
+        Busy::Pipeline => Some(20),
+        Busy::SameThreads(micros) => Some(micros),
+        Busy::Idle | Busy::OtherProcess => None,
+    };
+    let pipeline = item_micros.map(|micros| {
+        let steps = steps_for(Duration::from_micros(micros));
+        let builder = (0u64..).fan_out();
+        let builder = if shares { builder.on(&workers) } else { builder };
+        let results = builder.map(move |n| spin(n, steps)).expect("this thread belongs to a System");
         let stop = results.stop_handle();
         actix::spawn(results.for_each(async |_| ()));
         stop
@@ -104,6 +119,11 @@ async fn compare(busy: Busy, rounds: usize, items: usize) {
     let [fan, blocking, sync] = micros.map(Percentiles::of);
     for (contender, micros) in Contender::ALL.into_iter().zip([fan, blocking, sync]) {
         println!("  {:20} {micros}", contender.name());
+    }
+    if let Busy::SameThreads(micros) = busy {
+        let most = micros as f64 + 2_000.0;
+        println!("  actix-fan, p99: {:.0}  {}", fan.p99, verdict(fan.p99, ..=most));
+        return;
     }
     for (part, ratio, target) in [("p50", fan.p50 / blocking.p50, 2.0), ("p99", fan.p99 / blocking.p99, 1.0)] {
         println!("  actix-fan / spawn_blocking, {part}: {ratio:.2}  {}", verdict(ratio, ..=target));

@@ -124,6 +124,7 @@ impl<I: Send + 'static, O: Send + 'static> Stream for PoolStream<I, O> {
         if answer.is_ok() {
             this.pool.run.metrics.add_emitted();
         }
+        this.pool.queue.send_held();
         Poll::Ready(Some(answer))
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::engine::run::Core;
 use crate::pool::channel::{PoolSink, PoolStream};
 use crate::pool::queue::Queue;
-use crate::pool::request::{Admitted, Request};
+use crate::pool::request::{Admitted, Answered, Request};
 use crate::pool::submission::Submission;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
@@ -150,7 +150,7 @@ fn end(admitted: Admitted<Item, ()>) {
     let Admitted { request: Request { item, reply }, mut permit, .. } = admitted;
     drop(item);
     permit.record(1, 0, 1, Duration::ZERO);
-    reply.send(Ok(()), Some(permit));
+    Answered::new(reply, Ok(()), Some(permit)).send();
 }
 
 proptest! {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use futures::SinkExt;
+use futures::future::join_all;
 use shuttle::future::block_on;
 use shuttle::thread;
 
@@ -22,6 +23,8 @@ const ORDERS: usize = 2_000;
 enum Does {
     /// Submits, awaits, and does so again.
     Twice,
+    /// Submits four at once, and awaits them: workers hold answers back.
+    Many,
     /// Submits and leaves.
     Leaves,
     /// Submits and leaves once it has polled.
@@ -80,6 +83,11 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
 fn act(pool: &Pool<u64, u64>, does: Does) -> Vec<End> {
     match does {
         Does::Twice => (0..2).map(|n| end(block_on(pool.submit(n)), n)).collect(),
+        Does::Many => {
+            let submissions: Vec<_> = (0..4).map(|n| pool.submit(n)).collect();
+            let answers = block_on(join_all(submissions));
+            answers.into_iter().zip(0..).map(|(answer, n)| end(answer, n)).collect()
+        }
         Does::Leaves => {
             drop(pool.submit(7));
             vec![End::Given]
@@ -139,6 +147,16 @@ fn check(workers: usize, window: usize, threads: &'static [Does]) {
 fn every_submit_is_answered() {
     check(1, 1, &[Does::Twice, Does::Twice]);
     check(2, 2, &[Does::Twice, Does::Twice, Does::TrySubmits]);
+}
+
+#[test]
+fn every_answer_that_is_held_back_is_sent() {
+    check(1, 8, &[Does::Many]);
+    check(1, 8, &[Does::Many, Does::Twice]);
+    check(2, 8, &[Does::Many, Does::Many]);
+    check(1, 4, &[Does::Many, Does::Many, Does::Drains]);
+    check(2, 8, &[Does::Many, Does::Leaves, Does::Stops]);
+    check(1, 8, &[Does::Many, Does::Feeds]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod channel;
 mod dropped_channels;
 mod error;
 mod handle;
+mod held;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod queue;

@@ -6,15 +6,19 @@
 //! compacted now and then (`protocol/fifo.rs`).
 
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
-use crate::engine::run::{Core, Intake, Run};
+use crate::engine::run::{Core, Intake, Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
-use crate::pool::request::{Admitted, AnswerSender, Channel, Reply, Request, refusal};
+use crate::pool::held::{Ahead, Held};
+use crate::pool::request::{Admitted, AnswerSender, Answered, Channel, Reply, Request, refusal};
 use crate::protocol::{AdmissionQueue, Ends, Left, Position, RunKey};
+use crate::util::clock;
 use crate::util::panic::discard;
+use crate::util::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::util::sync::{Mutex, MutexGuard};
-use crate::workers::set::Set;
+use crate::workers::set::{Running, Set};
 
 /// How many requests of a channel are removed per hold of the lock, which takes some 10 us.
 const REMOVALS_PER_LOCK: usize = 128;
@@ -29,10 +33,15 @@ pub(super) struct Queue<I, O> {
     inner: Mutex<Inner<I, O>>,
     /// The threads that serve the pool. Set before anything can be queued.
     threads: OnceLock<(Arc<Set>, RunKey)>,
+    /// A copy of the number of answers that are held back, written under the lock. `Relaxed` suffices: what is decided
+    /// by it may be decided a moment too late, and the answers themselves are taken under the lock.
+    held: AtomicUsize,
 }
 
 struct Inner<I, O> {
     admission: AdmissionQueue<Request<I, O>, Admitted<I, O>>,
+    /// Answers that are held back.
+    held: Held<Answered<I, O>>,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
@@ -41,7 +50,8 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Arc::new_cyclic(|this| Self {
             core,
             this: Weak::clone(this),
-            inner: Mutex::new(Inner { admission: AdmissionQueue::new() }),
+            inner: Mutex::new(Inner { admission: AdmissionQueue::new(), held: Held::new() }),
+            held: AtomicUsize::new(0),
             threads: OnceLock::new(),
         })
     }
@@ -116,6 +126,52 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     /// Removes the next request to begin, if one is queued.
     pub(super) fn next(&self) -> Option<Admitted<I, O>> {
         self.lock().admission.pop()
+    }
+
+    /// Removes the next request to begin, after the one of `answered` has ended at `now`. Its answer is sent before
+    /// that, or held back with others.
+    pub(super) fn next_after(&self, answered: Answered<I, O>, now: Instant) -> Option<Admitted<I, O>> {
+        let mut inner = self.lock();
+        inner.held.push(answered, now);
+        loop {
+            let expected = self.state().protocol().expected();
+            if inner.held.may_wait(Ahead { now, expected, queued: inner.admission.queued() }) {
+                self.held.store(inner.held.len(), Relaxed);
+                return inner.admission.pop();
+            }
+            inner = self.send_one_by_one(inner);
+        }
+    }
+
+    /// Sends the answers that are here. They are not taken all at once: the first one may wake a task that takes this
+    /// thread's processor. The task finds the others here then. It would otherwise run and sleep again for each of
+    /// them.
+    fn send_one_by_one<'a>(&'a self, mut inner: MutexGuard<'a, Inner<I, O>>) -> MutexGuard<'a, Inner<I, O>> {
+        for _ in 0..inner.held.sending_begins() {
+            let Some(first) = inner.held.pop() else { break };
+            self.held.store(inner.held.len(), Relaxed);
+            drop(inner);
+            first.send();
+            inner = self.lock();
+        }
+        inner.held.sending_ends();
+        inner
+    }
+
+    /// Sends all answers that are held back.
+    pub(super) fn send_held(&self) {
+        if self.held.load(Relaxed) == 0 {
+            return;
+        }
+        let mut inner = self.lock();
+        if inner.held.len() > 0 {
+            self.held.store(0, Relaxed);
+            let held = inner.held.take();
+            // Under the lock: the worker that held them back has not ended, and finds nothing to send from here on.
+            let _guard = WorkerGuard::of_another_thread(&self.run());
+            drop(inner);
+            held.for_each(Answered::send);
+        }
     }
 
     /// Removes a request and returns its item. `None` if it has begun or has been answered.
@@ -250,6 +306,29 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
 
     fn is_complete(&self) -> bool {
         self.state().protocol().is_finished()
+    }
+}
+
+/// For as long as a worker holds answers back: the clock sends them if its item takes longer than expected.
+impl<I: Send + 'static, O: Send + 'static> Running for Queue<I, O> {
+    fn key(&self) -> RunKey {
+        self.threads.get().expect("a thread serves it").1
+    }
+
+    fn is_worth_sharing(&self, _: u64) -> bool {
+        false
+    }
+
+    fn share(&self) -> bool {
+        false
+    }
+
+    fn is_overdue(&self, now: u64) -> bool {
+        self.held.load(Relaxed) > 0 && self.lock().held.is_overdue(|due| now > clock::nanos(due))
+    }
+
+    fn deliver(&self) {
+        self.send_held();
     }
 }
 

@@ -33,7 +33,7 @@ impl<I, O> Request<I, O> {
     /// Returns the item to its caller, because the pool takes no more items.
     pub(super) fn refuse(self, state: &State) {
         let answer = Err(refusal(self.item, state));
-        self.reply.send(answer, None);
+        Answered::new(self.reply, answer, None).send();
     }
 }
 
@@ -47,7 +47,7 @@ impl<I, O> Admitted<I, O> {
     pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
         let Request { item, reply } = self.request;
         self.permit.cancel();
-        reply.send(Err(stopped(hand_back(item), state)), Some(self.permit));
+        Answered::new(reply, Err(stopped(hand_back(item), state)), Some(self.permit)).send();
     }
 }
 
@@ -145,30 +145,47 @@ impl<I, O> Drop for AnswerWithPermit<I, O> {
     }
 }
 
-impl<I, O> Reply<I, O> {
-    /// Sends the answer, which ends the item. The permit is released before the answer can be seen, or it goes with the
-    /// answer to the stream.
-    pub(super) fn send(self, answer: Answer<I, O>, permit: Option<Permit>) {
-        match self {
-            Self::Submission(reply) => {
-                drop(permit);
+/// A request whose item has ended, and its answer, which is to be sent.
+#[must_use = "its caller waits for the answer"]
+pub(super) struct Answered<I, O> {
+    reply: Reply<I, O>,
+    answer: Answer<I, O>,
+    /// Goes with the answer to the stream.
+    permit: Option<Permit>,
+}
+
+impl<I, O> Answered<I, O> {
+    /// Ends the item. Its permit is released before the answer can be seen, or it goes with the answer to the stream.
+    pub(super) fn new(reply: Reply<I, O>, answer: Answer<I, O>, mut permit: Option<Permit>) -> Self {
+        match reply {
+            Reply::Submission(_) => drop(permit.take()),
+            // The work has ended, so a drain need not wait until the consumer takes the answer.
+            Reply::Stream { .. } => permit.iter_mut().for_each(Permit::complete),
+        }
+        Self { reply, answer, permit }
+    }
+
+    /// Sends the answer, and wakes the task that waits for it.
+    pub(super) fn send(self) {
+        let Self { reply, answer, permit } = self;
+        match reply {
+            Reply::Submission(reply) => {
                 // An error if the submission was dropped.
                 if let Err(answer) = reply.send(answer) {
                     discard(answer);
                 }
             }
-            Self::Stream { sender: AnswerSender { answers, channel }, .. } => {
-                let mut answer = AnswerWithPermit { answer: Some(answer), permit };
-                // The work has ended, so a drain need not wait until the consumer takes the answer.
-                answer.permit.iter_mut().for_each(Permit::complete);
+            Reply::Stream { sender: AnswerSender { answers, channel }, .. } => {
                 // An error if the stream was dropped; the answer is discarded then.
-                let _ = answers.send(answer);
+                let _ = answers.send(AnswerWithPermit { answer: Some(answer), permit });
                 // A refused request no longer waits for a permit.
                 channel.sink.wake();
             }
         }
     }
+}
 
+impl<I, O> Reply<I, O> {
     pub(super) fn wake_sink(&self) {
         if let Self::Stream { sender, .. } = self {
             sender.channel.sink.wake();

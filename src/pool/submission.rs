@@ -99,6 +99,7 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
         if answer.is_ok() {
             pool.run.metrics.add_emitted();
         }
+        pool.queue.send_held();
         self.state = State::Done;
         Poll::Ready(answer)
     }

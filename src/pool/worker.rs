@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::batch_run::{BatchRun, Portion};
@@ -13,10 +13,15 @@ use crate::engine::run::Run;
 use crate::error::{BoxError, PipelineError};
 use crate::pool::error::{NotOneResult, SubmitError};
 use crate::pool::queue::Queue;
-use crate::pool::request::{Admitted, Request, stopped};
+use crate::pool::request::{Admitted, Answered, Request, stopped};
 use crate::protocol::{Phase, RunKey};
+use crate::util::clock::CLOCK;
 use crate::work::{Job, Work};
-use crate::workers::set::{Member, QUANTUM, Set, Thread};
+use crate::workers::set::{Member, QUANTUM, Running, Set, Thread};
+
+/// A thread that has served the pool for so long starts the clock, and holds no answers back before: to spawn the
+/// clock's thread costs some tens of microseconds.
+const WORTH_A_CLOCK: Duration = Duration::from_millis(1);
 
 /// A pool as the worker threads serve it.
 pub(super) struct Stage<I: Send, W: Work<I>> {
@@ -82,20 +87,36 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
             // Nothing is queued after the pool has retired.
             return true;
         };
-        let mut asked_at = Instant::now();
+        let began = Instant::now();
+        let mut asked_at = began;
+        let mut is_published = false;
         let found = loop {
-            let now = seat.run_item(admitted);
+            let (answered, now) = seat.run_item(admitted);
             if now - asked_at >= QUANTUM {
                 asked_at = now;
                 if thread.is_contended() {
+                    answered.send();
+                    self.queue.send_held();
                     break true;
                 }
             }
-            match self.queue.next() {
-                Some(next) => admitted = next,
-                None => break false,
+            let next = if is_published && is_watched(now, now - began) {
+                self.queue.next_after(answered, now)
+            } else {
+                answered.send();
+                self.queue.send_held();
+                self.queue.next()
+            };
+            let Some(next) = next else { break false };
+            admitted = next;
+            if !is_published && is_watched(now, now - began) {
+                is_published = true;
+                thread.publish(Arc::clone(&self.queue) as Arc<dyn Running>);
             }
         };
+        if is_published {
+            thread.retract();
+        }
         if self.keeps {
             thread.keep_seat(key, seat);
         }
@@ -121,8 +142,8 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
 }
 
 impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
-    /// Runs one item, as a batch of its own, and sends the answer. Returns when the work returned.
-    fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> Instant {
+    /// Runs one item, as a batch of its own. Returns its answer, and when the work returned.
+    fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> (Answered<I, W::Output>, Instant) {
         let Admitted { request: Request { item, reply }, index, permit } = admitted;
         let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
@@ -147,9 +168,24 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
         };
         // Kept for the next item: no allocation per item.
         (*inputs, *outputs) = (ended.unbegun, ended.outputs);
-        reply.send(answer, Some(ended.permit));
-        now
+        (Answered::new(reply, answer, Some(ended.permit)), now)
     }
+}
+
+/// Returns true if the clock will look after answers that are held back. It is started for a thread that has been `busy`
+/// for a while.
+fn is_watched(now: Instant, busy: Duration) -> bool {
+    if cfg!(all(test, shuttle)) {
+        // The clock's thread would not be one of shuttle's.
+        return true;
+    }
+    if CLOCK.serves(now) {
+        return true;
+    }
+    if busy >= WORTH_A_CLOCK {
+        CLOCK.start(now);
+    }
+    CLOCK.serves(now)
 }
 
 /// A work that must emit exactly one result per item. Any other number is an error of the item.

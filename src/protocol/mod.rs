@@ -150,6 +150,11 @@ impl Protocol {
         self.service.expected_wait(queued + waiting, running, self.workers)
     }
 
+    /// The time to plan with per item; `None` before the first measurement.
+    pub(crate) fn expected(&self) -> Option<Duration> {
+        self.service.planned_nanos().map(|nanos| Duration::from_nanos(nanos as u64))
+    }
+
     /// The time to plan with per item, in nanoseconds; 0 before the first measurement.
     pub(crate) fn expected_nanos(&self) -> f64 {
         self.service.planned_nanos().unwrap_or(0.0)

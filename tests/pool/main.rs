@@ -6,6 +6,7 @@ mod cancellation;
 mod channel;
 mod failures;
 mod gated_pool;
+mod held_answers;
 mod lifecycle;
 mod panicking_drops;
 mod reentrancy;
