@@ -35,11 +35,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_fan::Workers;
+use peak_alloc::PeakAlloc;
 
 use args::Args;
 use lanes::Lanes;
 use report::Rest;
 use round::Soak;
+
+/// Counts what is allocated, for the samples.
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// The part of the time that warms up: 1 / `WARM_UP`. Allocators have reached their peak after it.
 const WARM_UP: u32 = 5;

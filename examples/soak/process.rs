@@ -2,8 +2,13 @@
 
 use std::fs;
 
+use crate::ALLOCATOR;
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
+    /// What is allocated and not freed, in bytes.
+    pub(crate) allocated: usize,
+    /// What the allocator holds, freed memory included.
     pub(crate) rss_kib: u64,
     pub(crate) threads: u64,
 }
@@ -15,7 +20,7 @@ pub(crate) fn sample() -> Option<Sample> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    Some(Sample { rss_kib: number("VmRSS:")?, threads: number("Threads:")? })
+    Some(Sample { allocated: ALLOCATOR.current_usage(), rss_kib: number("VmRSS:")?, threads: number("Threads:")? })
 }
 
 /// Returns true if there is a thread whose name begins so.
