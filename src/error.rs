@@ -84,9 +84,13 @@ pub enum PipelineError {
     /// The actix System, or the arbiter that the pipeline was started on, stopped first.
     #[error("the actix System stopped before the pipeline did")]
     SystemStopped,
-    /// The end of a pipeline or pool was awaited on one of its own worker threads, which would wait for itself. The
-    /// pipeline or pool has not ended.
-    #[error("awaited on one of its own worker threads, which would wait for itself: await it on another thread")]
+    /// The end of a pipeline or pool, or the next result of a pipeline, was awaited on a thread that works for it: one of
+    /// its own, or of the set on which it works. The thread would wait for itself as soon as all of them do. A pipeline
+    /// whose next result was awaited is stopped by that; otherwise nothing has happened to it.
+    #[error(
+        "awaited on one of its own worker threads, which would wait for itself: await it on another thread, or give it \
+         threads of its own with `workers`"
+    )]
     OwnWorker,
     /// An actor or the worker threads panicked and ended, while the System and the arbiter still run. The panic hook
     /// has printed where.

@@ -89,8 +89,8 @@ macro_rules! run_state {
         /// the pipelines that it consumes, too. It takes no results: if the consumer takes none either and the pipeline
         /// is not stopped, its generator waits for a permit, and this does not return.
         ///
-        /// Returns true when they have. Called on one of these worker threads, which would wait for itself, it returns
-        /// false at once.
+        /// Returns true when they have. Called on a thread that works for it or for its set, which would wait for itself,
+        /// it returns false at once.
         pub async fn workers_stopped(&self) -> bool {
             self.run().workers_stopped().await.is_ok()
         }
@@ -175,7 +175,7 @@ impl StopHandle {
     /// # Errors
     ///
     /// The error that ended the pipeline or the pool, as [`error`](Self::error) returns it.
-    /// [`PipelineError::OwnWorker`] if it is called on one of the own worker threads, which would wait for itself.
+    /// [`PipelineError::OwnWorker`] on a thread that works for it or for its set, which would wait for itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
         self.run.finished().await
     }

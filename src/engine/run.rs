@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::host::Host;
 use crate::engine::metrics::Metrics;
-use crate::engine::reentrancy::{self, unless_own};
+use crate::engine::reentrancy::{self, SetId, unless_own};
 use crate::engine::state::State;
 use crate::engine::tracker::Tracker;
 use crate::error::PipelineError;
@@ -46,6 +46,9 @@ pub(crate) trait Intake: Send + Sync {
     fn upstream(&self) -> &[Run] {
         &[]
     }
+
+    /// The threads that serve the run, once it has joined them.
+    fn set(&self) -> Option<SetId>;
 
     /// The phase has changed: rejects requests that can no longer be served, and wakes the tasks that wait.
     fn phase_changed(&self);
@@ -89,6 +92,12 @@ impl Run {
     /// Identifies this run among those that exist.
     pub(crate) fn id(&self) -> reentrancy::RunId {
         reentrancy::RunId::of(&self.0)
+    }
+
+    /// Returns true if this thread belongs to the set that serves the run: it must not wait for it, since all threads of
+    /// the set may come to do so.
+    pub(crate) fn is_served_here(&self) -> bool {
+        reentrancy::is_own(self.id()) || self.0.set().is_some_and(reentrancy::belongs_to)
     }
 
     /// Moves on to `phase`, if that is a later one.
@@ -277,10 +286,10 @@ impl Run {
         })
     }
 
-    /// Waits for the workers and for `condition`, and for the actors unless these `may_live`. On one of the workers'
-    /// threads that is an error.
+    /// Waits for the workers and for `condition`, and for the actors unless these `may_live`. On a thread that serves the
+    /// run that is an error.
     async fn wait_for(&self, may_live: bool, condition: impl Fn(&Protocol) -> bool) -> Result<(), PipelineError> {
-        unless_own(self.id(), self.tracker.wait_until(may_live, || condition(&self.state.protocol()))).await
+        unless_own(self, self.tracker.wait_until(may_live, || condition(&self.state.protocol()))).await
     }
 }
 

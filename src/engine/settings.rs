@@ -148,7 +148,8 @@ macro_rules! thread_setters {
         #[doc = $default]
         /// Threads of its own are for work that sleeps or blocks, which on shared threads would hold up all others, and
         /// for what must have processor time beside them: the operating system then divides it, by a few milliseconds
-        /// at a time.
+        /// at a time. Work that waits for another pipeline or pool needs them as well: on the threads of the same set such
+        /// a wait is an error.
         ///
         /// Of this and [`on`](Self::on) the last one called counts; [`thread_name`](Self::thread_name) and
         /// [`stack_size`](Self::stack_size) ask for threads of its own as well, one per core unless this says how many.
@@ -158,7 +159,9 @@ macro_rules! thread_setters {
             self
         }
 
-        /// Works on the threads of `workers`, which others may share: see [`Workers`](crate::Workers).
+        /// Works on the threads of `workers`, which others may share: see [`Workers`](crate::Workers). Work that runs on a
+        /// set must not wait for what else runs there: such a wait is an error ([`SubmitError::OwnPool`](crate::SubmitError::OwnPool),
+        /// [`PipelineError::OwnWorker`](crate::PipelineError::OwnWorker)), since all of its threads could come to wait.
         pub fn on(mut self, workers: &crate::Workers) -> Self {
             self.settings.forget_own_threads();
             self.on = Some(workers.clone());

@@ -52,9 +52,11 @@ use crate::stop::{StopHandle, run_state};
 /// whatever was done with the items, and the numbers otherwise, whose [`end`](Stats::end) says whether the stream was
 /// complete, drained or stopped. `None` from [`next`](StreamExt::next) doesn't.
 ///
-/// A worker that awaits the end of its own pipeline gets [`PipelineError::OwnWorker`]. One that awaits its next result
-/// is not refused, since a poll doesn't say whether it is waited for: once all workers do that, the pipeline stands
-/// still.
+/// A worker that awaits the end or the next result of its own pipeline, or of another one on the same
+/// [set](crate::Workers) of threads, would wait for itself as soon as all threads of the set do. It gets
+/// [`PipelineError::OwnWorker`], whether other threads are idle or not. Work that needs a pipeline gives it threads of its
+/// own, by [`workers`](crate::FanOut::workers). A poll doesn't say whether it is waited for: so one that finds no result, while
+/// there is work to be done by the set, stops the pipeline with that error.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.
@@ -129,11 +131,11 @@ impl<T: Send + 'static> FanIn<T> {
     /// # Errors
     ///
     /// Why the pipeline ended before its source did without being asked to, whatever became of the stream's items, the
-    /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on the
-    /// thread of one of its workers, which would wait for itself.
+    /// last of which says so too. [`stats`](Self::stats) has the numbers then. [`PipelineError::OwnWorker`] on a
+    /// thread that works for it or for its set, which would wait for itself.
     pub async fn finished(&mut self) -> Result<Stats, PipelineError> {
         let run = self.receiver.run().clone();
-        unless_own(run.id(), self.receiver.dry()).await?;
+        unless_own(&run, self.receiver.dry()).await?;
         run.finished().await
     }
 

@@ -5,6 +5,7 @@ use std::task::Context;
 
 use futures::task::AtomicWaker;
 
+use crate::engine::reentrancy::SetId;
 use crate::engine::run::{Core, Intake, Run};
 use crate::protocol::{Ends, RunKey};
 use crate::util::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -75,6 +76,10 @@ impl Intake for SourceIntake {
 
     fn upstream(&self) -> &[Run] {
         &self.upstream
+    }
+
+    fn set(&self) -> Option<SetId> {
+        self.threads.get().map(|(set, _)| SetId::of(set))
     }
 
     fn phase_changed(&self) {

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine::chunk::Chunk;
 use crate::engine::discard::{self, Allowance};
 use crate::engine::run::{Run, WorkerGuard};
-use crate::error::ItemError;
+use crate::error::{ItemError, PipelineError};
+use crate::protocol::Phase;
 use crate::stats::Stats;
 use crate::util::time_slice::{Grant, TimeSlice};
 use crate::util::waker::CaughtWaker;
@@ -102,6 +103,10 @@ impl<T: Send + 'static> Receiver<T> {
 
     fn poll_dry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            if self.state == State::Open && self.waits_for_itself() {
+                // The caller returns an error, and nothing has happened.
+                return Poll::Pending;
+            }
             match self.poll_chunk(cx) {
                 Poll::Ready(Some(mut chunk)) => {
                     if !chunk.discard(&mut self.slice) {
@@ -175,7 +180,16 @@ impl<T: Send + 'static> Receiver<T> {
         if self.state != State::Open {
             return Poll::Ready(None);
         }
-        let chunk = ready!(self.chunks.poll_recv(&mut self.waker.context(cx)));
+        let chunk = match self.chunks.poll_recv(&mut self.waker.context(cx)) {
+            Poll::Ready(chunk) => chunk,
+            Poll::Pending if self.waits_for_itself() => {
+                // The error is the next item, and the last.
+                self.run.fail(PipelineError::OwnWorker, Phase::Stopped);
+                self.state = State::Ended;
+                return Poll::Ready(None);
+            }
+            Poll::Pending => return Poll::Pending,
+        };
         if chunk.is_none() {
             // An error unless the run is complete. The aggregator reports it too when it is dropped, but its channel
             // may have ended before that.
@@ -184,6 +198,12 @@ impl<T: Send + 'static> Receiver<T> {
             self.state = State::Ended;
         }
         Poll::Ready(chunk)
+    }
+
+    /// Returns true if this thread belongs to the set that has yet to work for the run. Results on their way from there
+    /// may be waited for: they pass through other threads.
+    fn waits_for_itself(&self) -> bool {
+        self.run.is_served_here() && !self.run.state.protocol().is_finished()
     }
 
     /// The last item of a stream that ended too early.

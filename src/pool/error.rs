@@ -21,8 +21,12 @@ pub enum SubmitError<I> {
     /// The pool was drained or stopped before it took the item, or the results have no receiver any more.
     #[error("the pool is closed: it takes in no more items")]
     Closed(I),
-    /// The caller is one of the pool's own workers, which would wait for itself as soon as all of them do.
-    #[error("submitted by a worker of the same pool, which would wait for itself: submit to another pool")]
+    /// The caller is a thread that works for the pool, or that belongs to the set of threads on which the pool works. It
+    /// would wait for itself as soon as all of them do.
+    #[error(
+        "submitted by a thread that works for the same pool or set, which would wait for itself: submit to a pool on \
+         other threads"
+    )]
     OwnPool(I),
     /// The work on the item panicked, returned an error, or emitted another number of results than one.
     #[error(transparent)]

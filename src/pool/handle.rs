@@ -1,7 +1,7 @@
 //! The handle by which callers submit to a pool.
 
 use std::fmt;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use crate::engine::reentrancy::{self, unless_own};
+use crate::engine::reentrancy;
 use crate::engine::run::Run;
 use crate::error::PipelineError;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
@@ -79,8 +79,11 @@ use crate::stop::{StopHandle, run_state};
 ///
 /// If all workers submitted to their own pool, or awaited an item of it that has not begun, they would wait for each
 /// other forever. So such a worker gets [`SubmitError::OwnPool`] at once, in asynchronous and in blocking calls and
-/// inside of a nested runtime. One that waits for the end of its own pool gets [`PipelineError::OwnWorker`]. Not
-/// detected are two pools that submit to each other, and threads that the work spawns.
+/// inside of a nested runtime. So does a thread of the set [`on`](crate::PoolBuilder::on) which the pool works, whatever
+/// it works for, if it blocks on a submit or polls a submission whose item has not begun; that it may find other threads
+/// idle makes no difference. One that waits for the end of the pool gets [`PipelineError::OwnWorker`]. Not detected are
+/// pools on different threads that submit to each other, threads that the work spawns, and waits for the sink or the
+/// stream of a [`channel`](Self::channel).
 ///
 /// # Examples
 ///
@@ -159,6 +162,9 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// Those of [`submit`](Self::submit).
     pub fn blocking_submit(&self, item: I) -> Result<O, SubmitError<I>> {
+        if self.run().is_served_here() {
+            return Err(SubmitError::OwnPool(item));
+        }
         self.submit(item).wait()
     }
 
@@ -210,7 +216,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// # Errors
     ///
     /// What ended the pool without being asked to. [`stats`](Self::stats) has the numbers then.
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself.
+    /// [`PipelineError::OwnWorker`] on a thread that works for it or for its set, which would wait for itself.
     pub async fn finished(&self) -> Result<Stats, PipelineError> {
         self.run().finished().await
     }
@@ -223,7 +229,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// # Errors
     ///
-    /// [`PipelineError::OwnWorker`] on the thread of one of its workers, which would wait for itself. Other errors,
+    /// [`PipelineError::OwnWorker`] on a thread that works for it or for its set, which would wait for itself. Other errors,
     /// such as the end of the System, are no errors here: the items have come back to those who submitted them, and
     /// [`stats`](Self::stats) says how the pool ended.
     ///
@@ -240,7 +246,9 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// ```
     pub async fn shutdown(&self, deadline: impl Future<Output = ()>) -> Result<Vec<I>, PipelineError> {
         // Before anything has happened.
-        unless_own(self.run().id(), ready(())).await?;
+        if self.run().is_served_here() {
+            return Err(PipelineError::OwnWorker);
+        }
         self.drain();
         match select(pin!(self.run().wait()), pin!(deadline)).await {
             Either::Left((over, _)) => over.map(|()| Vec::new()),
@@ -276,7 +284,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         self.run().expected_wait()
     }
 
-    fn run(&self) -> &Run {
+    pub(super) fn run(&self) -> &Run {
         &self.open.run
     }
 

@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
+use crate::engine::reentrancy::SetId;
 use crate::engine::run::{Core, Intake, Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
@@ -262,6 +263,10 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
     fn core(&self) -> &Core {
         &self.core
+    }
+
+    fn set(&self) -> Option<SetId> {
+        self.threads.get().map(|(set, _)| SetId::of(set))
     }
 
     fn phase_changed(&self) {

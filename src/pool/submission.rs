@@ -11,7 +11,6 @@ use std::thread::{self, Thread};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
-use crate::engine::reentrancy;
 use crate::pool::error::SubmitError;
 use crate::pool::queue::SharedHandle;
 use crate::pool::request::{Answer, stopped};
@@ -89,8 +88,8 @@ impl<I: Send + 'static, O: Send + 'static> Future for Submission<I, O> {
             Poll::Ready(Ok(answer)) => answer,
             // The request was dropped without an answer, as when its worker thread ends early.
             Poll::Ready(Err(_)) => Err(stopped(None, &pool.run.state)),
-            Poll::Pending if reentrancy::is_own(pool.run.id()) => match pool.queue.take_back(*position) {
-                // Another thread submitted the item, but this worker may be the only one left to run it.
+            Poll::Pending if pool.run.is_served_here() => match pool.queue.take_back(*position) {
+                // This thread may be the only one left to run it.
                 Some(item) => Err(SubmitError::OwnPool(item)),
                 None => return Poll::Pending,
             },

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::engine::reentrancy::{self, SetId};
 use crate::error::PipelineError;
 use crate::protocol::{FairQueue, RunKey, Serve};
 use crate::util::clock::{self, CLOCK, Tick};
@@ -277,6 +278,8 @@ impl Set {
 
     /// The life of the thread `id`.
     pub(crate) fn work(self: &Arc<Self>, id: usize) {
+        // Until the thread ends: it runs code of users between two serves as well, as in the drop of a work.
+        let _belonging = reentrancy::belong_to(SetId::of(self));
         let mut thread = Thread { id, set: Arc::clone(self), serving: None, seats: BTreeMap::new() };
         let mut served = None;
         loop {

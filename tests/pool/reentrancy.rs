@@ -1,15 +1,19 @@
 //! A worker that submits to its own pool.
 
 use std::future::{pending, ready};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
-use actix_fan::{FanOutExt, PipelineError, Pool, PoolBuilder, StopHandle, Submission, SubmitError, pool};
+use actix_fan::{
+    FanIn, FanOutExt, ItemError, PipelineError, Pool, PoolBuilder, StopHandle, Submission, SubmitError, Workers, pool,
+};
 use futures::executor::block_on;
-use futures::{FutureExt, SinkExt};
+use futures::future::join_all;
+use futures::{FutureExt, SinkExt, StreamExt};
 
-use crate::support::{Count, run};
+use crate::support::{Count, Gate, run};
 
 type Own = Pool<u64, Option<u64>>;
+type Successor = Pool<u64, u64>;
 
 /// A pool whose items do `what` with the pool itself. An item of 0 does nothing.
 fn reentrant(builder: PoolBuilder, what: impl Fn(&Own, u64) -> Option<u64> + Send + Sync + 'static) -> Own {
@@ -65,7 +69,8 @@ fn the_error_says_what_to_do() {
         own.submit(1).await.unwrap();
         assert_eq!(
             texts.get().unwrap(),
-            "submitted by a worker of the same pool, which would wait for itself: submit to another pool"
+            "submitted by a thread that works for the same pool or set, which would wait for itself: submit to a pool on other \
+             threads"
         );
         own.drain();
     });
@@ -220,5 +225,161 @@ fn a_worker_does_not_wait_for_the_end_of_its_own_pipeline() {
         hand_over.send(refused).unwrap();
         assert!(stop.workers_stopped().await);
         assert_eq!(stop.stats().in_flight, 2, "their results are in the stream that was forgotten");
+    });
+}
+
+/// A set, and a pool on it whose items do `what`.
+fn on_set<T, F>(threads: usize, what: F) -> (Workers, Pool<(), T>)
+where
+    T: Send + 'static,
+    F: Fn() -> T + Send + Sync + 'static,
+{
+    let workers = Workers::builder().threads(threads).build().unwrap();
+    let pool = pool().on(&workers).map(move |()| what()).unwrap();
+    (workers, pool)
+}
+
+#[test]
+fn a_thread_of_a_set_does_not_wait_for_an_item_of_another_pool_on_it() {
+    let forms: [fn(&Successor, u64) -> Option<u64>; 4] = [
+        |other, n| came_back(other.blocking_submit(n)),
+        |other, n| came_back(block_on(other.submit(n))),
+        |other, n| came_back(block_on(other.try_submit(n).unwrap())),
+        |other, n| came_back(actix::System::new().block_on(other.submit(n))),
+    ];
+    for form in forms {
+        run(async move {
+            let other: Arc<OnceLock<Successor>> = Arc::default();
+            let inside = Arc::clone(&other);
+            let (workers, outer) = on_set(1, move || form(inside.get().unwrap(), 7));
+            other.set(pool().on(&workers).map(|n| n + 1).unwrap()).unwrap();
+            assert_eq!(outer.submit(()).await.unwrap(), Some(7));
+            let other = other.get().unwrap();
+            let stats = other.stats();
+            assert_eq!((stats.completed, stats.in_flight, other.is_closed()), (0, 0, false));
+            assert_eq!(other.submit(1).await.unwrap(), 2);
+        });
+    }
+}
+
+#[test]
+fn all_threads_of_a_set_may_meet_at_one_of_its_pools_and_none_waits_forever() {
+    run(async {
+        let other: Arc<OnceLock<Successor>> = Arc::default();
+        let (inside, met) = (Arc::clone(&other), Arc::new(std::sync::Barrier::new(3)));
+        let (workers, outer) = on_set(3, move || {
+            met.wait();
+            came_back(block_on(inside.get().unwrap().submit(7)))
+        });
+        other.set(pool().on(&workers).map(|n| n + 1).unwrap()).unwrap();
+        // An item that another thread has begun before the first poll is waited for.
+        let came_back = join_all((0..30).map(|_| outer.submit(()))).await;
+        assert!(came_back.into_iter().all(|item| matches!(item.unwrap(), None | Some(7))));
+    });
+}
+
+/// All results of a pipeline, and its end, as a thread of its set gets them.
+type Taken = (Vec<Result<u64, ItemError>>, Result<(), PipelineError>);
+
+/// A pool on a set, whose item takes what comes from the channel.
+struct Taking {
+    workers: Workers,
+    pool: Pool<(), Taken>,
+    hand_over: mpsc::Sender<FanIn<u64>>,
+}
+
+fn taking(threads: usize) -> Taking {
+    let (hand_over, inbox) = mpsc::channel::<FanIn<u64>>();
+    let inbox = Mutex::new(inbox);
+    let (workers, pool) = on_set(threads, move || {
+        let mut results = inbox.lock().unwrap().recv().unwrap();
+        (block_on(results.by_ref().collect()), block_on(results.finished()).map(drop))
+    });
+    Taking { workers, pool, hand_over }
+}
+
+#[test]
+fn a_thread_of_a_set_does_not_wait_for_a_pipeline_on_it() {
+    run(async {
+        let Taking { workers, pool, hand_over } = taking(2);
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let results = (0..4u64).fan_out().on(&workers).concurrency(1).map(move |n| (pass.pass(), n).1).unwrap();
+        let stop = results.stop_handle();
+        gate.arrived(1).await;
+        hand_over.send(results).unwrap();
+        let (mut all, end) = pool.submit(()).await.unwrap();
+        let error = all.pop().unwrap().unwrap_err();
+        assert_eq!(error.pipeline_error(), Some(&PipelineError::OwnWorker), "{error}");
+        assert!(all.is_empty() && end == Err(PipelineError::OwnWorker));
+        gate.open();
+        assert_eq!(stop.finished().await.unwrap_err(), PipelineError::OwnWorker);
+        assert_eq!(stop.stats().in_flight, 0);
+    });
+}
+
+#[test]
+fn a_thread_of_a_set_takes_the_results_that_are_there() {
+    run(async {
+        let Taking { workers, pool, hand_over } = taking(1);
+        let results = (0..4u64).fan_out().on(&workers).map(|n| n).unwrap();
+        results.stop_handle().workers_stopped().await;
+        hand_over.send(results).unwrap();
+        let (all, end) = pool.submit(()).await.unwrap();
+        assert_eq!((all.into_iter().map(Result::unwrap).collect(), end), (vec![0, 1, 2, 3], Ok(())));
+    });
+}
+
+#[test]
+fn work_may_use_a_pipeline_and_a_pool_on_other_threads() {
+    run(async {
+        let (hand_over, inbox) = mpsc::channel::<FanIn<u64>>();
+        let inbox = Mutex::new(inbox);
+        let squares = pool().workers(1).map(|n: u64| n * n).unwrap();
+        let inner = squares.clone();
+        let (_workers, outer) = on_set(1, move || {
+            let mut results = inbox.lock().unwrap().recv().unwrap();
+            let sum: u64 = block_on(results.by_ref().map(Result::unwrap).fold(0, async |sum, n| sum + n));
+            block_on(results.finished()).unwrap();
+            sum + inner.blocking_submit(3).unwrap()
+        });
+        hand_over.send((0..4u64).fan_out().workers(1).map(|n| n).unwrap()).unwrap();
+        assert_eq!(outer.submit(()).await.unwrap(), 6 + 9);
+    });
+}
+
+#[test]
+fn a_thread_of_a_set_does_not_wait_for_the_end_of_a_run_on_it() {
+    run(async {
+        let ends: Arc<OnceLock<(Pool<u64, u64>, StopHandle)>> = Arc::default();
+        let inside = Arc::clone(&ends);
+        let (workers, outer) = on_set(2, move || {
+            let (pool, pipeline) = inside.get().unwrap();
+            let refused = |end: Result<_, PipelineError>| end.map(drop) == Err(PipelineError::OwnWorker);
+            [
+                refused(block_on(pool.finished())),
+                refused(block_on(pool.stop_handle().finished())),
+                refused(block_on(pool.shutdown(pending())).map(|_| pool.stats())),
+                refused(block_on(pipeline.finished())),
+                !block_on(pool.workers_stopped()),
+                !block_on(pipeline.workers_stopped()),
+            ]
+        });
+        let gate = Gate::new();
+        let pass = gate.clone();
+        let results = (0..3u64).fan_out().on(&workers).concurrency(1).map(move |n| (pass.pass(), n).1).unwrap();
+        let other = pool().on(&workers).map(|n| n + 1).unwrap();
+        ends.set((other.clone(), results.stop_handle())).unwrap();
+        gate.arrived(1).await;
+        assert_eq!(outer.submit(()).await.unwrap(), [true; 6]);
+        assert!(!other.is_closed() && !results.is_closed(), "nothing has happened to them");
+        gate.open();
+        assert_eq!(other.submit(1).await.unwrap(), 2);
+        assert_eq!(results.count().await, 3);
+        // Ends that are there already are no wait.
+        other.drain();
+        other.finished().await.unwrap();
+        let stop = other.stop_handle();
+        assert!(workers.run(move || block_on(stop.finished()).is_ok()).await.unwrap());
     });
 }
