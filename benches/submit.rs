@@ -14,7 +14,9 @@
 //! the same round, without any hand-over. `channels` is the upper bound of what a pool that sends items one by one can
 //! reach: two plain threads on two bounded channels, and a submitter that blocks and keeps 64 items in them.
 //!
-//! Only this crate's pool has a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
+//! `closures` are those of `Workers::run`, on a set of as many threads.
+//!
+//! Only this crate's pool and its closures have a bound and can be cancelled; a panic ends a thread of the bare `SyncArbiter` for good.
 //!
 //! The contenders alternate, A B C A B C, after one round to warm up. A ratio is taken within each round; printed are
 //! the median, the least and the most.
@@ -36,7 +38,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use actix::{Addr, System, SystemRunner};
-use actix_fan::{Pool, pool};
+use actix_fan::{Pool, Workers, pool};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
@@ -133,7 +135,7 @@ impl Load {
 
     fn contenders(self) -> &'static [Contender] {
         match self {
-            Self::Tasks(_) => &Contender::ALL[..5],
+            Self::Tasks(_) => &Contender::ALL[..6],
             Self::InFlight(_) => &Contender::ALL,
         }
     }
@@ -155,6 +157,8 @@ enum Contender {
     Ideal,
     /// This crate.
     Fan,
+    /// This crate, each item in a closure of its own.
+    Closures,
     /// tokio's threads for blocking code; `web::block` uses the same.
     SpawnBlocking,
     /// A message to a `SyncArbiter`, and its answer.
@@ -166,13 +170,21 @@ enum Contender {
 }
 
 impl Contender {
-    const ALL: [Self; 6] =
-        [Self::Ideal, Self::Fan, Self::SpawnBlocking, Self::BareSyncArbiter, Self::Rayon, Self::Channels];
+    const ALL: [Self; 7] = [
+        Self::Ideal,
+        Self::Fan,
+        Self::Closures,
+        Self::SpawnBlocking,
+        Self::BareSyncArbiter,
+        Self::Rayon,
+        Self::Channels,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Ideal => "two threads",
             Self::Fan => "actix-fan",
+            Self::Closures => "actix-fan, closures",
             Self::SpawnBlocking => "spawn_blocking",
             Self::BareSyncArbiter => "bare SyncArbiter",
             Self::Rayon => "rayon + oneshot",
@@ -184,6 +196,7 @@ impl Contender {
 /// What an application starts once.
 struct Stage {
     fan: Pool<Item, u64>,
+    workers: Workers,
     sync: Addr<Worker>,
     rayon: Arc<ThreadPool>,
     channels: Channels,
@@ -197,6 +210,7 @@ impl Stage {
         let rayon = ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("two threads can be spawned");
         Self {
             fan: pool().workers(WORKERS).map(Item::run).expect("this thread belongs to a System"),
+            workers: Workers::builder().threads(WORKERS).build().expect("a thread can be spawned"),
             sync: Worker::start(WORKERS),
             rayon: Arc::new(rayon),
             channels: Channels::new(),
@@ -217,6 +231,10 @@ impl Stage {
             Contender::Fan => {
                 let fan = self.fan.clone();
                 self.drive(load, source, async move |item| fan.submit(item).await.expect(GOOD))
+            }
+            Contender::Closures => {
+                let workers = self.workers.clone();
+                self.drive(load, source, async move |item: Item| workers.run(move || item.run()).await.expect(GOOD))
             }
             Contender::SpawnBlocking => {
                 self.drive(load, source, async |item: Item| spawn_blocking(move || item.run()).await.expect(GOOD))

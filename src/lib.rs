@@ -28,6 +28,7 @@
 //! | readers coming from a bare `SyncArbiter`, `web::block`, `spawn_blocking`, rayon or Go | the [`guide`]: what to write instead, and when not to |
 //! | a source of items: any iterator, any stream | [`FanOutExt::fan_out`], whose builder [`FanOut`] starts the pipeline and returns its stream, [`FanIn`] |
 //! | several stages, or several streams | [`FanIn::fan_out`] makes a stream the source of the next stage, [`fan_in`] makes one of many |
+//! | a closure now and then, in the place of `web::block` or `spawn_blocking` | [`Workers::run`]: any closure, on any runtime |
 //! | items that come one by one, as requests do | [`pool()`]: a [`Pool`] to submit to, where each submit awaits its own result |
 //! | the threads on which all of this works | [`Workers`]: one global set that pipelines share, or sets of your own |
 //! | handlers of actix-web | the module `web`, with the feature of that name |
@@ -119,6 +120,21 @@
 //! bare `SyncArbiter` with as many threads: room for each is reserved, so that a refused thread is
 //! [`StartError::Thread`], and the workers start beside the arbiter.
 //!
+//! # Closures
+//!
+//! ```
+//! use actix_fan::Workers;
+//!
+//! # actix::System::new().block_on(async {
+//! let workers = Workers::global()?;
+//! assert_eq!(workers.run(|| 6 * 7).await?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! [`Workers::run`] is for any closure that computes. It is bounded, cancelled when its future is dropped, and a panic is
+//! its [`RunError`]. It starts on any thread and is awaited on any.
+//!
 //! # Pool
 //!
 //! ```
@@ -173,7 +189,8 @@
 //! # Errors
 //!
 //! [`StartError`] for what cannot start, [`ItemError`] for an item without a result, [`PipelineError`] for a pipeline
-//! that ended before its source without being asked to.
+//! that ended before its source without being asked to; [`SubmitError`] and [`RunError`] for an item of a pool and for a
+//! closure.
 //!
 //! A pipeline that ended too early has one more item, the last: an `Err` whose [`ItemError::pipeline_error`] says why.
 //! It stands in the stream so that consumers with `?`, `try_collect` or an actor's `StreamHandler` notice it. It counts
@@ -250,7 +267,9 @@ pub use pipeline::fan_out::{FanOut, FanOutExt};
 pub use pipeline::generator::Generator;
 pub use pipeline::merge::{Merged, fan_in};
 pub use pipeline::source::Source;
-pub use pool::{NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, Submission, SubmitError, pool};
+pub use pool::{
+    NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
+};
 pub use stats::{Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::end::End;
 use crate::error::{ItemError, PipelineError, StartError, texts};
-use crate::pool::SubmitError;
+use crate::pool::{RunError, SubmitError};
 use crate::stats::{Stats, WorkerStats};
 
 impl Serialize for Stats {
@@ -133,6 +133,18 @@ impl<I> Serialize for SubmitError<I> {
             Self::Lost { .. } => "lost",
         };
         write(self, "SubmitError", kind, None, serializer)
+    }
+}
+
+impl Serialize for RunError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::Panicked { .. } => "panicked",
+            Self::Full { .. } => "full",
+            Self::OwnWorkers => "own_workers",
+            Self::Lost(_) => "lost",
+        };
+        write(self, "RunError", kind, None, serializer)
     }
 }
 

@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::engine::executor::Factory;
 use crate::engine::host::Host;
-use crate::engine::run::{Core, Run};
+use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, StartError};
+use crate::pool::assembly::{Assembled, item_bytes};
 use crate::pool::handle::Pool;
-use crate::pool::queue::Queue;
-use crate::pool::worker::{Single, Stage};
-use crate::protocol::{BatchSize, bytes_of};
+use crate::protocol::BatchSize;
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::work::Work;
 use crate::work::closures::{Map, TryMap, sharing};
 use crate::workers::{Workers, private};
-
-/// The memory of a request, without its item and its result.
-const SUBMISSION_BYTES: usize = 256;
 
 /// Starts to build a [`Pool`]: see there.
 pub fn pool() -> PoolBuilder {
@@ -108,7 +103,7 @@ impl PoolBuilder {
         F: Fn() -> W + Send + Sync + 'static,
     {
         let factory = Guarded::new(factory);
-        let item_bytes = bytes_of::<I>() + bytes_of::<W::Output>() + SUBMISSION_BYTES;
+        let item_bytes = item_bytes::<I, W::Output>();
         let checked = self.settings.check(item_bytes, self.on.as_ref().map(|on| on.set().threads()))?;
         let host = Host::of_thread()?;
         let core = checked.core(item_bytes, Some(&host));
@@ -142,23 +137,6 @@ impl PoolBuilder {
         }
         log::info!("pool started: {concurrency} workers, a window of {window} items");
         Ok(pool)
-    }
-}
-
-/// The parts of a pool.
-pub(super) struct Assembled<I: Send + 'static, W: Work<I>> {
-    pub(super) run: Run,
-    pub(super) pool: Pool<I, W::Output>,
-    pub(super) stage: Arc<Stage<I, W>>,
-}
-
-impl<I: Send + 'static, W: Work<I>> Assembled<I, W> {
-    pub(super) fn new(core: Core, factory: impl Fn() -> W + Send + Sync + 'static, keeps: bool) -> Self {
-        let queue = Queue::new(core);
-        let (run, pool) = (queue.run(), Pool::new(&queue));
-        let factory = Factory::new(move || Single(factory()));
-        let stage = Arc::new(Stage::new(&run, &queue, factory, keeps));
-        Self { run, pool, stage }
     }
 }
 

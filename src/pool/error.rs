@@ -1,10 +1,13 @@
 //! Why a submit has no result.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::error::{ItemError, PipelineError};
+use crate::pool::calls::BoxedCall;
+use crate::util::panic::discard;
 
 /// Why an item that was submitted to a [`Pool`](crate::Pool) has no result.
 ///
@@ -92,6 +95,75 @@ impl<I> fmt::Debug for SubmitError<I> {
         }
     }
 }
+
+/// Why a closure that was given to a set of [`Workers`](crate::Workers) has no result: [`Workers::run`](crate::Workers::run).
+///
+/// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the variant's
+/// name in snake case. With the feature `web` it is a response: 500 or 503, without the message of a panic.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The closure panicked.
+    #[error("the closure panicked: {message}")]
+    Panicked {
+        /// The message of the panic.
+        message: String,
+    },
+    /// As many closures are queued or run as there may be. Only [`Workers::try_run`](crate::Workers::try_run) says so; the
+    /// others wait.
+    #[error("too many closures are queued: try again later, or wait with `run`")]
+    Full {
+        /// How long a closure would wait until it begins, by what is before it; `None` before the first was measured.
+        expected_wait: Option<Duration>,
+    },
+    /// The caller is a thread of the same set, which would wait for itself as soon as all of its threads do.
+    #[error(
+        "run from a thread of the same set, which would wait for itself: call the closure in place, or run it on another set"
+    )]
+    OwnWorkers,
+    /// The set can run nothing: the operating system refused one of its threads.
+    #[error("the worker threads can't run it")]
+    Lost(#[source] PipelineError),
+}
+
+impl RunError {
+    pub(super) fn of(error: SubmitError<BoxedCall>) -> Self {
+        match error {
+            SubmitError::Failed(error) => {
+                Self::Panicked { message: error.panic_message().map_or_else(|| error.to_string(), str::to_owned) }
+            }
+            SubmitError::OwnPool(call) => {
+                discard(call);
+                Self::OwnWorkers
+            }
+            SubmitError::Lost { item, error } => {
+                discard(item);
+                Self::Lost(error)
+            }
+            // Neither the pool nor its handle leaves this crate: it is full for `try_run` alone, and not stopped.
+            SubmitError::Full(call) | SubmitError::Closed(call) | SubmitError::Stopped { item: Some(call) } => {
+                discard(call);
+                Self::Lost(LOST)
+            }
+            SubmitError::Stopped { item: None } => Self::Lost(LOST),
+        }
+    }
+
+    /// Returns true if too many closures were queued, so that another try may succeed.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
+
+    /// The message of the panic, if the closure panicked.
+    pub fn panic_message(&self) -> Option<&str> {
+        match self {
+            Self::Panicked { message } => Some(message),
+            _ => None,
+        }
+    }
+}
+
+const LOST: PipelineError = PipelineError::ActorLost { actor: "the worker threads" };
 
 /// What fails an item of a [`Pool`](crate::Pool) whose [`Work`](crate::Work) did not [`emit`](crate::Job::emit) exactly
 /// one result; it is the item's [`work_error`](ItemError::work_error).

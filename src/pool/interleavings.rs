@@ -10,7 +10,7 @@ use shuttle::future::block_on;
 use shuttle::thread;
 
 use crate::engine::run::Core;
-use crate::pool::builder::Assembled;
+use crate::pool::assembly::Assembled;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
 use crate::work::closures::Map;

@@ -54,10 +54,11 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
 
     /// Joins the set: at most `concurrency` of its threads serve the pool at a time. `prepares`: each thread builds its
     /// work at once.
-    pub(super) fn join(self: Arc<Self>, set: &Arc<Set>, concurrency: usize, prepares: bool) {
+    pub(super) fn join(self: Arc<Self>, set: &Arc<Set>, concurrency: usize, prepares: bool) -> RunKey {
         let queue = Arc::clone(&self.queue);
         let key = set.join(concurrency, self.keeps && prepares, self);
         queue.is_served_by(Arc::clone(set), key);
+        key
     }
 
     /// What this thread needs to run items: what it has kept, or something new. `None` once the pool has retired.

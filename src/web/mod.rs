@@ -1,4 +1,22 @@
-//! Answers of an [actix-web](actix_web) application that stream results, and handlers that submit to a pool.
+//! Answers of an [actix-web](actix_web) application that stream results, and handlers that compute on worker threads.
+//!
+//! A handler that computes runs a closure, in the place of `web::block`:
+//!
+//! ```
+//! use actix_fan::{RunError, Workers};
+//! use actix_web::web::{Data, Path};
+//!
+//! /// A panic answers 500, too many closures 503 with `Retry-After`. A client that leaves cancels its closure.
+//! async fn cube(workers: Data<Workers>, n: Path<u64>) -> Result<String, RunError> {
+//!     let cube = workers.try_run(move || n.pow(3))?.await?;
+//!     Ok(cube.to_string())
+//! }
+//! # let _ = cube;
+//! ```
+//!
+//! `workers.run(..).await?` waits for room instead. A [`RunError`](crate::RunError) is a response, and becomes a
+//! [`Refused`] with `?`. For one kind of work with a limit or a deadline of its own there is a pool, and a pipeline
+//! streams its results:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -162,7 +180,8 @@
 //! first 10 of an answer at level `warn` and the others at level `debug`. If a pipeline fails with a
 //! [`PipelineError`](crate::PipelineError), the last line says so, since the status of the answer was sent long before.
 //!
-//! A submit without a result returns [`Refused`], which is a response: 503, 504 or 500, as text. The middleware
+//! A submit without a result returns [`Refused`], and a closure [`RunError`](crate::RunError), which are responses: 503, 504
+//! or 500, as text. The middleware
 //! [`refusals`] answers with JSON instead if the client prefers it, and [`refusals_with`] with a response of the
 //! application.
 //!

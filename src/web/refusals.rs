@@ -14,6 +14,7 @@ use futures::future::LocalBoxFuture;
 
 use super::failure::{chain, short, string};
 use super::refused::Refused;
+use crate::pool::RunError;
 use crate::util::log;
 use crate::util::panic::catch;
 
@@ -22,7 +23,7 @@ thread_local! {
     static IN_MIDDLEWARE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Middleware, for [`from_fn`](actix_web::middleware::from_fn), that answers a [`Refused`] in the format of the
+/// Middleware, for [`from_fn`](actix_web::middleware::from_fn), that answers a [`Refused`], or a [`RunError`], in the format of the
 /// request's `Accept` header, by [`Refused::answer`], and logs failed items with the request's path.
 ///
 /// Without it every client gets text, since a `ResponseError` does not have the request. Middlewares that add headers
@@ -80,7 +81,9 @@ where
     A: Fn(&Refused, &HttpRequest) -> HttpResponse,
 {
     let response = in_middleware(next.call(request)).await?;
-    let Some(refused) = response.response().error().and_then(Error::as_error::<Refused>) else {
+    let Some(error) = response.response().error() else { return Ok(response.map_into_boxed_body()) };
+    let of_a_run = error.as_error::<RunError>().map(|error| Refused::from(error.clone()));
+    let Some(refused) = of_a_run.as_ref().or_else(|| error.as_error::<Refused>()) else {
         return Ok(response.map_into_boxed_body());
     };
     let request = response.request();

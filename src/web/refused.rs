@@ -8,16 +8,17 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
 use crate::error::{ItemError, PipelineError};
-use crate::pool::{Pool, SubmitError};
+use crate::pool::{Pool, RunError, SubmitError};
 
 /// The error of [`submit`](super::submit), [`submit_within`](super::submit_within) and
-/// [`Streams::permit`](super::Streams::permit). It is a response: a handler can return it with `?`.
+/// [`Streams::permit`](super::Streams::permit), and what a [`RunError`] becomes with `?`. It is a response: a handler can
+/// return it with `?`.
 ///
 /// | error | response |
 /// |---|---|
 /// | [`Full`](Self::Full) | 503, `Retry-After` |
 /// | [`Late`](Self::Late) | 504 |
-/// | [`Failed`](Self::Failed) | 500 |
+/// | [`Failed`](Self::Failed), [`Panicked`](Self::Panicked) | 500 |
 /// | [`Closed`](Self::Closed) | 503 |
 /// | [`OwnPool`](Self::OwnPool) | 500 |
 ///
@@ -47,14 +48,20 @@ pub enum Refused {
     /// The work on the item panicked or returned an error.
     #[error(transparent)]
     Failed(ItemError),
-    /// The pool or the streams are closed.
+    /// A closure that was run on [`Workers`](crate::Workers) panicked.
+    #[error("the closure panicked: {message}")]
+    Panicked {
+        /// The message of the panic.
+        message: String,
+    },
+    /// The pool or the streams are closed, or the worker threads could not be started.
     #[error("the server is shutting down: try again later")]
     Closed {
         /// The error that ended the pool, if one did.
         #[source]
         error: Option<PipelineError>,
     },
-    /// The caller runs on a worker thread of the same pool.
+    /// The caller runs on a worker thread of the same pool or set.
     #[error("submitted by a worker of the same pool")]
     OwnPool,
 }
@@ -70,7 +77,7 @@ impl Refused {
         }
     }
 
-    /// The error of the item, if its work failed.
+    /// The error of the item of a pool, if its work failed.
     pub fn item_error(&self) -> Option<&ItemError> {
         match self {
             Self::Failed(error) => Some(error),
@@ -84,7 +91,7 @@ impl Refused {
         match self {
             Self::Full { .. } | Self::Closed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late { .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::Failed(_) | Self::OwnPool => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Failed(_) | Self::Panicked { .. } | Self::OwnPool => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -125,6 +132,28 @@ impl ResponseError for Refused {
     fn error_response(&self) -> HttpResponse {
         self.log_outside_middleware();
         self.build().body(format!("{}\n", self.message()))
+    }
+}
+
+impl From<RunError> for Refused {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Panicked { message } => Self::Panicked { message },
+            RunError::Full { expected_wait } => Self::Full { retry_after: expected_wait.unwrap_or_default() },
+            RunError::OwnWorkers => Self::OwnPool,
+            RunError::Lost(error) => Self::Closed { error: Some(error) },
+        }
+    }
+}
+
+/// The same response as that of the [`Refused`] that it becomes.
+impl ResponseError for RunError {
+    fn status_code(&self) -> StatusCode {
+        Refused::from(self.clone()).status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        Refused::from(self.clone()).error_response()
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod closures;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -87,6 +88,11 @@ impl<'a, O> Job<'a, O> {
     #[inline]
     pub(crate) fn new(outputs: &'a mut Vec<O>, cancel: &'a dyn Cancel, index: u64) -> Self {
         Self { outputs, cancel, index }
+    }
+
+    /// The same job for a closure that returns its result instead of emitting it.
+    pub(crate) fn without_results<'b>(&'b self, none: &'b mut Vec<Infallible>) -> Job<'b, Infallible> {
+        Job { outputs: none, cancel: self.cancel, index: self.index }
     }
 }
 

@@ -14,14 +14,29 @@ use crate::workers::start::{Hooks, start};
 pub struct WorkersBuilder {
     settings: Settings,
     hooks: Hooks,
+    run_window: Option<usize>,
 }
 
 impl WorkersBuilder {
     pub(super) fn new() -> Self {
-        Self { settings: Settings::new(BatchSize::Adaptive, Self::THREAD_NAME), hooks: Hooks::default() }
+        Self {
+            settings: Settings::new(BatchSize::Adaptive, Self::THREAD_NAME),
+            hooks: Hooks::default(),
+            run_window: None,
+        }
     }
 
     thread_setters!(threads, thread_name: "fan-worker");
+
+    /// The most closures of [`Workers::run`] that are queued or run at a time. At least 1; the default is about a thousand,
+    /// and at least 16 per thread.
+    ///
+    /// Beyond it [`Workers::run`] waits and [`Workers::try_run`] refuses the closure. Choose it by how long a closure may
+    /// wait, and by what the queued ones may hold: each keeps what it captured.
+    pub fn run_window(mut self, closures: usize) -> Self {
+        self.run_window = Some(closures);
+        self
+    }
 
     /// Called on each thread before it serves anything, with the thread's number from 0: to pin it to a core, or to set
     /// its priority.
@@ -50,7 +65,10 @@ impl WorkersBuilder {
     /// [`PipelineError::WorkerThread`](crate::PipelineError::WorkerThread).
     pub fn build(self) -> Result<Workers, StartError> {
         let threads = self.settings.check_threads()?;
-        Ok(Workers::new(start(threads, self.hooks, false)?))
+        if self.run_window == Some(0) {
+            return Err(StartError::Window);
+        }
+        Ok(Workers::new(start(threads, self.hooks, false)?, self.run_window))
     }
 
     /// Starts the threads, as the set that [`Workers::global`] returns. To be called before anything uses that, as in

@@ -1,11 +1,15 @@
 //! The handle of a set of worker threads.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::engine::settings::Threads;
 use crate::error::StartError;
+use crate::pool::calls::CallPool;
+use crate::pool::{RunError, RunFuture};
+use crate::work::Job;
 use crate::workers::builder::WorkersBuilder;
 use crate::workers::set::Set;
 use crate::workers::start::{Hooks, start};
@@ -24,6 +28,14 @@ static GLOBAL: Mutex<Option<Workers>> = Mutex::new(None);
 /// equal time, whatever their items cost, and one that comes later begins with the next thread that is free. A running
 /// item is never interrupted: with items of a second on all threads, another run waits for up to a second. Work that
 /// sleeps or blocks keeps its thread from all the others: give it a set of its own.
+///
+/// # Work that waits for other work
+///
+/// If all threads of a set waited for what runs on that set, none would be left to run it. So a thread of a set gets an
+/// error where it would wait: [`SubmitError::OwnPool`](crate::SubmitError::OwnPool) for an item of a pool on the set,
+/// [`PipelineError::OwnWorker`](crate::PipelineError::OwnWorker) for the next result or the end of a pipeline on it,
+/// [`RunError::OwnWorkers`] for a closure. That is an error with any number of threads, so that it does not depend on the
+/// load whether a program works. What work waits for belongs on other threads: on another set, or on threads of its own.
 ///
 /// # End
 ///
@@ -53,6 +65,22 @@ pub struct Workers {
 struct Handle {
     set: Arc<Set>,
     started: Instant,
+    /// The most closures that are queued or run; `None` stands for the default.
+    run_window: Option<usize>,
+    /// Runs closures; made for the first one.
+    calls: OnceLock<CallPool>,
+}
+
+impl Handle {
+    fn calls(&self) -> &CallPool {
+        if let Some(calls) = self.calls.get() {
+            return calls;
+        }
+        // Outside of the `OnceLock`: a pool on a set that was refused a thread logs that, by code of users. Of two threads
+        // that come here at a time, one drops what it made.
+        let calls = CallPool::new(&self.set, self.run_window);
+        self.calls.get_or_init(|| calls)
+    }
 }
 
 impl Drop for Handle {
@@ -67,7 +95,8 @@ impl Drop for Handle {
 pub struct WorkersStats {
     /// Threads of the set.
     pub threads: usize,
-    /// Pipelines and pools that share them now, and have not ended.
+    /// Pipelines and pools that share them now, and have not ended. The closures of [`Workers::run`] count as one more
+    /// while any of them is queued or runs.
     pub runs: usize,
     /// The share of the threads' time since their start in which they served these, from 0 to 1. What they serve at
     /// the moment counts when it ends.
@@ -75,8 +104,8 @@ pub struct WorkersStats {
 }
 
 impl Workers {
-    pub(super) fn new(set: Arc<Set>) -> Self {
-        Self { handle: Arc::new(Handle { set, started: Instant::now() }) }
+    pub(super) fn new(set: Arc<Set>, run_window: Option<usize>) -> Self {
+        Self { handle: Arc::new(Handle { set, started: Instant::now(), run_window, calls: OnceLock::new() }) }
     }
 
     /// Starts to build a set of threads.
@@ -113,10 +142,112 @@ impl Workers {
 
     /// The numbers of the set at this instant.
     pub fn stats(&self) -> WorkersStats {
-        let Handle { set, started, .. } = &*self.handle;
+        let Handle { set, started, calls, .. } = &*self.handle;
         let time = started.elapsed().as_secs_f64() * set.threads() as f64;
         let busy = (set.busy().as_secs_f64() / time).clamp(0.0, 1.0);
-        WorkersStats { threads: set.threads(), runs: set.runs(), busy: if time > 0.0 { busy } else { 0.0 } }
+        let runs = match calls.get().and_then(CallPool::idle_run) {
+            Some(idle) => set.runs_besides(idle),
+            None => set.runs(),
+        };
+        WorkersStats { threads: set.threads(), runs, busy: if time > 0.0 { busy } else { 0.0 } }
+    }
+
+    /// Runs a closure on the threads of the set, and returns the future of its result: for any program that computes now
+    /// and then, in the place of `web::block` or `spawn_blocking`.
+    ///
+    /// The closure is queued at once; await the future on any runtime, or none, or keep it: dropping it cancels the closure.
+    /// All closures of a set share its threads with pipelines and pools as one run: see [Fairness](#fairness). A closure
+    /// that sleeps or blocks keeps its thread from all of them.
+    ///
+    /// At most [`run_window`](crate::WorkersBuilder::run_window) closures are queued or run. Beyond it one waits for room, in
+    /// the order of the calls; [`try_run`](Self::try_run) refuses it. A closure can't be interrupted:
+    /// [`run_with`](Self::run_with) is for one that may run for long. Use a [pool](crate::pool()) for one kind of work with
+    /// a limit, statistics and an end of its own.
+    ///
+    /// # Errors
+    ///
+    /// A [`RunError`]: the closure panicked, this is a thread of the same set, which would wait for itself, or the operating
+    /// system refused a thread of the set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_fan::Workers;
+    /// use futures::executor::block_on;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let workers = Workers::global()?;
+    /// let text = String::from("any closure");
+    /// let length = workers.run(move || text.len());
+    /// assert_eq!(block_on(length)?, 11);
+    ///
+    /// let failed = workers.run(|| "x".parse::<u32>().unwrap());
+    /// let error = block_on(failed).unwrap_err();
+    /// assert!(error.to_string().starts_with("the closure panicked: "));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run<T, F>(&self, f: F) -> RunFuture<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.run_with(|_| f())
+    }
+
+    /// [`run`](Self::run) for a closure that may run for long: [`Job::is_stopped`] returns true once its future was dropped.
+    /// What it returns then is dropped.
+    ///
+    /// ```
+    /// use actix_fan::Workers;
+    ///
+    /// # fn step(n: u64) -> u64 { n + 1 }
+    /// # actix::System::new().block_on(async {
+    /// let workers = Workers::global()?;
+    /// let steps = workers.run_with(|job| {
+    ///     let mut n = 0;
+    ///     while n < 1_000_000 && !job.is_stopped() {
+    ///         n = step(n);
+    ///     }
+    ///     n
+    /// });
+    /// assert_eq!(steps.await?, 1_000_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn run_with<T, F>(&self, f: F) -> RunFuture<T>
+    where
+        F: FnOnce(&Job<'_, Infallible>) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle.calls().run(f)
+    }
+
+    /// [`run`](Self::run), if there is room for one more closure now: for a server that would rather answer that it is busy.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Full`] if there is none, and any other error for which the closure is refused; it is dropped then. The
+    /// future has the other errors.
+    pub fn try_run<T, F>(&self, f: F) -> Result<RunFuture<T>, RunError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle.calls().try_run(|_| f())
+    }
+
+    /// [`run`](Self::run), which blocks this thread until the result is there: for threads that run no async tasks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    pub fn blocking_run<T, F>(&self, f: F) -> Result<T, RunError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.run(f).wait()
     }
 
     pub(crate) fn set(&self) -> &Arc<Set> {

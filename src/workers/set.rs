@@ -256,6 +256,12 @@ impl Set {
         self.lock().queue.runs()
     }
 
+    /// [`runs`](Self::runs), but for this one.
+    pub(crate) fn runs_besides(&self, key: RunKey) -> usize {
+        let queue = &mut self.lock().queue;
+        queue.runs() - usize::from(queue.get_mut(key).is_some())
+    }
+
     /// How long the threads have served runs, in all.
     pub(crate) fn busy(&self) -> Duration {
         Duration::from_nanos(self.slots.iter().map(|slot| slot.busy.load(Relaxed)).sum())

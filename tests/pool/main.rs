@@ -10,6 +10,7 @@ mod held_answers;
 mod lifecycle;
 mod panicking_drops;
 mod reentrancy;
+mod run;
 mod shared_pool;
 mod shared_workers;
 mod sizes;

@@ -3,7 +3,7 @@
 use std::env;
 use std::process::Command;
 
-use actix_fan::{FanOutExt, Job, StartError, blocking, pool, work_fn};
+use actix_fan::{FanOutExt, Job, PipelineError, RunError, StartError, Workers, blocking, pool, work_fn};
 use futures::StreamExt;
 
 use crate::status::{no_more_threads_than, status};
@@ -81,6 +81,38 @@ fn a_pool_whose_thread_is_refused_leaves_nothing_behind_and_a_later_one_starts()
             pool.drain();
             assert_settled(&pool.finished().await.unwrap());
         });
+    });
+}
+
+#[test]
+fn a_set_whose_thread_is_refused_answers_every_closure_with_that() {
+    with_few_threads(|| {
+        // That of actix, which panics where a thread is refused.
+        std::panic::set_hook(Box::new(|_| ()));
+        let counter = DropCounter::new();
+        let workers = Workers::builder().threads(WORKERS).build().unwrap();
+        let refused = |answer: Result<(), RunError>| {
+            let error = answer.unwrap_err();
+            let RunError::Lost(PipelineError::WorkerThread { worker, workers: WORKERS, .. }) = error else {
+                panic!("{error}")
+            };
+            assert!((1..WORKERS).contains(&worker), "some had started: {worker}");
+        };
+        // As many as come before the refusal run; then there is none that does.
+        let refusal = loop {
+            let tracked = counter.track();
+            match workers.blocking_run(move || drop(tracked)) {
+                Ok(()) => continue,
+                refusal => break refusal,
+            }
+        };
+        refused(refusal);
+        for _ in 0..5 {
+            let (tracked, another) = (counter.track(), counter.track());
+            refused(workers.blocking_run(move || drop(tracked)));
+            refused(workers.try_run(move || drop(another)).map(drop));
+        }
+        assert_eq!((counter.alive(), workers.stats().runs), (0, 0));
     });
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Mutex;
 
 use actix_fan::web::{Refused, ndjson, refusals, submit};
-use actix_fan::{FanOutExt, Pool, pool};
+use actix_fan::{FanOutExt, Pool, RunError, Workers, pool};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, get, scope};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::client::Client;
 use crate::server::{Closed, serve};
-use crate::support::{in_own_process, run};
+use crate::support::{in_own_process, quiet_panic, run};
 
 /// The lines of this crate about requests, at level `warn` or above.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -36,6 +36,10 @@ async fn handler(pool: Data<Pool<(), ()>>) -> Result<&'static str, Refused> {
     Ok("done")
 }
 
+async fn runs() -> Result<&'static str, RunError> {
+    Workers::global().unwrap().run(|| quiet_panic("a secret")).await
+}
+
 /// Of a thousand failed items, as many lines as can be read.
 #[test]
 fn failed_items_are_logged_with_the_path_and_do_not_flood_the_log() {
@@ -50,7 +54,13 @@ fn failed_items_are_logged_with_the_path_and_do_not_flood_the_log() {
                 app.app_data(Data::new(failing.clone()))
                     .route("/many/{kind}", get().to(failures))
                     .route("/bare", get().to(handler))
-                    .service(scope("/looked-at").wrap(from_fn(refusals)).route("", get().to(handler)));
+                    .route("/run", get().to(runs))
+                    .service(
+                        scope("/looked-at")
+                            .wrap(from_fn(refusals))
+                            .route("", get().to(handler))
+                            .route("/run", get().to(runs)),
+                    );
             });
             let (_, body) = Client::ask(server, "/many/a%0Ab?query").await.answer().await;
             assert!(body.ends_with("\n{\"end\":\"complete\",\"results\":0,\"failures\":1000}\n"));
@@ -63,6 +73,8 @@ fn failed_items_are_logged_with_the_path_and_do_not_flood_the_log() {
             for (path, line) in [
                 ("/bare", "answered with 500: item 0 failed: no"),
                 ("/looked-at", "/looked-at: answered with 500: item 1 failed: no"),
+                ("/run", "answered with 500: the closure panicked: a secret"),
+                ("/looked-at/run", "/looked-at/run: answered with 500: the closure panicked: a secret"),
             ] {
                 assert_eq!(Client::ask(server, path).await.answer().await.0, 500);
                 assert_eq!(std::mem::take(&mut *LINES.lock().unwrap()), [line]);

@@ -12,6 +12,7 @@ mod logging;
 mod permits;
 mod reconnect;
 mod refusals;
+mod run;
 mod server;
 mod shared_pool;
 #[cfg(unix)]
