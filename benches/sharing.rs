@@ -1,4 +1,4 @@
-//! Does a slow item hold up others, and is little work spread over all workers?
+//! Does a slow item hold up others, is little work spread over all workers, and do pipelines share their threads?
 //!
 //!     cargo bench --bench sharing                 # everything, about two minutes
 //!     cargo bench --bench sharing -- burst        # those whose heading has this word
@@ -15,6 +15,9 @@
 //! - *Mixes*: many short items and few long ones, at random places that are the same in each round. `share` is the part
 //!   of the ideal throughput, that of two plain threads which take the next item from a counter, in the same round.
 //!   rayon's `par_iter` may take items in any order; it knows their number.
+//! - *Shares*: 2, 4 and 8 endless pipelines on one set of two threads, whose items take 100 ns, 1 ms, 10 us and 1 us in
+//!   turn. How much of the threads' time did each of them get in a second, of what would be an equal share? Then the
+//!   first or the second one is stopped, or dropped, and the others have another second.
 //!
 //! All but the no-ops with 2 workers. The contenders alternate; printed are the median, the least and the most.
 
@@ -35,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use actix::clock::sleep;
 use actix::{System, SystemRunner};
-use actix_fan::{FanIn, FanOutExt, Pool, pool};
+use actix_fan::{FanIn, FanOutExt, Pool, StopHandle, Workers, pool};
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::future::join_all;
@@ -72,9 +75,85 @@ fn main() {
         report("all, s", Summary::of(rounds), 2.7);
     });
     table(&selection, "burst of 80 items of 20 us", || system.block_on(bursts(selection.rounds(200), short)));
+    for pipelines in [2, 4, 8] {
+        for (how, leaves) in [("stopped", Leaves::Stopped(1)), ("dropped", Leaves::Dropped(0))] {
+            let heading = format!("shares of {pipelines} pipelines, then one is {how}");
+            table(&selection, &heading, || system.block_on(shares(pipelines, leaves, selection.rounds(5))));
+        }
+    }
     for mix in &Mix::ALL {
         table(&selection, mix.heading, || mix.compare(&system, selection.rounds(5)));
     }
+}
+
+/// What one pipeline's item takes, in nanoseconds: of the first, the second and so on.
+const COSTS: [u64; 4] = [100, 1_000_000, 10_000, 1_000];
+
+/// How long each of the shares is measured.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How a pipeline ends that is the first or the second of some.
+#[derive(Clone, Copy)]
+enum Leaves {
+    Stopped(usize),
+    Dropped(usize),
+}
+
+async fn shares(pipelines: usize, leaves: Leaves, rounds: usize) {
+    let steps = COSTS.map(|nanos| if measuring() { steps_for(Duration::from_nanos(nanos)) } else { 1 });
+    let second = if measuring() { SECOND } else { Duration::from_millis(2) };
+    let (mut all, mut left) = (vec![Vec::new(); pipelines], vec![Vec::new(); pipelines]);
+    for _ in 0..rounds {
+        let workers = Workers::builder().threads(WORKERS).build().expect("two threads can be spawned");
+        let start = |n: usize| {
+            let steps = steps[n % steps.len()];
+            let results = (0u64..).fan_out().on(&workers).map(move |n| spin(n, steps)).expect(STARTS);
+            let stop = results.stop_handle();
+            (stop, actix::spawn(results.for_each(async |result| drop(black_box(result)))))
+        };
+        let (stops, consumers): (Vec<_>, Vec<_>) = (0..pipelines).map(start).unzip();
+        // Until their batches are as large as they become.
+        sleep(second / 4).await;
+        part(&stops, second, &mut all).await;
+        let gone = match leaves {
+            Leaves::Stopped(n) => {
+                stops[n].stop();
+                n
+            }
+            Leaves::Dropped(n) => {
+                consumers[n].abort();
+                n
+            }
+        };
+        let others: Vec<_> =
+            stops.iter().enumerate().filter(|(n, _)| *n != gone).map(|(_, stop)| stop.clone()).collect();
+        let mut parts = vec![Vec::new(); others.len()];
+        part(&others, second, &mut parts).await;
+        let columns = left.iter_mut().enumerate().filter(|(n, _)| *n != gone).map(|(_, column)| column);
+        columns.zip(parts).for_each(|(column, part)| column.extend(part));
+        stops.iter().for_each(StopHandle::stop);
+        for stop in stops {
+            stop.finished().await.expect(GOOD);
+        }
+    }
+    for (what, columns) in [("", &all), (", after one left", &left)] {
+        for (n, column) in columns.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
+            let share = Summary::of(column.iter().copied());
+            let verdict = verdict(share.median, 0.9..=1.1);
+            let nanos = COSTS[n % COSTS.len()];
+            println!("  {:32} {share:.3}  {verdict}", format!("{}: {nanos} ns{what}", n + 1));
+        }
+    }
+}
+
+/// Adds each pipeline's part of the threads' time, of what would be an equal part.
+async fn part(pipelines: &[StopHandle], time: Duration, parts: &mut [Vec<f64>]) {
+    let busy = |stop: &StopHandle| stop.stats().workers.iter().map(|worker| worker.busy.as_secs_f64()).sum::<f64>();
+    let before: Vec<_> = pipelines.iter().map(busy).collect();
+    sleep(time).await;
+    let used: Vec<_> = pipelines.iter().zip(before).map(|(stop, before)| busy(stop) - before).collect();
+    let equal = used.iter().sum::<f64>() / used.len() as f64;
+    parts.iter_mut().zip(used).for_each(|(parts, used)| parts.push(used / equal));
 }
 
 fn report(what: &str, summary: Summary, target: f64) {

@@ -245,7 +245,9 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 
     /// Unlocks the queue, and wakes threads for `items` new items.
     fn unlock_and_notify(&self, inner: MutexGuard<'_, Inner<I, O>>, items: usize) {
-        let threads = self.threads.get().filter(|_| items > 0);
+        // While others are queued the threads know that they must come, and none needs to be woken unless one is idle.
+        let is_known = |set: &Set| inner.admission.queued() > items && !set.has_idle();
+        let threads = self.threads.get().filter(|(set, _)| items > 0 && !is_known(set));
         // Under the lock: `phase_changed` takes it before the threads leave the pool, so they come for these items first.
         let woken = threads.and_then(|(set, key)| set.push_unnotified(*key, items));
         // Then the unlock, so that a thread that wakes finds the lock free.
