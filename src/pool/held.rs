@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_micros(400);
 /// No answer waits for an item that is expected to take longer: one of 100 us, and what preempts it now and then.
 const LONG: Duration = Duration::from_micros(125);
 
-/// The most answers held back. Whoever sends them all, be it an arbiter, needs some 10 us for that.
+/// The most answers held back. The thread that sends them all, which may be that of an arbiter, needs some 10 us.
 const MOST: usize = 64;
 
 /// Answers, each with the time at which its work returned.
