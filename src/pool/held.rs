@@ -1,4 +1,4 @@
-//! Answers that are held back for a moment, to be sent several at a time.
+//! Answers to submits that are held back for a moment, to be sent several at a time.
 //!
 //! To wake a task costs as much as some microseconds of work: a system call, often an interrupt of the other processor,
 //! and two context switches, since the task's thread takes the processor from a worker. A task that has many items in

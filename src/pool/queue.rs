@@ -132,8 +132,13 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     /// Removes the next request to begin, after the one of `answered` has ended at `now`. Its answer is sent before
     /// that, or held back with others.
     pub(super) fn next_after(&self, answered: Answered<I, O>, now: Instant) -> Option<Admitted<I, O>> {
+        // Answers that are held back may be sent by several threads at a time, and a stream has its answers in the order
+        // in which they were finished.
+        let answered = answered.send_to_stream();
         let mut inner = self.lock();
-        inner.held.push(answered, now);
+        if let Some(answered) = answered {
+            inner.held.push(answered, now);
+        }
         loop {
             let expected = self.state().protocol().expected();
             if inner.held.may_wait(Ahead { now, expected, queued: inner.admission.queued() }) {

@@ -165,6 +165,17 @@ impl<I, O> Answered<I, O> {
         Self { reply, answer, permit }
     }
 
+    /// Sends the answer if it goes to a stream; returns it otherwise.
+    pub(super) fn send_to_stream(self) -> Option<Self> {
+        match self.reply {
+            Reply::Submission(_) => Some(self),
+            Reply::Stream { .. } => {
+                self.send();
+                None
+            }
+        }
+    }
+
     /// Sends the answer, and wakes the task that waits for it.
     pub(super) fn send(self) {
         let Self { reply, answer, permit } = self;
