@@ -15,6 +15,9 @@ use crate::token::{Made, Token};
 /// The prefix of injected panics' messages. Any other panic is a defect.
 pub(crate) const INJECTED: &str = "injected at ";
 
+/// The results of an item that has many.
+const MANY: u8 = 200;
+
 pub(crate) fn inject(id: u64) -> ! {
     panic!("{INJECTED}{id}")
 }
@@ -145,6 +148,8 @@ impl Fates {
                 Verb::Map | Verb::TryMap => 1,
                 Verb::FilterMap => u8::from(!(hash >> 20).is_multiple_of(4)),
                 Verb::FlatMap | Verb::With if self.single => 1,
+                // Some have more results than leave at a time in small windows.
+                Verb::FlatMap | Verb::With if (hash >> 24).is_multiple_of(16) => MANY,
                 Verb::FlatMap | Verb::With => ((hash >> 20) % 4) as u8,
             })
         }

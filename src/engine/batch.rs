@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
+use crate::engine::credit::BatchCredit;
 use crate::engine::permit::Permit;
 use crate::error::ItemError;
 use crate::util::panic::discard_all;
@@ -13,11 +15,15 @@ use crate::util::panic::discard_all;
 pub(crate) struct Batch<I> {
     /// Index in the source of the first item; failures of the source count as items.
     pub(crate) first: u64,
+    /// How many parts of the first item's results have left already.
+    pub(crate) part: u32,
     pub(crate) inputs: Inputs<I>,
     pub(crate) passed: Passed,
     /// How long an item is expected to take, in nanoseconds.
     pub(crate) expected_nanos: f64,
     pub(crate) permit: Permit,
+    /// Of its results, if these are counted and some may have left.
+    pub(crate) credit: Option<Arc<BatchCredit>>,
 }
 
 /// Failures that the source yielded, each with the number of good items before it in its batch. They are passed on to

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::chunk::{Chunk, Outcomes};
+use crate::engine::credit::{BatchCredit, Credit};
 use crate::engine::executor::Executor;
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
@@ -24,18 +25,25 @@ use crate::util::buffer_pool::BufferPool;
 use crate::util::clock::CLOCK;
 use crate::util::log;
 use crate::util::panic::discard_all;
-use crate::work::{Cancel, Job, Work};
+use crate::work::turn::{Turn, Turns};
+use crate::work::{Job, Outbox, Runner};
 
 /// A batch from the moment a worker took it to the moment its outcomes are sent on.
 #[must_use = "a batch that was begun must be ended, or its worker counts as busy forever"]
 pub(crate) struct BatchRun<I, O> {
     life: BatchLife,
+    /// How many parts of the first item's results have left.
+    part: u32,
     /// Items that are not claimed.
     inputs: Inputs<I>,
     /// Each with the number of good items before it, among those that were not delivered.
     passed: Passed,
     expected_nanos: f64,
     permit: Permit,
+    credit: Option<Arc<BatchCredit>>,
+    /// True if the first of the items that are not claimed was suspended by this worker, which may not have sent its
+    /// results on yet: another one would overtake them.
+    holds_first: bool,
     began: Instant,
     outputs: Vec<O>,
     /// Each with the number of outputs before it.
@@ -46,16 +54,24 @@ pub(crate) struct BatchRun<I, O> {
 pub(crate) struct Portion<I, O> {
     life: BatchLife,
     inputs: Inputs<I>,
+    outbox: Outbox<O>,
+    /// The item that ran last, if it goes on in another turn. Its results are those behind the mark.
+    suspended: Option<I>,
+}
+
+/// Results that leave before their item has ended, or the first of their items.
+pub(crate) struct Part<O> {
+    first: u64,
+    part: u32,
     outputs: Vec<O>,
-    /// Each with the number of outputs before it.
     failures: VecDeque<(usize, ItemError)>,
-    /// How many outputs there were before the item that runs. Those after them are dropped if it fails or is skipped.
-    mark: usize,
+    permit: Permit,
 }
 
 /// A batch that has ended, or those of its items that were delivered before.
 pub(crate) struct EndedBatch<I, O> {
     first: u64,
+    part: u32,
     /// Items that have not begun and were not given back.
     pub(crate) unbegun: Inputs<I>,
     pub(crate) outputs: Vec<O>,
@@ -67,14 +83,31 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Begins a batch, at `now` by the worker's clock. Its results go into `outputs`, which is empty.
     pub(crate) fn begin<W>(executor: &Executor<W>, batch: Batch<I>, outputs: Vec<O>, now: Instant) -> Self {
         executor.owner().metrics.batch_began(executor.id(), now);
-        let Batch { first, inputs, passed, expected_nanos, permit } = batch;
+        let Batch { first, part, inputs, passed, expected_nanos, permit, credit } = batch;
         let life = BatchLife::begin(first, inputs.len() + passed.len());
-        Self { life, inputs, passed, expected_nanos, permit, began: now, outputs, failures: VecDeque::new() }
+        Self {
+            life,
+            part,
+            inputs,
+            passed,
+            expected_nanos,
+            permit,
+            credit,
+            holds_first: false,
+            began: now,
+            outputs,
+            failures: VecDeque::new(),
+        }
     }
 
     /// Items that are not claimed.
     pub(crate) fn unclaimed(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// Of its results, if these are counted.
+    pub(crate) fn credit(&self) -> Option<&Arc<BatchCredit>> {
+        self.credit.as_ref()
     }
 
     /// Results that were not delivered, failures included.
@@ -92,13 +125,13 @@ impl<I, O: 'static> BatchRun<I, O> {
             return false;
         }
         portion.life = self.life.claim(items);
-        portion.mark = 0;
+        self.holds_first = false;
         let (from, to) = (self.inputs.queue(), portion.inputs.queue());
         if items == from.len() {
             // All that is left: no item is moved.
             mem::swap(from, to);
             if self.outputs.is_empty() {
-                mem::swap(&mut self.outputs, &mut portion.outputs);
+                mem::swap(&mut self.outputs, &mut portion.outbox.outputs);
             }
         } else {
             to.extend(from.drain(..items));
@@ -119,12 +152,52 @@ impl<I, O: 'static> BatchRun<I, O> {
             }
         }
         let before = self.outputs.len();
-        self.failures.extend(portion.failures.drain(..).map(|(at, error)| (before + at, error)));
-        if before == 0 && self.outputs.capacity() < portion.outputs.capacity() {
-            mem::swap(&mut self.outputs, &mut portion.outputs);
+        let Outbox { outputs, failures, mark } = &mut portion.outbox;
+        *mark = 0;
+        self.failures.extend(failures.drain(..).map(|(at, error)| (before + at, error)));
+        if before == 0 && self.outputs.capacity() < outputs.capacity() {
+            mem::swap(&mut self.outputs, outputs);
         } else {
-            self.outputs.append(&mut portion.outputs);
+            self.outputs.append(outputs);
         }
+    }
+
+    /// Everything that is in `outbox` leaves, while the last item of the portion runs. What the batch held before the
+    /// portion must have been delivered. `outputs` is for further results.
+    pub(crate) fn flush(&mut self, outbox: &mut Outbox<O>, outputs: Vec<O>) -> Part<O> {
+        let Outbox { outputs: results, failures, mark } = outbox;
+        *mark = 0;
+        let (outputs, failures) = (mem::replace(results, outputs), mem::take(failures));
+        self.part(outputs, failures)
+    }
+
+    /// Merges a portion whose last item is suspended: it is the next one again, and what it has emitted leaves. Also
+    /// returns what has ended before it. `None` if the portion ended otherwise.
+    #[allow(clippy::type_complexity, reason = "two values, used at once")]
+    pub(crate) fn suspend(
+        &mut self,
+        portion: &mut Portion<I, O>,
+        buffer: impl Fn() -> Vec<O>,
+    ) -> Option<(Option<EndedBatch<I, O>>, Option<Part<O>>)> {
+        let item = portion.suspended.take()?;
+        let mark = portion.outbox.mark;
+        // With no item before it, all is its own: nothing is moved.
+        let outputs = match mark {
+            0 => mem::replace(&mut portion.outbox.outputs, buffer()),
+            _ => portion.outbox.outputs.split_off(mark),
+        };
+        self.merge(portion);
+        self.inputs.queue().push_front(item);
+        self.holds_first = true;
+        let before = if self.undelivered() > 0 { self.deliver(buffer()) } else { None };
+        let part = (!outputs.is_empty()).then(|| self.part(outputs, VecDeque::new()));
+        Some((before, part))
+    }
+
+    fn part(&mut self, outputs: Vec<O>, failures: VecDeque<(usize, ItemError)>) -> Part<O> {
+        let part = Part { first: self.life.first(), part: self.part, outputs, failures, permit: self.permit.of_part() };
+        self.part += 1;
+        part
     }
 
     /// Passes on the failures of the source that come before the next item.
@@ -141,7 +214,7 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Takes half of the items that are not claimed, from the end, for another worker; `claimed` is how many the
     /// running one has claimed. `None` if there are none, or the run was stopped.
     pub(crate) fn share(&mut self) -> Option<Batch<I>> {
-        let items = self.inputs.len().div_ceil(2);
+        let items = (self.inputs.len() - usize::from(self.holds_first)).div_ceil(2);
         if items == 0 || self.permit.is_stopped() {
             return None;
         }
@@ -155,7 +228,7 @@ impl<I, O: 'static> BatchRun<I, O> {
         let items = items + passed.len();
         let first = self.life.share(items);
         let permit = self.permit.split_off(items);
-        Some(Batch { first, inputs, passed, expected_nanos: self.expected_nanos, permit })
+        Some(self.rest(first, inputs, passed, permit))
     }
 
     /// Gives back the items that have not begun, unless the run was stopped. No portion is claimed.
@@ -164,9 +237,21 @@ impl<I, O: 'static> BatchRun<I, O> {
         self.pass_due();
         let rest = self.life.give_back(self.permit.is_stopped())?;
         let (inputs, mut passed) = (mem::take(&mut self.inputs), mem::take(&mut self.passed));
+        self.holds_first = false;
         passed.iter_mut().for_each(|(at, _)| *at -= self.life.begun());
         let permit = self.permit.split_off(rest.items);
-        Some(Batch { first: rest.first, inputs, passed, expected_nanos: self.expected_nanos, permit })
+        Some(self.rest(rest.first, inputs, passed, permit))
+    }
+
+    /// Items from `first` on, as a batch of their own.
+    fn rest(&mut self, first: u64, inputs: Inputs<I>, passed: Passed, permit: Permit) -> Batch<I> {
+        let expected_nanos = self.expected_nanos;
+        // All that is left of this batch: parts of its first item's results may have left.
+        let (part, credit) = match first == self.life.first() {
+            true => (mem::take(&mut self.part), self.credit.take()),
+            false => (0, None),
+        };
+        Batch { first, part, inputs, passed, expected_nanos, permit, credit }
     }
 
     /// The items that have ended leave, if there are any. Their results are in `outputs` then, and further ones go into
@@ -179,47 +264,43 @@ impl<I, O: 'static> BatchRun<I, O> {
         permit.record(ends.completed, ends.failed, 0, Duration::ZERO);
         let outputs = mem::replace(&mut self.outputs, outputs);
         let failures = mem::take(&mut self.failures);
-        Some(EndedBatch { first, unbegun: Inputs::default(), outputs, failures, permit })
+        let part = mem::take(&mut self.part);
+        Some(EndedBatch { first, part, unbegun: Inputs::default(), outputs, failures, permit })
     }
 
     /// Ends the batch, at `now` by the worker's clock. What has neither begun nor been given back is skipped.
     pub(crate) fn end<W>(mut self, executor: &Executor<W>, now: Instant) -> EndedBatch<I, O> {
         self.pass_due();
-        let Self { life, inputs, passed, mut permit, began, outputs, failures, .. } = self;
+        let Self { life, part, inputs, passed, mut permit, began, outputs, failures, .. } = self;
         let busy = now.saturating_duration_since(began);
         let BatchEnd { ends, ran } = life.end();
         executor.owner().metrics.batch_ended(executor.id(), busy, ran);
         permit.record(ends.completed, ends.failed, ran, busy);
         discard_all(passed);
-        EndedBatch { first: life.first(), unbegun: inputs, outputs, failures, permit }
+        EndedBatch { first: life.first(), part, unbegun: inputs, outputs, failures, permit }
     }
 }
 
 impl<I, O: 'static> Portion<I, O> {
     pub(crate) fn new() -> Self {
-        Self {
-            life: BatchLife::begin(0, 0),
-            inputs: Inputs::default(),
-            outputs: Vec::new(),
-            failures: VecDeque::new(),
-            mark: 0,
-        }
+        let life = BatchLife::begin(0, 0);
+        Self { life, inputs: Inputs::default(), outbox: Outbox::new(), suspended: None }
     }
 
-    /// Runs the items that were claimed, at most until `due` by the coarse clock has passed; the one that runs then
-    /// ends. Returns false if the items are cancelled, or no `Work` can be built. `waiter` is what waits for these
-    /// items alone.
+    /// Runs the items that were claimed, at most until `due` by the coarse clock has passed, or one is suspended; the
+    /// item that runs when the time has passed ends. Returns false if the items are cancelled, or no `Work` can be
+    /// built. `waiter` is what waits for these items alone.
     #[inline]
     pub(crate) fn run<W, C>(&mut self, executor: &mut Executor<W>, due: u64, waiter: &C) -> bool
     where
-        W: Work<I, Output = O>,
-        C: Cancel,
+        W: Turns<I, Output = O>,
+        C: Runner<O>,
     {
         loop {
             if !executor.prepare() {
                 return false;
             }
-            match executor.lend(|work, state| self.run_items(due, work, &Cancelled { state, waiter })) {
+            match executor.lend(|work, state| self.run_items(due, work, &WithRun { state, waiter })) {
                 Ok(goes_on) => return goes_on,
                 Err(message) => {
                     let index = self.life.current_index();
@@ -236,25 +317,31 @@ impl<I, O: 'static> Portion<I, O> {
 
     /// Runs the work on the items. Returns false if they are cancelled.
     #[inline]
-    fn run_items<W, C>(&mut self, due: u64, work: &mut W, cancel: &C) -> bool
+    fn run_items<W, C>(&mut self, due: u64, work: &mut W, runner: &C) -> bool
     where
-        W: Work<I, Output = O>,
-        C: Cancel,
+        W: Turns<I, Output = O>,
+        C: Runner<O>,
     {
         let mut hot = Hot::new(self);
         loop {
             // Asked here directly, though the item can ask the same through its job: a call through a vtable for each
             // item would cost as much as all the rest of the loop.
-            if hot.life.may_begin(cancel.is_cancelled()).is_err() {
+            if hot.life.may_begin(runner.is_cancelled()).is_err() {
                 return false;
             }
             let Some(input) = hot.inputs.pop_front() else { return true };
-            hot.mark = hot.portion.outputs.len();
+            let Portion { outbox, .. } = hot.portion;
+            outbox.mark = outbox.outputs.len();
             // Before the work is called: if it panics, the item has begun, and `run` ends it.
             let index = hot.life.item_began();
-            let end = match work.run(input, &mut Job::new(&mut hot.portion.outputs, cancel, index)) {
-                Ok(()) => ItemEnd::Done,
-                Err(error) => hot.portion.returned_error(hot.mark, index, error, cancel.is_cancelled()),
+            let end = match work.turn(input, &mut Job::new(outbox, runner, index)) {
+                Ok(Turn::Ended) => ItemEnd::Done,
+                Ok(Turn::Suspended(suspended)) => {
+                    hot.life.item_suspended();
+                    hot.portion.suspended = Some(suspended);
+                    return true;
+                }
+                Err(error) => hot.portion.returned_error(index, error, runner.is_cancelled()),
             };
             hot.life.item_ended(end);
             // One of these items took long, so another one may.
@@ -266,11 +353,10 @@ impl<I, O: 'static> Portion<I, O> {
 
     /// The work returned an error for the item that ran.
     #[cold]
-    fn returned_error(&mut self, mark: usize, index: u64, error: BoxError, is_cancelled: bool) -> ItemEnd {
-        self.mark = mark;
+    fn returned_error(&mut self, index: u64, error: BoxError, is_cancelled: bool) -> ItemEnd {
         // A `Stopped` that the work got from somewhere else, while its own item goes on, is an error like any other.
         if is_cancelled && error.is::<Stopped>() {
-            discard_all(self.outputs.drain(mark..));
+            discard_all(self.outbox.outputs.drain(self.outbox.mark..));
             return ItemEnd::Skipped(SkipReason::Stopped);
         }
         self.fail(ItemError::failed(index, error));
@@ -279,8 +365,9 @@ impl<I, O: 'static> Portion<I, O> {
 
     /// Puts a failure in the place of what the item had emitted.
     fn fail(&mut self, error: ItemError) {
-        discard_all(self.outputs.drain(self.mark..));
-        self.failures.push_back((self.mark, error));
+        let Outbox { outputs, failures, mark } = &mut self.outbox;
+        discard_all(outputs.drain(*mark..));
+        failures.push_back((*mark, error));
     }
 
     /// Items that were claimed and have not begun.
@@ -292,17 +379,39 @@ impl<I, O: 'static> Portion<I, O> {
 impl<I, O> EndedBatch<I, O> {
     /// What is sent on to the aggregator of a pipeline. Memory that is not needed any more goes to the pools.
     pub(crate) fn into_outcomes(self, inputs: &BufferPool<I>, outputs: &Arc<BufferPool<O>>) -> Outcomes<O> {
-        let Self { first, unbegun, outputs: mut results, mut failures, permit } = self;
+        let Self { first, part, unbegun, outputs: results, failures, permit } = self;
         inputs.put(unbegun.into_buffer());
-        if permit.is_abandoned() {
-            // No consumer will take them. They are dropped here, since elsewhere that would keep an arbiter.
-            discard_all(results.drain(..));
-            discard_all(failures.drain(..));
-            outputs.put(mem::take(&mut results));
-        }
         let items = permit.items();
-        Outcomes { first, items, chunk: Chunk::new(results, failures, Arc::clone(outputs), permit) }
+        Outcomes { first, part, items, chunk: chunk(results, failures, permit, outputs) }
     }
+}
+
+impl<O> Part<O> {
+    /// What is sent on to the aggregator, counted as results of `batch`, if that goes on.
+    pub(crate) fn into_outcomes(
+        self,
+        outputs: &Arc<BufferPool<O>>,
+        credit: &Arc<Credit>,
+        batch: Option<Arc<BatchCredit>>,
+    ) -> Outcomes<O> {
+        let Self { first, part, outputs: results, failures, permit } = self;
+        Outcomes { first, part, items: 0, chunk: chunk(results, failures, permit, outputs).counted(credit, batch) }
+    }
+}
+
+fn chunk<O>(
+    mut results: Vec<O>,
+    mut failures: VecDeque<(usize, ItemError)>,
+    permit: Permit,
+    outputs: &Arc<BufferPool<O>>,
+) -> Chunk<O> {
+    if permit.is_abandoned() {
+        // No consumer will take them. They are dropped here, since elsewhere that would keep an arbiter.
+        discard_all(results.drain(..));
+        discard_all(failures.drain(..));
+        outputs.put(mem::take(&mut results));
+    }
+    Chunk::new(results, failures, Arc::clone(outputs), permit)
 }
 
 /// The state of the innermost loop. It changes with each item, which is several times as fast in registers as behind a
@@ -311,13 +420,12 @@ struct Hot<'a, I, O> {
     portion: &'a mut Portion<I, O>,
     life: BatchLife,
     inputs: VecDeque<I>,
-    mark: usize,
 }
 
 impl<'a, I, O> Hot<'a, I, O> {
     fn new(portion: &'a mut Portion<I, O>) -> Self {
-        let (life, inputs, mark) = (portion.life.between_items(), mem::take(portion.inputs.queue()), portion.mark);
-        Self { portion, life, inputs, mark }
+        let (life, inputs) = (portion.life.between_items(), mem::take(portion.inputs.queue()));
+        Self { portion, life, inputs }
     }
 }
 
@@ -325,27 +433,32 @@ impl<I, O> Drop for Hot<'_, I, O> {
     fn drop(&mut self) {
         *self.portion.inputs.queue() = mem::take(&mut self.inputs);
         self.portion.life = self.life;
-        self.portion.mark = self.mark;
     }
 }
 
-/// Tells an item that it is cancelled: once its run is stopped, or its waiter is gone.
-struct Cancelled<'a, C> {
+/// Tells an item that it is cancelled once its run is stopped, or its waiter is gone.
+struct WithRun<'a, C> {
     state: &'a State,
     waiter: &'a C,
 }
 
-impl<C: Cancel> Cancel for Cancelled<'_, C> {
+impl<O, C: Runner<O>> Runner<O> for WithRun<'_, C> {
     #[inline]
     fn is_cancelled(&self) -> bool {
         self.state.is_stopped() || self.waiter.is_cancelled()
     }
+
+    fn flush(&self, outbox: &mut Outbox<O>) {
+        self.waiter.flush(outbox);
+    }
 }
 
-/// In a pipeline, nothing waits for a single item.
+/// Where nothing waits for a single item, and results leave when their item has ended.
+#[cfg(feature = "testing")]
 pub(crate) struct NoWaiter;
 
-impl Cancel for NoWaiter {
+#[cfg(feature = "testing")]
+impl<O> Runner<O> for NoWaiter {
     #[inline]
     fn is_cancelled(&self) -> bool {
         false

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
+use crate::engine::credit::{BatchCredit, Credit, Held};
 use crate::engine::permit::Permit;
 use crate::error::ItemError;
 use crate::util::buffer_pool::BufferPool;
@@ -15,6 +16,8 @@ use crate::util::time_slice::TimeSlice;
 /// The outcomes of a batch on their way from a worker to the [`Aggregator`](crate::Aggregator).
 pub(crate) struct Outcomes<T> {
     pub(crate) first: u64,
+    /// Results of the first item may come in parts, from 0. Each but the last has no items.
+    pub(crate) part: u32,
     pub(crate) items: usize,
     pub(crate) chunk: Chunk<T>,
 }
@@ -27,6 +30,7 @@ impl<T> fmt::Debug for Outcomes<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcomes")
             .field("first", &self.first)
+            .field("part", &self.part)
             .field("items", &self.items)
             .field("chunk", &self.chunk)
             .finish()
@@ -46,6 +50,8 @@ pub struct Chunk<T> {
     taken: usize,
     buffers: Arc<BufferPool<T>>,
     pub(crate) permit: Permit,
+    /// Dropped last: it may let the batch go on of which these are results.
+    held: Option<Held>,
 }
 
 impl<T> Chunk<T> {
@@ -56,7 +62,13 @@ impl<T> Chunk<T> {
         permit: Permit,
     ) -> Self {
         values.reverse();
-        Self { values, failures, taken: 0, buffers, permit }
+        Self { values, failures, taken: 0, buffers, permit, held: None }
+    }
+
+    /// Counts its results until it is dropped: of `batch`, if that goes on.
+    pub(crate) fn counted(mut self, credit: &Arc<Credit>, batch: Option<Arc<BatchCredit>>) -> Self {
+        self.held = Some(credit.hold(self.values.len(), batch));
+        self
     }
 
     /// Returns true if no result is left.

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod batch_run;
 pub(crate) mod chunk;
+pub(crate) mod credit;
 pub(crate) mod discard;
 pub(crate) mod executor;
 pub(crate) mod host;

@@ -33,6 +33,13 @@ impl Permit {
         Self { run, items, completed: 0, failed: 0, measured: None, outstanding: true }
     }
 
+    /// The permit of results whose item goes on and keeps its own.
+    pub(crate) fn of_part(&self) -> Self {
+        let mut permit = Self::new(self.run.clone(), 0);
+        permit.outstanding = false;
+        permit
+    }
+
     /// Cuts the last `items` off into a permit of their own, for a batch that will be queued again.
     pub(crate) fn split_off(&mut self, items: usize) -> Self {
         debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);

@@ -60,7 +60,7 @@ impl<T: Send + 'static> Aggregator<T> {
 
     /// Takes outcomes and passes on what is due. Returns false if more is due than could be passed on in one time
     /// slice: then the caller spawns [`Releasing`], and sets `releasing`.
-    pub(crate) fn accept(&mut self, Outcomes { first, items, mut chunk }: Outcomes<T>) -> bool {
+    pub(crate) fn accept(&mut self, Outcomes { first, part, items, mut chunk }: Outcomes<T>) -> bool {
         chunk.permit.complete();
         match &mut self.order {
             None => {
@@ -68,7 +68,7 @@ impl<T: Send + 'static> Aggregator<T> {
                 true
             }
             Some(order) => {
-                order.waiting.insert(first, items, chunk);
+                order.waiting.insert(first, part, items, chunk);
                 order.releasing || self.release()
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine::chunk::Chunk;
+use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
 use crate::engine::run::Run;
@@ -19,7 +20,7 @@ use crate::pipeline::worker::Shared;
 use crate::protocol::bytes_of;
 use crate::util::buffer_pool::BufferPool;
 use crate::util::time_slice::TimeSlice;
-use crate::work::Work;
+use crate::work::turn::Turns;
 
 /// What an item in flight takes, in bytes: it is its input first and its output then.
 pub(crate) fn item_bytes<I, O>() -> usize {
@@ -32,6 +33,7 @@ pub(crate) struct Assembly<I, O> {
     pub(crate) intake: Arc<SourceIntake>,
     workers: usize,
     divides: bool,
+    window: usize,
     slice: Duration,
     inputs: Arc<BufferPool<I>>,
     stream: UnboundedReceiver<Chunk<O>>,
@@ -53,18 +55,40 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         let aggregator = Aggregator::new(&run, chunks, ordered, TimeSlice::new(slice));
         // One pool for both ends: the workers put the buffers of batches in from which the feed takes them.
         let inputs = Arc::new(BufferPool::new(workers));
-        (Self { run, intake, workers, divides: checked.batch.divides(), slice, inputs, stream }, aggregator)
+        (
+            Self {
+                run,
+                intake,
+                workers,
+                divides: checked.batch.divides(),
+                window: checked.window,
+                slice,
+                inputs,
+                stream,
+            },
+            aggregator,
+        )
     }
 
     /// What the workers share.
-    pub(crate) fn shared<W: Work<I, Output = O>, A>(&self, factory: Arc<Factory<W>>, aggregator: A) -> Shared<I, W, A> {
+    pub(crate) fn shared<W, A>(&self, factory: Arc<Factory<W>>, aggregator: A) -> Shared<I, W, A>
+    where
+        W: Turns<I, Output = O>,
+    {
         Shared {
             factory,
             divides: self.divides,
+            credit: self.credit(),
+            counts_all: false,
             aggregator,
             inputs: Arc::clone(&self.inputs),
             outputs: Arc::new(BufferPool::new(self.workers)),
         }
+    }
+
+    /// As many results may leave before their item has ended as items may be in flight.
+    pub(crate) fn credit(&self) -> Arc<Credit> {
+        Credit::new(bytes_of::<O>(), self.window)
     }
 
     /// The feed, which sends batches to `queue`, and their end to `aggregator`.

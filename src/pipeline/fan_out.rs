@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use actix::Actor;
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 
+use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
 use crate::engine::host::Host;
+use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::assembly::{Assembly, item_bytes};
@@ -15,13 +17,14 @@ use crate::pipeline::generator::Generator;
 use crate::pipeline::source::{Source, TrySource};
 use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
-use crate::pipeline::worker::Stage;
+use crate::pipeline::worker::{Shared, Stage};
 use crate::protocol::BatchSize;
 use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
-use crate::work::closures::{FilterMap, FlatMap, Map, TryMap, sharing};
+use crate::work::closures::{FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
+use crate::work::turn::{Turns, Whole};
 use crate::workers::{Workers, private};
 
 /// Starts a fan-out from any source.
@@ -219,17 +222,49 @@ where
         self.start(sharing(f, FilterMap), false)
     }
 
-    /// Starts workers that turn each item into any number of results, which stay together.
+    /// Starts workers that turn each item into any number of results: those of an iterator, which may be endless.
     ///
-    /// An item's results are all in memory until its iterator ends: the window counts items, not results. An endless
-    /// iterator yields no result, and takes memory until the pipeline is stopped or its stream is dropped. Then its
-    /// item is skipped, and the results that it had are dropped: whether to go on is asked before each.
+    /// The iterator is lazy. Its results leave when they fill a chunk, after about a millisecond, or when it ends; a
+    /// result waits for no more than the call of [`next`](Iterator::next) that runs then. A chunk is 256 KiB or 32,768
+    /// results, and no more than half as many results as the [`window`](Self::window) has items. Between two chunks the
+    /// thread may serve others, and the iterator may go on on another thread: so it is [`Send`]. Without
+    /// [`ordered`](Self::ordered), the results of one item stay in their order, and those of other items come in
+    /// between.
+    ///
+    /// The window bounds the results as well: about as many may wait for the consumer as the window has items, and two
+    /// chunks more per batch that has begun. An iterator that has more is suspended until results are taken; its thread
+    /// is not blocked. At most about four per worker are open at a time: further items begin when one has ended. An item
+    /// is in flight until its last result was taken. A drain waits until iterators end; a stop drops them.
+    ///
+    /// If an iterator panics, or is stopped, the results that have left are not taken back: its failure comes behind
+    /// them, in its place in the order.
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let multiples = [3u64, 5].fan_out().flat_map(|n| (1..).map(move |k| k * n))?;
+    /// assert_eq!(multiples.take(1_000).count().await, 1_000);
+    /// # Ok::<(), actix_fan::StartError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn flat_map<T, F>(self, f: F) -> Result<FanIn<T::Item>, StartError>
     where
         F: Fn(I) -> T + Send + Sync + 'static,
-        T: IntoIterator<Item: Send + 'static>,
+        T: IntoIterator<Item: Send + 'static, IntoIter: Send> + 'static,
     {
-        self.start(sharing(f, FlatMap), false)
+        let upstream = runs_of(&self.source);
+        let Self { source, settings, on, ordered } = self;
+        let lazy = FanOut { source: source.map_ok(Lazy::New), settings, on, ordered };
+        // On an early return it is dropped there, and a second panic during the unwinding of the first would end the
+        // process.
+        let f = Guarded::new(f);
+        let factory = |credit: &Arc<Credit>| {
+            let (f, chunk) = (Arc::new(f.into_inner()), credit.chunk());
+            Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
+        };
+        lazy.launch(upstream, factory, false, true)
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
@@ -251,10 +286,28 @@ where
         W: Work<I>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let upstream = runs_of(&self.source);
-        // On an early return both are dropped here, and a second panic during the unwinding of the first would end the
+        let (upstream, factory) = (runs_of(&self.source), Guarded::new(factory));
+        let factory = |_: &Arc<Credit>| {
+            let factory = factory.into_inner();
+            Factory::new(move || Whole(factory()))
+        };
+        self.launch(upstream, factory, has_state, false)
+    }
+
+    /// `is_lazy`: an item has any number of results, which are counted.
+    fn launch<W>(
+        self,
+        upstream: Vec<Run>,
+        factory: impl FnOnce(&Arc<Credit>) -> Arc<Factory<W>>,
+        has_state: bool,
+        is_lazy: bool,
+    ) -> Result<FanIn<W::Output>, StartError>
+    where
+        W: Turns<I>,
+    {
+        // On an early return it is dropped here, and a second panic during the unwinding of the first would end the
         // process.
-        let (source, factory) = (Guarded::new(self.source), Guarded::new(factory));
+        let source = Guarded::new(self.source);
         let workers = match self.on {
             Some(workers) => Some(workers),
             None if self.settings.has_own_threads() => None,
@@ -273,7 +326,9 @@ where
         };
         let run = assembly.run.clone();
         let aggregator = aggregator.start();
-        let shared = assembly.shared(Factory::new(factory.into_inner()), aggregator.clone().recipient());
+        let credit = assembly.credit();
+        let shared = assembly.shared(factory(&credit), aggregator.clone().recipient());
+        let shared = Shared { credit, counts_all: is_lazy, ..shared };
         let queue = Stage::join(&assembly.intake, &set, concurrency, shared, is_private || has_state, is_private);
         if is_private {
             set.close();

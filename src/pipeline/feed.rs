@@ -105,7 +105,15 @@ where
             if items > 0 {
                 let (first, expected_nanos, permit) = Permit::hand_out(run, items);
                 // If the workers are gone the batch is dropped, and its permit counts the items as skipped.
-                self.queue.post(Batch { first, inputs: inputs.into(), passed, expected_nanos, permit });
+                self.queue.post(Batch {
+                    first,
+                    part: 0,
+                    inputs: inputs.into(),
+                    passed,
+                    expected_nanos,
+                    permit,
+                    credit: None,
+                });
             } else {
                 self.inputs.put(inputs);
             }

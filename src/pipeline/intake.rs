@@ -1,13 +1,13 @@
 //! The admitting side of a pipeline: what its generator waits for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Context;
 
 use futures::task::AtomicWaker;
 
 use crate::engine::reentrancy::SetId;
 use crate::engine::run::{Core, Intake, Run};
-use crate::protocol::{Ends, RunKey};
+use crate::protocol::Ends;
 use crate::util::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::util::waker::CaughtWaker;
 use crate::workers::set::Set;
@@ -21,9 +21,15 @@ pub(crate) struct SourceIntake {
     /// The task that pulls.
     puller: AtomicWaker,
     /// The threads that serve the pipeline, once it has joined them.
-    threads: OnceLock<(Arc<Set>, RunKey)>,
+    threads: OnceLock<(Arc<Set>, Weak<dyn Serves>)>,
     /// Every batch has completed and none will be handed out, so the end of the stream is the end of the pipeline.
     complete: AtomicBool,
+}
+
+/// How the worker threads serve the pipeline.
+pub(crate) trait Serves: Send + Sync {
+    /// It was stopped: the threads skip what is left, and leave it.
+    fn stop(&self);
 }
 
 impl SourceIntake {
@@ -42,8 +48,8 @@ impl SourceIntake {
     }
 
     /// From now on the threads of `set` serve the pipeline.
-    pub(crate) fn is_served_by(&self, set: Arc<Set>, key: RunKey) {
-        let _ = self.threads.set((set, key));
+    pub(crate) fn is_served_by(&self, set: Arc<Set>, threads: Weak<dyn Serves>) {
+        let _ = self.threads.set((set, threads));
         // If it was stopped before that.
         self.leave_if_stopped();
     }
@@ -51,9 +57,9 @@ impl SourceIntake {
     /// After a stop, the threads leave the pipeline without waiting for its generator, whose arbiter may be busy.
     fn leave_if_stopped(&self) {
         if self.core.state.is_stopped()
-            && let Some((set, key)) = self.threads.get()
+            && let Some(threads) = self.threads.get().and_then(|(_, threads)| threads.upgrade())
         {
-            set.leave(*key);
+            threads.stop();
         }
     }
 

@@ -5,8 +5,9 @@
 //! futures and tokio do inside of a waker or a channel. `Run::wait` reads the protocol inside of one, and is left out.
 
 use std::future::poll_fn;
+use std::iter;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -18,15 +19,19 @@ use shuttle::thread;
 
 use crate::backend::Post;
 use crate::engine::chunk::Outcomes;
+use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
 use crate::engine::settings::{Checked, Threads};
 use crate::pipeline::aggregator::Finish;
 use crate::pipeline::assembly::Assembly;
 use crate::pipeline::feed::Feeds;
 use crate::pipeline::generator::Generator;
+use crate::pipeline::intake::Serves;
 use crate::pipeline::worker::{Shared, Stage};
 use crate::protocol::{BatchSize, Phase};
 use crate::util::waker::CaughtWaker;
+use crate::work::closures::{FlatMap, Lazy};
+use crate::work::turn::{Turns, Whole};
 use crate::work::{Job, work_fn};
 use crate::workers::set::Set;
 
@@ -66,6 +71,8 @@ enum Act {
     Stop,
     Drain,
     DropTheStream,
+    /// A stop, and the consumer takes nothing before the workers have ended.
+    StopUnread,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +88,10 @@ struct Case {
     divides: bool,
     /// True if the last item panics.
     panics: bool,
+    /// The results of each item, if they are those of a lazy iterator.
+    lazy: Option<u64>,
+    /// The flaw: true if a stop finds no batch that is parked.
+    forgets_parked: bool,
     /// The flaw: true if the generator registers its waker after it has read the state.
     registers_late: bool,
 }
@@ -94,36 +105,68 @@ const PLAIN: Case = Case {
     batch: 1,
     divides: false,
     panics: false,
+    lazy: None,
+    forgets_parked: false,
     registers_late: false,
 };
 
 fn run(case: Case) {
-    let Case { items, hangs, window, ordered, act, batch, divides, panics, registers_late } = case;
+    let stopped = Arc::new(AtomicBool::new(false));
+    match case.lazy {
+        Some(results) => {
+            let factory = |credit: &Arc<Credit>| {
+                let (f, chunk) = (Arc::new(move |n| iter::repeat_n(n, results as usize)), credit.chunk());
+                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
+            };
+            run_as(case, &stopped, Lazy::New, factory);
+        }
+        None => {
+            let begun_after_stop = Arc::new(AtomicUsize::new(0));
+            let factory = {
+                let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+                move |_: &Arc<Credit>| {
+                    Factory::new(move || {
+                        let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+                        Whole(work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                            begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
+                            if case.panics && n == case.items - 1 {
+                                resume_unwind(Box::new("on purpose"));
+                            }
+                            job.emit(n);
+                            Ok(())
+                        }))
+                    })
+                }
+            };
+            run_as(case, &stopped, |n| n, factory);
+            // Each worker may have looked just before the stop.
+            assert!(begun_after_stop.load(SeqCst) <= WORKERS);
+        }
+    }
+}
+
+fn run_as<I: Send + 'static, W: Turns<I, Output = u64>>(
+    case: Case,
+    stopped: &Arc<AtomicBool>,
+    item: impl Fn(u64) -> I + Send + 'static,
+    factory: impl FnOnce(&Arc<Credit>) -> Arc<Factory<W>>,
+) {
+    let Case { items, hangs, window, ordered, act, batch, divides, lazy, forgets_parked, registers_late, .. } = case;
     // Without `Settings`, which would limit the batch to a worker's share of the window.
     let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
     let checked = Checked { window, batch: BatchSize::Fixed(batch), concurrency: WORKERS, threads };
     let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
     let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
     let (to_aggregator, mail) = channel();
-    let stopped = Arc::new(AtomicBool::new(false));
-    let begun_after_stop = Arc::new(AtomicUsize::new(0));
-
-    let factory = {
-        let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
-        Factory::new(move || {
-            let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
-            work_fn(move |n: u64, job: &mut Job<'_, u64>| {
-                begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
-                if panics && n == items - 1 {
-                    resume_unwind(Box::new("on purpose"));
-                }
-                job.emit(n);
-                Ok(())
-            })
-        })
-    };
-    let shared = Shared { divides, ..assembly.shared(factory, Mailbox(to_aggregator.clone())) };
     let set = Set::new(WORKERS);
+    let credit = assembly.credit();
+    let shared = assembly.shared(factory(&credit), Mailbox(to_aggregator.clone()));
+    let shared = Shared { divides, credit, counts_all: lazy.is_some(), ..shared };
+    if forgets_parked {
+        // Only the first is told.
+        let gone: Weak<Gone> = Weak::new();
+        intake.is_served_by(Arc::clone(&set), gone);
+    }
     let workers: Vec<_> = (0..WORKERS)
         .map(|id| {
             let set = Arc::clone(&set);
@@ -136,7 +179,7 @@ fn run(case: Case) {
     let generator = {
         let run = run.clone();
         let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
-        let source = stream::iter(0..items).map(Ok).chain(rest);
+        let source = stream::iter(0..items).map(item).map(Ok).chain(rest);
         let mut feed = assembly.feed(source, queue, Mailbox(to_aggregator));
         thread::spawn(move || {
             if registers_late {
@@ -158,9 +201,9 @@ fn run(case: Case) {
         }
     });
     let stopper = {
-        let (run, stopped) = (run.clone(), Arc::clone(&stopped));
+        let (run, stopped) = (run.clone(), Arc::clone(stopped));
         thread::spawn(move || match act {
-            Act::Stop => {
+            Act::Stop | Act::StopUnread => {
                 run.advance(Phase::Stopped);
                 stopped.store(true, SeqCst);
             }
@@ -170,6 +213,13 @@ fn run(case: Case) {
     };
 
     let mut receiver = assembly.receiver();
+    let workers = match act {
+        Act::StopUnread => {
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
+            Vec::new()
+        }
+        _ => workers,
+    };
     let mut results = Vec::new();
     while act != Act::DropTheStream || results.is_empty() {
         match block_on(poll_fn(|cx| receiver.poll_next(cx))) {
@@ -184,13 +234,22 @@ fn run(case: Case) {
     assert_eq!(ledger.in_flight, 0, "{ledger:?}");
     assert_eq!(ledger.taken, ledger.accounted(), "{ledger:?}");
     assert!(!ordered || results.is_sorted(), "{results:?}");
-    // Each worker may have looked just before the stop.
-    assert!(begun_after_stop.load(SeqCst) <= WORKERS);
+    let results = results.len() as u64;
+    let each = lazy.unwrap_or(1);
     match act {
-        Act::Nothing => assert_eq!(results.len() as u64, items),
-        Act::Drain => assert_eq!((results.len() as u64, ledger.skipped), (ledger.taken, 0)),
-        Act::Stop | Act::DropTheStream => assert!(results.len() as u64 <= ledger.completed + ledger.failed),
+        Act::Nothing => assert_eq!(results, items * each),
+        Act::Drain => assert_eq!((results, ledger.skipped), (ledger.taken * each, 0)),
+        // Of an iterator, some results may have left.
+        _ if lazy.is_some() => assert!(results <= ledger.taken * each),
+        _ => assert!(results <= ledger.completed + ledger.failed),
     }
+}
+
+/// No threads that serve a pipeline.
+struct Gone;
+
+impl Serves for Gone {
+    fn stop(&self) {}
 }
 
 /// Orders drawn at random, and orders with few preemptions, in which rare ones hide best.
@@ -238,4 +297,20 @@ fn a_stream_that_is_dropped_ends_the_rest() {
 #[should_panic(expected = "deadlock")]
 fn a_waker_that_is_registered_after_the_look_is_caught() {
     check(Case { registers_late: true, hangs: true, act: Act::Stop, ..PLAIN });
+}
+
+#[test]
+fn iterators_that_are_parked_go_on_and_end() {
+    let lazy = Case { items: 2, lazy: Some(4), ..PLAIN };
+    check(lazy);
+    check(Case { ordered: false, batch: 2, divides: true, ..lazy });
+    for act in [Act::Stop, Act::Drain, Act::DropTheStream, Act::StopUnread] {
+        check(Case { act, ..lazy });
+    }
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_parked_iterator_that_a_stop_forgets_is_caught() {
+    check(Case { items: 2, lazy: Some(4), act: Act::StopUnread, forgets_parked: true, ..PLAIN });
 }

@@ -1,6 +1,6 @@
 //! How worker threads serve a pipeline: its queue of batches, and what they do with one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
@@ -9,20 +9,22 @@ use actix::Recipient;
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
-use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
+use crate::engine::batch_run::{BatchRun, EndedBatch, Part, Portion};
 use crate::engine::chunk::Outcomes;
+use crate::engine::credit::{BatchCredit, Credit, Parking};
 use crate::engine::executor::{Executor, Factory};
 use crate::engine::opening::Opening;
 use crate::engine::reentrancy;
 use crate::engine::run::Run;
 use crate::error::PipelineError;
-use crate::pipeline::intake::SourceIntake;
+use crate::pipeline::intake::{Serves, SourceIntake};
 use crate::protocol::{Phase, RunKey};
 use crate::util::buffer_pool::BufferPool;
 use crate::util::clock::CLOCK;
 use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::util::sync::{Mutex, MutexGuard};
-use crate::work::Work;
+use crate::work::turn::Turns;
+use crate::work::{Outbox, Runner};
 use crate::workers::set::{Member, QUANTUM, Running, Set, Thread};
 
 /// The most items of a portion. Those that have not begun wait for the one that runs, and so do the results of those
@@ -42,18 +44,25 @@ const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 }
 const LONG: u64 = 1_000_000;
 
 /// What the workers of a pipeline share, whether they are threads or simulated. Their outcomes are sent to `A`.
-pub(crate) struct Shared<I, W: Work<I>, A = Recipient<Outcomes<<W as Work<I>>::Output>>> {
+pub(crate) struct Shared<I, W: Turns<I>, A = Recipient<Outcomes<<W as Turns<I>>::Output>>> {
     pub(crate) factory: Arc<Factory<W>>,
     /// True if other workers may take a part of a batch that runs, and its results may leave before it ends.
     pub(crate) divides: bool,
+    /// Of the results that leave before their item has ended.
+    pub(crate) credit: Arc<Credit>,
+    /// True if the results of items that have ended count as well: an item has any number of them.
+    pub(crate) counts_all: bool,
     pub(crate) aggregator: A,
     pub(crate) inputs: Arc<BufferPool<I>>,
     pub(crate) outputs: Arc<BufferPool<W::Output>>,
 }
 
-impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
+impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
     /// Begins a batch; portions and `end` are to follow.
-    pub(crate) fn begin(&self, executor: &Executor<W>, batch: Batch<I>, now: Instant) -> BatchRun<I, W::Output> {
+    pub(crate) fn begin(&self, executor: &Executor<W>, mut batch: Batch<I>, now: Instant) -> BatchRun<I, W::Output> {
+        if self.counts_all {
+            batch.credit.get_or_insert_with(|| self.credit.of_batch());
+        }
         BatchRun::begin(executor, batch, self.outputs.get(), now)
     }
 
@@ -62,12 +71,26 @@ impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         if running.undelivered() == 0 {
             return None;
         }
-        running.deliver(self.outputs.get()).map(|ended| ended.into_outcomes(&self.inputs, &self.outputs))
+        running.deliver(self.outputs.get()).map(|ended| self.outcomes(ended, running.credit()))
+    }
+
+    /// What has ended of a batch, as outcomes; `credit` is that of the batch if it goes on.
+    fn outcomes(&self, ended: EndedBatch<I, W::Output>, credit: Option<&Arc<BatchCredit>>) -> Outcomes<W::Output> {
+        let mut outcomes = ended.into_outcomes(&self.inputs, &self.outputs);
+        if self.counts_all {
+            outcomes.chunk = outcomes.chunk.counted(&self.credit, credit.cloned());
+        }
+        outcomes
+    }
+
+    /// Results that leave before their item has ended, as outcomes.
+    fn part(&self, part: Part<W::Output>, credit: Option<&Arc<BatchCredit>>) -> Outcomes<W::Output> {
+        part.into_outcomes(&self.outputs, &self.credit, credit.cloned())
     }
 
     /// Ends the batch.
     pub(crate) fn end(&self, running: BatchRun<I, W::Output>, executor: &Executor<W>, now: Instant) {
-        let outcomes = running.end(executor, now).into_outcomes(&self.inputs, &self.outputs);
+        let outcomes = self.outcomes(running.end(executor, now), None);
         // All of its items may have left before, with their results or to other workers.
         if outcomes.items > 0 {
             // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
@@ -77,11 +100,11 @@ impl<I, W: Work<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
 }
 
 /// A pipeline as the worker threads serve it.
-pub(crate) struct Stage<I, W: Work<I>, A> {
+pub(crate) struct Stage<I, W: Turns<I>, A> {
     run: Run,
     set: Arc<Set>,
     key: OnceLock<RunKey>,
-    batches: Mutex<VecDeque<Batch<I>>>,
+    queue: Mutex<Queue<I>>,
     opening: Opening<Arc<Shared<I, W, A>>>,
     /// True if each thread builds a work and keeps it: it has a state of its own.
     keeps: bool,
@@ -89,8 +112,15 @@ pub(crate) struct Stage<I, W: Work<I>, A> {
     is_limited: bool,
 }
 
+/// What no thread runs.
+struct Queue<I> {
+    batches: VecDeque<Batch<I>>,
+    /// Batches that wait until results are taken, by the index of their first item.
+    parked: BTreeMap<u64, (Batch<I>, Arc<BatchCredit>)>,
+}
+
 /// Queues batches for the threads. Dropping it lets the pipeline retire.
-pub(crate) struct StageQueue<I, W: Work<I>, A>(Arc<Stage<I, W, A>>)
+pub(crate) struct StageQueue<I, W: Turns<I>, A>(Arc<Stage<I, W, A>>)
 where
     I: Send + 'static,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static;
@@ -98,7 +128,7 @@ where
 impl<I, W, A> Stage<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     /// Joins the set. `keeps`: each thread keeps a work of its own, and builds it at once if `prepares`.
@@ -111,30 +141,36 @@ where
         prepares: bool,
     ) -> StageQueue<I, W, A> {
         let run = intake.run();
+        let credit = Arc::clone(&shared.credit);
         let stage = Arc::new(Self {
             opening: Opening::new(&run, Arc::new(shared)),
             run,
             set: Arc::clone(set),
             key: OnceLock::new(),
-            batches: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(Queue { batches: VecDeque::new(), parked: BTreeMap::new() }),
             keeps,
             is_limited: concurrency < set.threads(),
         });
         let key = set.join(concurrency, keeps && prepares, Arc::clone(&stage) as Arc<dyn Member>);
         stage.key.set(key).expect("it joins once");
-        intake.is_served_by(Arc::clone(set), key);
+        credit.park_at(Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Parking>)));
+        intake.is_served_by(Arc::clone(set), Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Serves>)));
         StageQueue(stage)
     }
 
-    fn batches(&self) -> MutexGuard<'_, VecDeque<Batch<I>>> {
-        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue<I>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self) -> RunKey {
+        *self.key.get().expect("it was set when it joined")
     }
 
     /// Something was queued; wakes up to `threads` threads.
     fn push(&self, key: RunKey, threads: usize) {
         if !self.set.push(key, threads) {
             // It was stopped meanwhile, and no thread will come. The permits skip the items.
-            let batches = mem::take(&mut *self.batches());
+            let batches = mem::take(&mut self.queue().batches);
             drop(batches);
         }
     }
@@ -164,37 +200,31 @@ where
         let began = Instant::now();
         let per_item = batch.expected_nanos;
         let running = shared.begin(executor, batch, began);
-        let mut portion = Portion::new();
-        if !shared.divides || running.unclaimed() < 2 {
-            // Nothing that another thread could take.
-            let mut running = running;
-            while running.claim(usize::MAX, &mut portion) {
-                let goes_on = portion.run(executor, u64::MAX, &NoWaiter);
-                running.merge(&mut portion);
-                if !goes_on {
-                    break;
-                }
-            }
-            return shared.end(running, executor, Instant::now());
-        }
+        // Otherwise there is nothing that another thread could take.
+        let divides = shared.divides && running.unclaimed() >= 2;
         let divided = Arc::new(DividedBatch {
             stage: Arc::clone(self),
             shared: Arc::clone(shared),
             key,
             per_item,
+            divides,
             unclaimed: AtomicUsize::new(running.unclaimed()),
             claimed_at: AtomicU64::new(CLOCK.coarse()),
             has_results: AtomicUsize::new(0),
             running: Mutex::new(Some(running)),
         });
-        thread.publish(Arc::clone(&divided) as Arc<dyn Running>);
+        if divides {
+            thread.publish(Arc::clone(&divided) as Arc<dyn Running>);
+        }
         // Once it is published: the clock goes on while it finds a batch, and might end before it can find this one.
         // Its thread would not be one of shuttle's.
-        if !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
+        if (divides || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
             CLOCK.start(began);
         }
         divided.run(executor, thread, began);
-        thread.retract();
+        if divides {
+            thread.retract();
+        }
         let running = divided.lock().take().expect("only this takes it");
         shared.end(running, executor, Instant::now());
     }
@@ -203,11 +233,11 @@ where
 impl<I, W, A> Member for Stage<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
-        let Some(batch) = self.batches().pop_front() else { return false };
+        let Some(batch) = self.queue().batches.pop_front() else { return false };
         let _entered = reentrancy::enter(self.run.id());
         // It retires after its last batch.
         let Some((shared, mut executor)) = self.executor(key, thread) else { return true };
@@ -238,7 +268,7 @@ where
 impl<I, W, A> Post<Batch<I>> for StageQueue<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn post(&self, batch: Batch<I>) {
@@ -246,29 +276,31 @@ where
         let items = batch.inputs.len();
         // Those that come awake for nothing go to sleep again.
         let threads = (batch.expected_nanos * items as f64 / WORTH_A_WAKE_UP) as usize;
-        stage.batches().push_back(batch);
-        stage.push(*stage.key.get().expect("it was set"), threads.clamp(1, items.max(1)));
+        stage.queue().batches.push_back(batch);
+        stage.push(stage.key(), threads.clamp(1, items.max(1)));
     }
 }
 
 impl<I, W, A> Drop for StageQueue<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn drop(&mut self) {
-        self.0.set.leave(*self.0.key.get().expect("it was set"));
+        self.0.set.leave(self.0.key());
     }
 }
 
 /// A batch that is run by one thread, and of which others may take a part.
-struct DividedBatch<I: Send + 'static, W: Work<I>, A> {
+struct DividedBatch<I: Send + 'static, W: Turns<I>, A> {
     stage: Arc<Stage<I, W, A>>,
     shared: Arc<Shared<I, W, A>>,
     key: RunKey,
     /// The expected time per item, in nanoseconds.
     per_item: f64,
+    /// True if others may.
+    divides: bool,
     /// `None` once it has ended.
     running: Mutex<Option<BatchRun<I, W::Output>>>,
     /// Copies for threads that only look. `Relaxed` suffices: what they do then is decided under the lock.
@@ -281,19 +313,27 @@ struct DividedBatch<I: Send + 'static, W: Work<I>, A> {
 impl<I, W, A> DividedBatch<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn lock(&self) -> MutexGuard<'_, Option<BatchRun<I, W::Output>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs it to its end, or until another run is to be served: then what has not begun is queued again.
+    /// Runs it to its end, or until another run is to be served, or results are to be taken first: then what has not
+    /// begun is queued or parked.
     fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant) {
-        let set = Arc::clone(thread.set());
-        let most = if self.per_item >= CLAIMED_ONE_BY_ONE { 1 } else { PORTION };
+        let (set, shared) = (Arc::clone(thread.set()), &*self.shared);
+        let most = match () {
+            () if !self.divides => usize::MAX,
+            () if self.per_item >= CLAIMED_ONE_BY_ONE => 1,
+            () => PORTION,
+        };
+        let chunk = if shared.counts_all { shared.credit.chunk() } else { usize::MAX };
         let mut size = most;
         let mut portion = Portion::new();
+        // What came of the portion that has run, and whether another run is to be served.
+        let mut ran: Option<(bool, bool)> = None;
         let mut asked_at = began;
         // When the oldest results came that have not left, by the coarse clock; and their expected time.
         let (mut since, mut waiting) = (0, 0.0);
@@ -302,52 +342,93 @@ where
             let now = CLOCK.coarse();
             let mut running = self.lock();
             let batch = running.as_mut().expect("it has not ended");
-            let delivered = if batch.undelivered() > 0
-                && batch.unclaimed() > 0
-                && (now - since >= LONG || has_idle && waiting >= WORTH_A_WAKE_UP)
-            {
-                self.shared.deliver(batch)
-            } else {
-                None
-            };
+            let mut leaving = [None, None];
+            if let Some((goes_on, yields)) = ran.take() {
+                match batch.suspend(&mut portion, || shared.outputs.get()) {
+                    None => batch.merge(&mut portion),
+                    Some((before, part)) => {
+                        let credit = batch.credit();
+                        leaving =
+                            [before.map(|it| shared.outcomes(it, credit)), part.map(|it| shared.part(it, credit))];
+                    }
+                }
+                let rest = if yields { batch.give_back() } else { None };
+                if rest.is_some() || !goes_on {
+                    drop(running);
+                    self.unclaimed.store(0, Relaxed);
+                    self.post(leaving);
+                    rest.into_iter().for_each(|rest| self.queue_first(rest));
+                    return;
+                }
+            }
+            let undelivered = batch.undelivered();
+            let is_due = undelivered >= chunk
+                || undelivered > 0
+                    && batch.unclaimed() > 0
+                    && (now - since >= LONG || has_idle && waiting >= WORTH_A_WAKE_UP);
+            if is_due {
+                leaving[0] = shared.deliver(batch);
+            }
+            let leaves = leaving.iter().any(Option::is_some);
+            if leaves {
+                (since, waiting) = (now, 0.0);
+            }
+            if leaves && shared.counts_all {
+                let credit = batch.credit().cloned();
+                self.has_results.store(0, Relaxed);
+                drop(running);
+                self.post(leaving);
+                if credit.is_none_or(|credit| credit.may_go_on() || !self.park(credit)) {
+                    continue;
+                }
+                return;
+            }
             let goes_on = batch.claim(size, &mut portion);
             let unclaimed = batch.unclaimed();
             self.has_results.store(batch.undelivered(), Relaxed);
             drop(running);
             self.unclaimed.store(unclaimed, Relaxed);
             self.claimed_at.store(now, Relaxed);
-            if let Some(outcomes) = delivered {
-                (since, waiting) = (now, 0.0);
-                self.shared.aggregator.post(outcomes);
-            }
+            self.post(leaving);
             if !goes_on {
                 return;
             }
-            if has_idle && unclaimed as f64 * self.per_item >= WORTH_A_WAKE_UP && !self.stage.is_limited {
+            if self.divides && has_idle && unclaimed as f64 * self.per_item >= WORTH_A_WAKE_UP && !self.stage.is_limited
+            {
                 set.offer(self.key);
             }
             let claimed = portion.len();
-            let goes_on = portion.run(executor, now + LONG, &NoWaiter);
+            let due = if self.divides { now + LONG } else { u64::MAX };
+            let goes_on = portion.run(executor, due, self);
             if waiting == 0.0 {
                 since = now;
             }
             waiting += claimed as f64 * self.per_item;
             // An item that took long makes the next portion a single item, and each that did not, twice as large.
-            size = if CLOCK.has_reached(now + LONG) { 1 } else { (size * 2).min(most) };
-            let yields = goes_on && self.is_to_yield(&mut asked_at, thread);
-            let mut running = self.lock();
-            let batch = running.as_mut().expect("it has not ended");
-            batch.merge(&mut portion);
-            if !goes_on {
-                return;
-            }
-            if yields && let Some(rest) = batch.give_back() {
-                drop(running);
-                self.unclaimed.store(0, Relaxed);
-                self.queue_first(rest);
-                return;
-            }
+            size = if CLOCK.has_reached(now + LONG) { 1 } else { size.saturating_mul(2).min(most) };
+            ran = Some((goes_on, goes_on && self.is_to_yield(&mut asked_at, thread)));
         }
+    }
+
+    fn post(&self, leaving: [Option<Outcomes<W::Output>>; 2]) {
+        leaving.into_iter().flatten().for_each(|outcomes| self.shared.aggregator.post(outcomes));
+    }
+
+    /// Parks what has not begun, until results are taken. Returns false if there is nothing.
+    fn park(&self, credit: Arc<BatchCredit>) -> bool {
+        let rest = self.lock().as_mut().and_then(BatchRun::give_back);
+        self.unclaimed.store(0, Relaxed);
+        let Some(rest) = rest else { return false };
+        let mut queue = self.stage.queue();
+        // Under the lock: results that are taken after this look find the batch parked, and so does a stop.
+        if credit.may_go_on() || self.stage.run.state.is_stopped() {
+            queue.batches.push_front(rest);
+            drop(queue);
+            self.stage.push(self.key, 0);
+        } else {
+            queue.parked.insert(rest.first, (rest, credit));
+        }
+        true
     }
 
     /// Returns true if the thread has run this for its quantum, and another run should be served. The exact time is
@@ -366,7 +447,7 @@ where
     }
 
     fn queue_first(&self, batch: Batch<I>) {
-        self.stage.batches().push_front(batch);
+        self.stage.queue().batches.push_front(batch);
         // No thread is woken: the one that queued it looks for something to do now.
         self.stage.push(self.key, 0);
     }
@@ -375,7 +456,7 @@ where
 impl<I, W, A> Running for DividedBatch<I, W, A>
 where
     I: Send + 'static,
-    W: Work<I>,
+    W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn key(&self) -> RunKey {
@@ -413,5 +494,71 @@ where
         if let Some(outcomes) = delivered {
             self.shared.aggregator.post(outcomes);
         }
+    }
+}
+
+impl<I, W, A> Runner<W::Output> for DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    /// In a pipeline, nothing waits for a single item.
+    #[inline]
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn flush(&self, outbox: &mut Outbox<W::Output>) {
+        let Shared { credit, outputs, .. } = &*self.shared;
+        if !credit.has_room() {
+            return;
+        }
+        let mut running = self.lock();
+        let batch = running.as_mut().expect("its item runs");
+        let before = self.shared.deliver(batch);
+        let results = batch.flush(outbox, outputs.get());
+        self.has_results.store(0, Relaxed);
+        drop(running);
+        self.post([before, Some(self.shared.part(results, None))]);
+    }
+}
+
+impl<I, W, A> Parking for Stage<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn resume(&self) {
+        let mut queue = self.queue();
+        let Some(first) = queue.parked.iter().find_map(|(first, (_, credit))| credit.may_go_on().then_some(*first))
+        else {
+            return;
+        };
+        let (batch, _) = queue.parked.remove(&first).expect("it was just seen");
+        queue.batches.push_front(batch);
+        drop(queue);
+        self.push(self.key(), 1);
+    }
+}
+
+impl<I, W, A> Serves for Stage<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn stop(&self) {
+        let mut queue = self.queue();
+        let parked = mem::take(&mut queue.parked);
+        let items = parked.len();
+        queue.batches.extend(parked.into_values().map(|(batch, _)| batch));
+        drop(queue);
+        if items > 0 {
+            // The threads skip and drop them.
+            self.push(self.key(), items);
+        }
+        self.set.leave(self.key());
     }
 }

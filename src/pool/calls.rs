@@ -61,7 +61,7 @@ impl Work<BoxedCall> for Calls {
     type Output = BoxedCall;
 
     fn run(&mut self, mut call: BoxedCall, job: &mut Job<'_, BoxedCall>) -> Result<(), BoxError> {
-        call.call(&job.without_results(&mut Vec::new()));
+        job.without_results(|job| call.call(job));
         job.emit(call);
         Ok(())
     }

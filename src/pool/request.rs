@@ -12,7 +12,7 @@ use crate::pool::error::SubmitError;
 use crate::protocol::Position;
 use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
-use crate::work::Cancel;
+use crate::work::Runner;
 
 pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 
@@ -204,7 +204,7 @@ impl<I, O> Reply<I, O> {
     }
 }
 
-impl<I: Send, O: Send> Cancel for Reply<I, O> {
+impl<I: Send, O: Send> Runner<O> for Reply<I, O> {
     /// Returns true if the submission or the stream that waits for the answer was dropped.
     fn is_cancelled(&self) -> bool {
         match self {

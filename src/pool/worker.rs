@@ -16,6 +16,7 @@ use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Answered, Request, stopped};
 use crate::protocol::{Phase, RunKey};
 use crate::util::clock::CLOCK;
+use crate::work::turn::{Turn, Turns};
 use crate::work::{Job, Work};
 use crate::workers::set::{Member, QUANTUM, Running, Set, Thread};
 
@@ -149,7 +150,15 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
         let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
         let inputs_now = mem::take(inputs);
-        let batch = Batch { first: index, inputs: inputs_now, passed: Passed::new(), expected_nanos: 0.0, permit };
+        let batch = Batch {
+            first: index,
+            inputs: inputs_now,
+            part: 0,
+            passed: Passed::new(),
+            expected_nanos: 0.0,
+            permit,
+            credit: None,
+        };
 
         let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
         if running.claim(1, portion) {
@@ -192,14 +201,14 @@ fn is_watched(now: Instant, busy: Duration) -> bool {
 /// A work that must emit exactly one result per item. Any other number is an error of the item.
 pub(super) struct Single<W>(pub(super) W);
 
-impl<I, W: Work<I>> Work<I> for Single<W> {
+impl<I, W: Work<I>> Turns<I> for Single<W> {
     type Output = W::Output;
 
     #[inline]
-    fn run(&mut self, input: I, job: &mut Job<'_, W::Output>) -> Result<(), BoxError> {
+    fn turn(&mut self, input: I, job: &mut Job<'_, W::Output>) -> Result<Turn<I>, BoxError> {
         self.0.run(input, job)?;
-        match job.outputs.len() {
-            1 => Ok(()),
+        match job.emitted() {
+            1 => Ok(Turn::Ended),
             emitted => Err(NotOneResult { emitted }.into()),
         }
     }

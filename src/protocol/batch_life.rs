@@ -48,8 +48,8 @@ pub(crate) struct BatchLife {
     passed: usize,
     /// Items after those that began, which the running worker has claimed as its portion.
     claimed: usize,
-    /// Items that began, and were delivered.
-    delivered: usize,
+    /// Items that began, and have left. One that was suspended counts once more for each time.
+    ran: usize,
 }
 
 /// The items that leave a batch before it ends: they have ended, and no item before them is left.
@@ -80,7 +80,7 @@ pub(crate) struct BatchEnd {
 impl BatchLife {
     /// A worker takes a batch of `items`, the first of which has the index `first`.
     pub(crate) fn begin(first: u64, items: usize) -> Self {
-        Self { first, items, begun: 0, is_in_item: false, failed: 0, skipped: 0, passed: 0, claimed: 0, delivered: 0 }
+        Self { first, items, begun: 0, is_in_item: false, failed: 0, skipped: 0, passed: 0, claimed: 0, ran: 0 }
     }
 
     /// Asks whether the next item may begin; an error says why it is skipped. `is_cancelled` tells whether its run was
@@ -115,6 +115,15 @@ impl BatchLife {
         }
     }
 
+    /// The item that began last goes on in another turn: it is the next one again.
+    pub(crate) fn item_suspended(&mut self) {
+        debug_assert!(self.is_in_item);
+        self.is_in_item = false;
+        self.begun -= 1;
+        // Each of its turns is measured like an item.
+        self.ran += 1;
+    }
+
     /// The next item came as a failure from the source: it takes its place, and has ended without having begun.
     pub(crate) fn item_passed(&mut self) {
         debug_assert!(!self.is_in_item && self.left() > 0);
@@ -136,6 +145,7 @@ impl BatchLife {
         self.begun += portion.begun;
         self.failed += portion.failed;
         self.skipped += portion.skipped;
+        self.ran += portion.ran;
     }
 
     /// Another worker takes the last `items`, which are not claimed; returns the index of their first.
@@ -154,7 +164,7 @@ impl BatchLife {
         }
         let Self { first, begun, failed, skipped, passed, .. } = *self;
         let ends = Ends { completed: begun - failed - skipped, failed: failed + passed, skipped };
-        self.delivered += begun;
+        self.ran += begun;
         self.first += items as u64;
         self.items -= items;
         (self.begun, self.failed, self.skipped, self.passed) = (0, 0, 0, 0);
@@ -181,7 +191,7 @@ impl BatchLife {
             failed: self.failed + self.passed,
             skipped: self.skipped + self.left(),
         };
-        BatchEnd { ends, ran: self.delivered + self.begun }
+        BatchEnd { ends, ran: self.ran + self.begun }
     }
 
     /// Returns itself, at a point where no item is in work. The compiler then knows that, and need not check it in the

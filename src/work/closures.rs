@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use crate::error::BoxError;
+use crate::util::clock::CLOCK;
+use crate::work::turn::{Turn, Turns};
 use crate::work::{Job, Work};
+
+/// After this time, by the coarse clock, the results leave that are there.
+const CHUNK_NANOS: u64 = 1_000_000;
 
 /// A factory of works that share one closure: `work` is the constructor of one of the types below.
 pub(crate) fn sharing<F, W>(f: F, work: fn(Arc<F>) -> W) -> impl Fn() -> W + Send + Sync + 'static
@@ -66,17 +71,49 @@ where
     }
 }
 
-pub(crate) struct FlatMap<F>(pub(crate) Arc<F>);
+/// A lazy iterator per item: the item is suspended when a chunk of results is there.
+pub(crate) struct FlatMap<F> {
+    pub(crate) f: Arc<F>,
+    /// How many results leave together.
+    pub(crate) chunk: usize,
+}
 
-impl<I, T, F> Work<I> for FlatMap<F>
+/// An item of [`FlatMap`].
+pub(crate) enum Lazy<I, T> {
+    New(I),
+    /// The rest of its results.
+    Rest(Box<T>),
+}
+
+impl<I, T, F> Turns<Lazy<I, T::IntoIter>> for FlatMap<F>
 where
+    I: 'static,
     F: Fn(I) -> T + Send + Sync + 'static,
-    T: IntoIterator<Item: Send + 'static>,
+    T: IntoIterator<Item: Send + 'static> + 'static,
 {
     type Output = T::Item;
 
     #[inline]
-    fn run(&mut self, input: I, job: &mut Job<'_, T::Item>) -> Result<(), BoxError> {
-        Ok(job.emit_all((self.0)(input))?)
+    fn turn(
+        &mut self,
+        input: Lazy<I, T::IntoIter>,
+        job: &mut Job<'_, T::Item>,
+    ) -> Result<Turn<Lazy<I, T::IntoIter>>, BoxError> {
+        let due = CLOCK.coarse() + CHUNK_NANOS;
+        match input {
+            Lazy::New(input) => {
+                let mut results = (self.f)(input).into_iter();
+                if job.emit_some(&mut results, self.chunk, due) {
+                    return Ok(Turn::Ended);
+                }
+                Ok(Turn::Suspended(Lazy::Rest(Box::new(results))))
+            }
+            Lazy::Rest(mut results) => {
+                if job.emit_some(&mut results, self.chunk, due) {
+                    return Ok(Turn::Ended);
+                }
+                Ok(Turn::Suspended(Lazy::Rest(results)))
+            }
+        }
     }
 }

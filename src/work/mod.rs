@@ -1,21 +1,48 @@
 //! What the workers do with an item.
 
 pub(crate) mod closures;
+pub(crate) mod turn;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::error::{BoxError, Stopped};
+use crate::error::{BoxError, ItemError, Stopped};
+use crate::util::clock::CLOCK;
 use crate::util::panic::discard;
 
-/// Tells whether an item is to go on.
+/// What runs an item, as the item sees it.
 ///
-/// What runs items implements it, so that a work need not know by what it is run: a pipeline, a pool or something
-/// remote.
-pub(crate) trait Cancel: Sync {
+/// So a work need not know by what it is run: a pipeline, a pool or something remote.
+pub(crate) trait Runner<O>: Sync {
     /// Returns true if the run was stopped, or the result of the item is not waited for any more.
     fn is_cancelled(&self) -> bool;
+
+    /// Sends on what the item has emitted so far, if results may leave before their item has ended, and the consumer is
+    /// not behind.
+    fn flush(&self, _outbox: &mut Outbox<O>) {}
+}
+
+/// The results of items that one thread runs one after the other.
+pub(crate) struct Outbox<O> {
+    pub(crate) outputs: Vec<O>,
+    /// Each with the number of outputs before it.
+    pub(crate) failures: VecDeque<(usize, ItemError)>,
+    /// How many outputs there were before the item that runs. Those after them are dropped if it fails or is skipped.
+    pub(crate) mark: usize,
+}
+
+impl<O> Outbox<O> {
+    pub(crate) fn new() -> Self {
+        Self { outputs: Vec::new(), failures: VecDeque::new(), mark: 0 }
+    }
+
+    /// How many results the item that runs has emitted.
+    #[inline]
+    pub(crate) fn of_item(&self) -> usize {
+        self.outputs.len() - self.mark
+    }
 }
 
 /// What a worker does with each item, with state of its own.
@@ -71,39 +98,52 @@ pub trait Work<I>: 'static {
     ///
     /// An error fails the item: it reaches the consumer as the [`source`](std::error::Error::source) of one
     /// [`ItemError`](crate::ItemError), and what the item had emitted is dropped. An item yields all of its results or
-    /// one failure. A [`Stopped`](crate::Stopped) from an item that saw [`Job::is_stopped`] is no failure: the item
+    /// one failure, unless it [flushes](Job::flush). A [`Stopped`](crate::Stopped) from an item that saw [`Job::is_stopped`] is no failure: the item
     /// counts as skipped.
     fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError>;
 }
 
 /// The item that runs, as its [`Work`] sees it.
 pub struct Job<'a, O> {
-    pub(crate) outputs: &'a mut Vec<O>,
-    cancel: &'a dyn Cancel,
+    outbox: &'a mut Outbox<O>,
+    runner: &'a dyn Runner<O>,
     index: u64,
 }
 
 impl<'a, O> Job<'a, O> {
-    /// The item of this index, whose results go behind those in `outputs`.
+    /// The item of this index, whose results go into `outbox`.
     #[inline]
-    pub(crate) fn new(outputs: &'a mut Vec<O>, cancel: &'a dyn Cancel, index: u64) -> Self {
-        Self { outputs, cancel, index }
+    pub(crate) fn new(outbox: &'a mut Outbox<O>, runner: &'a dyn Runner<O>, index: u64) -> Self {
+        Self { outbox, runner, index }
+    }
+
+    /// How many results it has emitted that are here yet.
+    #[inline]
+    pub(crate) fn emitted(&self) -> usize {
+        self.outbox.of_item()
     }
 
     /// The same job for a closure that returns its result instead of emitting it.
-    pub(crate) fn without_results<'b>(&'b self, none: &'b mut Vec<Infallible>) -> Job<'b, Infallible> {
-        Job { outputs: none, cancel: self.cancel, index: self.index }
+    pub(crate) fn without_results<R>(&self, run: impl FnOnce(&Job<'_, Infallible>) -> R) -> R {
+        struct Asks<'a, O>(&'a dyn Runner<O>);
+        impl<O> Runner<Infallible> for Asks<'_, O> {
+            fn is_cancelled(&self) -> bool {
+                self.0.is_cancelled()
+            }
+        }
+        run(&Job { outbox: &mut Outbox::new(), runner: &Asks(self.runner), index: self.index })
     }
 }
 
 impl<O> Job<'_, O> {
-    /// Adds a result. An item's results leave together, when it returns: they are all held in memory until then.
+    /// Adds a result. An item's results leave together, when it returns or [flushes](Self::flush): they are all held in
+    /// memory until then.
     ///
     /// A loop around this should ask [`is_stopped`](Self::is_stopped), or nothing ends it before it ends itself;
     /// [`emit_all`](Self::emit_all) does.
     #[inline]
     pub fn emit(&mut self, output: O) {
-        self.outputs.push(output);
+        self.outbox.outputs.push(output);
     }
 
     /// Adds every result of an iterator, and asks before each whether the item was stopped. The iterator's
@@ -148,12 +188,67 @@ impl<O> Job<'_, O> {
         }
     }
 
+    /// Adds results of the iterator until it ends, there are `most` with those of the items before, or `due` by the
+    /// coarse clock is reached. Returns true if it ended.
+    #[inline]
+    pub(crate) fn emit_some(&mut self, outputs: &mut impl Iterator<Item = O>, most: usize, due: u64) -> bool {
+        let Outbox { outputs: emitted, .. } = &mut *self.outbox;
+        // Whether the item was stopped is asked when this returns, which is soon enough.
+        for output in outputs {
+            emitted.push(output);
+            if emitted.len() >= most || CLOCK.has_reached(due) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sends on what the item has emitted so far, while it goes on: for long items of which the first results are worth
+    /// having early.
+    ///
+    /// It does not wait. While the consumer has not taken as many results as the window has items, those emitted stay
+    /// with the item, until the next flush or until it ends. In a pool, and in a
+    /// [simulation](crate::testing::simulate), it does nothing: an item has one result there, or all results leave
+    /// together.
+    ///
+    /// An item that fails, panics or is skipped after a flush does not take back what has left: its failure comes behind
+    /// these results, in its place in the order.
+    ///
+    /// ```
+    /// use actix_fan::{FanOutExt, Job, work_fn};
+    /// use futures::StreamExt;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let mut found = [1_000u64].fan_out().with(|| {
+    ///     work_fn(|most: u64, job: &mut Job<'_, u64>| {
+    ///         for n in 1..=most {
+    ///             if n % 250 == 0 {
+    ///                 job.emit(n);
+    ///                 job.flush();
+    ///             }
+    ///         }
+    ///         Err("no more".into())
+    ///     })
+    /// })?;
+    /// for n in [250, 500, 750, 1000] {
+    ///     assert_eq!(found.next().await.unwrap()?, n);
+    /// }
+    /// assert!(found.next().await.unwrap().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn flush(&mut self) {
+        if self.outbox.of_item() > 0 {
+            self.runner.flush(self.outbox);
+        }
+    }
+
     /// Returns true if the pipeline or the pool was stopped, or the result of this item is not waited for any more:
     /// then a long item should return [`Stopped`](crate::Stopped). Stays false during a drain, which waits for what is
     /// in flight.
     #[inline]
     pub fn is_stopped(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.runner.is_cancelled()
     }
 
     /// The index of the item in the source, or in the order in which the pool took items in, from 0.

@@ -12,6 +12,7 @@ mod end_reason;
 mod faulty_sources;
 mod finished;
 mod isolation;
+mod lazy_iterators;
 mod many_results;
 mod merge;
 mod order;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use actix_fan::{FanOutExt, Snapshot};
+use actix_fan::{FanOutExt, Job, Snapshot, work_fn};
 use futures::StreamExt;
 
 use crate::support::{DropCounter, Gate, Tracked, assert_settled, run};
@@ -67,12 +67,12 @@ fn many_results_in_a_dropped_stream_are_dropped_by_a_separate_thread() {
                 .fan_out()
                 .workers(1)
                 .batch(1)
-                .flat_map(move |_| {
-                    let tracker = tracker.clone();
-                    let threads = Arc::clone(&tells);
-                    (0..results)
-                        .map(move |_| Tells { _tracked: tracker.track(), threads: Arc::clone(&threads) })
-                        .collect::<Vec<_>>()
+                .with(move || {
+                    let (tracker, threads) = (tracker.clone(), Arc::clone(&tells));
+                    work_fn(move |_, job: &mut Job<'_, Tells>| {
+                        let tell = |_| Tells { _tracked: tracker.track(), threads: Arc::clone(&threads) };
+                        Ok(job.emit_all((0..results).map(tell))?)
+                    })
                 })
                 .unwrap();
             let stop = stream.stop_handle();

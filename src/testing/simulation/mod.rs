@@ -19,8 +19,8 @@ use crate::pipeline::source::Source;
 use crate::protocol::BatchSize;
 use crate::stop::Stop;
 use crate::testing::Faults;
-use crate::work::Work;
-use crate::work::closures::{FilterMap, FlatMap, Map, TryMap, sharing};
+use crate::work::closures::{FilterMap, Map, TryMap, sharing};
+use crate::work::{Job, Work, work_fn};
 
 pub use outcome::Outcome;
 pub use scheduler::{Simulated, Step};
@@ -250,7 +250,11 @@ where
         F: Fn(I) -> T + Send + Sync + 'static,
         T: IntoIterator<Item: Send + 'static>,
     {
-        self.run(sharing(f, FlatMap))
+        let f = Arc::new(f);
+        self.run(move || {
+            let f = Arc::clone(&f);
+            work_fn(move |input, job: &mut Job<'_, T::Item>| Ok(job.emit_all(f(input))?))
+        })
     }
 
     /// Runs the simulation to its end, with a work that `factory` builds for each worker, and again after a panic.

@@ -31,6 +31,7 @@ use crate::testing::simulation::probes::{Log, WatchedSource, WatchedWork};
 use crate::testing::simulation::worker::{Environment, Worker};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
 use crate::work::Work;
+use crate::work::turn::Whole;
 
 /// How many of the last steps are printed when a promise is broken.
 const TOLD: usize = 32;
@@ -80,7 +81,7 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
 }
 
 /// The user's work with its faults and its log.
-type Watched<W> = WatchedWork<crate::testing::Faulty<W>>;
+type Watched<W> = Whole<WatchedWork<crate::testing::Faulty<W>>>;
 
 /// A waker that records that it was called.
 struct Called(AtomicBool);
@@ -138,7 +139,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             let log = log.clone();
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
-        let factory = Factory::new(work);
+        let factory = Factory::new(move || Whole(work()));
         let shared = assembly.shared(Arc::clone(&factory), mail);
         // The first worker has the guard of the run: no worker comes after it has left.
         let guard = |id| match id {

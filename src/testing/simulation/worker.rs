@@ -11,10 +11,10 @@ use crate::pipeline::worker::Shared;
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::Log;
-use crate::work::Work;
+use crate::work::turn::Turns;
 
 /// A worker without a thread. It runs one item per step, by the same calls as a real one.
-pub(super) struct Worker<I, W: Work<I>> {
+pub(super) struct Worker<I, W: Turns<I>> {
     /// None once the worker has left.
     executor: Option<Executor<W>>,
     /// True after its first step, which builds its work.
@@ -27,7 +27,7 @@ pub(super) struct Worker<I, W: Work<I>> {
 }
 
 /// What all workers use.
-pub(super) struct Environment<I, W: Work<I>> {
+pub(super) struct Environment<I, W: Turns<I>> {
     pub(super) shared: Shared<I, W, Mailbox<Mail<W::Output>>>,
     /// What the simulation's clock counts from.
     pub(super) started: Instant,
@@ -36,7 +36,7 @@ pub(super) struct Environment<I, W: Work<I>> {
     pub(super) log: Log,
 }
 
-impl<I, W: Work<I>> Worker<I, W> {
+impl<I, W: Turns<I>> Worker<I, W> {
     pub(super) fn new(executor: Executor<W>) -> Self {
         Self { executor: Some(executor), has_started: false, running: None, portion: None, until: Duration::ZERO }
     }
