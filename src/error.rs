@@ -49,15 +49,20 @@ pub enum StartError {
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
     /// A pipeline was started on a thread with neither an actix arbiter whose event loop runs nor a tokio `LocalSet` on a
-    /// current-thread runtime. A pool needs neither.
+    /// current-thread runtime. One whose source is `Send` needs neither with [`FanOut::detached`](crate::FanOut::detached),
+    /// and a pool never does.
+    ///
+    /// On a current-thread runtime of tokio the panic hook runs before this is returned: tokio can't be asked whether there
+    /// is a `LocalSet`.
     #[error(
-        "no actix System runs on this thread: start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]`, an \
-         actor or a handler of actix-web; elsewhere under tokio, as in `#[tokio::main]`, give a System a thread of its own and start there with \
-         `system.arbiter().spawn_fn`: see \"Where it can be started\" in the documentation of actix_fan"
+        "no actix System runs on this thread: write `.fan_out().detached()`, which starts anywhere if the source is `Send`; \
+         otherwise start inside `System::block_on`, `#[actix::main]`, `#[actix_web::main]`, an actor or a handler of \
+         actix-web, or with `system.arbiter().spawn_fn` on the thread of a System: see \"Where it can be started\" in the \
+         documentation of actix_fan"
     )]
     NoSystem,
-    /// The System of this thread was stopped.
-    #[error("the actix System of this thread was stopped")]
+    /// The System of this thread was stopped; for a detached pipeline, that of this crate, or it could not start.
+    #[error("the actix System was stopped")]
     SystemStopped,
     /// The operating system refused to start a thread: one of those that a pipeline or pool has of its own, or the one
     /// that starts them. It must allow one thread more than there are workers, and `fan-system` at the first start.
@@ -81,7 +86,9 @@ pub enum StartError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// The actix System, or the arbiter that the pipeline was started on, stopped first.
+    /// The actix System, or the arbiter on which the pipeline lives, stopped first. For a
+    /// [detached](crate::FanOut::detached) pipeline it is the System of this crate, which only the application's own code on its
+    /// threads can stop.
     #[error("the actix System stopped before the pipeline did")]
     SystemStopped,
     /// The end of a pipeline or pool, or the next result of a pipeline, was awaited on a thread that works for it: one of

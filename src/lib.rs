@@ -49,63 +49,42 @@
 //! | `pool-worker-N` | one per core, or as many as `workers` says, for each pool with threads of its own | the work |
 //! | `fan-worker-start`, `pool-worker-start` | one while the threads of a set start | starts them |
 //! | `fan-system` | one per process, from the first start on | the actix System on which worker threads are started: inside of work, `System::current()` is this one, not that of the application |
+//! | `actix-rt...` | up to four per process, the first with the first detached pipeline | arbiters: the actors and the sources of [detached](FanOut::detached) pipelines |
 //! | `fan-clock` | one per process, while it is needed | the coarse clock; makes long batches share and deliver |
 //! | `fan-discard` | one, while it is needed | drops thousands of results that wait in a stream when it is dropped |
 //!
 //! # Where it can be started
 //!
-//! A pipeline has actors. It needs an actix arbiter that runs, or a tokio `LocalSet` on a current-thread runtime:
-//!
-//! | the program runs under | where to start a pipeline |
-//! |---|---|
-//! | `#[actix::main]`, `#[actix_web::main]`, `System::block_on` | there, or in any actor or handler |
-//! | an actix-web server, also under `#[tokio::main]` | in any handler: each thread of the server has a `LocalSet` |
-//! | `#[tokio::main]` outside of such a server, or no runtime | on the thread of a System, as below; a start anywhere else is [`StartError::NoSystem`] |
-//!
-//! A pool has no actors. It can be started on any thread, also without a System or a runtime. If the thread belongs to a
-//! System, the pool ends with that; otherwise it ends as its callers end it.
+//! A pipeline has actors, and its source is asked for items on their arbiter. If the source is `Send`,
+//! [`FanOut::detached`] puts them on an arbiter of this crate, and the pipeline starts on any thread, under any runtime or
+//! none:
 //!
 //! ```
-//! use actix::System;
 //! use actix_fan::FanOutExt;
 //! use futures::StreamExt;
 //!
-//! /// Once per application. `system.stop()` ends what was started there.
-//! fn system() -> std::io::Result<System> {
-//!     let (sender, receiver) = std::sync::mpsc::channel();
-//!     let thread = std::thread::Builder::new().name("actix".into());
-//!     thread.spawn(move || {
-//!         let runner = System::new();
-//!         let _ = sender.send(System::current());
-//!         runner.run()
-//!     })?;
-//!     receiver.recv().map_err(std::io::Error::other)
-//! }
-//!
-//! /// Starts a pipeline on the System's thread.
-//! async fn on<T, F>(system: &System, start: F) -> T
-//! where
-//!     T: Send + 'static,
-//!     F: FnOnce() -> T + Send + 'static,
-//! {
-//!     let (sender, started) = tokio::sync::oneshot::channel();
-//!     let start = move || _ = sender.send(start());
-//!     system.arbiter().spawn_fn(start);
-//!     started.await.expect("the System runs")
-//! }
-//!
 //! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
 //! // In `#[tokio::main]`:
-//! let system = system()?;
-//! let squares = on(&system, || (1..=4u64).fan_out().map(|n| n * n));
-//! assert_eq!(squares.await?.count().await, 4);
-//! # system.stop();
+//! let squares = (1..=4u64).fan_out().detached().map(|n| n * n)?;
+//! assert_eq!(squares.count().await, 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The generator, the source and the aggregator of a pipeline live on the arbiter where it was started. The arbiter is
+//! Otherwise the pipeline needs an actix arbiter that runs, or a tokio `LocalSet` on a current-thread runtime, and lives on
+//! that. It ends with its System, where there is one.
+//!
+//! | the program runs under | where to start a pipeline that is not detached |
+//! |---|---|
+//! | `#[actix::main]`, `#[actix_web::main]`, `System::block_on` | there, or in any actor or handler |
+//! | an actix-web server, also under `#[tokio::main]` | in any handler: each thread of the server has a `LocalSet` |
+//! | `#[tokio::main]` outside of such a server, or no runtime | in `system.arbiter().spawn_fn`, with a System that runs on a thread of its own; a start anywhere else is [`StartError::NoSystem`] |
+//!
+//! A pool has no actors, and a closure no run of its own. They can be started on any thread, also without a System or a
+//! runtime. If the thread belongs to a System, a pool ends with that; otherwise it ends as its callers end it.
+//!
+//! The generator, the source and the aggregator of a pipeline live on one arbiter. The arbiter is
 //! not kept busy for more than about 100 us at a time, or about a millisecond where a source's items suddenly take longer
 //! than those before. A source or a consumer that blocks its thread blocks the pipeline: see [`blocking()`]. Worker
 //! threads take batches from a queue of their own, through no arbiter. Results can be consumed, and items submitted,

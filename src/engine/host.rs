@@ -1,16 +1,21 @@
 //! Where a pipeline or a pool lives: its System and its arbiter, and whether these still run.
 
-use actix::{Arbiter, System};
+use actix::{Arbiter, ArbiterHandle, System};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::StartError;
 use crate::util::panic::catch;
+use crate::workers::home;
 
-/// The arbiter on which a pipeline's actors live, and its System; for a pool, the System and its first arbiter. Under
-/// plain tokio there is neither.
+/// Where a pipeline's actors live; for a pool, which System it ends with.
 #[derive(Clone, Debug)]
-pub(crate) struct Host {
-    system: Option<(System, actix::ArbiterHandle)>,
+pub(crate) enum Host {
+    /// On an arbiter of the application. For a pool that is the System's first one.
+    Arbiter(System, ArbiterHandle),
+    /// On an arbiter of this crate's System.
+    Detached,
+    /// In a `LocalSet` of plain tokio; a pool without a System.
+    None,
 }
 
 impl Host {
@@ -22,40 +27,56 @@ impl Host {
         // Outside of `block_on` an arbiter's thread has no runtime to spawn on.
         let runtime = Handle::try_current().map_err(|_| StartError::NoSystem)?;
         let host = match (System::try_current(), Arbiter::try_current()) {
-            (Some(system), Some(arbiter)) => Self { system: Some((system, arbiter)) },
+            (Some(system), Some(arbiter)) => Self::Arbiter(system, arbiter),
             // A server of actix-web under tokio has such a runtime, and a `LocalSet`, on each of its threads.
-            _ if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread => Self { system: None },
+            _ if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread => Self::None,
             _ => return Err(StartError::NoSystem),
         };
-        if !host.is_running() {
-            return Err(StartError::SystemStopped);
-        }
-        // There may be no `LocalSet`, or the runtime is another one, entered on the arbiter's thread.
+        let host = host.running()?;
+        // There may be no `LocalSet`, or the runtime is another one, entered on the arbiter's thread. tokio can't be
+        // asked whether there is one, and panics if there is none, so that the panic hook runs.
         catch(|| drop(actix::spawn(async {}))).map_err(|_| StartError::NoSystem)?;
         Ok(host)
     }
 
-    /// The System that this thread belongs to, if it belongs to one, whether its loop runs already or not.
-    pub(crate) fn of_thread() -> Result<Self, StartError> {
-        let system = System::try_current().map(|system| {
-            let first = system.arbiter().clone();
-            (system, first)
-        });
-        let host = Self { system };
-        if host.is_running() { Ok(host) } else { Err(StartError::SystemStopped) }
+    /// An arbiter of this crate's System, which may not have started yet.
+    pub(crate) fn detached() -> Result<Self, StartError> {
+        Self::Detached.running()
     }
 
+    /// The System that this thread belongs to, if it belongs to one, whether its loop runs already or not.
+    pub(crate) fn of_thread() -> Result<Self, StartError> {
+        let host = match System::try_current() {
+            Some(system) => {
+                let first = system.arbiter().clone();
+                Self::Arbiter(system, first)
+            }
+            None => Self::None,
+        };
+        host.running()
+    }
+
+    fn running(self) -> Result<Self, StartError> {
+        if self.is_running() { Ok(self) } else { Err(StartError::SystemStopped) }
+    }
+
+    /// The System of the application.
     pub(crate) fn system(&self) -> Option<&System> {
-        self.system.as_ref().map(|(system, _)| system)
+        match self {
+            Self::Arbiter(system, _) => Some(system),
+            Self::Detached | Self::None => None,
+        }
     }
 
     /// Returns true if neither the System nor the arbiter was stopped or dropped.
     ///
     /// After `System::stop` it stays true until the System's controller has stopped the arbiters.
     pub(crate) fn is_running(&self) -> bool {
-        self.system.as_ref().is_none_or(|(system, arbiter)| {
+        match self {
             // The System's first arbiter ends with the System, the actors live on the other one.
-            system.arbiter().spawn_fn(|| ()) && arbiter.spawn_fn(|| ())
-        })
+            Self::Arbiter(system, arbiter) => system.arbiter().spawn_fn(|| ()) && arbiter.spawn_fn(|| ()),
+            Self::Detached => home::is_running(),
+            Self::None => true,
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::stop::{StopHandle, run_state};
 
 /// The results of a running pipeline, as one stream.
 ///
-/// It can be polled on any thread and any runtime, while the actors stay on the arbiter where they were started. In an
+/// It can be polled on any thread and any runtime, while the actors stay on their arbiter. In an
 /// actor, `ctx.add_stream(fan_in)` hands the results to a `StreamHandler<Result<T, ItemError>>`.
 ///
 /// # Ordering

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use actix::Actor;
+use actix::dev::channel::{AddressReceiver, channel};
+use actix::{Actor, Addr, Context};
 use futures::{Stream, TryStreamExt};
 
 use crate::engine::credit::Credit;
@@ -14,7 +15,7 @@ use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::generator::Generator;
-use crate::pipeline::source::{Source, TrySource};
+use crate::pipeline::source::{Sendable, Source, TrySource};
 use crate::pipeline::system_watch::watch;
 use crate::pipeline::upstream::runs_of;
 use crate::pipeline::worker::{Shared, Stage};
@@ -25,13 +26,18 @@ use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
 use crate::work::closures::{FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
 use crate::work::turn::{Turns, Whole};
-use crate::workers::{Workers, private};
+use crate::workers::{Workers, home, private};
+
+/// The capacity of the actors' mailboxes for messages of the application: actix's default. What the engine sends is bounded
+/// by the window.
+const MAILBOX: usize = 16;
 
 /// Starts a fan-out from any source.
 pub trait FanOutExt {
     /// Fans the items of an iterator or a stream out: see [`FanOut`], which says over how many workers and so on.
     ///
-    /// The source is polled on the arbiter where the pipeline is started, and need not be `Send`. An iterator that may
+    /// The source is polled on the arbiter where the pipeline is started, and need not be `Send`. One that is may be
+    /// [`detached`](FanOut::detached). An iterator that may
     /// block (a file, standard input, a slow computation) belongs in [`blocking`](crate::blocking()), which runs it
     /// on a thread of its own. An endless source is fine.
     ///
@@ -121,7 +127,7 @@ impl<T: Send + 'static> FanIn<T> {
 /// [`map`](Self::map), [`try_map`](Self::try_map), [`filter_map`](Self::filter_map), [`flat_map`](Self::flat_map) and
 /// [`with`](Self::with) start the pipeline and return its stream, [`FanIn`]. They must be called where an actix arbiter
 /// runs, or a tokio `LocalSet` on a current-thread runtime: inside `System::block_on`, `#[actix::main]`, an actor's
-/// handler, an actix-web handler (also under `#[tokio::main]`).
+/// handler, an actix-web handler (also under `#[tokio::main]`). A [`detached`](Self::detached) one starts anywhere.
 ///
 /// The pipeline works on the [global](crate::Workers::global) worker threads, unless [`on`](Self::on) names others or
 /// [`workers`](Self::workers) gives it threads of its own.
@@ -137,12 +143,14 @@ pub struct FanOut<S> {
     settings: Settings,
     on: Option<Workers>,
     ordered: bool,
+    /// Makes the source one that can be sent to an arbiter of this crate, where the actors live then.
+    detach: Option<fn(S) -> Sendable<S>>,
 }
 
 impl<S> FanOut<S> {
     pub(crate) fn new(source: S) -> Self {
         let settings = Settings::new(BatchSize::Adaptive, Self::THREAD_NAME);
-        Self { source, settings, on: None, ordered: false }
+        Self { source, settings, on: None, ordered: false, detach: None }
     }
 
     thread_setters!(
@@ -184,6 +192,33 @@ impl<S> FanOut<S> {
     /// divided once it was handed to a worker. Set it where you know better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
+        self
+    }
+}
+
+impl<S: Send + 'static> FanOut<S> {
+    /// Starts the pipeline anywhere: on any thread, under any runtime or none. The source must be `Send`.
+    ///
+    /// The actors, and the source with them, then live on an arbiter of this crate's own System, and not on the one that
+    /// starts the pipeline. There are at most four such arbiters in a process, each pipeline gets the one with the fewest, and
+    /// all pipelines on it wait for a source that takes long to compute an item: one that does, or that blocks, belongs in
+    /// [`blocking`](crate::blocking()).
+    ///
+    /// No System ends a detached pipeline. It ends with its source, when its stream is dropped, or by its
+    /// [`stop_handle`](FanIn::stop_handle).
+    ///
+    /// ```
+    /// use actix_fan::FanOutExt;
+    /// use futures::executor::block_on_stream;
+    ///
+    /// // No runtime.
+    /// let squares = (1..=4u64).fan_out().detached().ordered().map(|n| n * n)?;
+    /// let squares: Result<Vec<_>, _> = block_on_stream(squares).collect();
+    /// assert_eq!(squares?, [1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detached(mut self) -> Self {
+        self.detach = Some(Sendable::new);
         self
     }
 }
@@ -255,8 +290,7 @@ where
         T: IntoIterator<Item: Send + 'static, IntoIter: Send> + 'static,
     {
         let upstream = runs_of(&self.source);
-        let Self { source, settings, on, ordered } = self;
-        let lazy = FanOut { source: source.map_ok(Lazy::New), settings, on, ordered };
+        let Self { source, settings, on, ordered, detach } = self;
         // On an early return it is dropped there, and a second panic during the unwinding of the first would end the
         // process.
         let f = Guarded::new(f);
@@ -264,7 +298,17 @@ where
             let (f, chunk) = (Arc::new(f.into_inner()), credit.chunk());
             Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
         };
-        lazy.launch(upstream, factory, false, true)
+        match detach {
+            None => {
+                let lazy = FanOut { source: source.map_ok(Lazy::New), settings, on, ordered, detach: None };
+                lazy.launch(upstream, factory, false, true)
+            }
+            Some(sendable) => {
+                let source = sendable(source).map_ok(Lazy::New);
+                let lazy = FanOut { source, settings, on, ordered, detach: Some(Sendable::new) };
+                lazy.launch(upstream, factory, false, true)
+            }
+        }
     }
 
     /// Starts workers with a [`Work`] of their own each, which `factory` builds on the worker's thread, and again after
@@ -315,7 +359,7 @@ where
         };
         let threads = workers.as_ref().map(|workers| workers.set().threads());
         let checked = self.settings.check(item_bytes::<I, W::Output>(), threads)?;
-        let host = Host::of_actors()?;
+        let host = if self.detach.is_some() { Host::detached()? } else { Host::of_actors()? };
         let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
         let Checked { window, threads, concurrency, .. } = checked;
         let is_private = workers.is_none();
@@ -325,9 +369,12 @@ where
             None => private(threads)?,
         };
         let run = assembly.run.clone();
-        let aggregator = aggregator.start();
+        let source = source.into_inner();
+        let (aggregators_address, aggregators_mailbox) = mailbox();
+        let (generators_address, generators_mailbox) = mailbox::<Generator>();
+        let to_aggregator = || aggregators_address.clone();
         let credit = assembly.credit();
-        let shared = assembly.shared(factory(&credit), aggregator.clone().recipient());
+        let shared = assembly.shared(factory(&credit), to_aggregator().recipient());
         let shared = Shared { credit, counts_all: is_lazy, ..shared };
         let queue = Stage::join(&assembly.intake, &set, concurrency, shared, is_private || has_state, is_private);
         if is_private {
@@ -338,8 +385,28 @@ where
             "fan-out started: {concurrency} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let feed = assembly.feed(source.into_inner(), queue, aggregator.clone().recipient());
-        let generator = Generator::new(&run, feed).start();
-        Ok(FanIn::new(generator, aggregator, assembly.receiver()))
+        let finish = to_aggregator().recipient();
+        match self.detach {
+            None => {
+                let feed = assembly.feed(source, queue, finish);
+                Context::with_receiver(aggregators_mailbox).run(aggregator);
+                Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed));
+            }
+            Some(sendable) => {
+                let feed = assembly.feed(sendable(source), queue, finish);
+                // If the System is stopped meanwhile, both are dropped, which ends the run with an error.
+                home::spawn_beside(move |seat| {
+                    Context::with_receiver(aggregators_mailbox).run(aggregator);
+                    Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed).seated(seat));
+                });
+            }
+        }
+        Ok(FanIn::new(generators_address, aggregators_address, assembly.receiver()))
     }
+}
+
+/// The address of an actor that is about to be started, and its mailbox. What is sent before waits there.
+fn mailbox<A: Actor>() -> (Addr<A>, AddressReceiver<A>) {
+    let (sender, mailbox) = channel(MAILBOX);
+    (Addr::new(sender), mailbox)
 }

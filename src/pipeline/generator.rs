@@ -12,6 +12,7 @@ use crate::pipeline::burst::Burst;
 use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
+use crate::workers::home::Seat;
 
 /// The actor that takes items from the source while there are permits for them, and sends them to the workers in
 /// batches.
@@ -20,17 +21,27 @@ use crate::stop::Stop;
 /// in a field. It takes [`Stop`] and [`Snapshot`]. The actor ends by itself once every batch has completed; a `Stop`
 /// after that finds its mailbox closed, which is harmless.
 ///
-/// It runs on the arbiter where the pipeline was started, and so does the source, which is asked for items in time
+/// It runs on the arbiter where the pipeline was started, or on one of this crate if it is
+/// [detached](crate::FanOut::detached). So does the source, which is asked for items in time
 /// slices of about 100 us. Between them the arbiter runs its other tasks.
 pub struct Generator {
     run: Run,
     feed: Box<dyn Feeds>,
     burst: Burst,
+    /// Its place among detached pipelines, if it is one.
+    #[allow(dead_code, reason = "its drop frees the place")]
+    seat: Option<Seat>,
 }
 
 impl Generator {
     pub(crate) fn new(run: &Run, feed: impl Feeds + 'static) -> Self {
-        Self { run: run.clone(), feed: Box::new(feed), burst: Burst::default() }
+        Self { run: run.clone(), feed: Box::new(feed), burst: Burst::default(), seat: None }
+    }
+
+    /// For a detached pipeline.
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.seat = Some(seat);
+        self
     }
 
     /// Returns ready once every batch has completed and no more will be handed out.

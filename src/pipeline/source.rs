@@ -132,6 +132,38 @@ where
     }
 }
 
+/// A source that can be sent to another thread. That is known of its type where this is made, and not where it is used:
+/// the pipeline's start is the same for all sources.
+pub(crate) struct Sendable<S>(Box<dyn Held<S> + Send>);
+
+/// What is in a [`Sendable`]: a source.
+trait Held<S> {
+    fn source(&mut self) -> &mut S;
+}
+
+impl<S> Held<S> for S {
+    #[inline]
+    fn source(&mut self) -> &mut S {
+        self
+    }
+}
+
+impl<S: Send + 'static> Sendable<S> {
+    pub(crate) fn new(source: S) -> Self {
+        Self(Box::new(source))
+    }
+}
+
+impl<S: Stream + Unpin> Stream for Sendable<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let source: &mut S = (*self.0).source();
+        Pin::new(source).poll_next(cx)
+    }
+}
+
 /// A failure of an earlier stage stays what it is.
 fn failure(index: u64, error: BoxError) -> ItemError {
     match error.downcast::<ItemError>() {

@@ -2,7 +2,7 @@
 
 mod builder;
 mod handle;
-mod home;
+pub(crate) mod home;
 pub(crate) mod set;
 mod start;
 

@@ -20,7 +20,7 @@ use crate::util::clock::{self, CLOCK, Tick};
 use crate::util::panic::discard;
 use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Condvar, Mutex, MutexGuard};
-use crate::workers::home::Home;
+use crate::workers::home;
 
 /// What a run is charged when a thread begins to serve it. It is corrected when the thread is done.
 const ESTIMATE: Duration = Duration::from_micros(100);
@@ -462,7 +462,7 @@ impl Tick for Set {
             }
             if running.is_overdue(now) {
                 // On a thread whose stack is large enough for what a `Drop` of users may need, if there is no consumer.
-                Home::spawn(move || running.deliver());
+                home::spawn(move || running.deliver());
             }
         }
         goes_on

@@ -81,7 +81,15 @@ pub(crate) fn start(threads: Threads, hooks: Hooks, reserve: bool) -> Result<Arc
     let starter = threads.builder(format!("{}-start", threads.name));
     let (starting, worker_threads) = (Arc::clone(&set), threads.clone());
     let start = move || {
-        System::set_current(home.system().clone());
+        match home.system() {
+            Ok(system) => System::set_current(system),
+            Err(message) => {
+                // No thread can start, not only this one.
+                drop(placeholders);
+                let workers = worker_threads.workers;
+                return starting.refuse(&PipelineError::WorkerThread { worker: 0, workers, message }, 0);
+            }
+        }
         let mut placeholders = VecDeque::from(placeholders);
         let make_room = || {
             placeholders.iter_mut().take(ENDING_AHEAD).for_each(Placeholder::release);

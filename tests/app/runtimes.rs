@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use tokio::sync::oneshot;
 
-/// A System on a thread of its own, as in the crate's documentation.
+/// A System on a thread of its own.
 fn system() -> io::Result<System> {
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("actix".into()).spawn(move || {
@@ -44,6 +44,8 @@ async fn total(mut squares: FanIn<u64>) -> u64 {
 /// Pipelines and pools start here.
 async fn starts() {
     assert_eq!(total(squares().unwrap()).await, 285);
+    let detached = (0..10u64).fan_out().detached().map(|n| n * n).unwrap();
+    assert_eq!(total(detached).await, 285);
     uses_a_pool().await;
 }
 
@@ -60,9 +62,13 @@ async fn needs_an_arbiter() {
     let error = squares().unwrap_err();
     assert!(matches!(error, StartError::NoSystem));
     let text = error.to_string();
-    for recipe in ["`#[actix::main]`", "`system.arbiter().spawn_fn`", "Where it can be started"] {
+    for recipe in
+        ["`.fan_out().detached()`", "`#[actix::main]`", "`system.arbiter().spawn_fn`", "Where it can be started"]
+    {
         assert!(text.contains(recipe), "{text}");
     }
+    let detached = (0..10u64).fan_out().detached().map(|n| n * n).unwrap();
+    assert_eq!(total(detached).await, 285);
     let system = system().unwrap();
     assert_eq!(total(on(&system, squares).await.unwrap()).await, 285);
     let squarer = on(&system, squarer).await.unwrap();

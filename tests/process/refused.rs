@@ -3,7 +3,7 @@
 use std::env;
 use std::process::Command;
 
-use actix_fan::{FanOutExt, Job, PipelineError, RunError, StartError, Workers, blocking, pool, work_fn};
+use actix_fan::{FanOutExt, Job, PipelineError, RunError, StartError, SubmitError, Workers, blocking, pool, work_fn};
 use futures::StreamExt;
 
 use crate::status::{no_more_threads_than, status};
@@ -113,6 +113,24 @@ fn a_set_whose_thread_is_refused_answers_every_closure_with_that() {
             refused(workers.try_run(move || drop(another)).map(drop));
         }
         assert_eq!((counter.alive(), workers.stats().runs), (0, 0));
+    });
+}
+
+#[test]
+fn without_file_descriptors_for_the_system_of_this_crate_everything_is_an_error_and_nothing_waits() {
+    let mut command = Command::new("sh");
+    // One more than the standard three.
+    command.args(["-c", r#"ulimit -n 4 && exec "$0" "$@""#]).arg(env::current_exe().unwrap());
+    in_own_process_by(command, || {
+        // That of actix, which panics where it can't make a runtime.
+        std::panic::set_hook(Box::new(|_| ()));
+        let error = Workers::global().unwrap().blocking_run(|| ()).unwrap_err();
+        let RunError::Lost(PipelineError::WorkerThread { worker: 0, .. }) = error else { panic!("{error}") };
+        let pool = pool().workers(2).map(|n: u64| n).unwrap();
+        let error = pool.blocking_submit(7).unwrap_err();
+        assert!(matches!(&error, SubmitError::Lost { error: PipelineError::WorkerThread { .. }, .. }), "{error}");
+        let error = (0..3u64).fan_out().detached().map(|n| n).unwrap_err();
+        assert!(matches!(error, StartError::SystemStopped), "{error}");
     });
 }
 
