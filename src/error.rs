@@ -12,17 +12,22 @@ use crate::util::panic::discard;
 /// The error type of the work: any error that can be sent between threads.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why a pipeline or a pool did not start. Nothing was taken from the source.
+/// Why a pipeline, a pool or a set of threads did not start. Nothing was taken from the source.
 ///
 /// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the
 /// variant's name in snake case, such as `no_system`, and the causes are the texts of its [`source`](Error::source)s.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The number of workers, set by [`FanOut::workers`](crate::FanOut::workers) for example, was 0 or more than
+    /// The number of workers, set by [`FanOut::workers`](crate::FanOut::workers) or
+    /// [`PoolBuilder::workers`](crate::PoolBuilder::workers), was 0 or more than
     /// [`MAX_WORKERS`](crate::MAX_WORKERS).
-    #[error("workers is {0}: a pool needs at least 1 worker and at most {max}", max = MAX_WORKERS)]
+    #[error("workers is {0}: it must be at least 1 and at most {max}", max = MAX_WORKERS)]
     Workers(usize),
+    /// The number of threads of a set, [`WorkersBuilder::threads`](crate::WorkersBuilder::threads), was 0 or more than
+    /// [`MAX_WORKERS`](crate::MAX_WORKERS).
+    #[error("threads is {0}: it must be at least 1 and at most {max}", max = MAX_WORKERS)]
+    Threads(usize),
     /// [`FanOut::concurrency`](crate::FanOut::concurrency) or
     /// [`PoolBuilder::concurrency`](crate::PoolBuilder::concurrency) was 0.
     #[error("concurrency is 0: at least 1 thread must be allowed to work")]
@@ -99,11 +104,11 @@ pub enum PipelineError {
          threads of its own with `workers`"
     )]
     OwnWorker,
-    /// An actor or the worker threads panicked and ended, while the System and the arbiter still run. The panic hook
+    /// An actor or a worker thread panicked and ended, while the System and the arbiter still run. The panic hook
     /// has printed where.
     #[error("{actor} panicked and ended before the pipeline did")]
     ActorLost {
-        /// What ended: `the generator`, `the aggregator`, `the worker pool` or `the keeper of the pool`.
+        /// What ended: `the generator`, `the aggregator`, `a worker thread` or `the keeper of the pool`.
         actor: &'static str,
     },
     /// The operating system refused to start a worker thread. On a shared set, this ends each pipeline and pool that

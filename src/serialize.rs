@@ -108,6 +108,7 @@ impl Serialize for StartError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kind = match self {
             Self::Workers(_) => "workers",
+            Self::Threads(_) => "threads",
             Self::Concurrency => "concurrency",
             Self::GlobalWorkers => "global_workers",
             Self::Window => "window",
@@ -314,6 +315,7 @@ mod tests {
         );
         let start = [
             StartError::Workers(0),
+            StartError::Threads(0),
             StartError::Concurrency,
             StartError::GlobalWorkers,
             StartError::Window,
@@ -326,8 +328,15 @@ mod tests {
         ];
         assert_eq!(
             start.map(kind).join(" "),
-            "workers concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
+            "workers threads concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
         );
+        let run = [
+            RunError::Panicked { message: message() },
+            RunError::Full { expected_wait: None },
+            RunError::OwnWorkers,
+            RunError::Lost(PipelineError::SystemStopped),
+        ];
+        assert_eq!(run.map(kind).join(" "), "panicked full own_workers lost");
         let submit = [
             SubmitError::Full(()),
             SubmitError::Closed(()),

@@ -60,7 +60,7 @@ impl Permit {
     }
 
     /// Records that the items were cancelled on purpose. Otherwise `Drop` takes items that were never run for a sign
-    /// that the workers are gone.
+    /// that a worker thread was lost.
     pub(crate) fn cancel(&mut self) {
         self.measured = Some((0, Duration::ZERO));
     }
@@ -92,9 +92,9 @@ impl Drop for Permit {
         let (completed, failed) = (self.completed, self.failed);
         let ends = Ends { completed, failed, skipped: self.items - completed - failed };
         if ends.skipped > 0 && self.measured.is_none() && !self.run.state.is_stopped() {
-            // Neither a worker nor a cancellation ended it, so the workers' queue is gone, and most likely the arbiter
-            // that served it. Without an error the generator would send the rest of the source there, to be dropped.
-            self.run.lose("the worker pool");
+            // Neither a worker nor a cancellation ended it: a worker thread was lost with it, by a panic of this crate.
+            // Without an error the loss of the items would go unnoticed.
+            self.run.lose("a worker thread");
         }
         // In this order: a task that waits for the last batch to complete then finds its items ended.
         self.run.release(ends);

@@ -132,6 +132,6 @@ mod tests {
         };
         assert_eq!(error_of(stream), lost("the aggregator"));
         let batch = |run: &Run| drop(Permit::hand_out(run, 3));
-        assert_eq!(error_of(batch), lost("the worker pool"));
+        assert_eq!(error_of(batch), lost("a worker thread"));
     }
 }

@@ -163,7 +163,7 @@ impl RunError {
     }
 }
 
-const LOST: PipelineError = PipelineError::ActorLost { actor: "the worker threads" };
+const LOST: PipelineError = PipelineError::ActorLost { actor: "a worker thread" };
 
 /// What fails an item of a [`Pool`](crate::Pool) whose [`Work`](crate::Work) did not [`emit`](crate::Job::emit) exactly
 /// one result; it is the item's [`work_error`](ItemError::work_error).

@@ -59,7 +59,15 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 
     /// From now on the threads of `set` serve the pool.
     pub(super) fn is_served_by(&self, set: Arc<Set>, key: RunKey) {
-        self.threads.set((set, key)).expect("a pool joins one set");
+        self.threads.set((Arc::clone(&set), key)).expect("a pool joins one set");
+        // It was stopped before that if a thread of the set was refused. Under the lock, which `phase_changed` takes as well:
+        // one of the two sees the other.
+        let inner = self.lock();
+        let is_over = !self.state().is_running();
+        drop(inner);
+        if is_over {
+            set.leave(key);
+        }
     }
 
     /// The pool's run.

@@ -60,11 +60,16 @@ impl WorkersBuilder {
     ///
     /// # Errors
     ///
-    /// A [`StartError`] if a setting makes no sense, or the operating system refuses the thread that starts the others.
+    /// A [`StartError`] if a setting makes no sense ([`Threads`](StartError::Threads), [`Window`](StartError::Window) for
+    /// [`run_window`](Self::run_window), and others), or the operating system refuses the thread that starts the others.
     /// If it refuses one of these, the pipelines and pools on this set fail with
     /// [`PipelineError::WorkerThread`](crate::PipelineError::WorkerThread).
     pub fn build(self) -> Result<Workers, StartError> {
-        let threads = self.settings.check_threads()?;
+        let threads = self.settings.check_threads().map_err(|error| match error {
+            // By the name of its setter here.
+            StartError::Workers(threads) => StartError::Threads(threads),
+            error => error,
+        })?;
         if self.run_window == Some(0) {
             return Err(StartError::Window);
         }

@@ -15,10 +15,7 @@ fn refused(error: Result<actix_fan::FanIn<u8>, StartError>) -> String {
 fn an_invalid_setting_is_an_error_that_names_it() {
     run(async {
         let source = || (0..3u8).fan_out();
-        assert_eq!(
-            refused(source().workers(0).map(|n| n)),
-            "workers is 0: a pool needs at least 1 worker and at most 4096"
-        );
+        assert_eq!(refused(source().workers(0).map(|n| n)), "workers is 0: it must be at least 1 and at most 4096");
         assert!(refused(source().workers(MAX_WORKERS + 1).map(|n| n)).starts_with("workers is 4097"));
         assert_eq!(refused(source().window(0).map(|n| n)), "window is 0: at least 1 item must be allowed in flight");
         assert_eq!(

@@ -190,10 +190,10 @@ fn an_invalid_setting_is_an_error_that_names_it() {
         assert!(matches!((0..1u64).fan_out().concurrency(0).map(|n| n).unwrap_err(), StartError::Concurrency));
 
         let error = Workers::builder().threads(0).build().unwrap_err();
-        assert!(matches!(error, StartError::Workers(0)));
-        assert_eq!(refused(error), "workers is 0: a pool needs at least 1 worker and at most 4096");
+        assert!(matches!(error, StartError::Threads(0)));
+        assert_eq!(refused(error), "threads is 0: it must be at least 1 and at most 4096");
         let error = Workers::builder().threads(4097).build().unwrap_err();
-        assert!(refused(error).starts_with("workers is 4097"));
+        assert!(refused(error).starts_with("threads is 4097"));
         let error = Workers::builder().thread_name("a\0b").build().unwrap_err();
         assert_eq!(refused(error), "thread_name \"a\\0b\" holds a NUL byte");
         let error = Workers::builder().stack_size(1).build().unwrap_err();

@@ -16,10 +16,7 @@ fn refused(error: Result<Pool<u8, u8>, StartError>) -> String {
 #[test]
 fn an_invalid_setting_is_an_error_that_names_it() {
     run(async {
-        assert_eq!(
-            refused(pool().workers(0).map(|n| n)),
-            "workers is 0: a pool needs at least 1 worker and at most 4096"
-        );
+        assert_eq!(refused(pool().workers(0).map(|n| n)), "workers is 0: it must be at least 1 and at most 4096");
         assert!(refused(pool().workers(4097).map(|n| n)).starts_with("workers is 4097"));
         assert_eq!(refused(pool().window(0).map(|n| n)), "window is 0: at least 1 item must be allowed in flight");
         assert_eq!(refused(pool().thread_name("a\0b").map(|n| n)), "thread_name \"a\\0b\" holds a NUL byte");

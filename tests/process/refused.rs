@@ -5,6 +5,7 @@ use std::process::Command;
 
 use actix_fan::{FanOutExt, Job, PipelineError, RunError, StartError, SubmitError, Workers, blocking, pool, work_fn};
 use futures::StreamExt;
+use futures::executor::block_on;
 
 use crate::status::{no_more_threads_than, status};
 use crate::support::{DropCounter, assert_settled, in_own_process_by, run};
@@ -113,6 +114,11 @@ fn a_set_whose_thread_is_refused_answers_every_closure_with_that() {
             refused(workers.try_run(move || drop(another)).map(drop));
         }
         assert_eq!((counter.alive(), workers.stats().runs), (0, 0));
+        let lost = |error: PipelineError| matches!(error, PipelineError::WorkerThread { workers: WORKERS, .. });
+        let pool = pool().on(&workers).map(|n: u64| n).unwrap();
+        assert!(block_on(pool.finished()).is_err_and(lost));
+        let mut results = (0..3u64).fan_out().detached().on(&workers).map(|n| n).unwrap();
+        assert!(block_on(results.finished()).is_err_and(lost));
     });
 }
 
