@@ -205,7 +205,7 @@ fn an_invalid_setting_is_an_error_that_names_it() {
 fn the_global_set_can_be_chosen_before_its_first_use() {
     in_own_process(|| {
         run(async {
-            assert!(matches!(Workers::builder().threads(0).build_global().unwrap_err(), StartError::Workers(0)));
+            assert!(matches!(Workers::builder().threads(0).build_global().unwrap_err(), StartError::Threads(0)));
             let workers = Workers::builder().threads(3).thread_name("chosen").build_global().unwrap();
             let error = Workers::builder().build_global().unwrap_err();
             assert!(matches!(error, StartError::GlobalWorkers));
