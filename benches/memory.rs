@@ -8,7 +8,8 @@
 //! million from pass-through work: the peaks of resident memory (`VmHWM`) should be within 8 MiB of each other. Every
 //! run is a process of its own, since a peak never falls. Items are numbers; arrays of 1 KiB, whose size the default
 //! window takes into account; and vectors of 1 KiB, of which it knows only the 24 bytes of the `Vec`. With `flat_map`
-//! the numbers are the results of a single item.
+//! the numbers are the results of a single item. In the rows `paused`, 4 items have results without end, and the consumer
+//! pauses for a second after every eighth of those it takes.
 //!
 //! `in flight` is the largest number that was seen; it shows that the consumer was slower than the generator.
 
@@ -65,7 +66,7 @@ fn main() -> Result<()> {
     let many = if measuring() { 10_000_000 } else { 20_000 };
     println!("{:24} {:>12} {:>12} {:>14} {:>12}", "", "10,000", many, "more, KiB", "in flight");
     let selection = Selection::of_arguments();
-    for item in ["u64", "[u8; 1024]", "Vec<u8>", "flat_map"] {
+    for item in ["u64", "[u8; 1024]", "Vec<u8>", "flat_map", "flat_map paused"] {
         for order in ["unordered", "ordered"] {
             let name = format!("{item}, {order}");
             if !selection.has(&name) {
@@ -115,6 +116,7 @@ fn child(item: &str, ordered: bool, items: u64) -> Result<()> {
         "[u8; 1024]" => run(items, ordered, long, |n| [n as u8; 1024]),
         "Vec<u8>" => run(items, ordered, long, |n| vec![n as u8; 1024]),
         "flat_map" => run_flat(items, ordered, short),
+        "flat_map paused" => run_paused(items, ordered),
         _ => return Err(format!("no such item: {item}").into()),
     }?;
     println!("{} {in_flight}", proc_status(None, "VmHWM").ok_or("no VmHWM")?);
@@ -136,6 +138,22 @@ fn run_flat(results: u64, ordered: bool, pace: Duration) -> Result<usize> {
         let fan_out = [results].fan_out().workers(WORKERS);
         let fan_out = if ordered { fan_out.ordered() } else { fan_out };
         fan_out.flat_map(|results| (0..results).map(|n| n.wrapping_mul(ODD)))
+    })
+}
+
+/// Takes that many results of items that have results without end, with pauses. Returns the items in flight.
+fn run_paused(results: u64, ordered: bool) -> Result<usize> {
+    System::new().block_on(async {
+        let fan_out = (1..=4u64).fan_out().workers(WORKERS);
+        let fan_out = if ordered { fan_out.ordered() } else { fan_out };
+        let mut stream = fan_out.flat_map(|n| (0..).map(move |k: u64| k.wrapping_mul(n)))?;
+        for taken in 1..=results {
+            stream.next().await.ok_or("it has ended")??;
+            if taken % (results / 8) == 0 {
+                actix::clock::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        Ok(stream.stats().in_flight)
     })
 }
 

@@ -236,7 +236,7 @@ where
     }
 
     /// Runs the simulation to its end, with a closure that turns each item into any number of results, as
-    /// [`FanOut::flat_map`](crate::FanOut::flat_map).
+    /// [`FanOut::flat_map`](crate::FanOut::flat_map), but in one step: the iterator has to end.
     ///
     /// # Errors
     ///
