@@ -1,7 +1,8 @@
 //! The life of a batch at a worker, as plain state: which of its items have begun, and how they ended.
 //!
 //! ```text
-//! begin ── (may_begin ── item_began ── item_ended)* ── give_back? ── end
+//! begin ── (item_passed* ── claim ── (may_begin ── item_began ── item_ended)* ── merge)* ── give_back? ── end
+//!                   share, deliver: at any moment, by other threads
 //! ```
 //!
 //! A policy about single items, such as a deadline or a retry, is asked in two places: [`may_begin`] alone decides
@@ -249,97 +250,4 @@ impl BatchLife {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Clone, Copy, Debug)]
-    enum Step {
-        /// The next item begins if it may, and ends so.
-        Item(ItemEnd),
-        /// The next item came as a failure.
-        Pass,
-        GiveBack,
-        /// From now on everything is cancelled.
-        Stop,
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            8 => Just(Step::Item(ItemEnd::Done)),
-            3 => Just(Step::Item(ItemEnd::Failed)),
-            1 => Just(Step::Item(ItemEnd::Skipped(SkipReason::Stopped))),
-            2 => Just(Step::Pass),
-            1 => Just(Step::GiveBack),
-            1 => Just(Step::Stop),
-        ];
-        prop::collection::vec(step, 0..40)
-    }
-
-    /// What became of one item, written down when it happened.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Fate {
-        Ended(ItemEnd),
-        Passed,
-        GivenBack,
-        NotBegun,
-    }
-
-    proptest! {
-        #[test]
-        fn every_item_ends_once_or_is_given_back(
-            first in 0..u64::MAX / 2,
-            items in 0usize..20,
-            steps in steps(),
-        ) {
-            let mut life = BatchLife::begin(first, items);
-            let mut fates = vec![Fate::NotBegun; items];
-            let (mut at, mut is_stopped) = (0, false);
-            for step in steps {
-                prop_assert_eq!(life.next_index(), first + (items - fates[at..].len()) as u64);
-                match step {
-                    Step::Item(end) if life.left() > 0 => match life.may_begin(is_stopped) {
-                        Ok(()) => {
-                            prop_assert!(!is_stopped, "an item began after a stop");
-                            prop_assert_eq!(life.item_began(), first + at as u64);
-                            prop_assert!(life.is_in_item());
-                            prop_assert_eq!(life.current_index(), first + at as u64);
-                            life.item_ended(end);
-                            fates[at] = Fate::Ended(end);
-                            at += 1;
-                        }
-                        Err(SkipReason::Stopped) => prop_assert!(is_stopped),
-                    },
-                    Step::Pass if life.left() > 0 => {
-                        life.item_passed();
-                        fates[at] = Fate::Passed;
-                        at += 1;
-                    }
-                    Step::GiveBack => match life.give_back(is_stopped) {
-                        Some(rest) => {
-                            prop_assert!(!is_stopped && rest.items > 0);
-                            prop_assert_eq!((rest.first, rest.items), (first + at as u64, items - at));
-                            fates[at..].fill(Fate::GivenBack);
-                            // Nothing is left that could be done with this batch.
-                            prop_assert_eq!((life.left(), life.give_back(false)), (0, None));
-                            break;
-                        }
-                        None => prop_assert!(is_stopped || at == items),
-                    },
-                    Step::Stop => is_stopped = true,
-                    Step::Item(_) | Step::Pass => {}
-                }
-                prop_assert!(!life.is_in_item());
-            }
-            let count = |wanted: &[Fate]| fates.iter().filter(|fate| wanted.contains(fate)).count();
-            let skipped = Fate::Ended(ItemEnd::Skipped(SkipReason::Stopped));
-            let BatchEnd { ends, ran } = life.end();
-            prop_assert_eq!(ends.completed, count(&[Fate::Ended(ItemEnd::Done)]));
-            prop_assert_eq!(ends.failed, count(&[Fate::Ended(ItemEnd::Failed), Fate::Passed]));
-            prop_assert_eq!(ends.skipped, count(&[skipped, Fate::NotBegun]));
-            prop_assert_eq!(ran, fates.iter().filter(|fate| matches!(fate, Fate::Ended(_))).count());
-            prop_assert_eq!(ends.completed + ends.failed + ends.skipped, items - count(&[Fate::GivenBack]));
-        }
-    }
-}
+mod tests;
