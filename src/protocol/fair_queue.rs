@@ -23,6 +23,7 @@ use std::time::Duration;
 /// Of two runs that always wait, one gets at most as much more than the other as all threads of the set use, or are
 /// charged, in one serve each. All operations take O(log runs).
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct FairQueue<T> {
     entries: HashMap<RunKey, Entry<T>>,
     waiting: BTreeSet<Place>,
@@ -42,6 +43,7 @@ pub(crate) struct RunKey(u64);
 
 /// A thread serves a run: from [`FairQueue::pick`] to [`FairQueue::serve_end`].
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 #[must_use = "a serve that does not end counts against the concurrency of its run forever"]
 pub(crate) struct Serve {
     run: RunKey,
@@ -58,6 +60,7 @@ impl Serve {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Entry<T> {
     run: T,
     concurrency: usize,
@@ -226,6 +229,36 @@ impl<T> FairQueue<T> {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// What decides about all further steps, for a model: of numbers that only grow, their order and their distances.
+    /// `serves` are those that have not ended.
+    #[cfg(test)]
+    pub(crate) fn decides(&self, serves: &[Option<Serve>]) -> Vec<u64> {
+        let base = self.entries.values().map(|entry| entry.service).fold(self.virtual_time, u64::min);
+        let next_turn = Turn { pick: self.picks, was_picked: false };
+        let turns: BTreeSet<_> = self.entries.values().map(|entry| entry.turn).chain([next_turn]).collect();
+        let rank = |turn| turns.iter().position(|other| *other == turn).unwrap_or(0) as u64;
+        let mut keys: Vec<_> = self.entries.keys().copied().collect();
+        keys.sort_unstable();
+        let mut decides = vec![self.virtual_time - base, rank(next_turn)];
+        for key in keys {
+            let entry = &self.entries[&key];
+            let flags = [entry.pushes == 0, entry.is_ready, entry.is_closed].map(u64::from);
+            decides.extend([key.0, entry.threads as u64, entry.service - base, rank(entry.turn)]);
+            decides.extend(flags);
+        }
+        for serve in serves {
+            // Further pushes since the pick matter, not how many.
+            let is_newest =
+                |serve: &Serve| self.entries.get(&serve.run).is_some_and(|entry| entry.pushes == serve.pushes);
+            decides.extend(
+                serve
+                    .as_ref()
+                    .map_or([u64::MAX, 0, 0], |serve| [serve.run.0, serve.charged, u64::from(is_newest(serve))]),
+            );
+        }
+        decides
     }
 
     /// Changes an entry, and its place with it. If the run begins to wait by that, it is lifted to the virtual time.

@@ -1,9 +1,11 @@
 //! What the actors do, step by step.
 
-use super::state::{Batch, Consumer, Generator, Mail, Outcomes, Seen, State, Then, Worker};
+use std::mem;
+
+use super::state::{Batch, Consumer, Generator, Mail, Outcomes, Portion, Running, Seen, State, Then, Worker};
 use super::{Flaw, Pipeline};
 use crate::protocol::batch_life::Rest;
-use crate::protocol::{BatchLife, Ends, ItemEnd, Phase};
+use crate::protocol::{BatchEnd, Delivered, Ends, ItemEnd, Phase};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -18,13 +20,23 @@ pub(super) enum Action {
     MayPull,
     /// A worker takes a batch.
     Take(usize),
-    /// The worker reads the flag before its next item.
+    /// The worker claims its next portion, and reads the flag before the first item.
+    Claim(usize),
+    /// The worker reads the flag before the next item of its portion.
     MayBegin(usize),
     Begin(usize),
-    /// The item that runs ends.
+    /// The item that runs ends. After the last one, the portion is merged.
     End(usize, ItemEnd),
+    /// Items of the portion can't begin any more.
+    Merge(usize),
     /// The worker gives back the items that have not begun.
     Cut(usize),
+    /// An idle worker takes half of what this one has not claimed.
+    Share(usize),
+    /// The items of this worker that have ended leave early.
+    Deliver(usize),
+    /// What has left early is sent, by whichever thread it was.
+    SendEarly,
     Send(usize),
     Collect,
     Consume,
@@ -60,25 +72,11 @@ impl Pipeline {
             match worker {
                 Worker::Idle if state.queue.is_empty() => {}
                 Worker::Idle => actions.push(Action::Take(id)),
-                Worker::At { may: true, .. } => actions.push(Action::Begin(id)),
-                Worker::At { life, .. } if life.is_in_item() => {
-                    actions.push(Action::End(id, ItemEnd::Done));
-                    if self.panics {
-                        actions.push(Action::End(id, ItemEnd::Failed));
-                    }
-                }
-                Worker::At { life, .. } => {
-                    let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || life.begun() > 0;
-                    if life.left() == 0 || life.may_begin(asks && state.is_stopped()).is_err() {
-                        actions.push(Action::Send(id));
-                    } else {
-                        actions.push(Action::MayBegin(id));
-                        if self.cuts && life.begun() > 0 {
-                            actions.push(Action::Cut(id));
-                        }
-                    }
-                }
+                Worker::At(running) => self.possible_with(state, id, running, actions),
             }
+        }
+        if state.early.is_some() {
+            actions.push(Action::SendEarly);
         }
         if !state.mailbox.is_empty() && !state.aggregator_is_gone {
             actions.push(Action::Collect);
@@ -87,16 +85,54 @@ impl Pipeline {
             if !state.chunks.is_empty() || state.aggregator_is_gone {
                 actions.push(Action::Consume);
             }
-            actions.push(Action::Leave);
+            if !self.stops_only {
+                actions.push(Action::Leave);
+            }
         }
         if state.flag != Seen::Stopped && !state.aggregator_is_gone {
             actions.push(Action::Stop);
         }
-        if state.flag == Seen::Running {
+        if state.flag == Seen::Running && !self.stops_only {
             actions.push(Action::Drain);
         }
         if self.vanishes && !state.queue.is_empty() {
             actions.push(Action::Vanish);
+        }
+    }
+
+    /// The steps of a worker with its batch, and those of other threads with it.
+    fn possible_with(&self, state: &State, id: usize, running: &Running, actions: &mut Vec<Action>) {
+        let Running { life, portion, .. } = running;
+        match portion {
+            Some(Portion { may: true, .. }) => actions.push(Action::Begin(id)),
+            Some(Portion { life, .. }) if life.is_in_item() => {
+                actions.push(Action::End(id, ItemEnd::Done));
+                if self.panics {
+                    actions.push(Action::End(id, ItemEnd::Failed));
+                }
+            }
+            Some(Portion { life, .. }) if life.may_begin(state.is_stopped()).is_err() => {
+                actions.push(Action::Merge(id));
+            }
+            Some(_) => actions.push(Action::MayBegin(id)),
+            None => {
+                let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || life.begun() > 0;
+                if life.left() == 0 || life.may_begin(asks && state.is_stopped()).is_err() {
+                    actions.push(Action::Send(id));
+                } else {
+                    actions.push(Action::Claim(id));
+                    if self.cuts && life.begun() > 0 {
+                        actions.push(Action::Cut(id));
+                    }
+                }
+            }
+        }
+        if self.shares && running.unclaimed() > 0 && !state.is_stopped() && state.workers.contains(&Worker::Idle) {
+            actions.push(Action::Share(id));
+        }
+        // Before the worker claims a portion, or after: no other actor can tell.
+        if self.delivers && life.begun() > 0 && portion.is_some() && state.early.is_none() {
+            actions.push(Action::Deliver(id));
         }
     }
 
@@ -119,7 +155,7 @@ impl Pipeline {
             Action::HandOut => self.hand_out(state),
             Action::Wake => {
                 state.wakes -= 1;
-                if std::mem::take(&mut state.waker_registered) {
+                if mem::take(&mut state.waker_registered) {
                     match state.generator {
                         Generator::Waiting => state.generator = Generator::Called,
                         Generator::Gone => {}
@@ -127,25 +163,40 @@ impl Pipeline {
                     }
                 }
             }
-            Action::Take(id) => {
-                let Batch { first, items } = state.queue.remove(0);
-                state.workers[id] = Worker::At { life: BatchLife::begin(first, items), may: false, failed: 0 };
+            Action::Take(id) => state.workers[id] = Worker::At(Running::of(state.queue.remove(0))),
+            Action::Claim(id) => {
+                if let Worker::At(Running { life, portion, .. }) = &mut state.workers[id] {
+                    *portion = Some(Portion { life: life.claim(self.portion.min(life.left())), may: true });
+                }
             }
             Action::MayBegin(id) => {
-                if let Worker::At { may, .. } = &mut state.workers[id] {
+                if let Worker::At(Running { portion: Some(Portion { may, .. }), .. }) = &mut state.workers[id] {
                     *may = true;
                 }
             }
             Action::Begin(id) => {
                 let is_stopped = state.is_stopped();
-                if let Worker::At { life, may, .. } = &mut state.workers[id] {
+                if let Worker::At(Running { portion: Some(Portion { life, may }), .. }) = &mut state.workers[id] {
                     *may = false;
-                    life.item_began();
+                    let bit = 1 << life.item_began();
+                    state.begun_twice |= state.begun & bit != 0;
+                    state.begun |= bit;
                 }
                 state.begun_late[id] += u8::from(is_stopped);
             }
             Action::End(id, end) => self.end(state, id, end),
+            Action::Merge(id) => {
+                if let Worker::At(running) = &mut state.workers[id] {
+                    running.merge();
+                }
+            }
             Action::Cut(id) => self.cut(state, id),
+            Action::Share(id) => self.share(state, id),
+            Action::Deliver(id) => self.deliver(state, id),
+            Action::SendEarly => {
+                let early = state.early.take();
+                early.into_iter().for_each(|outcomes| self.post(state, outcomes));
+            }
             Action::Send(id) => self.send(state, id),
             Action::Collect => self.collect(state),
             Action::Consume if state.chunks.is_empty() => state.consumer = Consumer::Ended,
@@ -157,14 +208,14 @@ impl Pipeline {
             Action::Leave => {
                 state.consumer = Consumer::Left;
                 self.advance(state, Phase::Stopped);
-                for chunk in std::mem::take(&mut state.chunks) {
+                for chunk in mem::take(&mut state.chunks) {
                     self.release(state, &chunk);
                 }
             }
             Action::Stop => self.advance(state, Phase::Stopped),
             Action::Drain => self.advance(state, Phase::Draining),
             Action::Vanish => {
-                for Batch { items, .. } in std::mem::take(&mut state.queue) {
+                for Batch { items, .. } in mem::take(&mut state.queue) {
                     self.advance(state, Phase::Stopped);
                     state.protocol.0.complete(None);
                     state.protocol.0.release(Ends { skipped: items, ..Ends::default() });
@@ -238,20 +289,24 @@ impl Pipeline {
     }
 
     fn end(&self, state: &mut State, id: usize, end: ItemEnd) {
-        let Worker::At { life, failed, .. } = &mut state.workers[id] else { return };
+        let Worker::At(running) = &mut state.workers[id] else { return };
+        let Running { life: batch, portion: Some(Portion { life, .. }), failed, .. } = running else { return };
         if end == ItemEnd::Failed {
             if self.flaw == Some(Flaw::CreditLostOnPanic) {
                 state.workers[id] = Worker::Idle;
                 return;
             }
-            *failed |= 1 << (life.current_index() - life.first());
+            *failed |= 1 << (life.current_index() - batch.first());
         }
         life.item_ended(end);
+        if life.left() == 0 {
+            running.merge();
+        }
     }
 
     fn cut(&self, state: &mut State, id: usize) {
         let is_stopped = state.is_stopped();
-        let Worker::At { life, .. } = &mut state.workers[id] else { return };
+        let Worker::At(Running { life, .. }) = &mut state.workers[id] else { return };
         let Some(Rest { first, items }) = life.give_back(is_stopped) else { return };
         state.queue.push(Batch { first, items });
         if self.flaw != Some(Flaw::PartNotCounted) {
@@ -259,11 +314,50 @@ impl Pipeline {
         }
     }
 
+    fn share(&self, state: &mut State, id: usize) {
+        let Worker::At(running) = &mut state.workers[id] else { return };
+        let items = running.unclaimed().div_ceil(2);
+        let before = running.life;
+        let first = running.life.share(items);
+        if self.flaw == Some(Flaw::SharedItemsStay) {
+            running.life = before;
+        }
+        state.queue.insert(0, Batch { first, items });
+        if self.flaw != Some(Flaw::SharedPartNotCounted) {
+            state.protocol.0.split();
+        }
+    }
+
+    fn deliver(&self, state: &mut State, id: usize) {
+        let Worker::At(Running { life, failed, again, .. }) = &mut state.workers[id] else { return };
+        let Some(Delivered { first, items, began, ends }) = life.deliver() else { return };
+        let (early, rest) = (*failed & ((1 << items) - 1), *failed >> items);
+        *failed = rest;
+        let outcomes = Outcomes { first, ends, ran: began, failed: early, again: Vec::new(), released: false };
+        if self.flaw == Some(Flaw::EarlyResultsStay) {
+            again.extend(outcomes.results());
+        }
+        state.early = Some(outcomes);
+        if self.flaw != Some(Flaw::EarlyPartNotCounted) {
+            state.protocol.0.split();
+        }
+    }
+
     fn send(&self, state: &mut State, id: usize) {
-        let Worker::At { life, failed, .. } = std::mem::replace(&mut state.workers[id], Worker::Idle) else {
+        let Worker::At(Running { life, failed, again, .. }) = mem::replace(&mut state.workers[id], Worker::Idle) else {
             return;
         };
-        let outcomes = Outcomes { first: life.first(), end: life.end(), failed, released: false };
+        let (ran, BatchEnd { ends, .. }) = (life.begun(), life.end());
+        let outcomes = Outcomes { first: life.first(), ends, ran, failed, again, released: false };
+        if outcomes.items() > 0 {
+            self.post(state, outcomes);
+        } else {
+            // All of its items have left before.
+            self.finish(state);
+        }
+    }
+
+    fn post(&self, state: &mut State, outcomes: Outcomes) {
         if state.aggregator_is_gone {
             self.finish(state);
             self.release(state, &outcomes);
@@ -277,7 +371,7 @@ impl Pipeline {
             Mail::Outcomes(outcomes) => outcomes,
             Mail::Finish => {
                 state.aggregator_is_gone = true;
-                let lost = std::mem::take(&mut state.mailbox).into_iter().filter_map(|mail| match mail {
+                let lost = mem::take(&mut state.mailbox).into_iter().filter_map(|mail| match mail {
                     Mail::Outcomes(outcomes) => Some(outcomes),
                     Mail::Finish => None,
                 });
@@ -285,7 +379,7 @@ impl Pipeline {
                     self.finish(state);
                     self.release(state, &outcomes);
                 }
-                for outcomes in std::mem::take(&mut state.held) {
+                for outcomes in mem::take(&mut state.held) {
                     self.release(state, &outcomes);
                 }
                 return;
@@ -318,8 +412,8 @@ impl Pipeline {
     }
 
     fn finish(&self, state: &mut State) {
-        // With this flaw a part that wasn't counted completes as well.
-        if self.flaw != Some(Flaw::PartNotCounted) || state.protocol.0.outstanding > 0 {
+        // With some flaws a part that wasn't counted completes as well.
+        if self.flaw.is_none() || state.protocol.0.outstanding > 0 {
             state.protocol.0.complete(None);
         }
         self.wake(state);
@@ -327,7 +421,11 @@ impl Pipeline {
 
     fn release(&self, state: &mut State, outcomes: &Outcomes) {
         if !outcomes.released {
-            state.protocol.0.release(outcomes.end.ends);
+            let in_flight = state.protocol.0.ledger().in_flight;
+            // With some flaws an item ends twice.
+            if self.flaw.is_none() || outcomes.items() <= in_flight {
+                state.protocol.0.release(outcomes.ends);
+            }
             if self.flaw != Some(Flaw::CreditWithoutWake) {
                 self.wake(state);
             }

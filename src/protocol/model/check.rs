@@ -9,6 +9,7 @@ use super::{Flaw, Pipeline};
 const ACCOUNTED: &str = "every item is accounted for";
 const BOUNDED: &str = "no more items are in flight than the window allows";
 const PROMPT: &str = "after a stop each worker begins at most one item, and the source is asked at most once";
+const ONCE: &str = "no item begins twice";
 const ORDERED: &str = "results come once, and in order";
 const COMPLETE: &str = "what was taken is delivered, unless it was stopped";
 const UNSTUCK: &str = "a run without a possible step has ended, or waits for its source";
@@ -38,6 +39,7 @@ impl Model for Pipeline {
             Property::always(PROMPT, |_: &Self, state: &State| {
                 state.asked_late <= 1 && state.begun_late.iter().all(|items| *items <= 1)
             }),
+            Property::always(ONCE, |_: &Self, state: &State| !state.begun_twice),
             Property::always(ORDERED, |model: &Self, state: &State| model.is_in_order(state)),
             Property::always(COMPLETE, |model: &Self, state: &State| model.is_complete(state)),
             Property::always(UNSTUCK, |model: &Self, state: &State| model.is_unstuck(state)),
@@ -97,15 +99,23 @@ fn sizes() -> Vec<Pipeline> {
         hangs: false,
         ordered: false,
         panics: false,
+        portion: 1,
         cuts: false,
+        shares: false,
+        delivers: false,
+        stops_only: false,
         vanishes: false,
         flaw: None,
     };
+    let divided = Pipeline { batch: 3, items: 3, stops_only: true, ..plain.clone() };
     vec![
         Pipeline { ordered: true, ..plain.clone() },
         Pipeline { window: 1, items: 3, panics: true, ..plain.clone() },
         Pipeline { window: 3, batch: 2, items: 3, panics: true, ..plain.clone() },
         Pipeline { window: 3, batch: 3, items: 3, ordered: true, cuts: true, ..plain.clone() },
+        Pipeline { portion: 2, shares: true, ..divided.clone() },
+        Pipeline { ordered: true, shares: true, delivers: true, ..divided.clone() },
+        Pipeline { workers: 1, portion: 2, ordered: true, delivers: true, panics: true, ..divided },
         Pipeline { hangs: true, items: 3, ordered: true, ..plain.clone() },
         Pipeline { vanishes: true, window: 2, items: 3, ordered: true, ..plain.clone() },
         Pipeline { workers: 1, window: 2, items: 4, panics: true, hangs: true, ..plain },
@@ -127,7 +137,15 @@ fn no_order_of_steps_breaks_a_promise() {
 /// The promise that one of the models breaks once it has the flaw.
 #[track_caller]
 fn assert_breaks(flaw: Flaw, promise: &'static str) {
-    let is_caught = sizes().into_iter().any(|model| {
+    let can_have_it = |model: &Pipeline| match flaw {
+        Flaw::PartNotCounted => model.cuts,
+        Flaw::SharedPartNotCounted | Flaw::SharedItemsStay => model.shares,
+        Flaw::EarlyPartNotCounted | Flaw::EarlyResultsStay => model.delivers,
+        Flaw::CreditLostOnPanic => model.panics,
+        Flaw::OrderOfFinish => model.ordered,
+        _ => true,
+    };
+    let is_caught = sizes().into_iter().filter(can_have_it).any(|model| {
         let model = Pipeline { flaw: Some(flaw), ..model };
         model
             .checker()
@@ -199,4 +217,28 @@ fn a_source_that_is_asked_after_a_stop_is_caught() {
 #[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn a_part_that_is_not_counted_is_caught() {
     assert_breaks(Flaw::PartNotCounted, COMPLETE);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn a_part_that_another_worker_takes_uncounted_is_caught() {
+    assert_breaks(Flaw::SharedPartNotCounted, COMPLETE);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn items_that_leave_early_uncounted_are_caught() {
+    assert_breaks(Flaw::EarlyPartNotCounted, COMPLETE);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn items_that_stay_although_another_worker_took_them_are_caught() {
+    assert_breaks(Flaw::SharedItemsStay, ONCE);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn results_that_stay_although_they_left_early_are_caught() {
+    assert_breaks(Flaw::EarlyResultsStay, ORDERED);
 }

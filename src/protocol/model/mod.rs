@@ -2,11 +2,13 @@
 //!
 //! The decisions are those of the real [`Protocol`]. Around it, the model has what the actors do with them, in steps as
 //! small as those between which threads can be interrupted: a waker is registered, the state is read, an item is
-//! pulled, the phase is read, a wake-up is on its way. The flaws of [`Flaw`] were made, or nearly made, in the real
+//! pulled, the phase is read, a wake-up is on its way. A step that no other actor can see is taken together with the
+//! one before it, or there would be too many orders. The flaws of [`Flaw`] were made, or nearly made, in the real
 //! code; the model must find each of them.
 
 mod actors;
 mod check;
+mod set;
 mod state;
 
 /// The sizes of a model, and what may happen in it.
@@ -22,8 +24,16 @@ struct Pipeline {
     ordered: bool,
     /// True if any item may panic.
     panics: bool,
+    /// How many items a worker claims at a time.
+    portion: usize,
     /// True if any batch may be split once one of its items has run.
     cuts: bool,
+    /// True if an idle worker takes half of what another one has not claimed.
+    shares: bool,
+    /// True if results may leave while the next item of their batch runs.
+    delivers: bool,
+    /// True if the application may stop it only: it neither drains it nor drops the stream.
+    stops_only: bool,
     /// True if the workers' queue may vanish, as at the end of the System.
     vanishes: bool,
     flaw: Option<Flaw>,
@@ -52,4 +62,12 @@ enum Flaw {
     SourceAskedAfterStop,
     /// The part that a worker gives back isn't counted as a batch.
     PartNotCounted,
+    /// Nor is the part that another worker takes.
+    SharedPartNotCounted,
+    /// Nor are the items that leave early.
+    EarlyPartNotCounted,
+    /// The items that another worker takes also stay with the one that has them.
+    SharedItemsStay,
+    /// The results that leave early also stay, and are sent with the rest of their batch.
+    EarlyResultsStay,
 }

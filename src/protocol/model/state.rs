@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::Pipeline;
-use crate::protocol::{BatchEnd, BatchLife, BatchSize, Phase, Protocol};
+use crate::protocol::{BatchLife, BatchSize, Ends, Phase, Protocol};
 
 /// The real protocol, compared by what changes in it and decides about other steps. Batches are of fixed size and no
 /// time is measured here; and the reason of the end decides about no step.
@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) source: Option<u64>,
     pub(super) queue: Vec<Batch>,
     pub(super) workers: Vec<Worker>,
+    /// Outcomes that have left a batch early, and that another thread is about to send.
+    pub(super) early: Option<Outcomes>,
     /// Messages to the aggregator, which has ended after `Finish`.
     pub(super) mailbox: Vec<Mail>,
     pub(super) aggregator_is_gone: bool,
@@ -56,6 +58,9 @@ pub(super) struct State {
     pub(super) consumer: Consumer,
     /// Indices of the items whose results the consumer got, in that order.
     pub(super) delivered: Vec<u64>,
+    /// One bit per item: set once it has begun.
+    pub(super) begun: u64,
+    pub(super) begun_twice: bool,
     /// After a stop: items that each worker began, and items that the source was asked for.
     pub(super) begun_late: Vec<u8>,
     pub(super) asked_late: u8,
@@ -107,14 +112,26 @@ pub(super) struct Batch {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) enum Worker {
     Idle,
-    /// Between two items, or in one.
-    At {
-        life: BatchLife,
-        /// True if it has read that it may begin the next item.
-        may: bool,
-        /// One bit per item: set if it failed.
-        failed: u64,
-    },
+    At(Running),
+}
+
+/// A batch at a worker. What of it is not in the portion, other threads may change.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct Running {
+    pub(super) life: BatchLife,
+    pub(super) portion: Option<Portion>,
+    /// One bit per item, from the first of `life` on: set if it failed.
+    pub(super) failed: u64,
+    /// With a flaw: results that left early, and will be sent again.
+    pub(super) again: Vec<u64>,
+}
+
+/// What the worker has claimed: it is between two of these items, or in one.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct Portion {
+    pub(super) life: BatchLife,
+    /// True if it has read that it may begin the next item.
+    pub(super) may: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -123,27 +140,47 @@ pub(super) enum Mail {
     Finish,
 }
 
-/// The outcomes of a batch: its first items ran, the rest were skipped.
+/// The outcomes of a batch, or of those of its items that left early: the first `ran` items ran, the rest were skipped.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Outcomes {
     pub(super) first: u64,
-    pub(super) end: BatchEnd,
+    pub(super) ends: Ends,
+    pub(super) ran: usize,
     pub(super) failed: u64,
+    pub(super) again: Vec<u64>,
     /// True if its permits were released before the consumer took it.
     pub(super) released: bool,
 }
 
+impl Running {
+    pub(super) fn of(Batch { first, items }: Batch) -> Self {
+        Self { life: BatchLife::begin(first, items), portion: None, failed: 0, again: Vec::new() }
+    }
+
+    /// Items that have not begun and that the worker has not claimed.
+    pub(super) fn unclaimed(&self) -> usize {
+        self.life.left() - self.life.claimed()
+    }
+
+    /// The items of the portion that have not begun are unclaimed again.
+    pub(super) fn merge(&mut self) {
+        if let Some(Portion { life, .. }) = self.portion.take() {
+            self.life.merge(life);
+        }
+    }
+}
+
 impl Outcomes {
     pub(super) fn items(&self) -> usize {
-        let ends = self.end.ends;
-        ends.completed + ends.failed + ends.skipped
+        self.ends.completed + self.ends.failed + self.ends.skipped
     }
 
     /// The items that have a result: failures, and every other item that completed.
     pub(super) fn results(&self) -> impl Iterator<Item = u64> + '_ {
-        (0..self.end.ran as u64)
+        let own = (0..self.ran as u64)
             .filter(|at| self.failed & (1 << at) != 0 || has_result(self.first + at))
-            .map(|at| self.first + at)
+            .map(|at| self.first + at);
+        self.again.iter().copied().chain(own)
     }
 }
 
@@ -174,6 +211,7 @@ impl State {
             source: Some(model.items),
             queue: Vec::new(),
             workers: vec![Worker::Idle; model.workers],
+            early: None,
             mailbox: Vec::new(),
             aggregator_is_gone: false,
             held: Vec::new(),
@@ -181,6 +219,8 @@ impl State {
             chunks: Vec::new(),
             consumer: Consumer::Reading,
             delivered: Vec::new(),
+            begun: 0,
+            begun_twice: false,
             begun_late: vec![0; model.workers],
             asked_late: 0,
         }
@@ -191,13 +231,13 @@ impl State {
         let queued = self.queue.iter().map(|batch| batch.items);
         let running = self.workers.iter().filter_map(|worker| match worker {
             Worker::Idle => None,
-            Worker::At { life, .. } => Some(life.items()),
+            Worker::At(running) => Some(running.life.items()),
         });
         let mailed = self.mailbox.iter().filter_map(|mail| match mail {
             Mail::Finish => None,
             Mail::Outcomes(outcomes) => Some(outcomes.items()),
         });
-        let rest = self.held.iter().chain(&self.chunks).map(Outcomes::items);
+        let rest = self.early.iter().chain(&self.held).chain(&self.chunks).map(Outcomes::items);
         queued.chain(running).chain(mailed).chain(rest).sum()
     }
 
