@@ -10,7 +10,7 @@ use crate::draw::Draw;
 use crate::receipts::{Receipts, item_of};
 use crate::round::{Round, accounted, ensure, eventually};
 use crate::source::{Source, Starter};
-use crate::token::{Made, Token};
+use crate::token::{Census, Made, Token};
 use crate::work::{Factory, Fates, Verb};
 
 const VERBS: [Verb; 6] = [Verb::Map, Verb::TryMap, Verb::FilterMap, Verb::FlatMap, Verb::With, Verb::With];
@@ -20,6 +20,7 @@ const VERBS: [Verb; 6] = [Verb::Map, Verb::TryMap, Verb::FilterMap, Verb::FlatMa
 struct Shape {
     /// 0 stands for the threads that all pipelines share.
     workers: usize,
+    concurrency: Option<usize>,
     window: Option<usize>,
     batch: Option<usize>,
     ordered: bool,
@@ -29,12 +30,16 @@ impl Shape {
     fn draw(draw: &mut Draw) -> Self {
         let window = draw.pick(&[None, Some(1), Some(2), Some(7), Some(64), Some(1_000), Some(50_000)]);
         let batch = draw.one_in(3).then(|| 1 + draw.below(window.unwrap_or(16).min(200) as u64) as usize);
-        Self { workers: draw.below(5) as usize, window, batch, ordered: draw.one_in(2) }
+        let concurrency = draw.one_in(4).then(|| 1 + draw.below(3) as usize);
+        Self { workers: draw.below(5) as usize, concurrency, window, batch, ordered: draw.one_in(2) }
     }
 
     fn apply<S>(self, mut fan_out: FanOut<S>) -> FanOut<S> {
         if self.workers > 0 {
             fan_out = fan_out.workers(self.workers);
+        }
+        if let Some(concurrency) = self.concurrency {
+            fan_out = fan_out.concurrency(concurrency);
         }
         if let Some(window) = self.window {
             fan_out = fan_out.window(window);
@@ -46,7 +51,7 @@ impl Shape {
     }
 }
 
-struct Start<'a>(Shape, &'a Arc<Fates>);
+struct Start<'a>(Shape, &'a Arc<Fates>, &'a Arc<Census>);
 
 impl Starter for Start<'_> {
     type Started = Result<FanIn<Made>, StartError>;
@@ -55,7 +60,7 @@ impl Starter for Start<'_> {
     where
         S: Stream<Item = Result<Token, ItemError>> + Unpin + 'static,
     {
-        self.1.start(self.0.apply(fan_out))
+        self.1.start(self.0.apply(fan_out), self.2)
     }
 }
 
@@ -65,7 +70,8 @@ fn started(
     shape: Shape,
     fates: &Arc<Fates>,
 ) -> Result<(FanIn<Made>, StopHandle), String> {
-    let started = source.fan_out(fates, &round.census, Start(shape, fates)).map_err(|error| error.to_string())?;
+    let start = Start(shape, fates, &round.census);
+    let started = source.fan_out(fates, &round.census, start).map_err(|error| error.to_string())?;
     let stream = started.map_err(|error| format!("it could not be started: {error}"))?;
     let handle = stream.stop_handle();
     Ok((stream, handle))
@@ -97,7 +103,7 @@ pub(crate) async fn chain(round: &Round, draw: &mut Draw) -> Result<(), String> 
     round.is("chain", format!("{source:?}, {fates:?}, {more:?}, {shapes:?}, {consumer:?}"));
 
     let (first, head) = started(round, source, shapes[0], &fates)?;
-    let stream = more.start(shapes[1].apply(first.fan_out())).map_err(|error| error.to_string())?;
+    let stream = more.start(shapes[1].apply(first.fan_out()), &round.census).map_err(|error| error.to_string())?;
     let ordered = shapes[0].ordered && shapes[1].ordered;
     let receipts = Receipts::new(0, vec![(*fates).clone(), (*more).clone()], source.bad(), ordered);
     let (end, receipts) = consumer.consume(round, stream, &head, shapes[1].window, receipts).await?;

@@ -59,8 +59,11 @@ impl Shared {
         if let Some(window) = window {
             builder = builder.window(window);
         }
+        if draw.one_in(4) {
+            builder = builder.concurrency(1 + draw.below(3) as usize);
+        }
         Ok(Arc::new(Self {
-            pool: fates.pool(builder).map_err(|error| format!("it could not be started: {error}"))?,
+            pool: fates.pool(builder, &round.census).map_err(|error| format!("it could not be started: {error}"))?,
             window,
             fates: Arc::clone(fates),
             census: Arc::clone(&round.census),

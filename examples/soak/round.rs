@@ -147,6 +147,9 @@ pub(crate) async fn run(soak: &Arc<Soak>, number: u64) {
         let (alive, created) = (census.alive(), census.created());
         soak.breach_of(number, &format!("{alive} of {created} tokens were never dropped"));
     }
+    if census.strayed() > 0 {
+        soak.breach_of(number, "a work was used or dropped on another thread than its own");
+    }
     soak.tally.lock().unwrap().created += census.created();
     soak.running.lock().unwrap().remove(&number);
 }

@@ -1,17 +1,21 @@
-//! Items whose creations and drops are counted.
+//! Items and works whose creations and drops are counted.
 
+use std::marker::PhantomData;
 use std::mem;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::thread::panicking;
+use std::thread::{self, ThreadId, panicking};
 
 use crate::work::inject;
 
-/// Counts the tokens of a round.
+/// Counts the tokens of a round, and the residents.
 #[derive(Default)]
 pub(crate) struct Census {
     created: AtomicU64,
     dropped: AtomicU64,
+    /// Residents that were used or dropped on another thread.
+    strayed: AtomicU64,
 }
 
 impl Census {
@@ -23,6 +27,10 @@ impl Census {
         // Read in this order: otherwise a token that is created and dropped in between would count as dropped only.
         let dropped = self.dropped.load(SeqCst);
         self.created().saturating_sub(dropped)
+    }
+
+    pub(crate) fn strayed(&self) -> u64 {
+        self.strayed.load(SeqCst)
     }
 }
 
@@ -72,5 +80,30 @@ pub(crate) struct Made {
 impl From<Made> for Token {
     fn from(made: Made) -> Self {
         made.token
+    }
+}
+
+/// A part of a work, which is not `Send`: it is used and dropped on the thread that built it.
+pub(crate) struct Resident {
+    home: ThreadId,
+    census: Arc<Census>,
+    not_send: PhantomData<Rc<()>>,
+}
+
+impl Resident {
+    pub(crate) fn new(census: &Arc<Census>) -> Self {
+        census.created.fetch_add(1, SeqCst);
+        Self { home: thread::current().id(), census: Arc::clone(census), not_send: PhantomData }
+    }
+
+    pub(crate) fn is_used(&self) {
+        self.census.strayed.fetch_add(u64::from(thread::current().id() != self.home), SeqCst);
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.is_used();
+        self.census.dropped.fetch_add(1, SeqCst);
     }
 }

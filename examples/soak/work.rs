@@ -10,7 +10,7 @@ use actix_fan::{BoxError, FanIn, FanOut, ItemError, Job, Pool, PoolBuilder, Star
 use futures::Stream;
 
 use crate::draw::{Draw, mix};
-use crate::token::{Made, Token};
+use crate::token::{Census, Made, Resident, Token};
 
 /// The prefix of injected panics' messages. Any other panic is a defect.
 pub(crate) const INJECTED: &str = "injected at ";
@@ -218,7 +218,11 @@ impl Fates {
     }
 
     /// Starts the pipeline.
-    pub(crate) fn start<S, I>(self: &Arc<Self>, fan_out: FanOut<S>) -> Result<FanIn<Made>, StartError>
+    pub(crate) fn start<S, I>(
+        self: &Arc<Self>,
+        fan_out: FanOut<S>,
+        census: &Arc<Census>,
+    ) -> Result<FanIn<Made>, StartError>
     where
         S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
         I: Into<Token> + Send + 'static,
@@ -234,11 +238,13 @@ impl Fates {
             }
             Verb::FlatMap => fan_out.flat_map(move |item: I| fates.run(item.into(), || false).unwrap_or_default()),
             Verb::With => {
-                let built = AtomicU64::new(0);
+                let (built, census) = (AtomicU64::new(0), Arc::clone(census));
                 fan_out.with(move || {
+                    let resident = Resident::new(&census);
                     fates.build(&built);
                     let fates = Arc::clone(&fates);
                     work_fn(move |item: I, job: &mut Job<'_, Made>| {
+                        resident.is_used();
                         fates.run(item.into(), || job.is_stopped())?.into_iter().for_each(|made| job.emit(made));
                         Ok(())
                     })
@@ -248,17 +254,23 @@ impl Fates {
     }
 
     /// Starts the pool.
-    pub(crate) fn pool(self: &Arc<Self>, pool: PoolBuilder) -> Result<Pool<Token, Made>, StartError> {
+    pub(crate) fn pool(
+        self: &Arc<Self>,
+        pool: PoolBuilder,
+        census: &Arc<Census>,
+    ) -> Result<Pool<Token, Made>, StartError> {
         let fates = Arc::clone(self);
         match self.verb {
             Verb::Map => pool.map(move |token| fates.one(token)),
             Verb::TryMap => pool.try_map(move |token| fates.run(token, || false).map(|mut made| made.remove(0))),
             _ => {
-                let built = AtomicU64::new(0);
+                let (built, census) = (AtomicU64::new(0), Arc::clone(census));
                 pool.with(move || {
+                    let resident = Resident::new(&census);
                     fates.build(&built);
                     let fates = Arc::clone(&fates);
                     work_fn(move |token, job: &mut Job<'_, Made>| {
+                        resident.is_used();
                         fates.run(token, || job.is_stopped())?.into_iter().for_each(|made| job.emit(made));
                         Ok(())
                     })
