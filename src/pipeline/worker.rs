@@ -21,6 +21,7 @@ use crate::pipeline::intake::{Serves, SourceIntake};
 use crate::protocol::{Phase, RunKey};
 use crate::util::buffer_pool::BufferPool;
 use crate::util::clock::CLOCK;
+use crate::util::panic::discard;
 use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::turn::Turns;
@@ -181,10 +182,13 @@ where
         if let Some(executor) = thread.take_seat(key) {
             return Some((self.opening.get()?, executor));
         }
-        let (shared, guard) = self.opening.enter()?;
-        if self.keeps {
-            thread.sit_down(key);
+        let entered = self.opening.enter()?;
+        if self.keeps && !thread.sit_down(key) {
+            // It left before this thread prepared its work.
+            discard(entered);
+            return None;
         }
+        let (shared, guard) = entered;
         let executor = Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard));
         Some((shared, executor))
     }

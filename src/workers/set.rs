@@ -304,7 +304,10 @@ impl Set {
                     self.slots[id].busy.fetch_add(nanos(used), Relaxed);
                     served = thread.serving.take().map(|(serve, _)| (serve, Served { used, found }));
                 }
-                Next::End => return,
+                Next::End => {
+                    debug_assert!(thread.seats.is_empty(), "each run that has retired was left");
+                    return;
+                }
             }
         }
     }
@@ -489,11 +492,13 @@ impl Thread {
         self.seats.insert(key, seat);
     }
 
-    /// Tells the set that this thread will keep something for the run, the first time.
-    pub(crate) fn sit_down(&self, key: RunKey) {
-        if let Some(joined) = self.set.lock().queue.get_mut(key) {
-            joined.seats.push(self.id);
-        }
+    /// Tells the set that this thread will keep something for the run, the first time. Returns false if the run has
+    /// left: then the thread must keep nothing, because it would not be told to drop it.
+    pub(crate) fn sit_down(&self, key: RunKey) -> bool {
+        let mut inner = self.set.lock();
+        let Some(joined) = inner.queue.get_mut(key) else { return false };
+        joined.seats.push(self.id);
+        true
     }
 
     /// Returns true if this thread should serve another run by now, which has had less.
@@ -526,3 +531,6 @@ impl fmt::Debug for Set {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(all(test, shuttle))]
+mod interleavings;
