@@ -15,18 +15,20 @@ use futures::{StreamExt, stream};
 use shuttle::future::block_on;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use shuttle::sync::mpsc::{Sender, channel};
-use shuttle::thread;
+use shuttle::thread::{self, JoinHandle};
 
 use crate::backend::Post;
 use crate::engine::chunk::Outcomes;
 use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
+use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Threads};
 use crate::pipeline::aggregator::Finish;
 use crate::pipeline::assembly::Assembly;
 use crate::pipeline::feed::Feeds;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::intake::Serves;
+use crate::pipeline::receiver::Receiver;
 use crate::pipeline::worker::{Shared, Stage};
 use crate::protocol::{BatchSize, Phase};
 use crate::util::waker::CaughtWaker;
@@ -66,7 +68,7 @@ impl Post<Finish> for Mailbox<Mail> {
 
 /// What happens while it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Act {
+pub(crate) enum Act {
     Nothing,
     Stop,
     Drain,
@@ -76,7 +78,7 @@ enum Act {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Case {
+pub(crate) struct Case {
     items: u64,
     /// True if the source never yields again after its items.
     hangs: bool,
@@ -96,7 +98,7 @@ struct Case {
     registers_late: bool,
 }
 
-const PLAIN: Case = Case {
+pub(crate) const PLAIN: Case = Case {
     items: 3,
     hangs: false,
     window: 2,
@@ -110,138 +112,177 @@ const PLAIN: Case = Case {
     registers_late: false,
 };
 
-fn run(case: Case) {
-    let stopped = Arc::new(AtomicBool::new(false));
-    match case.lazy {
-        Some(results) => {
-            let factory = |credit: &Arc<Credit>| {
-                let (f, chunk) = (Arc::new(move |n| iter::repeat_n(n, results as usize)), credit.chunk());
-                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
-            };
-            run_as(case, &stopped, Lazy::New, factory);
-        }
-        None => {
-            let begun_after_stop = Arc::new(AtomicUsize::new(0));
-            let factory = {
-                let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
-                move |_: &Arc<Credit>| {
-                    Factory::new(move || {
-                        let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
-                        Whole(work_fn(move |n: u64, job: &mut Job<'_, u64>| {
-                            begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
-                            if case.panics && n == case.items - 1 {
-                                resume_unwind(Box::new("on purpose"));
-                            }
-                            job.emit(n);
-                            Ok(())
-                        }))
-                    })
-                }
-            };
-            run_as(case, &stopped, |n| n, factory);
-            // Each worker may have looked just before the stop.
-            assert!(begun_after_stop.load(SeqCst) <= WORKERS);
-        }
-    }
+/// A pipeline whose threads run.
+pub(crate) struct Started {
+    case: Case,
+    run: Run,
+    receiver: Receiver<u64>,
+    threads: Vec<JoinHandle<()>>,
+    begun_after_stop: Arc<AtomicUsize>,
 }
 
-fn run_as<I: Send + 'static, W: Turns<I, Output = u64>>(
+/// A pipeline whose stream has ended or was dropped.
+pub(crate) struct Consumed {
     case: Case,
-    stopped: &Arc<AtomicBool>,
-    item: impl Fn(u64) -> I + Send + 'static,
-    factory: impl FnOnce(&Arc<Credit>) -> Arc<Factory<W>>,
-) {
-    let Case { items, hangs, window, ordered, act, batch, divides, lazy, forgets_parked, registers_late, .. } = case;
-    // Without `Settings`, which would limit the batch to a worker's share of the window.
-    let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
-    let checked = Checked { window, batch: BatchSize::Fixed(batch), concurrency: WORKERS, threads };
-    let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
-    let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
-    let (to_aggregator, mail) = channel();
+    run: Run,
+    results: Vec<u64>,
+    begun_after_stop: Arc<AtomicUsize>,
+}
+
+/// Pipelines that share one set of threads.
+fn run(cases: &[Case]) {
     let set = Set::new(WORKERS);
-    let credit = assembly.credit();
-    let shared = assembly.shared(factory(&credit), Mailbox(to_aggregator.clone()));
-    let shared = Shared { divides, credit, counts_all: lazy.is_some(), ..shared };
-    if forgets_parked {
-        // Only the first is told.
-        let gone: Weak<Gone> = Weak::new();
-        intake.is_served_by(Arc::clone(&set), gone);
-    }
-    let workers: Vec<_> = (0..WORKERS)
+    let mut workers: Vec<_> = (0..WORKERS)
         .map(|id| {
             let set = Arc::clone(&set);
             thread::spawn(move || set.work(id))
         })
         .collect();
-    let queue = Stage::join(&assembly.intake, &set, WORKERS, shared, true, true);
+    let mut started: Vec<_> = cases.iter().map(|case| Started::start(&set, *case)).collect();
     set.close();
-
-    let generator = {
-        let run = run.clone();
-        let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
-        let source = stream::iter(0..items).map(item).map(Ok).chain(rest);
-        let mut feed = assembly.feed(source, queue, Mailbox(to_aggregator));
-        thread::spawn(move || {
-            if registers_late {
-                let mut without_task = Context::from_waker(Waker::noop());
-                block_on(poll_fn(|cx| {
-                    let polled = feed.poll(&mut without_task);
-                    intake.register(&mut CaughtWaker::default(), cx);
-                    polled
-                }));
-            } else {
-                let mut generator = Generator::new(&run, feed);
-                block_on(poll_fn(|cx| generator.poll(cx)));
-            }
-        })
-    };
-    let aggregator = thread::spawn(move || {
-        while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
-            assert!(aggregator.accept(outcomes), "its slice is never spent");
-        }
-    });
-    let stopper = {
-        let (run, stopped) = (run.clone(), Arc::clone(stopped));
-        thread::spawn(move || match act {
-            Act::Stop | Act::StopUnread => {
-                run.advance(Phase::Stopped);
-                stopped.store(true, SeqCst);
-            }
-            Act::Drain => run.advance(Phase::Draining),
-            Act::Nothing | Act::DropTheStream => {}
-        })
-    };
-
-    let mut receiver = assembly.receiver();
-    let workers = match act {
-        Act::StopUnread => {
-            workers.into_iter().for_each(|worker| worker.join().unwrap());
-            Vec::new()
-        }
-        _ => workers,
-    };
-    let mut results = Vec::new();
-    while act != Act::DropTheStream || results.is_empty() {
-        match block_on(poll_fn(|cx| receiver.poll_next(cx))) {
-            Some(result) => results.push(result.unwrap_or_else(|error| error.index())),
-            None => break,
-        }
+    if cases.iter().any(|case| case.act == Act::StopUnread) {
+        workers.drain(..).for_each(|worker| worker.join().unwrap());
     }
-    drop(receiver);
-    workers.into_iter().chain([generator, aggregator, stopper]).for_each(|thread| thread.join().unwrap());
+    let last = started.pop().expect("there is a case");
+    let others: Vec<_> = started.into_iter().map(|other| thread::spawn(move || other.consume())).collect();
+    let last = last.consume();
+    let others: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    others.iter().chain([&last]).for_each(Consumed::check);
+}
 
-    let ledger = run.state.protocol().ledger();
-    assert_eq!(ledger.in_flight, 0, "{ledger:?}");
-    assert_eq!(ledger.taken, ledger.accounted(), "{ledger:?}");
-    assert!(!ordered || results.is_sorted(), "{results:?}");
-    let results = results.len() as u64;
-    let each = lazy.unwrap_or(1);
-    match act {
-        Act::Nothing => assert_eq!(results, items * each),
-        Act::Drain => assert_eq!((results, ledger.skipped), (ledger.taken * each, 0)),
-        // Of an iterator, some results may have left.
-        _ if lazy.is_some() => assert!(results <= ledger.taken * each),
-        _ => assert!(results <= ledger.completed + ledger.failed),
+impl Started {
+    /// It joins the set. Everything but the threads of the set is its own.
+    pub(crate) fn start(set: &Arc<Set>, case: Case) -> Self {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let begun_after_stop = Arc::new(AtomicUsize::new(0));
+        if let Some(results) = case.lazy {
+            let factory = |credit: &Arc<Credit>| {
+                let (f, chunk) = (Arc::new(move |n| iter::repeat_n(n, results as usize)), credit.chunk());
+                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
+            };
+            return Self::start_as(set, case, stopped, begun_after_stop, Lazy::New, factory);
+        }
+        let factory = {
+            let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+            move |_: &Arc<Credit>| {
+                Factory::new(move || {
+                    let (stopped, begun_after_stop) = (Arc::clone(&stopped), Arc::clone(&begun_after_stop));
+                    Whole(work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                        begun_after_stop.fetch_add(usize::from(stopped.load(SeqCst)), SeqCst);
+                        if case.panics && n == case.items - 1 {
+                            resume_unwind(Box::new("on purpose"));
+                        }
+                        job.emit(n);
+                        Ok(())
+                    }))
+                })
+            }
+        };
+        Self::start_as(set, case, stopped, begun_after_stop, |n| n, factory)
+    }
+
+    fn start_as<I: Send + 'static, W: Turns<I, Output = u64>>(
+        set: &Arc<Set>,
+        case: Case,
+        stopped: Arc<AtomicBool>,
+        begun_after_stop: Arc<AtomicUsize>,
+        item: impl Fn(u64) -> I + Send + 'static,
+        factory: impl FnOnce(&Arc<Credit>) -> Arc<Factory<W>>,
+    ) -> Self {
+        let Case { items, hangs, window, ordered, act, batch, divides, lazy, forgets_parked, registers_late, .. } =
+            case;
+        // Without `Settings`, which would limit the batch to a worker's share of the window.
+        let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
+        let checked = Checked { window, batch: BatchSize::Fixed(batch), concurrency: WORKERS, threads };
+        let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
+        let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
+        let (to_aggregator, mail) = channel();
+        let credit = assembly.credit();
+        let shared = assembly.shared(factory(&credit), Mailbox(to_aggregator.clone()));
+        let shared = Shared { divides, credit, counts_all: lazy.is_some(), ..shared };
+        if forgets_parked {
+            // Only the first is told.
+            let gone: Weak<Gone> = Weak::new();
+            intake.is_served_by(Arc::clone(set), gone);
+        }
+        let queue = Stage::join(&assembly.intake, set, WORKERS, shared, true, true);
+
+        let generator = {
+            let run = run.clone();
+            let rest = if hangs { stream::pending().left_stream() } else { stream::empty().right_stream() };
+            let source = stream::iter(0..items).map(item).map(Ok).chain(rest);
+            let mut feed = assembly.feed(source, queue, Mailbox(to_aggregator));
+            thread::spawn(move || {
+                if registers_late {
+                    let mut without_task = Context::from_waker(Waker::noop());
+                    block_on(poll_fn(|cx| {
+                        let polled = feed.poll(&mut without_task);
+                        intake.register(&mut CaughtWaker::default(), cx);
+                        polled
+                    }));
+                } else {
+                    let mut generator = Generator::new(&run, feed);
+                    block_on(poll_fn(|cx| generator.poll(cx)));
+                }
+            })
+        };
+        let aggregator = thread::spawn(move || {
+            while let Ok(Mail::Outcomes(outcomes)) = mail.recv() {
+                assert!(aggregator.accept(outcomes), "its slice is never spent");
+            }
+        });
+        let stopper = {
+            let run = run.clone();
+            thread::spawn(move || match act {
+                Act::Stop | Act::StopUnread => {
+                    run.advance(Phase::Stopped);
+                    stopped.store(true, SeqCst);
+                }
+                Act::Drain => run.advance(Phase::Draining),
+                Act::Nothing | Act::DropTheStream => {}
+            })
+        };
+
+        let (receiver, threads) = (assembly.receiver(), vec![generator, aggregator, stopper]);
+        Self { case, run, receiver, threads, begun_after_stop }
+    }
+
+    /// Takes the results, and waits for the threads of its own.
+    pub(crate) fn consume(self) -> Consumed {
+        let Self { case, run, mut receiver, threads, begun_after_stop } = self;
+        let mut results = Vec::new();
+        while case.act != Act::DropTheStream || results.is_empty() {
+            match block_on(poll_fn(|cx| receiver.poll_next(cx))) {
+                Some(result) => results.push(result.unwrap_or_else(|error| error.index())),
+                None => break,
+            }
+        }
+        drop(receiver);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        Consumed { case, run, results, begun_after_stop }
+    }
+}
+
+impl Consumed {
+    /// Once the threads of the set have ended.
+    pub(crate) fn check(&self) {
+        let Self { case: Case { items, ordered, act, lazy, .. }, run, results, begun_after_stop } = self;
+        let ledger = run.state.protocol().ledger();
+        assert_eq!(ledger.in_flight, 0, "{ledger:?}");
+        assert_eq!(ledger.taken, ledger.accounted(), "{ledger:?}");
+        assert!(!ordered || results.is_sorted(), "{results:?}");
+        // Each worker may have looked just before the stop.
+        assert!(begun_after_stop.load(SeqCst) <= WORKERS);
+        let results = results.len() as u64;
+        let each = lazy.unwrap_or(1);
+        match act {
+            Act::Nothing => assert_eq!(results, items * each),
+            Act::Drain => assert_eq!((results, ledger.skipped), (ledger.taken * each, 0)),
+            // Of an iterator, some results may have left.
+            _ if lazy.is_some() => assert!(results <= ledger.taken * each),
+            _ => assert!(results <= ledger.completed + ledger.failed),
+        }
     }
 }
 
@@ -254,8 +295,13 @@ impl Serves for Gone {
 
 /// Orders drawn at random, and orders with few preemptions, in which rare ones hide best.
 fn check(case: Case) {
-    shuttle::check_random(move || run(case), ORDERS);
-    shuttle::check_pct(move || run(case), ORDERS, 3);
+    check_all([case]);
+}
+
+/// The same for pipelines on one set.
+fn check_all<const N: usize>(cases: [Case; N]) {
+    shuttle::check_random(move || run(&cases), ORDERS);
+    shuttle::check_pct(move || run(&cases), ORDERS, 3);
 }
 
 #[test]
@@ -291,6 +337,13 @@ fn a_drain_delivers_what_was_taken() {
 fn a_stream_that_is_dropped_ends_the_rest() {
     check(Case { act: Act::DropTheStream, ..PLAIN });
     check(Case { act: Act::DropTheStream, hangs: true, window: 1, ..PLAIN });
+}
+
+#[test]
+fn pipelines_on_one_set_end_each_by_itself() {
+    let single = Case { items: 1, ..PLAIN };
+    check_all([single, Case { act: Act::Stop, hangs: true, ..PLAIN }]);
+    check_all([single, Case { items: 2, batch: 2, divides: true, act: Act::DropTheStream, ..PLAIN }]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(crate) mod feed;
 pub(crate) mod generator;
 pub(crate) mod intake;
 #[cfg(all(test, shuttle))]
-mod interleavings;
+pub(crate) mod interleavings;
 pub(crate) mod merge;
 pub(crate) mod receiver;
 pub(crate) mod source;

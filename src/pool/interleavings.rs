@@ -10,6 +10,7 @@ use shuttle::future::block_on;
 use shuttle::thread;
 
 use crate::engine::run::Core;
+use crate::pipeline::interleavings::{Case, PLAIN, Started};
 use crate::pool::assembly::Assembled;
 use crate::pool::{Pool, SubmitError};
 use crate::protocol::{BatchSize, Protocol};
@@ -45,7 +46,8 @@ enum End {
     Given,
 }
 
-fn run(workers: usize, window: usize, threads: &[Does]) {
+/// `beside`: a pipeline on the same set of threads.
+fn run(workers: usize, window: usize, threads: &[Does], beside: Option<Case>) {
     let protocol = Protocol::new(workers, window, BatchSize::Fixed(1), 8);
     let double = Arc::new(|n: u64| 2 * n);
     let core = Core::new(protocol, workers, None);
@@ -58,7 +60,9 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
         })
         .collect();
     stage.join(&set, workers, true);
+    let pipeline = beside.map(|case| Started::start(&set, case));
     set.close();
+    let pipeline = pipeline.map(|started| thread::spawn(move || started.consume()));
 
     let callers: Vec<_> = threads
         .iter()
@@ -69,7 +73,9 @@ fn run(workers: usize, window: usize, threads: &[Does]) {
         .collect();
     drop(pool);
     let ends: Vec<End> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+    let pipeline = pipeline.map(|consumer| consumer.join().unwrap());
     worker_threads.into_iter().for_each(|worker| worker.join().unwrap());
+    pipeline.into_iter().for_each(|consumed| consumed.check());
 
     let stats = run.stats();
     let count = |end| ends.iter().filter(|other| **other == end).count() as u64;
@@ -139,8 +145,12 @@ fn end(answer: Result<u64, SubmitError<u64>>, item: u64) -> End {
 }
 
 fn check(workers: usize, window: usize, threads: &'static [Does]) {
-    shuttle::check_random(move || run(workers, window, threads), ORDERS);
-    shuttle::check_pct(move || run(workers, window, threads), ORDERS, 3);
+    check_beside(workers, window, threads, None);
+}
+
+fn check_beside(workers: usize, window: usize, threads: &'static [Does], beside: Option<Case>) {
+    shuttle::check_random(move || run(workers, window, threads, beside), ORDERS);
+    shuttle::check_pct(move || run(workers, window, threads, beside), ORDERS, 3);
 }
 
 #[test]
@@ -183,4 +193,10 @@ fn a_drain_answers_or_sends_back() {
 fn a_stop_answers_or_sends_back() {
     check(1, 1, &[Does::Twice, Does::Stops, Does::Twice]);
     check(2, 2, &[Does::Twice, Does::Stops, Does::Leaves]);
+}
+
+#[test]
+fn a_pool_and_a_pipeline_on_one_set_end_each_by_itself() {
+    check_beside(2, 1, &[Does::Twice, Does::LeavesLater], Some(PLAIN));
+    check_beside(2, 1, &[Does::Twice, Does::Stops], Some(PLAIN));
 }
