@@ -203,3 +203,21 @@ fn a_worker_is_busy_since_its_batch_began_on_the_clock_of_the_simulation() {
     let worker = simulated.finish().stats.workers[0];
     assert_eq!((worker.busy, worker.items, worker.batches), (3 * hour, 3, 1));
 }
+
+#[test]
+fn the_seed_decides_when_results_leave_early_and_batches_are_divided() {
+    let (mut early, mut parts) = (0, Vec::new());
+    for seed in 0..20 {
+        let simulated = simulate(0..500u64).seed(seed).workers(2).ordered().cost(|_| Duration::from_micros(20));
+        let mut simulated = simulated.start(same).unwrap();
+        while let Some(step) = simulated.step() {
+            early += u64::from(matches!(step, Step::Deliver(_)));
+        }
+        let outcome = simulated.finish();
+        assert_all_ended(&outcome.stats);
+        parts.push(outcome.stats.workers.iter().map(|worker| worker.batches).sum::<u64>());
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    assert!(early > 0 && parts.len() > 1, "{early} times, into {parts:?} parts");
+}

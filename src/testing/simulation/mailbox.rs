@@ -24,6 +24,22 @@ impl<M> Mailbox<M> {
         self.0.borrow_mut().as_mut()?.pop_front()
     }
 
+    /// Puts a message before all others.
+    pub(super) fn post_first(&self, message: M) {
+        self.put(message, VecDeque::push_front);
+    }
+
+    fn put(&self, message: M, at: impl FnOnce(&mut VecDeque<M>, M)) {
+        let refused = match &mut *self.0.borrow_mut() {
+            Some(messages) => {
+                at(messages, message);
+                None
+            }
+            None => Some(message),
+        };
+        drop(refused);
+    }
+
     pub(super) fn close(&self) {
         // Dropped after the borrow: the drop of a message may use the mailbox.
         let messages = self.0.borrow_mut().take();
@@ -39,14 +55,7 @@ impl<M> Clone for Mailbox<M> {
 
 impl<M> Post<M> for Mailbox<M> {
     fn post(&self, message: M) {
-        let refused = match &mut *self.0.borrow_mut() {
-            Some(messages) => {
-                messages.push_back(message);
-                None
-            }
-            None => Some(message),
-        };
-        drop(refused);
+        self.put(message, VecDeque::push_back);
     }
 }
 

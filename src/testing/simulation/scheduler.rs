@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::task::unconstrained;
 
-use crate::backend::Post;
 use crate::engine::executor::{Executor, Factory};
 use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Checked;
@@ -36,14 +35,17 @@ use crate::work::turn::Whole;
 /// How many of the last steps are printed when a promise is broken.
 const TOLD: usize = 32;
 
+/// Of so many items, after one the rest of the batch is given back.
+const GIVEN_BACK: usize = 16;
+
 /// Which part of the pipeline took a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
     /// The generator asked the source for items, while there were permits for them.
     Feed,
-    /// The worker of this number built its work, ran one item, took a part of another one's batch, sent the outcomes
-    /// of a batch, or ended.
+    /// The worker of this number built its work, ran one item, took a part of another one's batch, gave the rest of its
+    /// own back to the queue, sent the outcomes of a batch, or ended.
     Work(usize),
     /// The results of the worker of this number left, while its next item runs.
     Deliver(usize),
@@ -317,12 +319,17 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     fn work(&mut self, id: usize) {
-        let Self { workers, environment, .. } = self;
-        if environment.shared.divides && workers[id].is_idle() && environment.queue.is_empty() {
-            let shared = workers.iter_mut().find(|worker| worker.can_share()).and_then(Worker::share);
-            shared.into_iter().for_each(|batch| environment.queue.post(batch));
+        let Self { workers, environment, draws, .. } = self;
+        let divides = environment.shared.divides;
+        if divides && workers[id].is_idle() && environment.queue.is_empty() {
+            let mut able: Vec<_> = workers.iter_mut().filter(|worker| worker.can_share()).collect();
+            if !able.is_empty() {
+                let shared = able.swap_remove(draws.below(able.len())).share();
+                shared.into_iter().for_each(|batch| environment.queue.post_first(batch));
+            }
         }
-        workers[id].step(self.clock, environment);
+        let gives_back = divides && draws.below(GIVEN_BACK) == 0;
+        workers[id].step(self.clock, gives_back, environment);
     }
 
     fn collect(&mut self) {

@@ -88,7 +88,9 @@ impl<I, W: Turns<I>> Worker<I, W> {
         }
     }
 
-    pub(super) fn step(&mut self, now: Duration, environment: &Environment<I, W>) {
+    /// Takes a step. `gives_back`: if it has run an item, the rest of its batch goes back to the queue, as when another
+    /// run on the same threads should be served.
+    pub(super) fn step(&mut self, now: Duration, gives_back: bool, environment: &Environment<I, W>) {
         let Environment { shared, started, queue, cost, log } = environment;
         let Some(executor) = &mut self.executor else { return };
         if !mem::replace(&mut self.has_started, true) {
@@ -102,6 +104,10 @@ impl<I, W: Turns<I>> Worker<I, W> {
         };
         if let Some(mut portion) = self.portion.take() {
             running.merge(&mut portion);
+            if gives_back && let Some(rest) = running.give_back() {
+                queue.post_first(rest);
+                return shared.end(running, executor, *started + now);
+            }
         }
         let mut portion = Portion::new();
         if running.claim(1, &mut portion) {
