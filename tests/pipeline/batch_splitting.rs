@@ -1,4 +1,4 @@
-//! Large batches: one that takes too long is split, and a stop takes effect between any two items.
+//! Large batches: what a long item holds up is shared among the workers, and a stop takes effect between any two items.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ fn batches<O: Send + 'static>(results: &FanIn<O>) -> u64 {
     results.stats().workers.iter().map(|worker| worker.batches).sum()
 }
 
-/// Takes longer than a batch may.
-fn overrun() {
+/// Takes so long that another worker takes what waits behind it.
+fn take_long() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(20) {
         std::hint::spin_loop();
@@ -53,7 +53,7 @@ fn batches_grow_while_the_items_are_short() {
 }
 
 #[test]
-fn the_rest_of_an_overrun_batch_is_shared_among_the_workers() {
+fn what_waits_behind_a_long_item_is_shared_among_the_workers() {
     enum Item {
         Short,
         Long,
@@ -68,8 +68,8 @@ fn the_rest_of_an_overrun_batch_is_shared_among_the_workers() {
             .workers(2)
             .map(move |item| match item {
                 Item::Short => {}
-                Item::Long => overrun(),
-                // Both in the rest of one batch: on one worker, in this order, they could never meet.
+                Item::Long => take_long(),
+                // Both behind the long item, in one batch: on one worker, in this order, they could never meet.
                 Item::Waits => met.pass(),
                 Item::IsWaitedFor => met.open(),
             })
@@ -94,7 +94,7 @@ fn the_rest_of_an_overrun_batch_is_shared_among_the_workers() {
 }
 
 #[test]
-fn a_batch_split_twice_keeps_every_result_and_failure_in_order() {
+fn a_batch_divided_twice_keeps_every_result_and_failure_in_order() {
     for workers in [1, 2, 5] {
         run(async move {
             let (sender, receiver) = unbounded::<Result<u64, String>>();
@@ -105,7 +105,7 @@ fn a_batch_split_twice_keeps_every_result_and_failure_in_order() {
                 .ordered()
                 .map(move |n| {
                     if n == 7 || n == 40 {
-                        overrun();
+                        take_long();
                     }
                     n
                 })
