@@ -2,7 +2,7 @@
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::state::{Does, Generator, State};
+use super::state::{Does, Generator, Run, State, Thread};
 use super::steps::{Step, unclaimed};
 use super::{Flaw, SharedSet, Size};
 
@@ -48,9 +48,8 @@ impl Model for SharedSet {
             Property::always(SHARED, |_: &Self, state: &State| is_shared(state)),
             Property::always(UNSTUCK, |model: &Self, state: &State| model.is_unstuck(state)),
             Property::sometimes("all items of all runs are done", |model: &Self, state: &State| {
-                let done = |(size, run): (&Size, &super::state::Run)| {
-                    run.has_ended() && run.protocol.0.ledger().completed == size.items
-                };
+                let done =
+                    |(size, run): (&Size, &Run)| run.has_ended() && run.protocol.0.ledger().completed == size.items;
                 model.runs.iter().zip(&state.runs).all(done)
             }),
             Property::sometimes("two threads run items of one batch", |_: &Self, state: &State| {
@@ -61,7 +60,7 @@ impl Model for SharedSet {
     }
 }
 
-fn is_in_item_of(thread: &super::state::Thread, run: usize) -> bool {
+fn is_in_item_of(thread: &Thread, run: usize) -> bool {
     thread.does == Does::InItem && thread.batch.as_ref().is_some_and(|batch| batch.run == run)
 }
 
@@ -82,9 +81,8 @@ impl SharedSet {
         if !steps.iter().all(|step| matches!(step, Step::Stop(_))) {
             return true;
         }
-        let has_ended = |run: &super::state::Run| {
-            run.has_ended() && run.generator == Generator::Gone && run.protocol.0.ledger().in_flight == 0
-        };
+        let has_ended =
+            |run: &Run| run.has_ended() && run.generator == Generator::Gone && run.protocol.0.ledger().in_flight == 0;
         state.runs.iter().all(has_ended) && state.threads.iter().all(|thread| thread.does == Does::Ended)
     }
 }
