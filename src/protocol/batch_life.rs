@@ -1,7 +1,7 @@
 //! The life of a batch at a worker, as plain state: which of its items have begun, and how they ended.
 //!
 //! ```text
-//! begin ── (item_passed* ── claim ── (may_begin ── item_began ── item_ended)* ── merge)* ── give_back? ── end
+//! begin ── (item_passed* ── claim ── (may_begin ── item_began ── item_ended | item_suspended)* ── merge)* ── give_back? ── end
 //!                   share, deliver: at any moment, by other threads
 //! ```
 //!

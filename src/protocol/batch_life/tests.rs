@@ -13,6 +13,8 @@ enum Step {
     Claim(Index),
     /// The next item of the portion begins if it may, and ends so; without a portion, the next one of the batch.
     Item(ItemEnd),
+    /// The next item begins if it may, and goes on in another turn.
+    Suspend,
     Merge,
     /// Another worker takes this share of what is not claimed.
     Share(Index),
@@ -31,6 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<(Index, Step)>> {
         12 => Just(Step::Item(ItemEnd::Done)),
         4 => Just(Step::Item(ItemEnd::Failed)),
         1 => Just(Step::Item(ItemEnd::Skipped(SkipReason::Stopped))),
+        2 => Just(Step::Suspend),
         6 => Just(Step::Merge),
         4 => any::<Index>().prop_map(Step::Share),
         4 => Just(Step::Deliver),
@@ -54,7 +57,7 @@ enum Fate {
 struct Worker {
     life: BatchLife,
     portion: Option<BatchLife>,
-    /// Items of this part whose work began.
+    /// Items of this part whose work began, or went on.
     ran: usize,
 }
 
@@ -116,6 +119,15 @@ impl World {
                     life.item_ended(end);
                     worker.ran += 1;
                     self.has_ended(index, Fate::Ended(end));
+                }
+            }
+            (Step::Suspend, _) => {
+                let life = worker.portion.as_mut().unwrap_or(&mut worker.life);
+                if life.left() > 0 && life.may_begin(is_stopped).is_ok() {
+                    let index = life.item_began();
+                    life.item_suspended();
+                    assert_eq!(life.next_index(), index, "it is the next one again");
+                    worker.ran += 1;
                 }
             }
             (Step::Merge, Some(portion)) => {
