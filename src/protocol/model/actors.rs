@@ -27,6 +27,16 @@ pub(super) enum Action {
     Begin(usize),
     /// The item that runs ends. After the last one, the portion is merged.
     End(usize, ItemEnd),
+    /// The item that runs has a result that leaves before it goes on.
+    Suspend(usize),
+    /// The worker has found that its results were not taken, and gives back what is to be parked.
+    Park(usize),
+    /// It parks that, unless the results were taken meanwhile.
+    Parked(usize),
+    /// Results were taken: a batch that may go on is queued.
+    Resume,
+    /// It was stopped: what is parked is queued, to be skipped.
+    Unpark,
     /// Items of the portion can't begin any more.
     Merge(usize),
     /// The worker gives back the items that have not begun.
@@ -78,6 +88,12 @@ impl Pipeline {
         if state.early.is_some() {
             actions.push(Action::SendEarly);
         }
+        if state.resumes > 0 {
+            actions.push(Action::Resume);
+        }
+        if state.unparks {
+            actions.push(Action::Unpark);
+        }
         if !state.mailbox.is_empty() && !state.aggregator_is_gone {
             actions.push(Action::Collect);
         }
@@ -105,6 +121,9 @@ impl Pipeline {
         let Running { life, portion, .. } = running;
         match portion {
             Some(Portion { may: true, .. }) => actions.push(Action::Begin(id)),
+            Some(Portion { life, .. }) if life.is_in_item() && self.lazy && !running.goes_on() => {
+                actions.push(Action::Suspend(id));
+            }
             Some(Portion { life, .. }) if life.is_in_item() => {
                 actions.push(Action::End(id, ItemEnd::Done));
                 if self.panics {
@@ -115,6 +134,10 @@ impl Pipeline {
                 actions.push(Action::Merge(id));
             }
             Some(_) => actions.push(Action::MayBegin(id)),
+            None if running.parking.is_some() => actions.push(Action::Parked(id)),
+            None if running.goes_on() && !state.is_taken(life.first()) && !state.is_stopped() => {
+                actions.push(Action::Park(id));
+            }
             None => {
                 let asks = self.flaw != Some(Flaw::FlagReadAfterBegin) || life.begun() > 0;
                 if life.left() == 0 || life.may_begin(asks && state.is_stopped()).is_err() {
@@ -185,6 +208,15 @@ impl Pipeline {
                 state.begun_late[id] += u8::from(is_stopped);
             }
             Action::End(id, end) => self.end(state, id, end),
+            Action::Suspend(id) => self.suspend(state, id),
+            Action::Park(id) => self.park(state, id),
+            Action::Parked(id) => self.parked(state, id),
+            Action::Resume => self.resume(state),
+            Action::Unpark => {
+                state.unparks = false;
+                let parked = mem::take(&mut state.parked);
+                state.queue.extend(parked);
+            }
             Action::Merge(id) => {
                 if let Worker::At(running) = &mut state.workers[id] {
                     running.merge();
@@ -278,7 +310,7 @@ impl Pipeline {
         let Generator::Pulled { items, then } = state.generator else { return };
         if items > 0 {
             let first = state.protocol.0.hand_out(items);
-            state.queue.push(Batch { first, items });
+            state.queue.push(Batch { first, items, part: 0 });
         }
         state.generator = Generator::Looking;
         match then {
@@ -308,7 +340,7 @@ impl Pipeline {
         let is_stopped = state.is_stopped();
         let Worker::At(Running { life, .. }) = &mut state.workers[id] else { return };
         let Some(Rest { first, items }) = life.give_back(is_stopped) else { return };
-        state.queue.push(Batch { first, items });
+        state.queue.push(Batch { first, items, part: 0 });
         if self.flaw != Some(Flaw::PartNotCounted) {
             state.protocol.0.split();
         }
@@ -322,7 +354,7 @@ impl Pipeline {
         if self.flaw == Some(Flaw::SharedItemsStay) {
             running.life = before;
         }
-        state.queue.insert(0, Batch { first, items });
+        state.queue.insert(0, Batch { first, items, part: 0 });
         if self.flaw != Some(Flaw::SharedPartNotCounted) {
             state.protocol.0.split();
         }
@@ -333,7 +365,7 @@ impl Pipeline {
         let Some(Delivered { first, items, began, ends }) = life.deliver() else { return };
         let (early, rest) = (*failed & ((1 << items) - 1), *failed >> items);
         *failed = rest;
-        let outcomes = Outcomes { first, ends, ran: began, failed: early, again: Vec::new(), released: false };
+        let outcomes = Outcomes { first, part: 0, ends, ran: began, failed: early, again: Vec::new(), released: false };
         if self.flaw == Some(Flaw::EarlyResultsStay) {
             again.extend(outcomes.results());
         }
@@ -344,11 +376,12 @@ impl Pipeline {
     }
 
     fn send(&self, state: &mut State, id: usize) {
-        let Worker::At(Running { life, failed, again, .. }) = mem::replace(&mut state.workers[id], Worker::Idle) else {
+        let Worker::At(Running { life, failed, part, again, .. }) = mem::replace(&mut state.workers[id], Worker::Idle)
+        else {
             return;
         };
         let (ran, BatchEnd { ends, .. }) = (life.begun(), life.end());
-        let outcomes = Outcomes { first: life.first(), ends, ran, failed, again, released: false };
+        let outcomes = Outcomes { first: life.first(), part, ends, ran, failed, again, released: false };
         if outcomes.items() > 0 {
             self.post(state, outcomes);
         } else {
@@ -357,9 +390,9 @@ impl Pipeline {
         }
     }
 
-    fn post(&self, state: &mut State, outcomes: Outcomes) {
+    pub(super) fn post(&self, state: &mut State, outcomes: Outcomes) {
         if state.aggregator_is_gone {
-            self.finish(state);
+            self.complete(state, &outcomes);
             self.release(state, &outcomes);
         } else {
             state.mailbox.push(Mail::Outcomes(outcomes));
@@ -376,7 +409,7 @@ impl Pipeline {
                     Mail::Finish => None,
                 });
                 for outcomes in lost {
-                    self.finish(state);
+                    self.complete(state, &outcomes);
                     self.release(state, &outcomes);
                 }
                 for outcomes in mem::take(&mut state.held) {
@@ -385,7 +418,7 @@ impl Pipeline {
                 return;
             }
         };
-        self.finish(state);
+        self.complete(state, &outcomes);
         if self.flaw == Some(Flaw::CreditBeforeTaken) {
             self.release(state, &outcomes);
             outcomes.released = true;
@@ -393,11 +426,14 @@ impl Pipeline {
         if !self.ordered || self.flaw == Some(Flaw::OrderOfFinish) {
             return self.emit(state, outcomes);
         }
-        let at = state.held.partition_point(|held| held.first < outcomes.first);
+        let at = state.held.partition_point(|held| (held.first, held.part) < (outcomes.first, outcomes.part));
         state.held.insert(at, outcomes);
-        while state.held.first().is_some_and(|held| held.first == state.next) {
+        while state.held.first().is_some_and(|held| (held.first, held.part) == state.next) {
             let due = state.held.remove(0);
-            state.next += due.items() as u64;
+            state.next = match due.items() {
+                0 => (due.first, due.part + 1),
+                items => (due.first + items as u64, 0),
+            };
             self.emit(state, due);
         }
     }
@@ -411,6 +447,13 @@ impl Pipeline {
         }
     }
 
+    /// Completes the batch of these outcomes, unless it goes on.
+    fn complete(&self, state: &mut State, outcomes: &Outcomes) {
+        if outcomes.items() > 0 {
+            self.finish(state);
+        }
+    }
+
     fn finish(&self, state: &mut State) {
         // With some flaws a part that wasn't counted completes as well.
         if self.flaw.is_none() || state.protocol.0.outstanding > 0 {
@@ -420,6 +463,10 @@ impl Pipeline {
     }
 
     fn release(&self, state: &mut State, outcomes: &Outcomes) {
+        if self.lazy {
+            // Two at most: of three, the last two have the effect of all.
+            state.resumes = (state.resumes + 1).min(2);
+        }
         if !outcomes.released {
             let in_flight = state.protocol.0.ledger().in_flight;
             // With some flaws an item ends twice.
@@ -439,6 +486,7 @@ impl Pipeline {
                 Phase::Draining => Seen::Draining,
                 Phase::Stopped => Seen::Stopped,
             };
+            state.unparks = self.lazy && phase == Phase::Stopped && self.flaw != Some(Flaw::ParkedForgotten);
             if self.flaw != Some(Flaw::StopWithoutWake) {
                 self.wake(state);
             }

@@ -12,6 +12,7 @@ const PROMPT: &str = "after a stop each worker begins at most one item, and the 
 const ONCE: &str = "no item begins twice";
 const ORDERED: &str = "results come once, and in order";
 const COMPLETE: &str = "what was taken is delivered, unless it was stopped";
+const UNREAD: &str = "after a stop, what waits for the consumer to take results ends without it";
 const UNSTUCK: &str = "a run without a possible step has ended, or waits for its source";
 
 impl Model for Pipeline {
@@ -42,6 +43,7 @@ impl Model for Pipeline {
             Property::always(ONCE, |_: &Self, state: &State| !state.begun_twice),
             Property::always(ORDERED, |model: &Self, state: &State| model.is_in_order(state)),
             Property::always(COMPLETE, |model: &Self, state: &State| model.is_complete(state)),
+            Property::always(UNREAD, |model: &Self, state: &State| model.ends_unread(state)),
             Property::always(UNSTUCK, |model: &Self, state: &State| model.is_unstuck(state)),
             Property::sometimes("all is delivered", |model: &Self, state: &State| {
                 state.consumer == Consumer::Ended && state.protocol.0.ledger().taken == model.items
@@ -69,9 +71,20 @@ impl Pipeline {
 
     fn is_complete(&self, state: &State) -> bool {
         let ledger = state.protocol.0.ledger();
-        let mut due = (0..ledger.taken).filter(|index| has_result(*index));
+        let last = (0..ledger.taken).filter(|index| has_result(*index)).map(|index| 2 * index + 1);
+        let mut due = last.chain((0..ledger.taken).filter(|_| self.lazy).map(|index| 2 * index));
         let is_over = state.consumer == Consumer::Ended && !state.is_stopped();
-        !is_over || (ledger.skipped == 0 && due.all(|index| state.delivered.contains(&index)))
+        !is_over || (ledger.skipped == 0 && due.all(|result| state.delivered.contains(&result)))
+    }
+
+    /// Returns true unless it was stopped, only the consumer can take a step, and a batch is parked.
+    fn ends_unread(&self, state: &State) -> bool {
+        if !state.is_stopped() || state.parked.is_empty() {
+            return true;
+        }
+        let mut actions = Vec::new();
+        self.possible(state, &mut actions);
+        !actions.iter().all(|action| action.is_from_outside() || *action == Action::Consume)
     }
 
     /// Returns true if a step of the run is possible, or the run has ended or waits for its source.
@@ -103,6 +116,7 @@ fn sizes() -> Vec<Pipeline> {
         cuts: false,
         shares: false,
         delivers: false,
+        lazy: false,
         stops_only: false,
         vanishes: false,
         flaw: None,
@@ -116,6 +130,8 @@ fn sizes() -> Vec<Pipeline> {
         Pipeline { portion: 2, shares: true, ..divided.clone() },
         Pipeline { ordered: true, shares: true, delivers: true, ..divided.clone() },
         Pipeline { workers: 1, portion: 2, ordered: true, delivers: true, panics: true, ..divided },
+        Pipeline { workers: 1, window: 2, batch: 2, items: 2, lazy: true, ..plain.clone() },
+        Pipeline { window: 2, items: 2, lazy: true, ordered: true, stops_only: true, ..plain.clone() },
         Pipeline { hangs: true, items: 3, ordered: true, ..plain.clone() },
         Pipeline { vanishes: true, window: 2, items: 3, ordered: true, ..plain.clone() },
         Pipeline { workers: 1, window: 2, items: 4, panics: true, hangs: true, ..plain },
@@ -141,6 +157,7 @@ fn assert_breaks(flaw: Flaw, promise: &'static str) {
         Flaw::PartNotCounted => model.cuts,
         Flaw::SharedPartNotCounted | Flaw::SharedItemsStay => model.shares,
         Flaw::EarlyPartNotCounted | Flaw::EarlyResultsStay => model.delivers,
+        Flaw::ParkedWithoutLook | Flaw::ParkedForgotten => model.lazy,
         Flaw::CreditLostOnPanic => model.panics,
         Flaw::OrderOfFinish => model.ordered,
         _ => true,
@@ -241,4 +258,16 @@ fn items_that_stay_although_another_worker_took_them_are_caught() {
 #[ignore = "long: `cargo test --tests -- --ignored` runs it"]
 fn results_that_stay_although_they_left_early_are_caught() {
     assert_breaks(Flaw::EarlyResultsStay, ORDERED);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn a_batch_that_is_parked_after_its_results_were_taken_is_caught() {
+    assert_breaks(Flaw::ParkedWithoutLook, UNSTUCK);
+}
+
+#[test]
+#[ignore = "long: `cargo test --tests -- --ignored` runs it"]
+fn a_parked_batch_that_a_stop_forgets_is_caught() {
+    assert_breaks(Flaw::ParkedForgotten, UNREAD);
 }

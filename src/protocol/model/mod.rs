@@ -8,6 +8,7 @@
 
 mod actors;
 mod check;
+mod lazy;
 mod set;
 mod state;
 
@@ -32,6 +33,8 @@ struct Pipeline {
     shares: bool,
     /// True if results may leave while the next item of their batch runs.
     delivers: bool,
+    /// True if each item has two results, which an iterator gives: the first leaves before the item goes on.
+    lazy: bool,
     /// True if the application may stop it only: it neither drains it nor drops the stream.
     stops_only: bool,
     /// True if the workers' queue may vanish, as at the end of the System.
@@ -70,4 +73,8 @@ enum Flaw {
     SharedItemsStay,
     /// The results that leave early also stay, and are sent with the rest of their batch.
     EarlyResultsStay,
+    /// A batch is parked without a second look if its results were taken in between.
+    ParkedWithoutLook,
+    /// A stop finds no batch that is parked.
+    ParkedForgotten,
 }

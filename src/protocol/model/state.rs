@@ -45,6 +45,12 @@ pub(super) struct State {
     /// Items left in the source, while there is a source.
     pub(super) source: Option<u64>,
     pub(super) queue: Vec<Batch>,
+    /// Batches that wait until their results are taken.
+    pub(super) parked: Vec<Batch>,
+    /// Looks for a batch that may go on, which are decided on and haven't happened yet.
+    pub(super) resumes: u8,
+    /// It was stopped, and is about to queue what is parked.
+    pub(super) unparks: bool,
     pub(super) workers: Vec<Worker>,
     /// Outcomes that have left a batch early, and that another thread is about to send.
     pub(super) early: Option<Outcomes>,
@@ -53,10 +59,12 @@ pub(super) struct State {
     pub(super) aggregator_is_gone: bool,
     /// Outcomes that arrived before those of earlier items.
     pub(super) held: Vec<Outcomes>,
-    pub(super) next: u64,
+    /// The first item and the part of what is due next.
+    pub(super) next: (u64, u8),
     pub(super) chunks: Vec<Outcomes>,
     pub(super) consumer: Consumer,
-    /// Indices of the items whose results the consumer got, in that order.
+    /// The results that the consumer got, in that order: twice the item's index for one that left while the item went
+    /// on, and one more for its last.
     pub(super) delivered: Vec<u64>,
     /// One bit per item: set once it has begun.
     pub(super) begun: u64,
@@ -107,6 +115,8 @@ pub(super) enum Then {
 pub(super) struct Batch {
     pub(super) first: u64,
     pub(super) items: usize,
+    /// Results of the first item that have left.
+    pub(super) part: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -122,6 +132,10 @@ pub(super) struct Running {
     pub(super) portion: Option<Portion>,
     /// One bit per item, from the first of `life` on: set if it failed.
     pub(super) failed: u64,
+    /// Results of the first item of `life` that have left.
+    pub(super) part: u8,
+    /// What it has given back, and is about to park.
+    pub(super) parking: Option<Batch>,
     /// With a flaw: results that left early, and will be sent again.
     pub(super) again: Vec<u64>,
 }
@@ -144,6 +158,8 @@ pub(super) enum Mail {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Outcomes {
     pub(super) first: u64,
+    /// The number of this part of the results of the first item. All parts but the last have no items.
+    pub(super) part: u8,
     pub(super) ends: Ends,
     pub(super) ran: usize,
     pub(super) failed: u64,
@@ -153,8 +169,9 @@ pub(super) struct Outcomes {
 }
 
 impl Running {
-    pub(super) fn of(Batch { first, items }: Batch) -> Self {
-        Self { life: BatchLife::begin(first, items), portion: None, failed: 0, again: Vec::new() }
+    pub(super) fn of(Batch { first, items, part }: Batch) -> Self {
+        let life = BatchLife::begin(first, items);
+        Self { life, portion: None, failed: 0, part, parking: None, again: Vec::new() }
     }
 
     /// Items that have not begun and that the worker has not claimed.
@@ -175,12 +192,13 @@ impl Outcomes {
         self.ends.completed + self.ends.failed + self.ends.skipped
     }
 
-    /// The items that have a result: failures, and every other item that completed.
+    /// Of each item that has a last result, this: of failures, and of every other item that completed.
     pub(super) fn results(&self) -> impl Iterator<Item = u64> + '_ {
         let own = (0..self.ran as u64)
             .filter(|at| self.failed & (1 << at) != 0 || has_result(self.first + at))
-            .map(|at| self.first + at);
-        self.again.iter().copied().chain(own)
+            .map(|at| 2 * (self.first + at) + 1);
+        let part = (self.items() == 0).then_some(2 * self.first);
+        self.again.iter().copied().chain(part).chain(own)
     }
 }
 
@@ -210,12 +228,15 @@ impl State {
             wakes: 0,
             source: Some(model.items),
             queue: Vec::new(),
+            parked: Vec::new(),
+            resumes: 0,
+            unparks: false,
             workers: vec![Worker::Idle; model.workers],
             early: None,
             mailbox: Vec::new(),
             aggregator_is_gone: false,
             held: Vec::new(),
-            next: 0,
+            next: (0, 0),
             chunks: Vec::new(),
             consumer: Consumer::Reading,
             delivered: Vec::new(),
@@ -228,10 +249,10 @@ impl State {
 
     /// Items that were taken and have not ended.
     pub(super) fn on_their_way(&self) -> usize {
-        let queued = self.queue.iter().map(|batch| batch.items);
+        let queued = self.queue.iter().chain(&self.parked).map(|batch| batch.items);
         let running = self.workers.iter().filter_map(|worker| match worker {
             Worker::Idle => None,
-            Worker::At(running) => Some(running.life.items()),
+            Worker::At(running) => Some(running.life.items() + running.parking.map_or(0, |batch| batch.items)),
         });
         let mailed = self.mailbox.iter().filter_map(|mail| match mail {
             Mail::Finish => None,

@@ -123,7 +123,7 @@ impl SharedSet {
         let Run { protocol, left_in_source, batches, generator, .. } = &mut state.runs[run];
         let items = protocol.0.demand().min(*left_in_source as usize);
         *left_in_source -= items as u64;
-        let batch = Batch { first: protocol.0.hand_out(items), items };
+        let batch = Batch { first: protocol.0.hand_out(items), items, part: 0 };
         if *left_in_source == 0 {
             protocol.0.advance(Phase::Draining);
         }
@@ -249,7 +249,7 @@ impl SharedSet {
             state.threads[id].does = Does::Next { found: false };
             return;
         }
-        let Batch { first, items } = state.runs[run].batches.remove(0);
+        let Batch { first, items, .. } = state.runs[run].batches.remove(0);
         if !state.runs[run].works.iter().any(|(_, holder)| *holder == id) {
             self.build(state, id, run);
         }
@@ -284,7 +284,7 @@ impl SharedSet {
         state.threads[id].does = if rest.is_some() { Does::TellsOfRest } else { Does::EndsBatch };
         if let Some(Rest { first, items }) = rest {
             run.protocol.0.split();
-            run.batches.insert(0, Batch { first, items });
+            run.batches.insert(0, Batch { first, items, part: 0 });
         }
     }
 
@@ -387,7 +387,7 @@ fn share(state: &mut State, other: usize) -> Option<usize> {
     }
     let first = life.share(items);
     shared.protocol.0.split();
-    shared.batches.insert(0, Batch { first, items });
+    shared.batches.insert(0, Batch { first, items, part: 0 });
     Some(*run)
 }
 
