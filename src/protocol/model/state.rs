@@ -120,6 +120,7 @@ pub(super) struct Batch {
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
+#[allow(clippy::large_enum_variant, reason = "workers are seldom idle, and a box would be one more per state")]
 pub(super) enum Worker {
     Idle,
     At(Running),
