@@ -4,6 +4,9 @@
 //! batch whose lazy iterators have too many results ahead of the consumer is parked, in the middle of an item if need
 //! be, and goes on when results were taken.
 //!
+//! While there is no room for results, no batch is handed out, and none is shared: so what may be held beyond the bound
+//! is a few chunks for each batch that is queued or runs.
+//!
 //! A batch may go on while none of its own results wait, however many there are of others. So two batches never wait for
 //! each other, also where the results of the one are held back for order until the other has ended.
 
@@ -20,7 +23,7 @@ const CHUNK_MAX: usize = 32_768;
 /// results, otherwise those that left before their item had ended.
 pub(crate) struct Credit {
     held: AtomicUsize,
-    /// While so many are held, a batch goes on only when its own were taken.
+    /// While so many are held, no batch is handed out, and one that runs goes on only when its own were taken.
     most: usize,
     /// How many results leave together.
     chunk: usize,
@@ -29,7 +32,7 @@ pub(crate) struct Credit {
 
 /// Where batches wait until results are taken.
 pub(crate) trait Parking: Send + Sync {
-    /// Results were taken. Lets a batch go on, if one waits that may.
+    /// Results were taken. Lets a batch go on, if one waits that may, and others come.
     fn resume(&self);
 }
 
@@ -68,6 +71,11 @@ impl Credit {
     /// Returns true if fewer results are held than may be.
     pub(crate) fn has_room(&self) -> bool {
         self.held.load(SeqCst) < self.most
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(SeqCst)
     }
 
     /// A batch begins, of which results may leave before it ends.

@@ -53,7 +53,7 @@ pub(crate) trait Intake: Send + Sync {
     /// The phase has changed: rejects requests that can no longer be served, and wakes the tasks that wait.
     fn phase_changed(&self);
 
-    /// A batch is neither queued nor running any more, so another one may be wanted.
+    /// A batch is neither queued nor running any more, or results were taken: so another batch may be wanted.
     fn batch_completed(&self);
 
     /// Ends items, and hands their permits to requests that wait for them before anything can see the permits free.
@@ -203,6 +203,11 @@ impl Run {
         if finished {
             self.tracker.notify();
         }
+        self.0.batch_completed();
+    }
+
+    /// Results were taken of which there were too many.
+    pub(crate) fn results_taken(&self) {
         self.0.batch_completed();
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Assembly<I, O> {
     pub(crate) intake: Arc<SourceIntake>,
     workers: usize,
     divides: bool,
-    window: usize,
+    credit: Arc<Credit>,
     slice: Duration,
     inputs: Arc<BufferPool<I>>,
     stream: UnboundedReceiver<Chunk<O>>,
@@ -53,21 +53,11 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         let run = intake.run();
         let (chunks, stream) = unbounded_channel();
         let aggregator = Aggregator::new(&run, chunks, ordered, TimeSlice::new(slice));
+        // As many results may leave before their item has ended as items may be in flight.
+        let credit = Credit::new(bytes_of::<O>(), checked.window);
         // One pool for both ends: the workers put the buffers of batches in from which the feed takes them.
         let inputs = Arc::new(BufferPool::new(workers));
-        (
-            Self {
-                run,
-                intake,
-                workers,
-                divides: checked.batch.divides(),
-                window: checked.window,
-                slice,
-                inputs,
-                stream,
-            },
-            aggregator,
-        )
+        (Self { run, intake, workers, divides: checked.batch.divides(), credit, slice, inputs, stream }, aggregator)
     }
 
     /// What the workers share.
@@ -78,7 +68,7 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         Shared {
             factory,
             divides: self.divides,
-            credit: self.credit(),
+            credit: Arc::clone(&self.credit),
             counts_all: false,
             aggregator,
             inputs: Arc::clone(&self.inputs),
@@ -86,14 +76,22 @@ impl<I, O: Send + 'static> Assembly<I, O> {
         }
     }
 
-    /// As many results may leave before their item has ended as items may be in flight.
-    pub(crate) fn credit(&self) -> Arc<Credit> {
-        Credit::new(bytes_of::<O>(), self.window)
+    /// Of the results that are counted.
+    pub(crate) fn credit(&self) -> &Arc<Credit> {
+        &self.credit
     }
 
     /// The feed, which sends batches to `queue`, and their end to `aggregator`.
     pub(crate) fn feed<S, Q, A>(&self, source: S, queue: Q, aggregator: A) -> Feed<S, I, Q, A> {
-        Feed::new(&self.intake, source, queue, aggregator, Arc::clone(&self.inputs), TimeSlice::new(self.slice))
+        Feed::new(
+            &self.intake,
+            Arc::clone(&self.credit),
+            source,
+            queue,
+            aggregator,
+            Arc::clone(&self.inputs),
+            TimeSlice::new(self.slice),
+        )
     }
 
     /// The receiver, last: dropping it abandons the run.

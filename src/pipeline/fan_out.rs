@@ -24,7 +24,7 @@ use crate::util::log;
 use crate::util::panic::Guarded;
 use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
-use crate::work::closures::{FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
+use crate::work::closures::{CHUNK_NANOS, FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
 use crate::work::turn::{Turns, Whole};
 use crate::workers::{Workers, home, private};
 
@@ -266,10 +266,12 @@ where
     /// [`ordered`](Self::ordered), the results of one item stay in their order, and those of other items come in
     /// between.
     ///
-    /// The window bounds the results as well: about as many may wait for the consumer as the window has items, and two
-    /// chunks more per batch that has begun. An iterator that has more is suspended until results are taken; its thread
-    /// is not blocked. At most about four per worker are open at a time: further items begin when one has ended. An item
+    /// The window bounds the results as well: while as many wait for the consumer as the window has items, no item is
+    /// taken from the source, and an iterator is suspended until results of its batch were taken; its thread is not
+    /// blocked. So a few chunks more may wait, two for each of the about four batches per worker that have begun. An item
     /// is in flight until its last result was taken. A drain waits until iterators end; a stop drops them.
+    ///
+    /// Once the results of iterators that never end fill the window, no further iterator is opened.
     ///
     /// If an iterator panics, or is stopped, the results that have left are not taken back: its failure comes behind
     /// them, in its place in the order.
@@ -296,7 +298,7 @@ where
         let f = Guarded::new(f);
         let factory = |credit: &Arc<Credit>| {
             let (f, chunk) = (Arc::new(f.into_inner()), credit.chunk());
-            Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
+            Factory::new(move || FlatMap { f: Arc::clone(&f), chunk, nanos: CHUNK_NANOS })
         };
         match detach {
             None => {
@@ -373,9 +375,8 @@ where
         let (aggregators_address, aggregators_mailbox) = mailbox();
         let (generators_address, generators_mailbox) = mailbox::<Generator>();
         let to_aggregator = || aggregators_address.clone();
-        let credit = assembly.credit();
-        let shared = assembly.shared(factory(&credit), to_aggregator().recipient());
-        let shared = Shared { credit, counts_all: is_lazy, ..shared };
+        let shared = assembly.shared(factory(assembly.credit()), to_aggregator().recipient());
+        let shared = Shared { counts_all: is_lazy, ..shared };
         let queue = Stage::join(&assembly.intake, &set, concurrency, shared, is_private || has_state, is_private);
         if is_private {
             set.close();

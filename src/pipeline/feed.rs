@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 
 use crate::backend::Post;
 use crate::engine::batch::{Batch, Passed};
+use crate::engine::credit::Credit;
 use crate::engine::permit::Permit;
 use crate::engine::run::{Intake, PartGuard, Run};
 use crate::engine::state::State;
@@ -29,6 +30,7 @@ pub(crate) trait Feeds {
 pub(crate) struct Feed<S, I, Q, A> {
     intake: Arc<SourceIntake>,
     run: Run,
+    credit: Arc<Credit>,
     source: Option<S>,
     queue: Q,
     aggregator: A,
@@ -43,6 +45,7 @@ impl<S, I, Q, A> Feed<S, I, Q, A> {
     /// `slice` bounds how long the source is asked before this yields.
     pub(crate) fn new(
         intake: &Arc<SourceIntake>,
+        credit: Arc<Credit>,
         source: S,
         queue: Q,
         aggregator: A,
@@ -52,7 +55,7 @@ impl<S, I, Q, A> Feed<S, I, Q, A> {
         let (intake, run) = (Arc::clone(intake), intake.run());
         let part = PartGuard::of(&run);
         let waker = CaughtWaker::default();
-        Self { intake, run, source: Some(source), queue, aggregator, inputs, slice, waker, _part: part }
+        Self { intake, run, credit, source: Some(source), queue, aggregator, inputs, slice, waker, _part: part }
     }
 }
 
@@ -93,7 +96,8 @@ where
                 discard(self.source.take());
                 break;
             }
-            let demand = state.protocol().demand();
+            // Items may have any number of results, which the window does not bound.
+            let demand = if self.credit.has_room() { state.protocol().demand() } else { 0 };
             if demand == 0 {
                 self.slice.end();
                 return Poll::Pending;

@@ -159,7 +159,7 @@ impl Started {
         if let Some(results) = case.lazy {
             let factory = |credit: &Arc<Credit>| {
                 let (f, chunk) = (Arc::new(move |n| iter::repeat_n(n, results as usize)), credit.chunk());
-                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk })
+                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk, nanos: u64::MAX })
             };
             return Self::start_as(set, case, stopped, begun_after_stop, Lazy::New, factory);
         }
@@ -198,9 +198,9 @@ impl Started {
         let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
         let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
         let (to_aggregator, mail) = channel();
-        let credit = assembly.credit();
-        let shared = assembly.shared(factory(&credit), Mailbox(to_aggregator.clone()));
-        let shared = Shared { divides, credit, counts_all: lazy.is_some(), ..shared };
+
+        let shared = assembly.shared(factory(assembly.credit()), Mailbox(to_aggregator.clone()));
+        let shared = Shared { divides, counts_all: lazy.is_some(), ..shared };
         if forgets_parked {
             // Only the first is told.
             let gone: Weak<Gone> = Weak::new();

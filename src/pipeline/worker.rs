@@ -75,6 +75,36 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         running.deliver(self.outputs.get()).map(|ended| self.outcomes(ended, running.credit()))
     }
 
+    /// Returns true if a worker may take a part of a batch that another one runs.
+    pub(crate) fn may_share(&self) -> bool {
+        // Each part may have results of its own.
+        self.divides && (!self.counts_all || self.credit.has_room())
+    }
+
+    /// How many results leave together, at the latest.
+    pub(crate) fn chunk(&self) -> usize {
+        if self.counts_all { self.credit.chunk() } else { usize::MAX }
+    }
+
+    /// Merges a portion that has run. Returns what leaves if its last item was suspended: what has ended before that
+    /// item, and a part of the item's results.
+    pub(crate) fn settle(
+        &self,
+        running: &mut BatchRun<I, W::Output>,
+        portion: &mut Portion<I, W::Output>,
+    ) -> [Option<Outcomes<W::Output>>; 2] {
+        match running.suspend(portion, || self.outputs.get()) {
+            None => {
+                running.merge(portion);
+                [None, None]
+            }
+            Some((before, part)) => {
+                let credit = running.credit();
+                [before.map(|it| self.outcomes(it, credit)), part.map(|it| self.part(it, credit))]
+            }
+        }
+    }
+
     /// What has ended of a batch, as outcomes; `credit` is that of the batch if it goes on.
     fn outcomes(&self, ended: EndedBatch<I, W::Output>, credit: Option<&Arc<BatchCredit>>) -> Outcomes<W::Output> {
         let mut outcomes = ended.into_outcomes(&self.inputs, &self.outputs);
@@ -113,11 +143,13 @@ pub(crate) struct Stage<I, W: Turns<I>, A> {
     is_limited: bool,
 }
 
+/// Batches that wait until results are taken, by the index of their first item.
+pub(crate) type Parked<I> = BTreeMap<u64, (Batch<I>, Arc<BatchCredit>)>;
+
 /// What no thread runs.
 struct Queue<I> {
     batches: VecDeque<Batch<I>>,
-    /// Batches that wait until results are taken, by the index of their first item.
-    parked: BTreeMap<u64, (Batch<I>, Arc<BatchCredit>)>,
+    parked: Parked<I>,
 }
 
 /// Queues batches for the threads. Dropping it lets the pipeline retire.
@@ -333,7 +365,7 @@ where
             () if self.per_item >= CLAIMED_ONE_BY_ONE => 1,
             () => PORTION,
         };
-        let chunk = if shared.counts_all { shared.credit.chunk() } else { usize::MAX };
+        let chunk = shared.chunk();
         let mut size = most;
         let mut portion = Portion::new();
         // What came of the portion that has run, and whether another run is to be served.
@@ -348,14 +380,7 @@ where
             let batch = running.as_mut().expect("it has not ended");
             let mut leaving = [None, None];
             if let Some((goes_on, yields)) = ran.take() {
-                match batch.suspend(&mut portion, || shared.outputs.get()) {
-                    None => batch.merge(&mut portion),
-                    Some((before, part)) => {
-                        let credit = batch.credit();
-                        leaving =
-                            [before.map(|it| shared.outcomes(it, credit)), part.map(|it| shared.part(it, credit))];
-                    }
-                }
+                leaving = shared.settle(batch, &mut portion);
                 let rest = if yields { batch.give_back() } else { None };
                 if rest.is_some() || !goes_on {
                     drop(running);
@@ -470,7 +495,7 @@ where
     fn is_worth_sharing(&self, now: u64) -> bool {
         let unclaimed = self.unclaimed.load(Relaxed);
         let is_stuck = || now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG;
-        unclaimed > 0 && (unclaimed as f64 * self.per_item >= WORTH_SHARING || is_stuck())
+        unclaimed > 0 && self.shared.may_share() && (unclaimed as f64 * self.per_item >= WORTH_SHARING || is_stuck())
     }
 
     fn share(&self) -> bool {
@@ -535,6 +560,7 @@ where
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn resume(&self) {
+        self.run.results_taken();
         let mut queue = self.queue();
         let Some(first) = queue.parked.iter().find_map(|(first, (_, credit))| credit.may_go_on().then_some(*first))
         else {

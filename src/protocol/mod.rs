@@ -135,6 +135,12 @@ impl Protocol {
         self.ledger
     }
 
+    /// Batches that are queued or running.
+    #[cfg(feature = "testing")]
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
     pub(crate) fn window(&self) -> usize {
         self.window
     }

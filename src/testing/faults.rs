@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
 use crate::testing::Gate;
+use crate::work::turn::{Turn, Turns};
 use crate::work::{Job, Work};
 
 /// How long an item waits for a handle to stop.
@@ -182,11 +183,9 @@ pub struct Faulty<W> {
     work: W,
 }
 
-impl<I, W: Work<I>> Work<I> for Faulty<W> {
-    type Output = W::Output;
-
-    fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError> {
-        let index = job.index();
+impl<W> Faulty<W> {
+    /// What was planned for the item that begins.
+    fn begin(&self, index: u64) -> Result<(), BoxError> {
         if let Some(stop) = self.faults.stops.get(&index) {
             self.faults.stop(*stop, index);
         }
@@ -199,6 +198,31 @@ impl<I, W: Work<I>> Work<I> for Faulty<W> {
         if self.faults.fails.contains(&index) {
             return Err(format!("fault at item {index}").into());
         }
+        Ok(())
+    }
+}
+
+impl<I, W: Work<I>> Work<I> for Faulty<W> {
+    type Output = W::Output;
+
+    fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError> {
+        self.begin(job.index())?;
         self.work.run(input, job)
+    }
+}
+
+/// In a simulation.
+impl<I, W: Turns<I>> Turns<I> for Faulty<W> {
+    type Output = W::Output;
+
+    fn turn(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<Turn<I>, BoxError> {
+        if !W::has_begun(&input) {
+            self.begin(job.index())?;
+        }
+        self.work.turn(input, job)
+    }
+
+    fn has_begun(input: &I) -> bool {
+        W::has_begun(input)
     }
 }

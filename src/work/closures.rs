@@ -8,7 +8,7 @@ use crate::work::turn::{Turn, Turns};
 use crate::work::{Job, Work};
 
 /// After this time, by the coarse clock, the results leave that are there.
-const CHUNK_NANOS: u64 = 1_000_000;
+pub(crate) const CHUNK_NANOS: u64 = 1_000_000;
 
 /// A factory of works that share one closure: `work` is the constructor of one of the types below.
 pub(crate) fn sharing<F, W>(f: F, work: fn(Arc<F>) -> W) -> impl Fn() -> W + Send + Sync + 'static
@@ -76,6 +76,8 @@ pub(crate) struct FlatMap<F> {
     pub(crate) f: Arc<F>,
     /// How many results leave together.
     pub(crate) chunk: usize,
+    /// After how long, by the coarse clock, they leave.
+    pub(crate) nanos: u64,
 }
 
 /// An item of [`FlatMap`].
@@ -99,7 +101,7 @@ where
         input: Lazy<I, T::IntoIter>,
         job: &mut Job<'_, T::Item>,
     ) -> Result<Turn<Lazy<I, T::IntoIter>>, BoxError> {
-        let due = CLOCK.coarse() + CHUNK_NANOS;
+        let due = CLOCK.coarse().saturating_add(self.nanos);
         match input {
             Lazy::New(input) => {
                 let mut results = (self.f)(input).into_iter();
@@ -115,5 +117,10 @@ where
                 Ok(Turn::Suspended(Lazy::Rest(results)))
             }
         }
+    }
+
+    #[cfg(feature = "testing")]
+    fn has_begun(input: &Lazy<I, T::IntoIter>) -> bool {
+        matches!(input, Lazy::Rest(_))
     }
 }

@@ -14,6 +14,12 @@ pub(crate) trait Turns<I>: 'static {
     ///
     /// As [`Work::run`].
     fn turn(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<Turn<I>, BoxError>;
+
+    /// Returns true if the item has begun in an earlier turn.
+    #[cfg(feature = "testing")]
+    fn has_begun(_input: &I) -> bool {
+        false
+    }
 }
 
 /// How a turn ended.

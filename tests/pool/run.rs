@@ -177,9 +177,10 @@ fn a_drop_that_panics_is_contained() {
             let bomb = TrackedBomb::new(&counter);
             move || bomb
         });
-        let cancelled = Count::new();
-        let seen = cancelled.clone();
+        let (began, cancelled) = (Count::new(), Count::new());
+        let (begins, seen) = (began.clone(), cancelled.clone());
         let result = workers.run_with(move |job| {
+            begins.add();
             while !job.is_stopped() {
                 thread::yield_now();
             }
@@ -188,6 +189,8 @@ fn a_drop_that_panics_is_contained() {
         });
         gate.open();
         held.await.unwrap();
+        // Otherwise it might never run.
+        began.reached(1).await;
         drop((result, unread));
         cancelled.reached(1).await;
         counter.are_left(0).await;

@@ -182,6 +182,18 @@ fn closures_run_as_in_a_fan_out() {
 }
 
 #[test]
+fn results_that_wait_are_bounded_as_items_are() {
+    for results in [15, 40, 200] {
+        // The simulation checks it after each step.
+        let simulation = simulate(0..100u64).workers(1).window(50).batch(1).consumer(Consumer::Slow);
+        let outcome = simulation.flat_map(move |_| 0..results).unwrap();
+        assert_eq!(outcome.results.len() as u64, 100 * results);
+    }
+    let endless = simulate(0..4u64).consumer(Consumer::Leaves(1000)).flat_map(|n| n..).unwrap();
+    assert_eq!((endless.results.len() as u64, endless.stats.skipped), (1000, endless.stats.taken));
+}
+
+#[test]
 fn faults_can_be_reused() {
     let faults = Faults::new().stop_at(5, Stop::Now);
     let start = || simulate(0..100u64).workers(1).batch(1).faults(faults.clone()).start(same).unwrap();

@@ -10,8 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 
+use crate::engine::credit::Credit;
 use crate::engine::settings::Settings;
 use crate::error::{BoxError, ItemError, StartError};
 use crate::pipeline::assembly::item_bytes;
@@ -19,8 +20,10 @@ use crate::pipeline::source::Source;
 use crate::protocol::BatchSize;
 use crate::stop::Stop;
 use crate::testing::Faults;
-use crate::work::closures::{FilterMap, Map, TryMap, sharing};
-use crate::work::{Job, Work, work_fn};
+use crate::testing::simulation::scheduler::Machine;
+use crate::work::Work;
+use crate::work::closures::{FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
+use crate::work::turn::Whole;
 
 pub use outcome::Outcome;
 pub use scheduler::{Simulated, Step};
@@ -236,7 +239,7 @@ where
     }
 
     /// Runs the simulation to its end, with a closure that turns each item into any number of results, as
-    /// [`FanOut::flat_map`](crate::FanOut::flat_map), but in one step: the iterator has to end.
+    /// [`FanOut::flat_map`](crate::FanOut::flat_map), which is lazy.
     ///
     /// # Errors
     ///
@@ -248,13 +251,13 @@ where
     pub fn flat_map<T, F>(self, f: F) -> Result<Outcome<T::Item>, StartError>
     where
         F: Fn(I) -> T + Send + Sync + 'static,
-        T: IntoIterator<Item: Send + 'static>,
+        T: IntoIterator<Item: Send + 'static, IntoIter: Send> + 'static,
     {
-        let f = Arc::new(f);
-        self.run(move || {
-            let f = Arc::clone(&f);
-            work_fn(move |input, job: &mut Job<'_, T::Item>| Ok(job.emit_all(f(input))?))
-        })
+        let (checked, f) = (self.settings.check(item_bytes::<I, T::Item>(), None)?, Arc::new(f));
+        // By the real clock, the results would leave at other times in each run.
+        let factory = move |credit: &Credit| FlatMap { f: Arc::clone(&f), chunk: credit.chunk(), nanos: u64::MAX };
+        let source = self.source.map_ok(Lazy::New);
+        Ok(Machine::new(source, &checked, self.ordered, self.plan, true, factory).finish())
     }
 
     /// Runs the simulation to its end, with a work that `factory` builds for each worker, and again after a panic.
@@ -285,7 +288,8 @@ where
         F: Fn() -> W + Send + Sync + 'static,
     {
         let checked = self.settings.check(item_bytes::<I, W::Output>(), None)?;
-        Ok(Simulated::new(self.source, &checked, self.ordered, self.plan, factory))
+        let factory = move |_: &Credit| Whole(factory());
+        Ok(Simulated::new(Machine::new(self.source, &checked, self.ordered, self.plan, false, factory)))
     }
 }
 

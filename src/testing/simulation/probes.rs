@@ -9,7 +9,8 @@ use futures::Stream;
 use crate::engine::run::Run;
 use crate::error::BoxError;
 use crate::stop::{Stop, StopHandle};
-use crate::work::{Job, Work};
+use crate::work::Job;
+use crate::work::turn::{Turn, Turns};
 
 /// A source that records if it is polled after a stop.
 pub(super) struct WatchedSource<S> {
@@ -38,6 +39,8 @@ pub(super) struct Log(Arc<Mutex<Entries>>);
 pub(super) struct Entries {
     /// Indices of items in the order in which they began.
     pub(super) begun: Vec<u64>,
+    /// The index of an item for each of its turns.
+    pub(super) turns: Vec<u64>,
     /// The first item that began after a stop.
     pub(super) begun_after_stop: Option<u64>,
     /// True if the source was polled after a stop or a drain.
@@ -59,21 +62,27 @@ pub(super) struct WatchedWork<W> {
     pub(super) stops: Arc<[(u64, Stop)]>,
 }
 
-impl<I, W: Work<I>> Work<I> for WatchedWork<W> {
+impl<I, W: Turns<I>> Turns<I> for WatchedWork<W> {
     type Output = W::Output;
 
-    fn run(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<(), BoxError> {
+    fn turn(&mut self, input: I, job: &mut Job<'_, Self::Output>) -> Result<Turn<I>, BoxError> {
         let index = job.index();
+        let has_begun = W::has_begun(&input);
         {
             let mut entries = self.log.entries();
-            entries.begun.push(index);
-            if self.handle.is_stopped() {
-                entries.begun_after_stop.get_or_insert(index);
+            entries.turns.push(index);
+            if !has_begun {
+                entries.begun.push(index);
+                if self.handle.is_stopped() {
+                    entries.begun_after_stop.get_or_insert(index);
+                }
             }
         }
-        for (_, stop) in self.stops.iter().filter(|(at, _)| *at == index) {
-            self.handle.apply(*stop);
+        if !has_begun {
+            for (_, stop) in self.stops.iter().filter(|(at, _)| *at == index) {
+                self.handle.apply(*stop);
+            }
         }
-        self.work.run(input, job)
+        self.work.turn(input, job)
     }
 }

@@ -1,5 +1,6 @@
 //! The steps of a simulation, and what is checked after each.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::task::unconstrained;
 
+use crate::engine::credit::Credit;
 use crate::engine::executor::{Executor, Factory};
 use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Checked;
@@ -21,6 +23,7 @@ use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::assembly::Assembly;
 use crate::pipeline::generator::Generator;
 use crate::pipeline::receiver::Receiver;
+use crate::pipeline::worker::Shared;
 use crate::protocol::Phase;
 use crate::stats::Stats;
 use crate::stop::StopHandle;
@@ -30,7 +33,7 @@ use crate::testing::simulation::probes::{Log, WatchedSource, WatchedWork};
 use crate::testing::simulation::worker::{Environment, Worker};
 use crate::testing::simulation::{Act, Consumer, Outcome, Plan, When};
 use crate::work::Work;
-use crate::work::turn::Whole;
+use crate::work::turn::{Turns, Whole};
 
 /// How many of the last steps are printed when a promise is broken.
 const TOLD: usize = 32;
@@ -62,6 +65,68 @@ pub enum Step {
 
 /// A simulated pipeline that has started: [`Simulation::start`](crate::testing::Simulation::start).
 pub struct Simulated<I: Send + 'static, W: Work<I>> {
+    machine: Machine<I, Whole<W>>,
+}
+
+impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
+    pub(super) fn new(machine: Machine<I, Whole<W>>) -> Self {
+        Self { machine }
+    }
+
+    /// Lets one part of the pipeline take a step: the seed decides which of those that can. Returns the step, or `None`
+    /// once the pipeline has ended.
+    ///
+    /// # Panics
+    ///
+    /// If a promise was broken, and names it: an item is not accounted for, more items are in flight than the window
+    /// allows, an item began or the source was asked after a stop, or no part can take a step. Also if the pipeline has
+    /// not ended after the [limit](crate::testing::Simulation::limit) of steps.
+    pub fn step(&mut self) -> Option<Step> {
+        self.machine.step()
+    }
+
+    /// Takes steps until the pipeline has ended.
+    ///
+    /// # Panics
+    ///
+    /// As [`step`](Self::step).
+    pub fn finish(self) -> Outcome<W::Output> {
+        self.machine.finish()
+    }
+
+    /// The statistics at this instant. Times are those of the simulation's clock.
+    pub fn stats(&self) -> Stats {
+        self.machine.stats()
+    }
+
+    /// The results that the consumer has taken so far.
+    pub fn results(&self) -> &[Result<W::Output, ItemError>] {
+        &self.machine.results
+    }
+
+    /// Stops the pipeline between two steps, as [`FanIn::stop`](crate::FanIn::stop) does.
+    pub fn stop(&mut self) {
+        self.machine.run.advance(Phase::Stopped);
+    }
+
+    /// Drains the pipeline between two steps, as [`FanIn::drain`](crate::FanIn::drain) does.
+    pub fn drain(&mut self) {
+        self.machine.run.advance(Phase::Draining);
+    }
+
+    /// Drops the stream between two steps.
+    pub fn drop_stream(&mut self) {
+        self.machine.receiver = None;
+    }
+
+    /// Returns true if nothing is left of the pipeline.
+    pub fn has_ended(&self) -> bool {
+        self.machine.has_ended()
+    }
+}
+
+/// The parts of a pipeline, and who takes the next step.
+pub(super) struct Machine<I: Send + 'static, W: Turns<I>> {
     seed: u64,
     draws: Draws,
     consumer: Consumer,
@@ -79,11 +144,12 @@ pub struct Simulated<I: Send + 'static, W: Work<I>> {
     steps: u64,
     lately: VecDeque<Step>,
     most_in_flight: usize,
+    most_outstanding: usize,
     limit: u64,
 }
 
 /// The user's work with its faults and its log.
-type Watched<W> = Whole<WatchedWork<crate::testing::Faulty<W>>>;
+type Watched<W> = WatchedWork<crate::testing::Faulty<W>>;
 
 /// A waker that records that it was called.
 struct Called(AtomicBool);
@@ -109,13 +175,14 @@ impl Wake for Called {
     }
 }
 
-impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
+impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
     pub(super) fn new<S>(
         source: S,
         checked: &Checked,
         ordered: bool,
         plan: Plan,
-        factory: impl Fn() -> W + Send + Sync + 'static,
+        is_lazy: bool,
+        factory: impl Fn(&Credit) -> W + Send + Sync + 'static,
     ) -> Self
     where
         S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
@@ -136,13 +203,18 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             (When::Begun(index), Act::Stop(stop)) => Some((*index, *stop)),
             _ => None,
         });
-        let (stops, built) = (stops.collect::<Arc<[_]>>(), faults.over_armed(factory));
+        let credit = Arc::clone(assembly.credit());
+        let built = {
+            let credit = Arc::clone(&credit);
+            faults.over_armed(move || factory(&credit))
+        };
+        let stops = stops.collect::<Arc<[_]>>();
         let work = {
             let log = log.clone();
             move || WatchedWork { work: built(), log: log.clone(), handle: handle.clone(), stops: Arc::clone(&stops) }
         };
-        let factory = Factory::new(move || Whole(work()));
-        let shared = assembly.shared(Arc::clone(&factory), mail);
+        let factory = Factory::new(work);
+        let shared = Shared { counts_all: is_lazy, ..assembly.shared(Arc::clone(&factory), mail) };
         // The first worker has the guard of the run: no worker comes after it has left.
         let guard = |id| match id {
             0 => WorkerGuard::of_run(&run),
@@ -163,6 +235,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
                 shared,
                 started: run.metrics.started(),
                 queue,
+                parked: RefCell::default(),
                 cost: cost.unwrap_or_else(|| drawn_cost(seed)),
                 log,
             },
@@ -174,6 +247,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             steps: 0,
             lately: VecDeque::new(),
             most_in_flight: 0,
+            most_outstanding: 0,
             limit,
         };
         simulated.act();
@@ -181,18 +255,12 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         simulated
     }
 
-    /// Lets one part of the pipeline take a step: the seed decides which of those that can. Returns the step, or `None`
-    /// once the pipeline has ended.
-    ///
-    /// # Panics
-    ///
-    /// If a promise was broken, and names it: an item is not accounted for, more items are in flight than the window
-    /// allows, an item began or the source was asked after a stop, or no part can take a step. Also if the pipeline has
-    /// not ended after the [limit](crate::testing::Simulation::limit) of steps.
-    pub fn step(&mut self) -> Option<Step> {
+    /// See [`Simulated::step`].
+    fn step(&mut self) -> Option<Step> {
         if self.has_ended() {
             return None;
         }
+        self.environment.resume(self.run.state.is_stopped());
         let step = self.draw();
         match step {
             Step::Feed => self.feed(),
@@ -216,11 +284,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     }
 
     /// Takes steps until the pipeline has ended.
-    ///
-    /// # Panics
-    ///
-    /// As [`step`](Self::step).
-    pub fn finish(mut self) -> Outcome<W::Output> {
+    pub(super) fn finish(mut self) -> Outcome<W::Output> {
         while self.step().is_some() {}
         let stats = self.stats();
         self.expect(stats.in_flight == 0, || format!("it ended with items in flight: {stats:?}"));
@@ -236,36 +300,14 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         }
     }
 
-    /// The statistics at this instant. Times are those of the simulation's clock.
-    pub fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         let mut stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
         // The times were measured on the simulation's clock, and so was the start of a batch that runs.
         self.run.metrics.read(&mut stats, self.environment.started + self.clock, None);
         stats
     }
 
-    /// The results that the consumer has taken so far.
-    pub fn results(&self) -> &[Result<W::Output, ItemError>] {
-        &self.results
-    }
-
-    /// Stops the pipeline between two steps, as [`FanIn::stop`](crate::FanIn::stop) does.
-    pub fn stop(&mut self) {
-        self.run.advance(Phase::Stopped);
-    }
-
-    /// Drains the pipeline between two steps, as [`FanIn::drain`](crate::FanIn::drain) does.
-    pub fn drain(&mut self) {
-        self.run.advance(Phase::Draining);
-    }
-
-    /// Drops the stream between two steps.
-    pub fn drop_stream(&mut self) {
-        self.receiver = None;
-    }
-
-    /// Returns true if nothing is left of the pipeline.
-    pub fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.generator.is_none()
             && self.aggregator.is_none()
             && self.receiver.is_none()
@@ -278,13 +320,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         if !closing && self.generator_is_called.get() {
             able.push(Step::Feed);
         }
-        let divides = self.environment.shared.divides;
+        let divides = self.environment.shared.may_share();
         let has_work = !self.environment.queue.is_empty() || divides && self.workers.iter().any(Worker::can_share);
         for (id, worker) in self.workers.iter().enumerate() {
             if worker.is_ready(self.clock, has_work, closing) {
                 able.push(Step::Work(id));
             }
-            if divides && worker.can_deliver() {
+            if self.environment.shared.divides && worker.can_deliver() {
                 able.push(Step::Deliver(id));
             }
         }
@@ -321,7 +363,7 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
     fn work(&mut self, id: usize) {
         let Self { workers, environment, draws, .. } = self;
         let divides = environment.shared.divides;
-        if divides && workers[id].is_idle() && environment.queue.is_empty() {
+        if environment.shared.may_share() && workers[id].is_idle() && environment.queue.is_empty() {
             let mut able: Vec<_> = workers.iter_mut().filter(|worker| worker.can_share()).collect();
             if !able.is_empty() {
                 let shared = able.swap_remove(draws.below(able.len())).share();
@@ -410,6 +452,8 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
         // Worker threads may take batches from their queue for a while after the System has ended.
         if self.draws.below(2) == 0 {
             self.environment.queue.close();
+            let parked = self.environment.parked.take();
+            drop(parked);
         }
     }
 
@@ -421,6 +465,13 @@ impl<I: Send + 'static, W: Work<I>> Simulated<I, W> {
             format!("{} items are in flight, and the window is {window}", stats.in_flight)
         });
         self.most_in_flight = self.most_in_flight.max(stats.in_flight);
+        self.most_outstanding = self.most_outstanding.max(self.run.state.protocol().outstanding());
+        let credit = &self.environment.shared.credit;
+        // None is handed out while there is no room, and each that runs may have a chunk, and one more that was not taken.
+        let most = window + 2 * credit.chunk() * self.most_outstanding;
+        self.expect(credit.held() <= most, || {
+            format!("{} results wait, and {most} may: the window is {window}", credit.held())
+        });
         let (begun, asked) = {
             let entries = self.environment.log.entries();
             (entries.begun_after_stop, entries.asked_after_stop)
@@ -471,9 +522,9 @@ fn drawn_cost(seed: u64) -> Arc<dyn Fn(u64) -> Duration + Send + Sync> {
 impl<I: Send + 'static, W: Work<I>> fmt::Debug for Simulated<I, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulated")
-            .field("seed", &self.seed)
-            .field("steps", &self.steps)
-            .field("clock", &self.clock)
+            .field("seed", &self.machine.seed)
+            .field("steps", &self.machine.steps)
+            .field("clock", &self.machine.clock)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! A simulated worker.
 
+use std::cell::RefCell;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
 use crate::engine::executor::Executor;
-use crate::pipeline::worker::Shared;
+use crate::pipeline::worker::{Parked, Shared};
 use crate::testing::simulation::Cost;
 use crate::testing::simulation::mailbox::{Mail, Mailbox};
 use crate::testing::simulation::probes::Log;
@@ -32,6 +33,7 @@ pub(super) struct Environment<I, W: Turns<I>> {
     /// What the simulation's clock counts from.
     pub(super) started: Instant,
     pub(super) queue: Mailbox<Batch<I>>,
+    pub(super) parked: RefCell<Parked<I>>,
     pub(super) cost: Cost,
     pub(super) log: Log,
 }
@@ -91,7 +93,7 @@ impl<I, W: Turns<I>> Worker<I, W> {
     /// Takes a step. `gives_back`: if it has run an item, the rest of its batch goes back to the queue, as when another
     /// run on the same threads should be served.
     pub(super) fn step(&mut self, now: Duration, gives_back: bool, environment: &Environment<I, W>) {
-        let Environment { shared, started, queue, cost, log } = environment;
+        let Environment { shared, started, queue, parked, cost, log } = environment;
         let Some(executor) = &mut self.executor else { return };
         if !mem::replace(&mut self.has_started, true) {
             let _ = executor.prepare();
@@ -103,17 +105,28 @@ impl<I, W: Turns<I>> Worker<I, W> {
             return;
         };
         if let Some(mut portion) = self.portion.take() {
-            running.merge(&mut portion);
-            if gives_back && let Some(rest) = running.give_back() {
-                queue.post_first(rest);
+            let mut leaving = shared.settle(&mut running, &mut portion);
+            if running.undelivered() >= shared.chunk() {
+                leaving[0] = shared.deliver(&mut running);
+            }
+            let leaves = leaving.iter().any(Option::is_some);
+            leaving.into_iter().flatten().for_each(|outcomes| shared.aggregator.post(outcomes));
+            let credit = running.credit().filter(|credit| leaves && !credit.may_go_on()).cloned();
+            if (credit.is_some() || gives_back)
+                && let Some(rest) = running.give_back()
+            {
+                match credit {
+                    Some(credit) => _ = parked.borrow_mut().insert(rest.first, (rest, credit)),
+                    None => queue.post_first(rest),
+                }
                 return shared.end(running, executor, *started + now);
             }
         }
         let mut portion = Portion::new();
         if running.claim(1, &mut portion) {
-            let began = log.entries().begun.len();
+            let before = log.entries().turns.len();
             portion.run(executor, u64::MAX, &NoWaiter);
-            let index = log.entries().begun.get(began).copied();
+            let index = log.entries().turns.get(before).copied();
             self.until = now + index.map_or(Duration::ZERO, &**cost);
             if index.is_some() {
                 (self.running, self.portion) = (Some(running), Some(portion));
@@ -122,5 +135,21 @@ impl<I, W: Turns<I>> Worker<I, W> {
             running.merge(&mut portion);
         }
         shared.end(running, executor, *started + now);
+    }
+}
+
+impl<I, W: Turns<I>> Environment<I, W> {
+    /// Queues batches that may go on: those of which enough results were taken, and all of them after a stop.
+    pub(super) fn resume(&self, is_stopped: bool) {
+        let mut parked = self.parked.borrow_mut();
+        let due: Vec<u64> = parked
+            .iter()
+            .filter_map(|(first, (_, credit))| (is_stopped || credit.may_go_on()).then_some(*first))
+            .collect();
+        let batches: Vec<Batch<I>> =
+            due.iter().rev().filter_map(|first| parked.remove(first)).map(|(batch, _)| batch).collect();
+        // The queue may be closed, and drops them then.
+        drop(parked);
+        batches.into_iter().for_each(|batch| self.queue.post_first(batch));
     }
 }
