@@ -67,12 +67,24 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         BatchRun::begin(executor, batch, self.outputs.get(), now)
     }
 
-    /// Sends the results on that are there, if there are any.
-    pub(crate) fn deliver(&self, running: &mut BatchRun<I, W::Output>) -> Option<Outcomes<W::Output>> {
-        if running.undelivered() == 0 {
-            return None;
+    /// Takes out what has ended, if there are results. To be [sent](Self::send).
+    pub(crate) fn deliver(&self, running: &mut BatchRun<I, W::Output>) -> Leaving<I, W::Output> {
+        let ended = if running.undelivered() > 0 { running.deliver(self.outputs.get()) } else { None };
+        Leaving { ended, part: None, credit: running.credit().cloned() }
+    }
+
+    /// Sends results on. Without a consumer they are dropped here: not to be called under a lock. Returns true if there
+    /// were any.
+    pub(crate) fn send(&self, leaving: Leaving<I, W::Output>) -> bool {
+        let Leaving { ended, part, credit } = leaving;
+        let leaves = ended.is_some() || part.is_some();
+        if let Some(ended) = ended {
+            self.aggregator.post(self.outcomes(ended, credit.clone()));
         }
-        running.deliver(self.outputs.get()).map(|ended| self.outcomes(ended, running.credit()))
+        if let Some(part) = part {
+            self.aggregator.post(part.into_outcomes(&self.outputs, &self.credit, credit));
+        }
+        leaves
     }
 
     /// Returns true if a worker may take a part of a batch that another one runs.
@@ -86,37 +98,28 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         if self.counts_all { self.credit.chunk() } else { usize::MAX }
     }
 
-    /// Merges a portion that has run. Returns what leaves if its last item was suspended: what has ended before that
-    /// item, and a part of the item's results.
+    /// Merges a portion that has run. If its last item was suspended, what has ended before that leaves, and a part of
+    /// its results.
     pub(crate) fn settle(
         &self,
         running: &mut BatchRun<I, W::Output>,
         portion: &mut Portion<I, W::Output>,
-    ) -> [Option<Outcomes<W::Output>>; 2] {
-        match running.suspend(portion, || self.outputs.get()) {
-            None => {
-                running.merge(portion);
-                [None, None]
-            }
-            Some((before, part)) => {
-                let credit = running.credit();
-                [before.map(|it| self.outcomes(it, credit)), part.map(|it| self.part(it, credit))]
-            }
+    ) -> Leaving<I, W::Output> {
+        let suspended = running.suspend(portion, || self.outputs.get());
+        if suspended.is_none() {
+            running.merge(portion);
         }
+        let (ended, part) = suspended.unwrap_or_default();
+        Leaving { ended, part, credit: running.credit().cloned() }
     }
 
     /// What has ended of a batch, as outcomes; `credit` is that of the batch if it goes on.
-    fn outcomes(&self, ended: EndedBatch<I, W::Output>, credit: Option<&Arc<BatchCredit>>) -> Outcomes<W::Output> {
+    fn outcomes(&self, ended: EndedBatch<I, W::Output>, credit: Option<Arc<BatchCredit>>) -> Outcomes<W::Output> {
         let mut outcomes = ended.into_outcomes(&self.inputs, &self.outputs);
         if self.counts_all {
-            outcomes.chunk = outcomes.chunk.counted(&self.credit, credit.cloned());
+            outcomes.chunk = outcomes.chunk.counted(&self.credit, credit);
         }
         outcomes
-    }
-
-    /// Results that leave before their item has ended, as outcomes.
-    fn part(&self, part: Part<W::Output>, credit: Option<&Arc<BatchCredit>>) -> Outcomes<W::Output> {
-        part.into_outcomes(&self.outputs, &self.credit, credit.cloned())
     }
 
     /// Ends the batch.
@@ -127,6 +130,25 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
             // If the aggregator is gone, the outcomes are dropped here, which releases their permit.
             self.aggregator.post(outcomes);
         }
+    }
+}
+
+/// Results that leave a batch which goes on: taken out under its lock, and sent afterwards.
+pub(crate) struct Leaving<I, O> {
+    ended: Option<EndedBatch<I, O>>,
+    /// Of the item behind those.
+    part: Option<Part<O>>,
+    /// Of the batch.
+    credit: Option<Arc<BatchCredit>>,
+}
+
+impl<I, O> Leaving<I, O> {
+    fn nothing() -> Self {
+        Self { ended: None, part: None, credit: None }
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.ended.is_none() && self.part.is_none()
     }
 }
 
@@ -378,14 +400,14 @@ where
             let now = CLOCK.coarse();
             let mut running = self.lock();
             let batch = running.as_mut().expect("it has not ended");
-            let mut leaving = [None, None];
+            let mut leaving = Leaving::nothing();
             if let Some((goes_on, yields)) = ran.take() {
                 leaving = shared.settle(batch, &mut portion);
                 let rest = if yields { batch.give_back() } else { None };
                 if rest.is_some() || !goes_on {
                     drop(running);
                     self.unclaimed.store(0, Relaxed);
-                    self.post(leaving);
+                    shared.send(leaving);
                     rest.into_iter().for_each(|rest| self.queue_first(rest));
                     return;
                 }
@@ -396,17 +418,16 @@ where
                     && batch.unclaimed() > 0
                     && (now - since >= LONG || has_idle && waiting >= WORTH_A_WAKE_UP);
             if is_due {
-                leaving[0] = shared.deliver(batch);
+                leaving = shared.deliver(batch);
             }
-            let leaves = leaving.iter().any(Option::is_some);
-            if leaves {
+            if !leaving.is_nothing() {
                 (since, waiting) = (now, 0.0);
             }
-            if leaves && shared.counts_all {
+            if !leaving.is_nothing() && shared.counts_all {
                 let credit = batch.credit().cloned();
                 self.has_results.store(0, Relaxed);
                 drop(running);
-                self.post(leaving);
+                shared.send(leaving);
                 if credit.is_none_or(|credit| credit.may_go_on() || !self.park(credit)) {
                     continue;
                 }
@@ -418,7 +439,7 @@ where
             drop(running);
             self.unclaimed.store(unclaimed, Relaxed);
             self.claimed_at.store(now, Relaxed);
-            self.post(leaving);
+            shared.send(leaving);
             if !goes_on {
                 return;
             }
@@ -437,10 +458,6 @@ where
             size = if CLOCK.has_reached(now + LONG) { 1 } else { size.saturating_mul(2).min(most) };
             ran = Some((goes_on, goes_on && self.is_to_yield(&mut asked_at, thread)));
         }
-    }
-
-    fn post(&self, leaving: [Option<Outcomes<W::Output>>; 2]) {
-        leaving.into_iter().flatten().for_each(|outcomes| self.shared.aggregator.post(outcomes));
     }
 
     /// Parks what has not begun, until results are taken. Returns false if there is nothing.
@@ -515,14 +532,12 @@ where
 
     fn deliver(&self) {
         let mut running = self.lock();
-        let delivered = running.as_mut().and_then(|batch| {
+        let leaving = running.as_mut().map(|batch| {
             self.has_results.store(0, Relaxed);
             self.shared.deliver(batch)
         });
         drop(running);
-        if let Some(outcomes) = delivered {
-            self.shared.aggregator.post(outcomes);
-        }
+        leaving.into_iter().for_each(|leaving| _ = self.shared.send(leaving));
     }
 }
 
@@ -545,11 +560,11 @@ where
         }
         let mut running = self.lock();
         let batch = running.as_mut().expect("its item runs");
-        let before = self.shared.deliver(batch);
-        let results = batch.flush(outbox, outputs.get());
+        let mut leaving = self.shared.deliver(batch);
+        leaving.part = Some(batch.flush(outbox, outputs.get()));
         self.has_results.store(0, Relaxed);
         drop(running);
-        self.post([before, Some(self.shared.part(results, None))]);
+        self.shared.send(leaving);
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::engine::batch_run::{BatchRun, NoWaiter, Portion};
 use crate::engine::executor::Executor;
@@ -85,8 +84,8 @@ impl<I, W: Turns<I>> Worker<I, W> {
     /// Sends on the results that wait for the item that runs.
     pub(super) fn deliver(&mut self, environment: &Environment<I, W>) {
         let Environment { shared, .. } = environment;
-        if let Some(outcomes) = self.running.as_mut().and_then(|running| shared.deliver(running)) {
-            shared.aggregator.post(outcomes);
+        if let Some(running) = &mut self.running {
+            shared.send(shared.deliver(running));
         }
     }
 
@@ -107,10 +106,9 @@ impl<I, W: Turns<I>> Worker<I, W> {
         if let Some(mut portion) = self.portion.take() {
             let mut leaving = shared.settle(&mut running, &mut portion);
             if running.undelivered() >= shared.chunk() {
-                leaving[0] = shared.deliver(&mut running);
+                leaving = shared.deliver(&mut running);
             }
-            let leaves = leaving.iter().any(Option::is_some);
-            leaving.into_iter().flatten().for_each(|outcomes| shared.aggregator.post(outcomes));
+            let leaves = shared.send(leaving);
             let credit = running.credit().filter(|credit| leaves && !credit.may_go_on()).cloned();
             if (credit.is_some() || gives_back)
                 && let Some(rest) = running.give_back()
