@@ -1,0 +1,280 @@
+//! A batch that is run by one thread, while others may take a part of it, and send its results on.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use crate::backend::Post;
+use crate::engine::batch::Batch;
+use crate::engine::batch_run::{BatchRun, Portion};
+use crate::engine::chunk::Outcomes;
+use crate::engine::credit::BatchCredit;
+use crate::engine::executor::Executor;
+use crate::pipeline::stage::Stage;
+use crate::pipeline::worker::{Leaving, Shared};
+use crate::protocol::RunKey;
+use crate::util::clock::CLOCK;
+use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use crate::util::sync::{Mutex, MutexGuard};
+use crate::work::turn::Turns;
+use crate::work::{Outbox, Runner};
+use crate::workers::set::{QUANTUM, Running, Thread};
+
+/// The most items of a portion. Those that have not begun wait for the one that runs, and so do the results of those
+/// that have ended: a few microseconds of work at most, as far as their cost is known.
+const PORTION: usize = if cfg!(all(test, shuttle)) { 1 } else { 32 };
+
+/// Items that take longer are claimed one by one: the lock that this takes per item costs some 20 ns.
+const CLAIMED_ONE_BY_ONE: f64 = 1_000.0;
+
+/// The expected work that is worth the wake-up of another thread.
+pub(super) const WORTH_A_WAKE_UP: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 100_000.0 };
+
+/// The expected work that is worth being taken by a thread that is awake.
+const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 };
+
+/// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it.
+const LONG: u64 = 1_000_000;
+/// A batch that is run by one thread, and of which others may take a part.
+pub(super) struct DividedBatch<I: Send + 'static, W: Turns<I>, A> {
+    stage: Arc<Stage<I, W, A>>,
+    shared: Arc<Shared<I, W, A>>,
+    /// The expected time per item, in nanoseconds.
+    per_item: f64,
+    /// True if others may.
+    divides: bool,
+    /// `None` once it has ended.
+    running: Mutex<Option<BatchRun<I, W::Output>>>,
+    /// Copies for threads that only look. `Relaxed` suffices: what they do then is decided under the lock.
+    unclaimed: AtomicUsize,
+    has_results: AtomicUsize,
+    /// When the portion that runs was claimed, by the coarse clock.
+    claimed_at: AtomicU64,
+}
+
+impl<I, W, A> DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    /// Runs a batch on this thread: to its end, or until another run is to be served, or results are to be taken first.
+    pub(super) fn run_batch(
+        stage: &Arc<Stage<I, W, A>>,
+        batch: Batch<I>,
+        shared: &Arc<Shared<I, W, A>>,
+        executor: &mut Executor<W>,
+        thread: &mut Thread,
+    ) {
+        let began = Instant::now();
+        let per_item = batch.expected_nanos;
+        let running = shared.begin(executor, batch, began);
+        // Otherwise there is nothing that another thread could take.
+        let divides = shared.divides && running.unclaimed() >= 2;
+        let divided = Arc::new(Self {
+            stage: Arc::clone(stage),
+            shared: Arc::clone(shared),
+            per_item,
+            divides,
+            unclaimed: AtomicUsize::new(running.unclaimed()),
+            claimed_at: AtomicU64::new(CLOCK.coarse()),
+            has_results: AtomicUsize::new(0),
+            running: Mutex::new(Some(running)),
+        });
+        if divides {
+            thread.publish(Arc::clone(&divided) as Arc<dyn Running>);
+        }
+        // Once it is published: the clock goes on while it finds a batch, and might end before it can find this one.
+        // Its thread would not be one of shuttle's.
+        if (divides || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
+            CLOCK.start(began);
+        }
+        divided.run(executor, thread, began);
+        if divides {
+            thread.retract();
+        }
+        let running = divided.lock().take().expect("only this takes it");
+        shared.end(running, executor, Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<BatchRun<I, W::Output>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs it to its end, or until another run is to be served, or results are to be taken first: then what has not
+    /// begun is queued or parked.
+    fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant) {
+        let (set, shared) = (Arc::clone(thread.set()), &*self.shared);
+        let most = match () {
+            () if !self.divides => usize::MAX,
+            () if self.per_item >= CLAIMED_ONE_BY_ONE => 1,
+            () => PORTION,
+        };
+        let chunk = shared.chunk();
+        let mut size = most;
+        let mut portion = Portion::new();
+        // What came of the portion that has run, and whether another run is to be served.
+        let mut ran: Option<(bool, bool)> = None;
+        let mut asked_at = began;
+        // When the oldest results came that have not left, by the coarse clock; and their expected time.
+        let (mut since, mut waiting) = (0, 0.0);
+        loop {
+            let has_idle = set.has_idle();
+            let now = CLOCK.coarse();
+            let mut running = self.lock();
+            let batch = running.as_mut().expect("it has not ended");
+            let mut leaving = Leaving::nothing();
+            if let Some((goes_on, yields)) = ran.take() {
+                leaving = shared.settle(batch, &mut portion);
+                let rest = if yields { batch.give_back() } else { None };
+                if rest.is_some() || !goes_on {
+                    drop(running);
+                    self.unclaimed.store(0, Relaxed);
+                    shared.send(leaving);
+                    rest.into_iter().for_each(|rest| self.stage.queue_first(rest));
+                    return;
+                }
+            }
+            let undelivered = batch.undelivered();
+            let is_due = undelivered >= chunk
+                || undelivered > 0
+                    && batch.unclaimed() > 0
+                    && (now - since >= LONG || has_idle && waiting >= WORTH_A_WAKE_UP);
+            if is_due {
+                leaving = shared.deliver(batch);
+            }
+            if !leaving.is_nothing() {
+                (since, waiting) = (now, 0.0);
+            }
+            if !leaving.is_nothing() && shared.counts_all {
+                let credit = batch.credit().cloned();
+                self.has_results.store(0, Relaxed);
+                drop(running);
+                shared.send(leaving);
+                if credit.is_none_or(|credit| credit.may_go_on() || !self.park(credit)) {
+                    continue;
+                }
+                return;
+            }
+            let goes_on = batch.claim(size, &mut portion);
+            let unclaimed = batch.unclaimed();
+            self.has_results.store(batch.undelivered(), Relaxed);
+            drop(running);
+            self.unclaimed.store(unclaimed, Relaxed);
+            self.claimed_at.store(now, Relaxed);
+            shared.send(leaving);
+            if !goes_on {
+                return;
+            }
+            if self.divides
+                && has_idle
+                && unclaimed as f64 * self.per_item >= WORTH_A_WAKE_UP
+                && !self.stage.is_limited()
+            {
+                set.offer(self.stage.key());
+            }
+            let claimed = portion.len();
+            let due = if self.divides { now + LONG } else { u64::MAX };
+            let goes_on = portion.run(executor, due, self);
+            if waiting == 0.0 {
+                since = now;
+            }
+            waiting += claimed as f64 * self.per_item;
+            // An item that took long makes the next portion a single item, and each that did not, twice as large.
+            size = if CLOCK.has_reached(now + LONG) { 1 } else { size.saturating_mul(2).min(most) };
+            ran = Some((goes_on, goes_on && self.is_to_yield(&mut asked_at, thread)));
+        }
+    }
+
+    /// Parks what has not begun, until results are taken. Returns false if there is nothing.
+    fn park(&self, credit: Arc<BatchCredit>) -> bool {
+        let rest = self.lock().as_mut().and_then(BatchRun::give_back);
+        self.unclaimed.store(0, Relaxed);
+        let Some(rest) = rest else { return false };
+        self.stage.park(rest, credit);
+        true
+    }
+
+    /// Returns true if the thread has run this for its quantum, and another run should be served. The exact time is
+    /// read where items take long enough.
+    fn is_to_yield(&self, asked_at: &mut Instant, thread: &mut Thread) -> bool {
+        if !CLOCK.has_reached(self.claimed_at.load(Relaxed) + 1) {
+            return false;
+        }
+        let now = Instant::now();
+        if now - *asked_at < QUANTUM {
+            return false;
+        }
+        *asked_at = now;
+        CLOCK.serves(now);
+        thread.is_contended()
+    }
+}
+
+impl<I, W, A> Running for DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    fn key(&self) -> RunKey {
+        self.stage.key()
+    }
+
+    fn is_worth_sharing(&self, now: u64) -> bool {
+        let unclaimed = self.unclaimed.load(Relaxed);
+        let is_stuck = || now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG;
+        unclaimed > 0 && self.shared.may_share() && (unclaimed as f64 * self.per_item >= WORTH_SHARING || is_stuck())
+    }
+
+    fn share(&self) -> bool {
+        let mut running = self.lock();
+        let Some(batch) = running.as_mut() else { return false };
+        let shared = batch.share();
+        self.unclaimed.store(batch.unclaimed(), Relaxed);
+        drop(running);
+        let Some(shared) = shared else { return false };
+        self.stage.queue_first(shared);
+        true
+    }
+
+    fn is_overdue(&self, now: u64) -> bool {
+        self.has_results.load(Relaxed) > 0 && now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG
+    }
+
+    fn deliver(&self) {
+        let mut running = self.lock();
+        let leaving = running.as_mut().map(|batch| {
+            self.has_results.store(0, Relaxed);
+            self.shared.deliver(batch)
+        });
+        drop(running);
+        leaving.into_iter().for_each(|leaving| _ = self.shared.send(leaving));
+    }
+}
+
+impl<I, W, A> Runner<W::Output> for DividedBatch<I, W, A>
+where
+    I: Send + 'static,
+    W: Turns<I>,
+    A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
+{
+    /// In a pipeline, nothing waits for a single item.
+    #[inline]
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn flush(&self, outbox: &mut Outbox<W::Output>) {
+        let Shared { credit, outputs, .. } = &*self.shared;
+        if !credit.has_room() {
+            return;
+        }
+        let mut running = self.lock();
+        let batch = running.as_mut().expect("its item runs");
+        let mut leaving = self.shared.deliver(batch);
+        leaving.part = Some(batch.flush(outbox, outputs.get()));
+        self.has_results.store(0, Relaxed);
+        drop(running);
+        self.shared.send(leaving);
+    }
+}
