@@ -12,6 +12,11 @@ mod lazy;
 mod set;
 mod state;
 
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
 /// The sizes of a model, and what may happen in it.
 #[derive(Clone, Debug)]
 struct Pipeline {
@@ -77,4 +82,26 @@ enum Flaw {
     ParkedWithoutLook,
     /// A stop finds no batch that is parked.
     ParkedForgotten,
+}
+
+/// A model of which every state is explored.
+trait Explore
+where
+    Self: Model<State: Clone + Debug + Hash + PartialEq + Send + Sync, Action: Clone + Debug + PartialEq>,
+    Self: Debug + Send + Sync + 'static,
+{
+    /// No state may break a promise.
+    fn explore(self) {
+        let told = format!("{self:?}");
+        let checker = self.checker().spawn_bfs().join();
+        eprintln!("{} states: {told}", checker.unique_state_count());
+        assert!(checker.unique_state_count() > 1_000, "{told}");
+        checker.assert_properties();
+    }
+
+    /// Returns true if a state breaks the promise.
+    fn breaks(self, promise: &'static str) -> bool {
+        let found = HasDiscoveries::AnyOf([promise].into());
+        self.checker().finish_when(found).spawn_bfs().join().discovery(promise).is_some()
+    }
 }
