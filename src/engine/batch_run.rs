@@ -211,8 +211,8 @@ impl<I, O: 'static> BatchRun<I, O> {
         }
     }
 
-    /// Takes half of the items that are not claimed, from the end, for another worker; `claimed` is how many the
-    /// running one has claimed. `None` if there are none, or the run was stopped.
+    /// Takes half of the items that are not claimed, from the end, for another worker. `None` if there are none, or the
+    /// run was stopped.
     pub(crate) fn share(&mut self) -> Option<Batch<I>> {
         let items = (self.inputs.len() - usize::from(self.holds_first)).div_ceil(2);
         if items == 0 || self.permit.is_stopped() {

@@ -3,9 +3,9 @@
 use actix::{Arbiter, ArbiterHandle, System};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::engine::home;
 use crate::error::StartError;
 use crate::util::panic::catch;
-use crate::workers::home;
 
 /// Where a pipeline's actors live; for a pool, which System it ends with.
 #[derive(Clone, Debug)]

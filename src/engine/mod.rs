@@ -6,6 +6,7 @@ pub(crate) mod chunk;
 pub(crate) mod credit;
 pub(crate) mod discard;
 pub(crate) mod executor;
+pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod metrics;
 pub(crate) mod opening;

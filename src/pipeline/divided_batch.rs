@@ -34,13 +34,14 @@ const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 }
 
 /// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it.
 const LONG: u64 = 1_000_000;
+
 /// A batch that is run by one thread, and of which others may take a part.
 pub(super) struct DividedBatch<I: Send + 'static, W: Turns<I>, A> {
     stage: Arc<Stage<I, W, A>>,
     shared: Arc<Shared<I, W, A>>,
     /// The expected time per item, in nanoseconds.
     per_item: f64,
-    /// True if others may.
+    /// True if others may take a part.
     divides: bool,
     /// `None` once it has ended.
     running: Mutex<Option<BatchRun<I, W::Output>>>,
@@ -194,6 +195,11 @@ where
         true
     }
 
+    /// Returns true if the portion that runs was claimed long ago.
+    fn runs_long(&self, now: u64) -> bool {
+        now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG
+    }
+
     /// Returns true if the thread has run this for its quantum, and another run should be served. The exact time is
     /// read where items take long enough.
     fn is_to_yield(&self, asked_at: &mut Instant, thread: &mut Thread) -> bool {
@@ -222,8 +228,8 @@ where
 
     fn is_worth_sharing(&self, now: u64) -> bool {
         let unclaimed = self.unclaimed.load(Relaxed);
-        let is_stuck = || now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG;
-        unclaimed > 0 && self.shared.may_share() && (unclaimed as f64 * self.per_item >= WORTH_SHARING || is_stuck())
+        let is_worth_it = || unclaimed as f64 * self.per_item >= WORTH_SHARING || self.runs_long(now);
+        unclaimed > 0 && self.shared.may_share() && is_worth_it()
     }
 
     fn share(&self) -> bool {
@@ -238,7 +244,7 @@ where
     }
 
     fn is_overdue(&self, now: u64) -> bool {
-        self.has_results.load(Relaxed) > 0 && now.saturating_sub(self.claimed_at.load(Relaxed)) >= LONG
+        self.has_results.load(Relaxed) > 0 && self.runs_long(now)
     }
 
     fn deliver(&self) {

@@ -55,8 +55,8 @@ use crate::stop::{StopHandle, run_state};
 /// A worker that awaits the end or the next result of its own pipeline, or of another one on the same
 /// [set](crate::Workers) of threads, would wait for itself as soon as all threads of the set do. It gets
 /// [`PipelineError::OwnWorker`], whether other threads are idle or not. Work that needs a pipeline gives it threads of its
-/// own, by [`workers`](crate::FanOut::workers). A poll doesn't say whether it is waited for: so one that finds no result, while
-/// there is work to be done by the set, stops the pipeline with that error.
+/// own, by [`workers`](crate::FanOut::workers). On such a thread, a single poll is refused as well if it finds no result
+/// while the pipeline has not ended, since the thread may be about to wait: it stops the pipeline with that error.
 #[must_use = "dropping the stream stops the pipeline"]
 pub struct FanIn<T: Send + 'static> {
     // Dropped first: the stop comes before the addresses go.

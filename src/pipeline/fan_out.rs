@@ -8,6 +8,7 @@ use futures::{Stream, TryStreamExt};
 
 use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
+use crate::engine::home;
 use crate::engine::host::Host;
 use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Settings, thread_setters};
@@ -27,7 +28,7 @@ use crate::util::time_slice::TIME_SLICE;
 use crate::work::Work;
 use crate::work::closures::{CHUNK_NANOS, FilterMap, FlatMap, Lazy, Map, TryMap, sharing};
 use crate::work::turn::{Turns, Whole};
-use crate::workers::{Workers, home, private};
+use crate::workers::{Workers, private};
 
 /// The capacity of the actors' mailboxes for messages of the application: actix's default. What the engine sends is bounded
 /// by the window.

@@ -7,12 +7,12 @@ use std::task::{self, Poll};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 
+use crate::engine::home::Seat;
 use crate::engine::run::Run;
 use crate::pipeline::burst::Burst;
 use crate::pipeline::feed::Feeds;
 use crate::stats::{Snapshot, Stats};
 use crate::stop::Stop;
-use crate::workers::home::Seat;
 
 /// The actor that takes items from the source while there are permits for them, and sends them to the workers in
 /// batches.

@@ -17,7 +17,6 @@ use crate::pipeline::divided_batch::{DividedBatch, WORTH_A_WAKE_UP};
 use crate::pipeline::intake::{Serves, SourceIntake};
 use crate::pipeline::worker::Shared;
 use crate::protocol::{Phase, RunKey};
-use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::turn::Turns;
 use crate::workers::set::{Member, Set, Thread};
@@ -92,8 +91,8 @@ where
     }
 
     /// Something was queued; wakes up to `threads` threads.
-    fn push(&self, key: RunKey, threads: usize) {
-        if !self.set.push(key, threads) {
+    fn push(&self, threads: usize) {
+        if !self.set.push(self.key(), threads) {
             // It was stopped meanwhile, and no thread will come. The permits skip the items.
             let batches = mem::take(&mut self.queue().batches);
             drop(batches);
@@ -106,13 +105,7 @@ where
         if let Some(executor) = thread.take_seat(key) {
             return Some((self.opening.get()?, executor));
         }
-        let entered = self.opening.enter()?;
-        if self.keeps && !thread.sit_down(key) {
-            // It left before this thread prepared its work.
-            discard(entered);
-            return None;
-        }
-        let (shared, guard) = entered;
+        let (shared, guard) = thread.enter(&self.opening, key, self.keeps)?;
         let executor = Box::new(Executor::new(thread.id(), Arc::clone(&shared.factory), guard));
         Some((shared, executor))
     }
@@ -121,7 +114,7 @@ where
     pub(super) fn queue_first(&self, batch: Batch<I>) {
         self.queue().batches.push_front(batch);
         // No thread is woken: the one that queued it looks for something to do now.
-        self.push(self.key(), 0);
+        self.push(0);
     }
 
     /// Keeps what is left of a batch until results are taken.
@@ -189,7 +182,7 @@ where
         // Those that come awake for nothing go to sleep again.
         let threads = (batch.expected_nanos * items as f64 / WORTH_A_WAKE_UP) as usize;
         stage.queue().batches.push_back(batch);
-        stage.push(stage.key(), threads.clamp(1, items.max(1)));
+        stage.push(threads.clamp(1, items.max(1)));
     }
 }
 
@@ -220,7 +213,7 @@ where
         let (batch, _) = queue.parked.remove(&first).expect("it was just seen");
         queue.batches.push_front(batch);
         drop(queue);
-        self.push(self.key(), 1);
+        self.push(1);
     }
 }
 
@@ -238,7 +231,7 @@ where
         drop(queue);
         if items > 0 {
             // The threads skip and drop them.
-            self.push(self.key(), items);
+            self.push(items);
         }
         self.set.leave(self.key());
     }

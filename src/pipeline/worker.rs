@@ -75,12 +75,13 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
         running: &mut BatchRun<I, W::Output>,
         portion: &mut Portion<I, W::Output>,
     ) -> Leaving<I, W::Output> {
-        let suspended = running.suspend(portion, || self.outputs.get());
-        if suspended.is_none() {
-            running.merge(portion);
+        match running.suspend(portion, || self.outputs.get()) {
+            Some((ended, part)) => Leaving { ended, part, credit: running.credit().cloned() },
+            None => {
+                running.merge(portion);
+                Leaving::nothing()
+            }
         }
-        let (ended, part) = suspended.unwrap_or_default();
-        Leaving { ended, part, credit: running.credit().cloned() }
     }
 
     /// What has ended of a batch, as outcomes; `credit` is that of the batch if it goes on.

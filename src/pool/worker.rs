@@ -16,7 +16,6 @@ use crate::pool::queue::Queue;
 use crate::pool::request::{Admitted, Answered, Request, stopped};
 use crate::protocol::{Phase, RunKey};
 use crate::util::clock::CLOCK;
-use crate::util::panic::discard;
 use crate::work::turn::{Turn, Turns};
 use crate::work::{Job, Work};
 use crate::workers::set::{Member, QUANTUM, Running, Set, Thread};
@@ -68,13 +67,7 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
         if let Some(seat) = thread.take_seat(key) {
             return Some(seat);
         }
-        let entered = self.opening.enter()?;
-        if self.keeps && !thread.sit_down(key) {
-            // It left before this thread prepared its work.
-            discard(entered);
-            return None;
-        }
-        let (factory, guard) = entered;
+        let (factory, guard) = thread.enter(&self.opening, key, self.keeps)?;
         let seat = Seat {
             portion: Portion::new(),
             inputs: Vec::with_capacity(1).into(),

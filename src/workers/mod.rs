@@ -2,7 +2,6 @@
 
 mod builder;
 mod handle;
-pub(crate) mod home;
 pub(crate) mod set;
 mod start;
 

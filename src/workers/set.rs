@@ -13,14 +13,16 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::engine::home;
+use crate::engine::opening::Opening;
 use crate::engine::reentrancy::{self, SetId};
+use crate::engine::run::WorkerGuard;
 use crate::error::PipelineError;
 use crate::protocol::{FairQueue, RunKey, Serve};
 use crate::util::clock::{self, CLOCK, Tick};
 use crate::util::panic::discard;
 use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Condvar, Mutex, MutexGuard};
-use crate::workers::home;
 
 /// What a run is charged when a thread begins to serve it. It is corrected when the thread is done.
 const ESTIMATE: Duration = Duration::from_micros(100);
@@ -490,6 +492,17 @@ impl Thread {
     /// Keeps something for the run, until the run retires.
     pub(crate) fn keep_seat<T: 'static>(&mut self, key: RunKey, seat: Box<T>) {
         self.seats.insert(key, seat);
+    }
+
+    /// What the threads of the run share, and a guard of this thread. `keeps`: it will keep something for the run. `None`
+    /// once the run has retired, or has left before this thread prepared what it keeps.
+    pub(crate) fn enter<T: Clone>(&self, opening: &Opening<T>, key: RunKey, keeps: bool) -> Option<(T, WorkerGuard)> {
+        let entered = opening.enter()?;
+        if keeps && !self.sit_down(key) {
+            discard(entered);
+            return None;
+        }
+        Some(entered)
     }
 
     /// Tells the set that this thread will keep something for the run, the first time. Returns false if the run has

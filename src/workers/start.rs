@@ -17,10 +17,10 @@ use std::thread::{self, Builder, JoinHandle};
 
 use actix::{Actor, SyncArbiter, SyncContext, System};
 
+use crate::engine::home;
 use crate::engine::settings::Threads;
 use crate::error::{PipelineError, StartError};
 use crate::util::panic::catch;
-use crate::workers::home;
 use crate::workers::set::Set;
 
 /// How many placeholders may be ending at a time. More would save time on busy cores; fewer leave less room that other
