@@ -105,7 +105,8 @@ pub enum PipelineError {
     )]
     OwnWorker,
     /// An actor or a worker thread panicked and ended, while the System and the arbiter still run. The panic hook
-    /// has printed where.
+    /// has printed where. The stop of a System ends in this as well where the pipeline lives on another arbiter
+    /// than the System's first, and that one ended earlier: actix stops arbiters in no order.
     #[error("{actor} panicked and ended before the pipeline did")]
     ActorLost {
         /// What ended: `the generator`, `the aggregator`, `a worker thread` or `the keeper of the pool`.

@@ -251,7 +251,10 @@ fn a_source_that_stops_the_system_of_this_crate_ends_what_is_detached() {
         block_on(assert_yields((0..100u64).fan_out().detached().ordered().map(|n| n).unwrap(), 0..100));
 
         let system = (0u64..).inspect(|n| _ = (*n == 100).then(|| System::current().stop()));
-        assert_eq!(ended(Box::new(system)), PipelineError::SystemStopped);
+        // actix stops the arbiters in no order: this one may have ended before the System's first, by which a stopped
+        // System is told.
+        let stopped = ended(Box::new(system));
+        assert!(matches!(stopped, PipelineError::SystemStopped | PipelineError::ActorLost { .. }), "{stopped}");
         let error = loop {
             match (0..1u64).fan_out().detached().map(|n| n) {
                 // The System has not stopped altogether yet.

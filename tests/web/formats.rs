@@ -185,12 +185,16 @@ fn a_ready_result_does_not_wait_for_others() {
         });
         let mut client = Client::ask(server, "/").await;
         client.head().await;
-        for n in 0..3 {
+        for n in 0..2 {
             assert_eq!(client.chunk().await, Some(format!("{n}\n")));
             gate.let_through(1);
         }
-        assert_eq!(client.chunk().await, Some(complete(3, 0) + "\n"));
-        assert_eq!(client.chunk().await, None);
+        // The end may be known before the last result is written, and is then in one chunk with it.
+        let mut last = String::new();
+        while let Some(chunk) = client.chunk().await {
+            last += &chunk;
+        }
+        assert_eq!(last, format!("2\n{}\n", complete(3, 0)));
     });
 }
 
