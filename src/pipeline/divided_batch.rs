@@ -23,8 +23,8 @@ use crate::workers::set::{QUANTUM, Running, Thread};
 /// that have ended: a few microseconds of work at most, as far as their cost is known.
 const PORTION: usize = if cfg!(all(test, shuttle)) { 1 } else { 32 };
 
-/// Items that take longer are claimed one by one: the lock that this takes per item costs some 20 ns.
-const CLAIMED_ONE_BY_ONE: f64 = 1_000.0;
+/// The expected work of a portion of more than one item, in nanoseconds. To claim a portion costs some 60 ns.
+const CLAIMED_WORK: f64 = 8_000.0;
 
 /// The expected work that is worth the wake-up of another thread.
 pub(super) const WORTH_A_WAKE_UP: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 100_000.0 };
@@ -32,8 +32,9 @@ pub(super) const WORTH_A_WAKE_UP: f64 = if cfg!(all(test, shuttle)) { 0.0 } else
 /// The expected work that is worth being taken by a thread that is awake.
 const WORTH_SHARING: f64 = if cfg!(all(test, shuttle)) { 0.0 } else { 50_000.0 };
 
-/// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it.
-const LONG: u64 = 1_000_000;
+/// An item that has run for so long, in nanoseconds by the coarse clock, is a long one, whatever was expected of it. Two
+/// ticks: each item that runs at a tick seems to have begun at the last one.
+const LONG: u64 = 2_000_000;
 
 /// A batch that is run by one thread, and of which others may take a part.
 pub(super) struct DividedBatch<I: Send + 'static, W: Turns<I>, A> {
@@ -107,8 +108,7 @@ where
         let (set, shared) = (Arc::clone(thread.set()), &*self.shared);
         let most = match () {
             () if !self.divides => usize::MAX,
-            () if self.per_item >= CLAIMED_ONE_BY_ONE => 1,
-            () => PORTION,
+            () => ((CLAIMED_WORK / self.per_item.max(1.0)) as usize).clamp(1, PORTION),
         };
         let chunk = shared.chunk();
         let mut size = most;

@@ -190,7 +190,7 @@ impl<S> FanOut<S> {
     ///
     /// By default a batch is sized to about two milliseconds of work, as measured while it runs, and is shared: a thread
     /// that has nothing to do takes half of the items that another thread has not begun. While an item runs for long,
-    /// the finished results before it in its batch leave after about a millisecond. A batch whose size is set is never
+    /// the finished results before it in its batch leave after one or two milliseconds. A batch whose size is set is never
     /// divided once it was handed to a worker. Set it where you know better, as for a test.
     pub fn batch(mut self, items: usize) -> Self {
         self.settings.batch = BatchSize::Fixed(items);
@@ -261,7 +261,7 @@ where
 
     /// Starts workers that turn each item into any number of results: those of an iterator, which may be endless.
     ///
-    /// The iterator is lazy. Its results leave when they fill a chunk, after about a millisecond, or when it ends; a
+    /// The iterator is lazy. Its results leave when they fill a chunk, after one or two milliseconds, or when it ends; a
     /// result waits for no more than the call of [`next`](Iterator::next) that runs then. A chunk is 256 KiB or 32,768
     /// results, and no more than half as many results as the [`window`](Self::window) has items. Between two chunks the
     /// thread may serve others, and the iterator may go on on another thread: so it is [`Send`]. Without

@@ -18,9 +18,10 @@ const MAX_DEPTH: usize = 4;
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// For each outstanding item, this number must have been measured. So an item that takes far longer than any before it
-/// has few others behind it in its batch. Batches still grow by half each time that every worker has run one.
-const MEASURED_PER_OUTSTANDING: u64 = 8;
+/// For each outstanding item, this number must have been measured: what is queued by a wrong estimate costs no more than
+/// what has run already. Batches grow by half each time that every worker has run one. An item that takes far
+/// longer than any before it holds up few others all the same, since an adaptive batch is shared.
+const MEASURED_PER_OUTSTANDING: u64 = 1;
 
 /// Batches queued and running per worker while their size grows to the target.
 const GROWING_DEPTH: usize = 2;

@@ -78,13 +78,13 @@ fn the_phase_only_moves_on() {
 fn the_wait_and_the_batch_size_follow_the_measured_service_time() {
     let mut protocol = Protocol::new(2, 100, BatchSize::Adaptive, 8);
     assert_eq!((protocol.mean_service(), protocol.expected_wait(0, 0), protocol.batch_size()), (None, None, 1));
-    for _ in 0..64 {
+    for _ in 0..8 {
         protocol.hand_out(1);
         protocol.complete(Some((1, 10 * MICRO)));
         protocol.release(Ends { completed: 1, ..Ends::default() });
     }
     assert_eq!(protocol.mean_service(), Some(10 * MICRO));
-    assert_eq!(protocol.batch_size(), 2, "an eighth of the measured items, over two workers with two batches each");
+    assert_eq!(protocol.batch_size(), 2, "as many as were measured, over two workers with two batches each");
 
     // Six items are outstanding, four of them queued; three others wait.
     (0..6).for_each(|_| _ = protocol.hand_out(1));
