@@ -207,7 +207,7 @@
 //! None is on by default.
 //!
 //! - `web`: answers and submits for actix-web, `actix_fan::web`. It turns `serde` on.
-//! - `serde`: [`Stats`], [`WorkerStats`], [`End`] and the errors are `serde::Serialize`, each as its documentation
+//! - `serde`: [`Stats`] and what is in it, [`End`] and the errors are `serde::Serialize`, each as its documentation
 //!   says.
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 
@@ -249,7 +249,7 @@ pub use pipeline::source::Source;
 pub use pool::{
     NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
 };
-pub use stats::{Snapshot, Stats, WorkerStats};
+pub use stats::{CurrentItem, Skips, Snapshot, Stats, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use workers::{Workers, WorkersBuilder, WorkersStats};

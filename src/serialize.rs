@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::end::End;
 use crate::error::{ItemError, PipelineError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
-use crate::stats::{Stats, WorkerStats};
+use crate::stats::{CurrentItem, Skips, Stats, WorkerStats};
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -23,7 +23,10 @@ impl Serialize for Stats {
             completed,
             failed,
             skipped,
+            skips,
             in_flight,
+            finished,
+            limit,
             queued,
             waiting,
             emitted,
@@ -33,12 +36,15 @@ impl Serialize for Stats {
             elapsed,
             workers,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 13)?;
+        let mut stats = serializer.serialize_struct("Stats", 16)?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
         stats.serialize_field("failed", failed)?;
         stats.serialize_field("skipped", skipped)?;
+        stats.serialize_field("skips", skips)?;
         stats.serialize_field("in_flight", in_flight)?;
+        stats.serialize_field("finished", finished)?;
+        stats.serialize_field("limit", limit)?;
         stats.serialize_field("queued", queued)?;
         stats.serialize_field("waiting", waiting)?;
         stats.serialize_field("emitted", emitted)?;
@@ -53,13 +59,34 @@ impl Serialize for Stats {
 
 impl Serialize for WorkerStats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { busy, items, batches, rebuilt } = self;
-        let mut worker = serializer.serialize_struct("WorkerStats", 4)?;
+        let Self { busy, items, batches, rebuilt, current } = self;
+        let mut worker = serializer.serialize_struct("WorkerStats", 5)?;
         worker.serialize_field("busy_seconds", &Seconds(*busy))?;
         worker.serialize_field("items", items)?;
         worker.serialize_field("batches", batches)?;
         worker.serialize_field("rebuilt", rebuilt)?;
+        worker.serialize_field("current", current)?;
         worker.end()
+    }
+}
+
+impl Serialize for Skips {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { stopped, caller_gone } = self;
+        let mut skips = serializer.serialize_struct("Skips", 2)?;
+        skips.serialize_field("stopped", stopped)?;
+        skips.serialize_field("caller_gone", caller_gone)?;
+        skips.end()
+    }
+}
+
+impl Serialize for CurrentItem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { index, running } = self;
+        let mut current = serializer.serialize_struct("CurrentItem", 2)?;
+        current.serialize_field("index", index)?;
+        current.serialize_field("running_seconds", &Seconds(*running))?;
+        current.end()
     }
 }
 
@@ -205,23 +232,31 @@ mod tests {
         assert_json(
             &stats,
             json!({
-                "taken": 0, "completed": 0, "failed": 0, "skipped": 0, "in_flight": 0, "queued": 0, "waiting": 0,
+                "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
+                "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null,
+                "queued": 0, "waiting": 0,
                 "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "elapsed_seconds": 0.0,
                 "workers": [],
             }),
         );
         (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
+        (stats.skips.stopped, stats.skips.caller_gone, stats.finished, stats.limit) = (3, 1, 2, Some(64));
         (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
         stats.mean_service = Some(Duration::from_micros(250));
         stats.end = Some(End::Drained);
         stats.elapsed = Duration::from_millis(1500);
-        stats.workers = vec![WorkerStats { busy: Duration::from_millis(750), items: 10, batches: 11, rebuilt: 12 }];
+        let current = CurrentItem { index: 13, running: Duration::from_millis(250) };
+        let busy = Duration::from_millis(750);
+        stats.workers = vec![WorkerStats { busy, items: 10, batches: 11, rebuilt: 12, current: Some(current) }];
         assert_json(
             &stats,
             json!({
-                "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4, "in_flight": 5, "queued": 6, "waiting": 7,
+                "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
+                "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64,
+                "queued": 6, "waiting": 7,
                 "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained", "elapsed_seconds": 1.5,
-                "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12}],
+                "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12,
+                    "current": {"index": 13, "running_seconds": 0.25}}],
             }),
         );
     }

@@ -27,10 +27,20 @@ pub struct Stats {
     /// Items that were cancelled, since the pipeline or the pool was stopped, or since the caller that submitted the
     /// item dropped its future: their work never began, or returned [`Stopped`](crate::Stopped).
     pub skipped: u64,
+    /// Why those were skipped. The sum of its fields equals `skipped` at every instant.
+    pub skips: Skips,
     /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window. An
     /// item that was submitted to a pool is in flight until its work has ended; an item sent into a
     /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::finished`](crate::Pool::finished).
     pub in_flight: usize,
+    /// Items in flight whose work has ended, and whose results were not all taken: they wait for the consumer, or, in
+    /// order, for the results of items before them. The others in flight are queued or running. Counted by the batch, when
+    /// a worker has ended it or sends some of its results ahead. Of a pool, those whose results wait in a
+    /// [`PoolStream`](crate::PoolStream).
+    pub finished: usize,
+    /// The most items in flight: the window of the pipeline or the pool. `None` for a [merged stream](crate::fan_in),
+    /// which has none.
+    pub limit: Option<usize>,
     /// Items in flight of a pool that no worker has begun. Always 0 for a pipeline, which hands items out by the batch
     /// and counts them in `in_flight` only.
     pub queued: usize,
@@ -57,13 +67,39 @@ impl Stats {
     /// monitors can check that.
     pub fn accounted(&self) -> u64 {
         let Self { taken, completed, failed, skipped, in_flight, .. } = *self;
-        Ledger { taken, completed, failed, skipped, in_flight }.accounted()
+        Ledger { taken, completed, failed, skipped, in_flight, ..Ledger::default() }.accounted()
     }
+}
+
+/// How many items were skipped for which reason.
+///
+/// `Serialize`, with the feature `serde`: `{"stopped":2,"caller_gone":1}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skips {
+    /// The pipeline or the pool was stopped, or ended with an error.
+    pub stopped: u64,
+    /// The caller dropped the future of its submission, or the stream of its channel, and the pool went on. Always 0 for
+    /// a pipeline.
+    pub caller_gone: u64,
+}
+
+/// The item that a worker runs.
+///
+/// `Serialize`, with the feature `serde`: `{"index":17,"running_seconds":0.25}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CurrentItem {
+    /// The index of the item, from 0 in the order in which items were taken from the source or got their permit.
+    pub index: u64,
+    /// For how long it has run. Exact to two or three milliseconds; exact where it is the only item of its batch, as in a
+    /// pool.
+    pub running: Duration,
 }
 
 /// What one worker did.
 ///
-/// `Serialize`, with the feature `serde`: `{"busy_seconds":0.75,"items":10,"batches":2,"rebuilt":0}`.
+/// `Serialize`, with the feature `serde`: `{"busy_seconds":0.75,"items":10,"batches":2,"rebuilt":0,"current":null}`.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct WorkerStats {
@@ -75,6 +111,8 @@ pub struct WorkerStats {
     pub batches: u64,
     /// How many times its work was rebuilt after a panic.
     pub rebuilt: u64,
+    /// The item that it runs, if any. Between two items of a batch, it is the one that ended last.
+    pub current: Option<CurrentItem>,
 }
 
 /// The message that asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of

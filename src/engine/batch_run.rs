@@ -17,6 +17,7 @@ use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::chunk::{Chunk, Outcomes};
 use crate::engine::credit::{BatchCredit, Credit};
 use crate::engine::executor::Executor;
+use crate::engine::metrics::Progress;
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::error::{BoxError, ItemError, Stopped};
@@ -259,7 +260,7 @@ impl<I, O: 'static> BatchRun<I, O> {
     pub(crate) fn deliver(&mut self, outputs: Vec<O>) -> Option<EndedBatch<I, O>> {
         let Delivered { first, items, began, ends } = self.life.deliver()?;
         self.passed.iter_mut().for_each(|(at, _)| *at -= began);
-        let mut permit = self.permit.split_off(items);
+        let mut permit = self.permit.split_ended(items);
         // Their time is measured with the batch.
         permit.record(ends.completed, ends.failed, 0, Duration::ZERO);
         let outputs = mem::replace(&mut self.outputs, outputs);
@@ -276,6 +277,9 @@ impl<I, O: 'static> BatchRun<I, O> {
         let BatchEnd { ends, ran } = life.end();
         executor.owner().metrics.batch_ended(executor.id(), busy, ran);
         permit.record(ends.completed, ends.failed, ran, busy);
+        if ends.skipped > 0 {
+            permit.record_reason();
+        }
         discard_all(passed);
         EndedBatch { first: life.first(), part, unbegun: inputs, outputs, failures, permit }
     }
@@ -300,7 +304,8 @@ impl<I, O: 'static> Portion<I, O> {
             if !executor.prepare() {
                 return false;
             }
-            match executor.lend(|work, state| self.run_items(due, work, &WithRun { state, waiter })) {
+            match executor.lend(|work, state, progress| self.run_items(due, work, &WithRun { state, waiter }, progress))
+            {
                 Ok(goes_on) => return goes_on,
                 Err(message) => {
                     let index = self.life.current_index();
@@ -317,7 +322,7 @@ impl<I, O: 'static> Portion<I, O> {
 
     /// Runs the work on the items. Returns false if they are cancelled.
     #[inline]
-    fn run_items<W, C>(&mut self, due: u64, work: &mut W, runner: &C) -> bool
+    fn run_items<W, C>(&mut self, due: u64, work: &mut W, runner: &C, progress: &Progress) -> bool
     where
         W: Turns<I, Output = O>,
         C: Runner<O>,
@@ -334,6 +339,7 @@ impl<I, O: 'static> Portion<I, O> {
             outbox.mark = outbox.outputs.len();
             // Before the work is called: if it panics, the item has begun, and `run` ends it.
             let index = hot.life.item_began();
+            progress.item_began(index);
             let end = match work.turn(input, &mut Job::new(outbox, runner, index)) {
                 Ok(Turn::Ended) => ItemEnd::Done,
                 Ok(Turn::Suspended(suspended)) => {

@@ -3,8 +3,9 @@
 use std::mem;
 use std::sync::Arc;
 
+use crate::engine::metrics::Progress;
 use crate::engine::reentrancy;
-use crate::engine::run::{Run, WorkerGuard};
+use crate::engine::run::{Core, Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
@@ -86,14 +87,16 @@ impl<W> Executor<W> {
         unreachable!("the loop returns")
     }
 
-    /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for. A panic takes the
+    /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for, and where to record the
+    /// item that runs. A panic takes the
     /// `Work` with it and comes back as its message.
     #[inline]
-    pub(crate) fn lend<R>(&mut self, run: impl FnOnce(&mut W, &State) -> R) -> Result<R, String> {
+    pub(crate) fn lend<R>(&mut self, run: impl FnOnce(&mut W, &State, &Progress) -> R) -> Result<R, String> {
         let work = self.work.as_mut().expect("it was prepared");
         // Looked up here, once per step: the innermost loop reads it for each item.
-        let state = &self.guard.as_ref().expect("it is not being dropped").run().state;
-        let ran = catch(|| run(work, state));
+        let core: &Core = self.guard.as_ref().expect("it is not being dropped").run();
+        let (state, progress) = (&core.state, core.metrics.progress(self.id));
+        let ran = catch(|| run(work, state, progress));
         if ran.is_err() {
             // What the panic left half done is not run again.
             self.owner().metrics.rebuilt(self.id);

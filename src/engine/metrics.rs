@@ -1,9 +1,10 @@
 //! What is measured of a run: how long its workers were busy, and how many results were taken.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
-use crate::stats::{Stats, WorkerStats};
+use crate::stats::{CurrentItem, Stats, WorkerStats};
+use crate::util::clock::{self, CLOCK};
 
 /// The counters of a run on which no decision depends. Those on which one does are in the protocol.
 #[derive(Debug)]
@@ -39,6 +40,11 @@ impl Metrics {
         self.workers[worker].batch_ended(busy, items);
     }
 
+    /// Of `worker`, to record which item it runs.
+    pub(crate) fn progress(&self, worker: usize) -> &Progress {
+        &self.workers[worker].progress
+    }
+
     /// Records that `worker` lost its `Work` to a panic.
     pub(crate) fn rebuilt(&self, worker: usize) {
         add(&self.workers[worker].rebuilt, 1);
@@ -57,13 +63,16 @@ impl Metrics {
     pub(crate) fn read(&self, stats: &mut Stats, now: Instant, ended: Option<Instant>) {
         stats.emitted = self.emitted.load(Relaxed);
         stats.elapsed = ended.unwrap_or(now) - self.started;
-        stats.workers = self.workers.iter().map(|worker| worker.read(now - self.started)).collect();
+        stats.workers = self.workers.iter().map(|worker| worker.read(now, now - self.started)).collect();
     }
 }
 
 /// A worker's own counters. Only its thread writes them, so a load and a store suffice to add. A reader may see some
 /// counters with a batch and others without it; no invariant depends on them.
+///
+/// Aligned to its own cache lines: it is written for each item, which must not slow other workers down.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 struct WorkerMetrics {
     busy: AtomicU64,
     items: AtomicU64,
@@ -71,6 +80,37 @@ struct WorkerMetrics {
     rebuilt: AtomicU64,
     /// Nanoseconds from the run's start to that of the running batch, plus 1; 0 when idle.
     since: AtomicU64,
+    progress: Progress,
+}
+
+/// The item that a worker runs. It costs two stores per item.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Its index plus 1; 0 while no batch runs.
+    item: AtomicU64,
+    /// When it began, by the coarse clock, which stands still while no batch of several items runs.
+    since: AtomicU64,
+}
+
+impl Progress {
+    #[inline]
+    pub(crate) fn item_began(&self, index: u64) {
+        self.since.store(CLOCK.coarse(), Relaxed);
+        // Afterwards: a reader that finds this item finds a time that is not before it, and no item seems to run for as
+        // long as the one before it did.
+        self.item.store(index + 1, Release);
+    }
+
+    fn clear(&self) {
+        self.item.store(0, Relaxed);
+    }
+
+    /// `batch`: how long the batch has run, which is no shorter.
+    fn read(&self, now: Instant, batch: Duration) -> Option<CurrentItem> {
+        let index = self.item.load(Acquire).checked_sub(1)?;
+        let item = Duration::from_nanos(clock::nanos(now).saturating_sub(self.since.load(Relaxed)));
+        Some(CurrentItem { index, running: item.min(batch) })
+    }
 }
 
 impl WorkerMetrics {
@@ -79,22 +119,25 @@ impl WorkerMetrics {
     }
 
     fn batch_ended(&self, busy: Duration, items: usize) {
+        self.progress.clear();
         add(&self.busy, nanos(busy));
         add(&self.items, items as u64);
         add(&self.batches, 1);
         self.since.store(0, Relaxed);
     }
 
-    fn read(&self, since_start: Duration) -> WorkerStats {
-        let running = match self.since.load(Relaxed) {
-            0 => 0,
-            since => nanos(since_start).saturating_sub(since - 1),
+    fn read(&self, now: Instant, since_start: Duration) -> WorkerStats {
+        let (running, is_busy) = match self.since.load(Relaxed) {
+            0 => (0, false),
+            since => (nanos(since_start).saturating_sub(since - 1), true),
         };
+        let current = is_busy.then(|| self.progress.read(now, Duration::from_nanos(running))).flatten();
         WorkerStats {
             busy: Duration::from_nanos(self.busy.load(Relaxed) + running),
             items: self.items.load(Relaxed),
             batches: self.batches.load(Relaxed),
             rebuilt: self.rebuilt.load(Relaxed),
+            current,
         }
     }
 }

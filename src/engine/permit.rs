@@ -1,9 +1,10 @@
 //! The permits of a batch, carried in it.
 
+use std::mem;
 use std::time::Duration;
 
 use crate::engine::run::Run;
-use crate::protocol::Ends;
+use crate::protocol::{Ends, SkipReason};
 
 /// The permits of a batch's items, and their accounting, carried in the batch. Whatever happens to the batch, dropping
 /// this ends its items, releases their permits and wakes the generator.
@@ -14,7 +15,11 @@ pub(crate) struct Permit {
     completed: usize,
     failed: usize,
     measured: Option<(usize, Duration)>,
+    /// Why the items were skipped that neither completed nor failed.
+    reason: SkipReason,
     outstanding: bool,
+    /// True once the work on the items has ended. They are counted as such until their results are taken.
+    ended: bool,
 }
 
 impl Permit {
@@ -30,7 +35,16 @@ impl Permit {
 
     /// For `items` that the caller has handed out already, under the protocol's lock.
     pub(crate) fn new(run: Run, items: usize) -> Self {
-        Self { run, items, completed: 0, failed: 0, measured: None, outstanding: true }
+        Self {
+            run,
+            items,
+            completed: 0,
+            failed: 0,
+            measured: None,
+            reason: SkipReason::Stopped,
+            outstanding: true,
+            ended: false,
+        }
     }
 
     /// The permit of results whose item goes on and keeps its own.
@@ -48,6 +62,16 @@ impl Permit {
         Self::new(self.run.clone(), items)
     }
 
+    /// Cuts `items` off that have ended, for results that leave before the rest of the batch.
+    pub(crate) fn split_ended(&mut self, items: usize) -> Self {
+        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
+        self.items -= items;
+        self.run.state.protocol().split_ended(items);
+        let mut permit = Self::new(self.run.clone(), items);
+        permit.ended = true;
+        permit
+    }
+
     /// Records how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
     pub(crate) fn record(&mut self, completed: usize, failed: usize, ran: usize, busy: Duration) {
         debug_assert!(completed + failed <= self.items);
@@ -61,8 +85,21 @@ impl Permit {
 
     /// Records that the items were cancelled on purpose. Otherwise `Drop` takes items that were never run for a sign
     /// that a worker thread was lost.
-    pub(crate) fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self, reason: SkipReason) {
         self.measured = Some((0, Duration::ZERO));
+        self.reason = reason;
+    }
+
+    /// Records why items are skipped that a worker had: the run was stopped, or nothing waits for them.
+    pub(crate) fn record_reason(&mut self) {
+        self.reason = if self.is_stopped() { SkipReason::Stopped } else { SkipReason::CallerGone };
+    }
+
+    /// The work on the items has ended, and their results are on their way to the consumer.
+    pub(crate) fn end(&mut self) {
+        if self.outstanding && !mem::replace(&mut self.ended, true) {
+            self.run.state.protocol().end_batch(self.items);
+        }
     }
 
     /// Returns true if items that have not begun are skipped.
@@ -81,8 +118,9 @@ impl Permit {
 
     /// Completes the batch: it is neither queued nor running any more. It keeps its permits.
     pub(crate) fn complete(&mut self) {
-        if std::mem::take(&mut self.outstanding) {
-            self.run.complete_batch(self.measured);
+        if mem::take(&mut self.outstanding) {
+            let ends_now = !mem::replace(&mut self.ended, true);
+            self.run.complete_batch(self.measured, ends_now.then_some(self.items));
         }
     }
 }
@@ -90,7 +128,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (completed, failed) = (self.completed, self.failed);
-        let ends = Ends { completed, failed, skipped: self.items - completed - failed };
+        let skipped = self.items - completed - failed;
+        let ends = Ends { completed, failed, skipped, reason: self.reason, finished: self.ended };
         if ends.skipped > 0 && self.measured.is_none() && !self.run.state.is_stopped() {
             // Neither a worker nor a cancellation ended it: a worker thread was lost with it, by a panic of this crate.
             // Without an error the loss of the items would go unnoticed.
@@ -98,6 +137,7 @@ impl Drop for Permit {
         }
         // In this order: a task that waits for the last batch to complete then finds its items ended.
         self.run.release(ends);
+        self.items = 0;
         self.complete();
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::state::State;
 use crate::engine::tracker::Tracker;
 use crate::error::PipelineError;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
-use crate::stats::Stats;
+use crate::stats::{Skips, Stats};
 use crate::util::log;
 
 /// What every run has, whichever front door its items come from.
@@ -193,11 +193,14 @@ impl Run {
         self.tracker.notify();
     }
 
-    /// A batch is neither queued nor running any more.
-    pub(crate) fn complete_batch(&self, measured: Option<(usize, Duration)>) {
+    /// A batch is neither queued nor running any more. `ends`: the number of its items, if they end only now.
+    pub(crate) fn complete_batch(&self, measured: Option<(usize, Duration)>, ends: Option<usize>) {
         let finished = {
             let mut protocol = self.state.protocol();
-            protocol.complete(measured);
+            if let Some(items) = ends {
+                protocol.end_batch(items);
+            }
+            protocol.complete_ended(measured);
             protocol.is_finished()
         };
         if finished {
@@ -227,7 +230,10 @@ impl Run {
                 completed: ledger.completed,
                 failed: ledger.failed,
                 skipped: ledger.skipped,
+                skips: Skips { stopped: ledger.skipped - ledger.caller_gone, caller_gone: ledger.caller_gone },
                 in_flight: ledger.in_flight,
+                finished: ledger.finished,
+                limit: protocol.limit(),
                 queued,
                 waiting,
                 batch_size: protocol.batch_size(),

@@ -71,7 +71,8 @@ where
         let per_item = batch.expected_nanos;
         let running = shared.begin(executor, batch, began);
         // Otherwise there is nothing that another thread could take.
-        let divides = shared.divides && running.unclaimed() >= 2;
+        let has_several = running.unclaimed() >= 2;
+        let divides = shared.divides && has_several;
         let divided = Arc::new(Self {
             stage: Arc::clone(stage),
             shared: Arc::clone(shared),
@@ -82,16 +83,17 @@ where
             has_results: AtomicUsize::new(0),
             running: Mutex::new(Some(running)),
         });
-        if divides {
+        if has_several {
+            // Also where no other thread may take a part: the clock goes on, and tells how long the current item has run.
             thread.publish(Arc::clone(&divided) as Arc<dyn Running>);
         }
         // Once it is published: the clock goes on while it finds a batch, and might end before it can find this one.
         // Its thread would not be one of shuttle's.
-        if (divides || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
+        if (has_several || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
             CLOCK.start(began);
         }
         divided.run(executor, thread, began);
-        if divides {
+        if has_several {
             thread.retract();
         }
         let running = divided.lock().take().expect("only this takes it");
@@ -244,7 +246,7 @@ where
     }
 
     fn is_overdue(&self, now: u64) -> bool {
-        self.has_results.load(Relaxed) > 0 && self.runs_long(now)
+        self.divides && self.has_results.load(Relaxed) > 0 && self.runs_long(now)
     }
 
     fn deliver(&self) {

@@ -95,7 +95,8 @@ impl<I, W: Turns<I>, A: Post<Outcomes<W::Output>>> Shared<I, W, A> {
 
     /// Ends the batch.
     pub(crate) fn end(&self, running: BatchRun<I, W::Output>, executor: &Executor<W>, now: Instant) {
-        let outcomes = self.outcomes(running.end(executor, now), None);
+        let mut outcomes = self.outcomes(running.end(executor, now), None);
+        outcomes.chunk.permit.end();
         // All of its items may have left before, with their results or to other workers.
         if outcomes.items > 0 {
             // If the aggregator is gone, the outcomes are dropped here, which releases their permit.

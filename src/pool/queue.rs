@@ -14,7 +14,7 @@ use crate::engine::state::State;
 use crate::pool::error::SubmitError;
 use crate::pool::held::{Ahead, Held};
 use crate::pool::request::{Admitted, AnswerSender, Answered, Channel, Reply, Request, refusal};
-use crate::protocol::{AdmissionQueue, Ends, Left, Position, RunKey};
+use crate::protocol::{AdmissionQueue, Ends, Left, Position, RunKey, SkipReason};
 use crate::util::clock;
 use crate::util::panic::discard;
 use crate::util::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -195,7 +195,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let request = match left {
             Left::Waiting(request) => request,
             Left::Queued(Admitted { request, mut permit, .. }) => {
-                permit.cancel();
+                permit.cancel(SkipReason::CallerGone);
                 request
             }
         };
@@ -208,7 +208,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         for leaving in self.remove_requests_of(channel).into_iter().rev() {
             match leaving {
                 Left::Queued(Admitted { request, mut permit, .. }) => {
-                    permit.cancel();
+                    permit.cancel(SkipReason::CallerGone);
                     drop(permit);
                     discard(request.item);
                 }

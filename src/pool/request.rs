@@ -9,7 +9,7 @@ use crate::engine::permit::Permit;
 use crate::engine::run::Run;
 use crate::engine::state::State;
 use crate::pool::error::SubmitError;
-use crate::protocol::Position;
+use crate::protocol::{Position, SkipReason};
 use crate::util::panic::discard;
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::Runner;
@@ -46,7 +46,7 @@ impl<I, O> Admitted<I, O> {
     /// returns.
     pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
         let Request { item, reply } = self.request;
-        self.permit.cancel();
+        self.permit.cancel(SkipReason::Stopped);
         Answered::new(reply, Err(stopped(hand_back(item), state)), Some(self.permit)).send();
     }
 }

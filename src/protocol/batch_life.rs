@@ -25,10 +25,14 @@ pub(crate) enum ItemEnd {
 }
 
 /// Why an item is skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum SkipReason {
-    /// The run was stopped, or the result of this item is not waited for any more.
+    /// The run was stopped, or ended with an error.
+    #[default]
     Stopped,
+    /// The result of this item is not waited for any more, while the run goes on. An item learns only that it is
+    /// cancelled; which of the two it was is seen when its batch ends (`../engine/batch_run.rs`).
+    CallerGone,
 }
 
 /// A batch between the moment a worker takes it and the moment its outcomes are sent on.
@@ -112,7 +116,7 @@ impl BatchLife {
         match end {
             ItemEnd::Done => {}
             ItemEnd::Failed => self.failed += 1,
-            ItemEnd::Skipped(SkipReason::Stopped) => self.skipped += 1,
+            ItemEnd::Skipped(_) => self.skipped += 1,
         }
     }
 
@@ -164,7 +168,7 @@ impl BatchLife {
             return None;
         }
         let Self { first, begun, failed, skipped, passed, .. } = *self;
-        let ends = Ends { completed: begun - failed - skipped, failed: failed + passed, skipped };
+        let ends = Ends { completed: begun - failed - skipped, failed: failed + passed, skipped, ..Ends::default() };
         self.ran += begun;
         self.first += items as u64;
         self.items -= items;
@@ -191,6 +195,7 @@ impl BatchLife {
             completed: self.begun - self.failed - self.skipped,
             failed: self.failed + self.passed,
             skipped: self.skipped + self.left(),
+            ..Ends::default()
         };
         BatchEnd { ends, ran: self.ran + self.begun }
     }

@@ -1,5 +1,7 @@
 //! The accounting: how many of the items that were taken in have ended, and how.
 
+use super::SkipReason;
+
 /// How many items of a batch ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Ends {
@@ -9,6 +11,11 @@ pub(crate) struct Ends {
     pub(crate) failed: usize,
     /// The work never began, or returned `Stopped` because its item was cancelled.
     pub(crate) skipped: usize,
+    /// Why those were skipped. One reason does for a batch: only in a pool does a caller wait for an item, and there
+    /// each item is a batch.
+    pub(crate) reason: SkipReason,
+    /// True if the items were counted as [finished](Ledger::finish) before.
+    pub(crate) finished: bool,
 }
 
 /// Counts of items. After every call, `taken` equals [`accounted`](Self::accounted).
@@ -18,7 +25,12 @@ pub(crate) struct Ledger {
     pub(crate) completed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    /// Of those skipped: the run went on, but nothing waited for the result any more. All others were skipped because
+    /// the run was stopped.
+    pub(crate) caller_gone: u64,
     pub(crate) in_flight: usize,
+    /// Of those in flight: their work has ended, and their results wait to be taken.
+    pub(crate) finished: usize,
 }
 
 impl Ledger {
@@ -35,6 +47,12 @@ impl Ledger {
         self.completed + self.failed + self.skipped + self.in_flight as u64
     }
 
+    /// The work on items in flight has ended. They are in flight until their results are taken.
+    pub(crate) fn finish(&mut self, items: usize) {
+        self.finished += items;
+        debug_assert!(self.finished <= self.in_flight, "an item finished twice");
+    }
+
     /// Ends items that were in flight.
     pub(crate) fn release(&mut self, ends: Ends) {
         let items = ends.completed + ends.failed + ends.skipped;
@@ -43,6 +61,13 @@ impl Ledger {
         self.completed += ends.completed as u64;
         self.failed += ends.failed as u64;
         self.skipped += ends.skipped as u64;
+        if ends.reason == SkipReason::CallerGone {
+            self.caller_gone += ends.skipped as u64;
+        }
+        if ends.finished {
+            self.finished -= items;
+        }
+        debug_assert!(self.finished <= self.in_flight, "items ended that had not finished");
     }
 }
 
@@ -56,9 +81,32 @@ mod tests {
         assert_eq!(ledger.take(3), 0);
         assert_eq!(ledger.take(2), 3);
         assert_eq!((ledger.taken, ledger.in_flight), (5, 5));
-        ledger.release(Ends { completed: 1, failed: 1, skipped: 1 });
+        ledger.release(Ends { completed: 1, failed: 1, skipped: 1, ..Ends::default() });
         assert_eq!((ledger.in_flight, ledger.accounted()), (2, 5));
         ledger.release(Ends { completed: 2, ..Ends::default() });
-        assert_eq!(ledger, Ledger { taken: 5, completed: 3, failed: 1, skipped: 1, in_flight: 0 });
+        let expected = Ledger { taken: 5, completed: 3, failed: 1, skipped: 1, ..Ledger::default() };
+        assert_eq!(ledger, expected);
+    }
+
+    #[test]
+    fn items_that_finished_are_in_flight_until_they_end() {
+        let mut ledger = Ledger::default();
+        ledger.take(5);
+        ledger.finish(3);
+        assert_eq!((ledger.in_flight, ledger.finished), (5, 3));
+        // Dropped before a worker had them.
+        ledger.release(Ends { skipped: 2, ..Ends::default() });
+        assert_eq!((ledger.in_flight, ledger.finished), (3, 3));
+        ledger.release(Ends { completed: 3, finished: true, ..Ends::default() });
+        assert_eq!((ledger.in_flight, ledger.finished, ledger.accounted()), (0, 0, 5));
+    }
+
+    #[test]
+    fn skipped_items_are_counted_by_their_reason() {
+        let mut ledger = Ledger::default();
+        ledger.take(3);
+        ledger.release(Ends { skipped: 2, reason: SkipReason::CallerGone, ..Ends::default() });
+        ledger.release(Ends { skipped: 1, ..Ends::default() });
+        assert_eq!((ledger.skipped, ledger.caller_gone), (3, 2));
     }
 }

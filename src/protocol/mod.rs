@@ -50,8 +50,10 @@ pub(crate) struct Protocol {
     ending: Ending,
     delivery: Delivery,
     ledger: Ledger,
-    /// Batches that are queued or running.
+    /// Batches that are queued or running, or whose outcomes are on their way to the aggregator.
     outstanding: usize,
+    /// Of those outstanding: their outcomes are on their way.
+    ended: usize,
     sizer: Sizer,
     service: ServiceTime,
 }
@@ -66,6 +68,7 @@ impl Protocol {
             delivery: Delivery::Stream,
             ledger: Ledger::default(),
             outstanding: 0,
+            ended: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
             service: ServiceTime::default(),
         }
@@ -108,6 +111,26 @@ impl Protocol {
         self.outstanding += 1;
     }
 
+    /// Counts the first part of a batch that goes on: its items have ended, and its outcomes are on their way.
+    pub(crate) fn split_ended(&mut self, items: usize) {
+        self.split();
+        self.end_batch(items);
+    }
+
+    /// A batch of `items` has ended at its worker, and its outcomes are on their way.
+    pub(crate) fn end_batch(&mut self, items: usize) {
+        self.ended += 1;
+        debug_assert!(self.ended <= self.outstanding, "a batch ended twice");
+        self.ledger.finish(items);
+    }
+
+    /// Completes a batch that has [ended](Self::end_batch).
+    pub(crate) fn complete_ended(&mut self, measured: Option<(usize, Duration)>) {
+        debug_assert!(self.ended > 0, "a batch completed that had not ended");
+        self.ended -= 1;
+        self.complete(measured);
+    }
+
     /// Completes a batch: it is no longer queued or running. `measured` is how many of its items ran, and for how long.
     pub(crate) fn complete(&mut self, measured: Option<(usize, Duration)>) {
         debug_assert!(self.outstanding > 0, "a batch completed twice");
@@ -143,6 +166,11 @@ impl Protocol {
 
     pub(crate) fn window(&self) -> usize {
         self.window
+    }
+
+    /// The window, if it has a bound.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        (self.window < usize::MAX).then_some(self.window)
     }
 
     pub(crate) fn mean_service(&self) -> Option<Duration> {

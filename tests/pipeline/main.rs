@@ -8,6 +8,7 @@ mod bounded;
 mod chain;
 mod consumers;
 mod counting_source;
+mod current_items;
 mod detached;
 mod end_reason;
 mod faulty_sources;

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use actix_fan::{Stats, pool};
 use futures::future::join_all;
+use futures::{SinkExt, StreamExt};
 use proptest::prelude::*;
 
 use super::gated_pool::GatedPool;
@@ -169,4 +170,45 @@ proptest! {
             assert_eq!(begun.len() as u64, stats.completed, "an item ran twice");
         });
     }
+}
+
+#[test]
+fn skips_are_told_apart_by_their_reason() {
+    run(async {
+        let held = GatedPool::new(1, 4);
+        let skips = || {
+            let stats = held.pool.stats();
+            assert_eq!(stats.skips.stopped + stats.skips.caller_gone, stats.skipped, "{stats:?}");
+            (stats.skips.stopped, stats.skips.caller_gone)
+        };
+        let running = held.pool.submit(0);
+        held.gate.arrived(1).await;
+        let dropped = held.pool.submit(1);
+        let stopped = held.pool.submit(2);
+        drop(dropped);
+        assert_eq!(skips(), (0, 1), "its caller has left");
+        held.pool.stop();
+        stopped.await.unwrap_err();
+        assert_eq!(skips(), (1, 1));
+        held.gate.open();
+        running.await.unwrap();
+        held.pool.finished().await.unwrap();
+        assert_eq!(skips(), (1, 1));
+    });
+}
+
+#[test]
+fn a_result_in_a_stream_has_finished_until_it_is_taken() {
+    run(async {
+        let pool = pool().workers(1).window(4).map(|n: u64| n).unwrap();
+        let (mut sink, mut stream) = pool.channel();
+        sink.send(7).await.unwrap();
+        pool.drain();
+        // The work has ended; the result waits.
+        pool.finished().await.unwrap();
+        let counts = || (pool.stats().in_flight, pool.stats().finished);
+        assert_eq!(counts(), (1, 1));
+        assert_eq!(stream.next().await.unwrap().unwrap(), 7);
+        assert_eq!(counts(), (0, 0));
+    });
 }

@@ -4,6 +4,8 @@ use actix_fan::Stats;
 
 pub(crate) fn assert_balanced(stats: &Stats) {
     assert_eq!(stats.taken, stats.accounted(), "{stats:?}");
+    assert_eq!(stats.skipped, stats.skips.stopped + stats.skips.caller_gone, "{stats:?}");
+    assert!(stats.finished + stats.queued <= stats.in_flight, "{stats:?}");
 }
 
 /// Every item is accounted for, and none is in flight.

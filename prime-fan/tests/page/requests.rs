@@ -102,5 +102,8 @@ fn the_statistics_are_those_of_the_library_with_a_few_beside() {
     for name in ["taken", "waiting", "elapsed_seconds", "mean_service_seconds"] {
         assert!(pool.contains_key(name), "{name} in {text}");
     }
-    assert_eq!(pool["workers"][1], json!({ "busy_seconds": 0.0, "items": 0, "batches": 0, "rebuilt": 0 }));
+    assert_eq!(
+        pool["workers"][1],
+        json!({ "busy_seconds": 0.0, "items": 0, "batches": 0, "rebuilt": 0, "current": null })
+    );
 }

@@ -187,7 +187,7 @@ impl World {
         let skipped = Fate::Ended(ItemEnd::Skipped(SkipReason::Stopped));
         let completed = count(&[Fate::Ended(ItemEnd::Done)]);
         let failed = count(&[Fate::Ended(ItemEnd::Failed), Fate::Passed]);
-        assert_eq!(ends, Ends { completed, failed, skipped: count(&[skipped, Fate::NotBegun]) });
+        assert_eq!(ends, Ends { completed, failed, skipped: count(&[skipped, Fate::NotBegun]), ..Ends::default() });
         assert_eq!(began, items - count(&[Fate::Passed, Fate::NotBegun]));
     }
 }
