@@ -210,6 +210,10 @@
 //! - `serde`: [`Stats`] and what is in it, [`End`] and the errors are `serde::Serialize`, each as its documentation
 //!   says.
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
+//! - `tracing`: [`observe::Spans`](observe), the caller's span on the worker thread.
+//! - `metrics`: [`observe::Instruments`](observe), counters, gauges and histograms.
+//!
+//! An [`Observer`](observe::Observer) of your own needs no feature.
 
 // Not in `Cargo.toml`: tests, benches and examples have loggers and wakers of their own.
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods)]
@@ -220,6 +224,7 @@ mod engine;
 mod error;
 pub mod guide;
 mod limits;
+pub mod observe;
 mod pipeline;
 mod pool;
 mod protocol;

@@ -19,6 +19,7 @@ use crate::stats::{CurrentItem, Skips, Stats, WorkerStats};
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self {
+            name,
             taken,
             completed,
             failed,
@@ -36,7 +37,8 @@ impl Serialize for Stats {
             elapsed,
             workers,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 16)?;
+        let mut stats = serializer.serialize_struct("Stats", 17)?;
+        stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
         stats.serialize_field("failed", failed)?;
@@ -232,7 +234,7 @@ mod tests {
         assert_json(
             &stats,
             json!({
-                "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
+                "name": null, "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
                 "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null,
                 "queued": 0, "waiting": 0,
                 "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "elapsed_seconds": 0.0,
@@ -242,6 +244,7 @@ mod tests {
         (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
         (stats.skips.stopped, stats.skips.caller_gone, stats.finished, stats.limit) = (3, 1, 2, Some(64));
         (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
+        stats.name = Some("squares".into());
         stats.mean_service = Some(Duration::from_micros(250));
         stats.end = Some(End::Drained);
         stats.elapsed = Duration::from_millis(1500);
@@ -251,7 +254,7 @@ mod tests {
         assert_json(
             &stats,
             json!({
-                "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
+                "name": "squares", "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
                 "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64,
                 "queued": 6, "waiting": 7,
                 "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained", "elapsed_seconds": 1.5,

@@ -1,5 +1,6 @@
 //! Numbers about a running or finished pipeline or pool.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Message;
@@ -18,6 +19,8 @@ use crate::protocol::Ledger;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
+    /// As it was named: [`FanOut::name`](crate::FanOut::name), [`PoolBuilder::name`](crate::PoolBuilder::name).
+    pub name: Option<Arc<str>>,
     /// Items taken from the source, or admitted by a pool: those that got a permit.
     pub taken: u64,
     /// Items whose work returned. Their results may have been dropped with the stream: see `emitted`.

@@ -21,7 +21,7 @@ use crate::engine::metrics::Progress;
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::error::{BoxError, ItemError, Stopped};
-use crate::protocol::{BatchEnd, BatchLife, Delivered, ItemEnd, SkipReason};
+use crate::protocol::{BatchEnd, BatchLife, Delivered, Ends, ItemEnd, SkipReason};
 use crate::util::buffer_pool::BufferPool;
 use crate::util::clock::CLOCK;
 use crate::util::log;
@@ -42,6 +42,7 @@ pub(crate) struct BatchRun<I, O> {
     expected_nanos: f64,
     permit: Permit,
     credit: Option<Arc<BatchCredit>>,
+    queued_at: Option<Instant>,
     /// True if the first of the items that are not claimed was suspended by this worker, which may not have sent its
     /// results on yet: another one would overtake them.
     holds_first: bool,
@@ -84,7 +85,7 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Begins a batch, at `now` by the worker's clock. Its results go into `outputs`, which is empty.
     pub(crate) fn begin<W>(executor: &Executor<W>, batch: Batch<I>, outputs: Vec<O>, now: Instant) -> Self {
         executor.owner().metrics.batch_began(executor.id(), now);
-        let Batch { first, part, inputs, passed, expected_nanos, permit, credit } = batch;
+        let Batch { first, part, inputs, passed, expected_nanos, permit, credit, queued_at } = batch;
         let life = BatchLife::begin(first, inputs.len() + passed.len());
         Self {
             life,
@@ -94,6 +95,7 @@ impl<I, O: 'static> BatchRun<I, O> {
             expected_nanos,
             permit,
             credit,
+            queued_at,
             holds_first: false,
             began: now,
             outputs,
@@ -252,7 +254,7 @@ impl<I, O: 'static> BatchRun<I, O> {
             true => (mem::take(&mut self.part), self.credit.take()),
             false => (0, None),
         };
-        Batch { first, part, inputs, passed, expected_nanos, permit, credit }
+        Batch { first, part, inputs, passed, expected_nanos, permit, credit, queued_at: self.queued_at }
     }
 
     /// The items that have ended leave, if there are any. Their results are in `outputs` then, and further ones go into
@@ -374,6 +376,21 @@ impl<I, O: 'static> Portion<I, O> {
         let Outbox { outputs, failures, mark } = &mut self.outbox;
         discard_all(outputs.drain(*mark..));
         failures.push_back((*mark, error));
+    }
+
+    /// The index of its first item.
+    pub(crate) fn first(&self) -> u64 {
+        self.life.first()
+    }
+
+    /// How the items ended that have run.
+    pub(crate) fn ends(&self) -> Ends {
+        self.life.ends()
+    }
+
+    /// Those of the items that have run, and whose results have not left.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &ItemError> {
+        self.outbox.failures.iter().map(|(_, error)| error)
     }
 
     /// Items that were claimed and have not begun.

@@ -12,6 +12,7 @@ use crate::engine::reentrancy::{self, SetId, unless_own};
 use crate::engine::state::State;
 use crate::engine::tracker::Tracker;
 use crate::error::PipelineError;
+use crate::observe::Observed;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Skips, Stats};
 use crate::util::log;
@@ -24,6 +25,9 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     /// `None` for a run without actors, as in a simulation.
     host: Option<Host>,
+    /// What the application calls it.
+    name: Option<Arc<str>>,
+    observed: Option<Arc<Observed>>,
 }
 
 impl Core {
@@ -33,7 +37,19 @@ impl Core {
             tracker: Tracker::new(usize::from(workers > 0)),
             metrics: Metrics::new(workers),
             host,
+            name: None,
+            observed: None,
         }
+    }
+
+    pub(crate) fn named(self, name: Option<Arc<str>>, observed: Option<Arc<Observed>>) -> Self {
+        Self { name, observed, ..self }
+    }
+
+    /// `None` if nothing observes it.
+    #[inline]
+    pub(crate) fn observed(&self) -> Option<&Arc<Observed>> {
+        self.observed.as_ref()
     }
 }
 
@@ -217,6 +233,9 @@ impl Run {
     /// The items of a batch have ended.
     pub(crate) fn release(&self, ends: Ends) {
         self.0.release(ends);
+        if let Some(observed) = self.observed() {
+            observed.skipped(ends);
+        }
     }
 
     /// The numbers at this instant.
@@ -239,6 +258,7 @@ impl Run {
                 batch_size: protocol.batch_size(),
                 mean_service: protocol.mean_service(),
                 end: self.state.end_of(protocol),
+                name: self.name.clone(),
                 ..Stats::default()
             };
         });
@@ -346,7 +366,11 @@ impl WorkerGuard {
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
         if self.run.tracker.leave() {
-            let Stats { taken, completed, failed, skipped, in_flight, elapsed, .. } = self.run.stats();
+            let stats = self.run.stats();
+            if let Some(observed) = self.run.observed() {
+                observed.ended(&stats);
+            }
+            let Stats { taken, completed, failed, skipped, in_flight, elapsed, .. } = stats;
             log::info!(
                 "fan-out ended after {elapsed:.3?}: {taken} items taken, {completed} completed, {failed} failed, \
                  {skipped} skipped, {in_flight} waiting for the consumer"

@@ -1,12 +1,14 @@
 //! The settings that the builders of pipelines and pools share, and their checks.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 
 use crate::engine::host::Host;
 use crate::engine::run::Core;
 use crate::error::StartError;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
+use crate::observe::{Observed, Observers, RunKind};
 use crate::protocol::{BatchSize, Protocol, default_window};
 
 /// The threads of a set.
@@ -29,9 +31,12 @@ pub(crate) struct Settings {
     default_name: &'static str,
     pub(crate) thread_name: Option<String>,
     pub(crate) stack_size: Option<usize>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) observers: Observers,
 }
 
 /// Settings that are in range, with the defaults filled in.
+#[derive(Clone)]
 pub(crate) struct Checked {
     pub(crate) window: usize,
     /// A fixed size is at most one worker's share of the window, so that one batch doesn't take the share of another
@@ -41,13 +46,22 @@ pub(crate) struct Checked {
     pub(crate) concurrency: usize,
     /// Those of its own, if it has any; otherwise only their number counts.
     pub(crate) threads: Threads,
+    name: Option<Arc<str>>,
+    /// `None` before [`observe`](Self::observe).
+    observed: Option<Arc<Observed>>,
 }
 
 impl Checked {
-    /// The core of a run with these settings. `item_bytes` is the memory of an item in flight.
+    /// The core of a run with these settings, which starts now. `item_bytes` is the memory of an item in flight.
     pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
         let protocol = Protocol::new(self.concurrency, self.window, self.batch, item_bytes);
-        Core::new(protocol, self.threads.workers, host.cloned())
+        Core::new(protocol, self.threads.workers, host.cloned()).named(self.name.clone(), self.observed.clone())
+    }
+
+    /// The run starts now: tells the observers of its builder and those of the set on which it works.
+    pub(crate) fn observe(&mut self, kind: RunKind, mut observers: Observers, of_set: Option<&Observers>) {
+        of_set.into_iter().for_each(|of_set| observers.extend(of_set));
+        self.observed = Observed::start(kind, self.name.clone(), self.window, self.concurrency, observers);
     }
 }
 
@@ -61,6 +75,8 @@ impl Settings {
             default_name,
             thread_name: None,
             stack_size: None,
+            name: None,
+            observers: Observers::default(),
         }
     }
 
@@ -98,7 +114,7 @@ impl Settings {
             }
             BatchSize::Fixed(batch) => return Err(StartError::Batch { batch, window }),
         };
-        Ok(Checked { window, batch, concurrency: workers, threads })
+        Ok(Checked { window, batch, concurrency: workers, threads, name: self.name.clone(), observed: None })
     }
 
     /// The threads of a set of its own.
@@ -168,6 +184,12 @@ macro_rules! thread_setters {
             self
         }
 
+        /// What it is called in [`Stats`](crate::Stats) and by [observers](crate::observe).
+        pub fn name(mut self, name: impl Into<std::sync::Arc<str>>) -> Self {
+            self.settings.name = Some(name.into());
+            self
+        }
+
         /// At most so many threads work for it at a time, at least 1. The default is all threads that it may use.
         pub fn concurrency(mut self, threads: usize) -> Self {
             self.settings.concurrency = Some(threads);
@@ -178,6 +200,12 @@ macro_rules! thread_setters {
     };
     (common, $name:literal) => {
         const THREAD_NAME: &str = $name;
+
+        /// Has an [`Observer`](crate::observe::Observer) see what happens. May be called several times, once for each.
+        pub fn observe(mut self, observer: impl Into<std::sync::Arc<dyn crate::observe::Observer>>) -> Self {
+            self.settings.observers.add(observer.into());
+            self
+        }
 
         #[doc = concat!(
             "Names the threads `name-0`, `name-1` and so on. Linux shows 15 characters. The default is `", $name, "`."

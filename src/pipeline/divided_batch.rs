@@ -9,6 +9,7 @@ use crate::engine::batch_run::{BatchRun, Portion};
 use crate::engine::chunk::Outcomes;
 use crate::engine::credit::BatchCredit;
 use crate::engine::executor::Executor;
+use crate::observe::Stretch;
 use crate::pipeline::stage::Stage;
 use crate::pipeline::worker::{Leaving, Shared};
 use crate::protocol::RunKey;
@@ -69,6 +70,7 @@ where
     ) {
         let began = Instant::now();
         let per_item = batch.expected_nanos;
+        let (first, items, queued_at) = (batch.first, batch.inputs.len(), batch.queued_at);
         let running = shared.begin(executor, batch, began);
         // Otherwise there is nothing that another thread could take.
         let has_several = running.unclaimed() >= 2;
@@ -92,7 +94,13 @@ where
         if (has_several || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
             CLOCK.start(began);
         }
-        divided.run(executor, thread, began);
+        match executor.owner().observed() {
+            None => divided.run(executor, thread, began, None),
+            Some(observed) => observed
+                .batch(queued_at)
+                .begin(executor.id(), first, items, began)
+                .run(|stretch| divided.run(executor, thread, began, Some(stretch))),
+        }
         if has_several {
             thread.retract();
         }
@@ -106,9 +114,10 @@ where
 
     /// Runs it to its end, or until another run is to be served, or results are to be taken first: then what has not
     /// begun is queued or parked.
-    fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant) {
+    fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant, mut stretch: Option<&mut Stretch>) {
         let (set, shared) = (Arc::clone(thread.set()), &*self.shared);
         let most = match () {
+            () if stretch.as_ref().is_some_and(|stretch| stretch.is_per_item()) => 1,
             () if !self.divides => usize::MAX,
             () => ((CLAIMED_WORK / self.per_item.max(1.0)) as usize).clamp(1, PORTION),
         };
@@ -177,7 +186,10 @@ where
             }
             let claimed = portion.len();
             let due = if self.divides { now + LONG } else { u64::MAX };
-            let goes_on = portion.run(executor, due, self);
+            let goes_on = match &mut stretch {
+                None => portion.run(executor, due, self),
+                Some(stretch) => stretch.portion(&mut portion, |portion| portion.run(executor, due, self)),
+            };
             if waiting == 0.0 {
                 since = now;
             }
@@ -276,6 +288,10 @@ where
         let Shared { credit, outputs, .. } = &*self.shared;
         if !credit.has_room() {
             return;
+        }
+        if let Some(observed) = self.stage.run().observed() {
+            // They leave before the portion has run.
+            outbox.failures.iter().for_each(|(_, error)| observed.failed(error));
         }
         let mut running = self.lock();
         let batch = running.as_mut().expect("its item runs");

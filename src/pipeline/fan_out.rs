@@ -13,6 +13,7 @@ use crate::engine::host::Host;
 use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
+use crate::observe::RunKind;
 use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::generator::Generator;
@@ -362,16 +363,17 @@ where
             None => Some(Workers::global()?),
         };
         let threads = workers.as_ref().map(|workers| workers.set().threads());
-        let checked = self.settings.check(item_bytes::<I, W::Output>(), threads)?;
+        let mut checked = self.settings.check(item_bytes::<I, W::Output>(), threads)?;
         let host = if self.detach.is_some() { Host::detached()? } else { Host::of_actors()? };
-        let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
-        let Checked { window, threads, concurrency, .. } = checked;
+        let Checked { window, threads, concurrency, .. } = checked.clone();
         let is_private = workers.is_none();
         // Borrowed: if this is the last clone, its drop before the pipeline has joined would end the threads.
         let set = match &workers {
             Some(workers) => Arc::clone(workers.set()),
-            None => private(threads)?,
+            None => private(threads, &self.settings.observers)?,
         };
+        checked.observe(RunKind::Pipeline, self.settings.observers, workers.as_ref().map(Workers::observers));
+        let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
         let run = assembly.run.clone();
         let source = source.into_inner();
         let (aggregators_address, aggregators_mailbox) = mailbox();

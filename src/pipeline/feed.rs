@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Instant;
 
 use futures::{Stream, StreamExt};
 
@@ -108,6 +109,12 @@ where
             let items = inputs.len() + passed.len();
             if items > 0 {
                 let (first, expected_nanos, permit) = Permit::hand_out(run, items);
+                let observed = run.observed();
+                let good = inputs.len();
+                if let Some(observed) = observed {
+                    observed.taken(good);
+                    observed.source_failed(passed.len());
+                }
                 // If the workers are gone the batch is dropped, and its permit counts the items as skipped.
                 self.queue.post(Batch {
                     first,
@@ -117,7 +124,13 @@ where
                     expected_nanos,
                     permit,
                     credit: None,
+                    queued_at: observed.map(|_| Instant::now()),
                 });
+                if let Some(observed) = observed
+                    && good > 0
+                {
+                    observed.handed_over(first, good);
+                }
             } else {
                 self.inputs.put(inputs);
             }

@@ -86,6 +86,10 @@ where
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
     pub(super) fn key(&self) -> RunKey {
         *self.key.get().expect("it was set when it joined")
     }

@@ -6,6 +6,7 @@ use crate::engine::host::Host;
 use crate::engine::run::Run;
 use crate::engine::settings::{Checked, Settings, thread_setters};
 use crate::error::{BoxError, StartError};
+use crate::observe::RunKind;
 use crate::pool::assembly::{Assembled, item_bytes};
 use crate::pool::handle::Pool;
 use crate::protocol::BatchSize;
@@ -104,16 +105,17 @@ impl PoolBuilder {
     {
         let factory = Guarded::new(factory);
         let item_bytes = item_bytes::<I, W::Output>();
-        let checked = self.settings.check(item_bytes, self.on.as_ref().map(|on| on.set().threads()))?;
+        let mut checked = self.settings.check(item_bytes, self.on.as_ref().map(|on| on.set().threads()))?;
         let host = Host::of_thread()?;
-        let core = checked.core(item_bytes, Some(&host));
-        let Checked { window, threads, concurrency, .. } = checked;
+        let Checked { window, threads, concurrency, .. } = checked.clone();
         let is_private = self.on.is_none();
         // Borrowed: if this is the last clone, its drop before the pool has joined would end the threads.
         let set = match &self.on {
             Some(workers) => Arc::clone(workers.set()),
-            None => private(threads)?,
+            None => private(threads, &self.settings.observers)?,
         };
+        checked.observe(RunKind::Pool, self.settings.observers, self.on.as_ref().map(Workers::observers));
+        let core = checked.core(item_bytes, Some(&host));
         // From here on, an early return drops the pool, which ends the threads of its own.
         let Assembled { run, pool, stage } = Assembled::new(core, factory.into_inner(), is_private || has_state);
         stage.join(&set, concurrency, is_private);

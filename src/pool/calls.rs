@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::engine::run::Core;
 use crate::error::BoxError;
+use crate::observe::{Observed, Observers, RunKind};
 use crate::pool::assembly::{Assembled, item_bytes};
 use crate::pool::error::{RunError, SubmitError};
 use crate::pool::handle::Pool;
@@ -75,11 +76,13 @@ pub(crate) struct CallPool {
 
 impl CallPool {
     /// Joins the set. `window`: the most closures that are queued or run; `None` stands for the default.
-    pub(crate) fn new(set: &Arc<Set>, window: Option<usize>) -> Self {
+    pub(crate) fn new(set: &Arc<Set>, window: Option<usize>, observers: &Observers) -> Self {
         let item_bytes = item_bytes::<BoxedCall, BoxedCall>();
         let threads = set.threads();
         let window = window.unwrap_or_else(|| default_window(item_bytes, threads));
-        let core = Core::new(Protocol::new(threads, window, BatchSize::Fixed(1), item_bytes), threads, None);
+        let observed = Observed::start(RunKind::Closures, None, window, threads, observers.clone());
+        let protocol = Protocol::new(threads, window, BatchSize::Fixed(1), item_bytes);
+        let core = Core::new(protocol, threads, None).named(None, observed);
         let Assembled { pool, stage, .. } = Assembled::new(core, || Calls, false);
         let key = stage.join(set, threads, false);
         Self { pool, key }

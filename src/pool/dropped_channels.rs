@@ -147,7 +147,7 @@ impl World {
 }
 
 fn end(admitted: Admitted<Item, ()>) {
-    let Admitted { request: Request { item, reply }, mut permit, .. } = admitted;
+    let Admitted { request: Request { item, reply, .. }, mut permit, .. } = admitted;
     drop(item);
     permit.record(1, 0, 1, Duration::ZERO);
     Answered::new(reply, Ok(()), Some(permit)).send();

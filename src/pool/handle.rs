@@ -135,7 +135,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             return Submission::refused(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue().join(Request { item, reply: Reply::Submission(reply) }) {
+        let submitted = self.queue().submitted();
+        match self.queue().join(Request { item, reply: Reply::Submission(reply), submitted }) {
             Ok((position, _)) => Submission::pending(&self.open, position, answer),
             Err(error) => Submission::refused(error),
         }
@@ -152,7 +153,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
             return Err(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        let position = self.queue().try_join(Request { item, reply: Reply::Submission(reply) })?;
+        let submitted = self.queue().submitted();
+        let position = self.queue().try_join(Request { item, reply: Reply::Submission(reply), submitted })?;
         Ok(Submission::pending(&self.open, position, answer))
     }
 

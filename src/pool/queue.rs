@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::engine::reentrancy::SetId;
 use crate::engine::run::{Core, Intake, Run, WorkerGuard};
 use crate::engine::state::State;
+use crate::observe::Submitted;
 use crate::pool::error::SubmitError;
 use crate::pool::held::{Ahead, Held};
 use crate::pool::request::{Admitted, AnswerSender, Answered, Channel, Reply, Request, refusal};
@@ -83,6 +84,18 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         Admitted::new(self.run(), index, request)
     }
 
+    /// What an item takes along that is submitted on this thread.
+    pub(super) fn submitted(&self) -> Option<Box<Submitted>> {
+        self.core.observed().map(|observed| Box::new(observed.submitted()))
+    }
+
+    /// Tells the observers that items got their permits. No lock is held.
+    fn admitted(&self, items: usize) {
+        if let Some(observed) = self.core.observed() {
+            observed.taken(items);
+        }
+    }
+
     /// Adds a request, with a permit if there is one. Returns its position, and true if it has a permit.
     pub(super) fn join(&self, request: Request<I, O>) -> Result<(Position, bool), SubmitError<I>> {
         let mut inner = self.lock();
@@ -93,11 +106,13 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let admit = |index, request| self.admit(index, request);
         let (position, queued) = inner.admission.join(request, &mut self.state().protocol(), admit);
         self.unlock_and_notify(inner, usize::from(queued));
+        self.admitted(usize::from(queued));
         Ok((position, queued))
     }
 
     /// Adds a request for an item that was fed into a channel, as [`join`](Self::join).
     pub(super) fn feed(&self, item: I, sender: &AnswerSender<I, O>) -> Result<(Position, bool), SubmitError<I>> {
+        let submitted = self.submitted();
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(item, self.state()));
@@ -110,10 +125,12 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         }
         let reply = Reply::Stream { sender: sender.clone(), previous: tail.last };
         let admit = |index, request| self.admit(index, request);
-        let (position, queued) = inner.admission.join(Request { item, reply }, &mut self.state().protocol(), admit);
+        let (position, queued) =
+            inner.admission.join(Request { item, reply, submitted }, &mut self.state().protocol(), admit);
         tail.push(position);
         drop(tail);
         self.unlock_and_notify(inner, usize::from(queued));
+        self.admitted(usize::from(queued));
         Ok((position, queued))
     }
 
@@ -125,6 +142,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         match joined {
             Ok(position) => {
                 self.unlock_and_notify(inner, 1);
+                self.admitted(1);
                 Ok(position)
             }
             Err(refused) if self.state().is_running() => Err(SubmitError::Full(refused.item)),
@@ -212,7 +230,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
                     drop(permit);
                     discard(request.item);
                 }
-                Left::Waiting(Request { item, reply }) => {
+                Left::Waiting(Request { item, reply, .. }) => {
                     discard(item);
                     reply.wake_sink();
                 }
@@ -316,6 +334,7 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
             })
         };
         self.unlock_and_notify(inner, admitted);
+        self.admitted(admitted);
         sinks.into_iter().for_each(|channel| channel.sink.wake());
     }
 

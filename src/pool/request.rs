@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::permit::Permit;
 use crate::engine::run::Run;
 use crate::engine::state::State;
+use crate::observe::Submitted;
 use crate::pool::error::SubmitError;
 use crate::protocol::{Position, SkipReason};
 use crate::util::panic::discard;
@@ -20,6 +21,8 @@ pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 pub(super) struct Request<I, O> {
     pub(super) item: I,
     pub(super) reply: Reply<I, O>,
+    /// If the pool is observed.
+    pub(super) submitted: Option<Box<Submitted>>,
 }
 
 /// A request that has its permit and its index.
@@ -45,7 +48,7 @@ impl<I, O> Admitted<I, O> {
     /// Ends the request before it began, because the pool was stopped. The caller gets the item that `hand_back`
     /// returns.
     pub(super) fn stop(mut self, state: &State, hand_back: impl FnOnce(I) -> Option<I>) {
-        let Request { item, reply } = self.request;
+        let Request { item, reply, .. } = self.request;
         self.permit.cancel(SkipReason::Stopped);
         Answered::new(reply, Err(stopped(hand_back(item), state)), Some(self.permit)).send();
     }

@@ -143,7 +143,7 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
 impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
     /// Runs one item, as a batch of its own. Returns its answer, and when the work returned.
     fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> (Answered<I, W::Output>, Instant) {
-        let Admitted { request: Request { item, reply }, index, permit } = admitted;
+        let Admitted { request: Request { item, reply, submitted }, index, permit } = admitted;
         let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
         let inputs_now = mem::take(inputs);
@@ -155,11 +155,18 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
             expected_nanos: 0.0,
             permit,
             credit: None,
+            queued_at: None,
         };
 
-        let mut running = BatchRun::begin(executor, batch, mem::take(outputs), Instant::now());
+        let began = Instant::now();
+        let mut running = BatchRun::begin(executor, batch, mem::take(outputs), began);
         if running.claim(1, portion) {
-            portion.run(executor, u64::MAX, &reply);
+            match submitted {
+                None => _ = portion.run(executor, u64::MAX, &reply),
+                Some(submitted) => submitted.begin(executor.id(), index, 1, began).run(|stretch| {
+                    stretch.portion(portion, |portion| portion.run(executor, u64::MAX, &reply));
+                }),
+            }
             running.merge(portion);
         }
         // An item that has not begun is not given back to the queue, but returned to its caller: only a cancellation or

@@ -218,6 +218,12 @@ impl BatchLife {
         self.claimed
     }
 
+    /// How the items ended that have begun, of a portion that has run.
+    pub(crate) fn ends(&self) -> Ends {
+        let Self { begun, failed, skipped, .. } = *self;
+        Ends { completed: begun - failed - skipped, failed, skipped, ..Ends::default() }
+    }
+
     /// Its items, but for those that were given back.
     #[cfg(test)]
     pub(crate) fn items(&self) -> usize {

@@ -10,6 +10,7 @@
 //! | a source | on the arbiter, or on the thread of `blocking` | `Feed::poll`, `blocking` | `SourcePanicked` |
 //! | `Drop` of sources, items, results and iterators of them, errors, works, factories | at their last use | [`discard`], [`discard_all`], [`Guarded`] | nothing |
 //! | a logger, and the `Display` of logged values | everywhere | `util::log` | the record is lost |
+//! | an observer | where something happens | `observe::observed` | the others are told, the items run |
 //! | a waker | at the awaited event, also inside of channels | `util::waker` | its task is not woken |
 //! | a writer or `Serialize`, in `web` | on the connection's arbiter | `web::write` | the stream has a failure in place of the result |
 //! | the `Display` of errors that are written as JSON | where they are written | `error::texts` | the JSON has no text of the error |

@@ -73,7 +73,9 @@ impl WorkersBuilder {
         if self.run_window == Some(0) {
             return Err(StartError::Window);
         }
-        Ok(Workers::new(start(threads, self.hooks, false)?, self.run_window))
+        let observers = self.settings.observers;
+        let hooks = Hooks { observers: observers.clone(), ..self.hooks };
+        Ok(Workers::new(start(threads, hooks, false)?, self.run_window, observers))
     }
 
     /// Starts the threads, as the set that [`Workers::global`] returns. To be called before anything uses that, as in

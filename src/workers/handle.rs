@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::engine::settings::Threads;
 use crate::error::StartError;
+use crate::observe::Observers;
 use crate::pool::calls::CallPool;
 use crate::pool::{RunError, RunFuture};
 use crate::work::Job;
@@ -67,6 +68,8 @@ struct Handle {
     started: Instant,
     /// The most closures that are queued or run; `None` stands for the default.
     run_window: Option<usize>,
+    /// They see all that runs on the set.
+    observers: Observers,
     /// Runs closures; made for the first one.
     calls: OnceLock<CallPool>,
 }
@@ -78,7 +81,7 @@ impl Handle {
         }
         // Outside of the `OnceLock`: a pool on a set that was refused a thread logs that, by code of users. Of two threads
         // that come here at a time, one drops what it made.
-        let calls = CallPool::new(&self.set, self.run_window);
+        let calls = CallPool::new(&self.set, self.run_window, &self.observers);
         self.calls.get_or_init(|| calls)
     }
 }
@@ -104,8 +107,13 @@ pub struct WorkersStats {
 }
 
 impl Workers {
-    pub(super) fn new(set: Arc<Set>, run_window: Option<usize>) -> Self {
-        Self { handle: Arc::new(Handle { set, started: Instant::now(), run_window, calls: OnceLock::new() }) }
+    pub(super) fn new(set: Arc<Set>, run_window: Option<usize>, observers: Observers) -> Self {
+        let (started, calls) = (Instant::now(), OnceLock::new());
+        Self { handle: Arc::new(Handle { set, started, run_window, observers, calls }) }
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.handle.observers
     }
 
     /// Starts to build a set of threads.
@@ -264,8 +272,8 @@ fn global() -> MutexGuard<'static, Option<Workers>> {
 /// # Errors
 ///
 /// [`StartError::Thread`] if the operating system refuses so many threads. Then none was started.
-pub(crate) fn private(threads: Threads) -> Result<Arc<Set>, StartError> {
-    start(threads, Hooks::default(), true)
+pub(crate) fn private(threads: Threads, observers: &Observers) -> Result<Arc<Set>, StartError> {
+    start(threads, Hooks { observers: observers.clone(), ..Hooks::default() }, true)
 }
 
 impl fmt::Debug for Workers {

@@ -20,6 +20,7 @@ use actix::{Actor, SyncArbiter, SyncContext, System};
 use crate::engine::home;
 use crate::engine::settings::Threads;
 use crate::error::{PipelineError, StartError};
+use crate::observe::{Observers, ThreadInfo};
 use crate::util::panic::catch;
 use crate::workers::set::Set;
 
@@ -32,6 +33,7 @@ const ENDING_AHEAD: usize = 8;
 pub(crate) struct Hooks {
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
+    pub(crate) observers: Observers,
 }
 
 pub(crate) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
@@ -115,8 +117,13 @@ impl Actor for Worker {
 
     fn started(&mut self, _: &mut Self::Context) {
         if let Some((set, id, hooks)) = self.life.take() {
+            let name =
+                thread::current().name().and_then(|name| Some(name.rsplit_once('-')?.0.into())).unwrap_or_default();
+            let thread = ThreadInfo { set: name, worker: id };
             Hooks::call(hooks.on_start.as_ref(), id);
+            hooks.observers.thread_started(&thread);
             set.work(id);
+            hooks.observers.thread_stopped(&thread);
             Hooks::call(hooks.on_stop.as_ref(), id);
         }
     }

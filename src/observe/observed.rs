@@ -1,0 +1,302 @@
+//! How a run calls its observers: one by one, each behind `catch`, and under no lock.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::engine::batch_run::Portion;
+use crate::error::ItemError;
+use crate::observe::{Begun, Context, Ended, Observer, RunInfo, RunKind, SkipReason, ThreadInfo};
+use crate::protocol::{self, Ends};
+use crate::stats::Stats;
+use crate::util::panic::{catch, discard};
+
+/// The observers of a builder.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) {
+        self.0.push(observer);
+    }
+
+    /// Those of the set on which a run works see it as well.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    pub(crate) fn thread_started(&self, thread: &ThreadInfo) {
+        self.each(|observer| observer.thread_started(thread));
+    }
+
+    pub(crate) fn thread_stopped(&self, thread: &ThreadInfo) {
+        self.each(|observer| observer.thread_stopped(thread));
+    }
+
+    fn each(&self, call: impl Fn(&dyn Observer)) {
+        // The panic hook has reported a panic, and the run goes on.
+        self.0.iter().for_each(|observer| _ = catch(|| call(&**observer)));
+    }
+}
+
+impl Drop for Observers {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(discard);
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} observers", self.0.len())
+    }
+}
+
+/// A run that is observed.
+pub(crate) struct Observed {
+    info: RunInfo,
+    observers: Observers,
+    wants_items: bool,
+    /// From the thread that started it; for a pipeline.
+    context: Arc<Contexts>,
+}
+
+impl Observed {
+    /// `None` if there are no observers.
+    pub(crate) fn start(
+        kind: RunKind,
+        name: Option<Arc<str>>,
+        limit: usize,
+        workers: usize,
+        observers: Observers,
+    ) -> Option<Arc<Self>> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        if observers.0.is_empty() {
+            return None;
+        }
+        let info = RunInfo { id: IDS.fetch_add(1, Relaxed), kind, name, limit, workers };
+        let wants_items = observers.0.iter().any(|observer| catch(|| observer.wants_items()).unwrap_or(false));
+        let context = match kind {
+            RunKind::Pipeline => Contexts::capture(&observers, &info),
+            RunKind::Pool | RunKind::Closures => Arc::new(Contexts(Vec::new())),
+        };
+        observers.each(|observer| observer.run_started(&info));
+        Some(Arc::new(Self { info, observers, wants_items, context }))
+    }
+
+    pub(crate) fn taken(&self, items: usize) {
+        if items > 0 {
+            self.observers.each(|observer| observer.taken(&self.info, items));
+        }
+    }
+
+    pub(crate) fn source_failed(&self, items: usize) {
+        if items > 0 {
+            self.observers.each(|observer| observer.source_failed(&self.info, items));
+        }
+    }
+
+    pub(crate) fn handed_over(&self, first: u64, items: usize) {
+        self.observers.each(|observer| observer.handed_over(&self.info, first, items));
+    }
+
+    pub(crate) fn failed(&self, error: &ItemError) {
+        self.observers.each(|observer| observer.failed(&self.info, error));
+    }
+
+    pub(crate) fn skipped(&self, ends: Ends) {
+        let Ends { skipped: items, reason, .. } = ends;
+        if items > 0 {
+            let reason = match reason {
+                protocol::SkipReason::Stopped => SkipReason::Stopped,
+                protocol::SkipReason::CallerGone => SkipReason::CallerGone,
+            };
+            self.observers.each(|observer| observer.skipped(&self.info, items, reason));
+        }
+    }
+
+    pub(crate) fn ended(&self, stats: &Stats) {
+        self.observers.each(|observer| observer.run_ended(&self.info, stats));
+    }
+
+    /// What an item that is submitted takes along.
+    pub(crate) fn submitted(self: &Arc<Self>) -> Submitted {
+        Submitted {
+            observed: Arc::clone(self),
+            contexts: Contexts::capture(&self.observers, &self.info),
+            at: Instant::now(),
+        }
+    }
+
+    /// A batch of a pipeline, which was queued at `at`.
+    pub(crate) fn batch(self: &Arc<Self>, at: Option<Instant>) -> Submitted {
+        let at = at.unwrap_or_else(Instant::now);
+        Submitted { observed: Arc::clone(self), contexts: Arc::clone(&self.context), at }
+    }
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observed").field(&self.info).finish()
+    }
+}
+
+/// What each observer took along, in their order.
+struct Contexts(Vec<Option<Context>>);
+
+impl Contexts {
+    fn capture(observers: &Observers, info: &RunInfo) -> Arc<Self> {
+        let context = |observer: &Arc<dyn Observer>| catch(|| observer.context(info)).unwrap_or(None);
+        Arc::new(Self(observers.0.iter().map(context).collect()))
+    }
+}
+
+impl Drop for Contexts {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(discard);
+    }
+}
+
+/// What was queued, as its observers see it.
+pub(crate) struct Submitted {
+    observed: Arc<Observed>,
+    contexts: Arc<Contexts>,
+    at: Instant,
+}
+
+/// A stretch that a worker thread runs.
+pub(crate) struct Stretch {
+    submitted: Submitted,
+    first: u64,
+    items: usize,
+    worker: usize,
+    waited: Duration,
+    began: Instant,
+    ends: Ends,
+}
+
+impl Submitted {
+    /// `worker` begins it, at `now`.
+    pub(crate) fn begin(self, worker: usize, first: u64, items: usize, now: Instant) -> Stretch {
+        let waited = now.saturating_duration_since(self.at);
+        Stretch { submitted: self, first, items, worker, waited, began: now, ends: Ends::default() }
+    }
+}
+
+impl Stretch {
+    /// True if each of its items is a stretch of its own.
+    pub(crate) fn is_per_item(&self) -> bool {
+        self.submitted.observed.wants_items
+    }
+
+    /// Runs `work`, which runs items in portions, in the scope of the observers.
+    pub(crate) fn run(mut self, work: impl FnOnce(&mut Self)) {
+        if self.is_per_item() {
+            return work(&mut self);
+        }
+        let mut work = Some(work);
+        let scope = self.scope();
+        scope.enter(&mut || {
+            if let Some(work) = work.take() {
+                work(&mut self);
+            }
+        });
+        scope.ended(self.ends, self.began.elapsed());
+    }
+
+    /// Runs a portion by `run`. If each item is a stretch of its own, the portion has one.
+    pub(crate) fn portion<I, O: 'static>(
+        &mut self,
+        portion: &mut Portion<I, O>,
+        run: impl FnOnce(&mut Portion<I, O>) -> bool,
+    ) -> bool {
+        let mut goes_on = false;
+        let mut run = Some(run);
+        let mut run_it = |portion: &mut Portion<I, O>| {
+            if let Some(run) = run.take() {
+                goes_on = run(portion);
+                portion.failures().for_each(|error| self.submitted.observed.failed(error));
+            }
+        };
+        if self.is_per_item() {
+            let began = Instant::now();
+            let scope = Scope { first: portion.first(), items: 1, ..self.scope() };
+            scope.enter(&mut || run_it(portion));
+            scope.ended(portion.ends(), began.elapsed());
+        } else {
+            run_it(portion);
+            let Ends { completed, failed, skipped, .. } = portion.ends();
+            self.ends.completed += completed;
+            self.ends.failed += failed;
+            self.ends.skipped += skipped;
+        }
+        goes_on
+    }
+
+    fn scope(&self) -> Scope {
+        let Self { submitted: Submitted { observed, contexts, .. }, first, items, worker, waited, .. } = self;
+        Scope {
+            observed: Arc::clone(observed),
+            contexts: Arc::clone(contexts),
+            first: *first,
+            items: *items,
+            worker: *worker,
+            waited: *waited,
+        }
+    }
+}
+
+/// The calls around the work of a stretch.
+struct Scope {
+    observed: Arc<Observed>,
+    contexts: Arc<Contexts>,
+    first: u64,
+    items: usize,
+    worker: usize,
+    waited: Duration,
+}
+
+impl Scope {
+    fn enter(&self, work: &mut dyn FnMut()) {
+        for (at, observer) in self.observed.observers.0.iter().enumerate() {
+            _ = catch(|| observer.begun(&self.observed.info, &self.begun(at)));
+        }
+        self.enter_from(0, work);
+    }
+
+    /// Runs `work` in the scope of the observers from the number `at` on.
+    fn enter_from(&self, at: usize, work: &mut dyn FnMut()) {
+        let Some(observer) = self.observed.observers.0.get(at) else { return work() };
+        let mut has_run = false;
+        _ = catch(|| {
+            observer.in_scope(&self.observed.info, &self.begun(at), &mut || {
+                if !mem::replace(&mut has_run, true) {
+                    self.enter_from(at + 1, work);
+                }
+            });
+        });
+        // The items are run whatever the observer does.
+        if !has_run {
+            self.enter_from(at + 1, work);
+        }
+    }
+
+    fn begun(&self, at: usize) -> Begun {
+        let Self { first, items, worker, waited, .. } = *self;
+        Begun { first, items, worker, waited, context: self.context(at) }
+    }
+
+    fn ended(&self, ends: Ends, ran: Duration) {
+        let Self { first, worker, waited, .. } = *self;
+        let Ends { completed, failed, skipped: stopped, .. } = ends;
+        for (at, observer) in self.observed.observers.0.iter().enumerate() {
+            let ended = Ended { first, completed, failed, stopped, worker, waited, ran, context: self.context(at) };
+            _ = catch(|| observer.ended(&self.observed.info, &ended));
+        }
+    }
+
+    fn context(&self, at: usize) -> Option<Context> {
+        self.contexts.0.get(at).cloned().flatten()
+    }
+}

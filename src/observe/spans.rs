@@ -1,0 +1,100 @@
+//! The caller's span, on the worker thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::dispatcher::{self, Dispatch};
+use tracing::field::Empty;
+use tracing::subscriber::NoSubscriber;
+use tracing::{Span, info_span, warn};
+
+use crate::error::ItemError;
+use crate::observe::{Begun, Context, Observer, RunInfo};
+
+/// Takes the caller's span along to the worker thread, for the crate `tracing`.
+///
+/// The span that is current where an item is submitted, a closure is run or a pipeline starts is entered on the worker's
+/// thread while its work runs. In it, each stretch has a span of level `INFO` and target `actix_fan`, named `work`:
+///
+/// | field | what it is |
+/// |---|---|
+/// | `kind` | `pipeline`, `pool` or `closures` |
+/// | `name` | the name of the run, or nothing |
+/// | `first`, `items` | the index of the first item, and how many there are |
+/// | `worker` | the number of the thread |
+/// | `queue_seconds` | how long it was queued |
+/// | `run_seconds` | how long the work ran; recorded at the end |
+///
+/// A failed item is an event of level `WARN` in it, with the `index` and the `error`.
+///
+/// The subscriber that is in force for the caller's thread is taken along as well. Where there is none, an item costs the
+/// look-up of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spans {
+    per_item: bool,
+}
+
+/// What is taken along.
+struct Caller {
+    dispatch: Dispatch,
+    span: Span,
+}
+
+impl Spans {
+    /// A span per item of a pool, per closure, and per batch of a pipeline.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A span per item of a pipeline as well.
+    pub fn per_item() -> Self {
+        Self { per_item: true }
+    }
+}
+
+impl Observer for Spans {
+    fn context(&self, _: &RunInfo) -> Option<Context> {
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        if dispatch.is::<NoSubscriber>() {
+            return None;
+        }
+        Some(Arc::new(Caller { dispatch, span: Span::current() }))
+    }
+
+    fn in_scope(&self, run: &RunInfo, begun: &Begun, work: &mut dyn FnMut()) {
+        let caller = begun.context.as_ref().and_then(|context| context.downcast_ref::<Caller>());
+        let Some(Caller { dispatch, span }) = caller else { return work() };
+        dispatcher::with_default(dispatch, || {
+            let _caller = span.enter();
+            let span = info_span!(
+                target: "actix_fan",
+                "work",
+                kind = run.kind.as_str(),
+                name = run.name.as_deref(),
+                first = begun.first,
+                items = begun.items,
+                worker = begun.worker,
+                queue_seconds = begun.waited.as_secs_f64(),
+                run_seconds = Empty,
+            );
+            let began = Instant::now();
+            span.in_scope(work);
+            span.record("run_seconds", began.elapsed().as_secs_f64());
+        });
+    }
+
+    fn failed(&self, _: &RunInfo, error: &ItemError) {
+        warn!(target: "actix_fan", index = error.index(), error = error as &(dyn std::error::Error + 'static), "failed");
+    }
+
+    fn wants_items(&self) -> bool {
+        self.per_item
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Caller").field(&self.span).finish()
+    }
+}
