@@ -7,6 +7,10 @@
 //!     curl http://127.0.0.1:8080/is-prime/1000000007
 //!     curl -N http://127.0.0.1:8080/primes/1000000000000
 //!
+//! With `--features web,metrics` it has an endpoint for Prometheus as well:
+//!
+//!     curl http://127.0.0.1:8080/metrics
+//!
 //! The first prints `true`. The second prints primes as lines of JSON until it is interrupted, or until the server
 //! shuts down: then the last line says `stopped`. `prime-fan/examples/page` is a larger application, with a page in the
 //! browser.
@@ -43,7 +47,7 @@ async fn check(checks: Data<Pool<u64, bool>>, n: Path<u64>) -> Result<String, Re
 /// Starts a pipeline per request. It stops when the client disconnects.
 async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<impl Responder> {
     let permit = streams.permit()?; // 503 if all permits are taken
-    let primes = (*from..).fan_out().ordered().with(|| {
+    let primes = (*from..).fan_out().name("primes").ordered().with(|| {
         work_fn(|n, job: &mut Job<'_, u64>| {
             if is_prime(n, job)? {
                 job.emit(n);
@@ -54,10 +58,42 @@ async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<im
     Ok(ndjson(primes.map_err(ErrorInternalServerError)?).permit(permit))
 }
 
+/// Counters, gauges and histograms of the pool and the pipelines, as Prometheus reads them.
+#[cfg(feature = "metrics")]
+mod observed {
+    use std::sync::Arc;
+
+    use actix_fan::observe::{Instruments, Observer};
+    use actix_web::web::Data;
+    use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+    /// Installs the recorder, before anything is recorded.
+    pub(crate) fn install() -> Result<(Arc<dyn Observer>, PrometheusHandle), BuildError> {
+        // Seconds: without bounds a histogram is written as a summary, which can't be added up over servers.
+        let bounds = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0];
+        let prometheus = PrometheusBuilder::new().set_buckets(&bounds)?.install_recorder()?;
+        Ok((Arc::new(Instruments::new()), prometheus))
+    }
+
+    pub(crate) async fn metrics(prometheus: Data<PrometheusHandle>) -> String {
+        // Takes in what was recorded since the last time.
+        prometheus.run_upkeep();
+        prometheus.render()
+    }
+}
+
 #[actix::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Start the pool once, here: the closure of `HttpServer::new` runs once per server thread.
-    let checks = pool().with(|| {
+    let pool = pool().name("is-prime");
+    #[cfg(feature = "metrics")]
+    let (instruments, prometheus) = observed::install()?;
+    #[cfg(feature = "metrics")]
+    let pool = pool.observe(std::sync::Arc::clone(&instruments));
+    // The pipelines of the requests run on the global set.
+    #[cfg(feature = "metrics")]
+    actix_fan::Workers::builder().observe(instruments).build_global()?;
+    let checks = pool.with(|| {
         work_fn(|n, job: &mut Job<'_, bool>| {
             let prime = is_prime(n, job)?;
             job.emit(prime);
@@ -68,8 +104,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let data = (Data::new(checks.clone()), Data::new(streams.clone()));
     HttpServer::new(move || {
-        App::new()
-            .app_data(data.0.clone())
+        let app = App::new();
+        #[cfg(feature = "metrics")]
+        let app = app.app_data(Data::new(prometheus.clone())).route("/metrics", get().to(observed::metrics));
+        app.app_data(data.0.clone())
             .app_data(data.1.clone())
             .wrap(from_fn(refusals)) // JSON for clients that prefer it
             .route("/is-prime/{n}", get().to(check))

@@ -14,3 +14,6 @@ pub mod rayon_and_a_channel {}
 
 #[doc = include_str!("go.md")]
 pub mod go {}
+
+#[doc = include_str!("in_production.md")]
+pub mod in_production {}
