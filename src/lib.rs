@@ -254,7 +254,7 @@ pub use pipeline::source::Source;
 pub use pool::{
     NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
 };
-pub use stats::{CurrentItem, Skips, Snapshot, Stats, WorkerStats};
+pub use stats::{Bottleneck, CurrentItem, Skips, Snapshot, Stats, Verdict, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use workers::{Workers, WorkersBuilder, WorkersStats};

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::end::End;
 use crate::error::{ItemError, PipelineError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
-use crate::stats::{CurrentItem, Skips, Stats, WorkerStats};
+use crate::stats::{Bottleneck, CurrentItem, Skips, Stats, Verdict, WorkerStats};
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -34,10 +34,11 @@ impl Serialize for Stats {
             batch_size,
             mean_service,
             end,
+            verdict,
             elapsed,
             workers,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 17)?;
+        let mut stats = serializer.serialize_struct("Stats", 18)?;
         stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
@@ -53,6 +54,7 @@ impl Serialize for Stats {
         stats.serialize_field("batch_size", batch_size)?;
         stats.serialize_field("mean_service_seconds", &mean_service.map(Seconds))?;
         stats.serialize_field("end", end)?;
+        stats.serialize_field("verdict", verdict)?;
         stats.serialize_field("elapsed_seconds", &Seconds(*elapsed))?;
         stats.serialize_field("workers", &workers[..])?;
         stats.end()
@@ -69,6 +71,29 @@ impl Serialize for WorkerStats {
         worker.serialize_field("rebuilt", rebuilt)?;
         worker.serialize_field("current", current)?;
         worker.end()
+    }
+}
+
+impl Serialize for Bottleneck {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Worker => serializer.serialize_unit_variant("Bottleneck", 0, "worker"),
+            Self::Source => serializer.serialize_unit_variant("Bottleneck", 1, "source"),
+            Self::Consumer => serializer.serialize_unit_variant("Bottleneck", 2, "consumer"),
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { bottleneck, share, worker, source, consumer } = self;
+        let mut verdict = serializer.serialize_struct("Verdict", 5)?;
+        verdict.serialize_field("bottleneck", bottleneck)?;
+        verdict.serialize_field("share", share)?;
+        verdict.serialize_field("worker_seconds", &Seconds(*worker))?;
+        verdict.serialize_field("source_seconds", &Seconds(*source))?;
+        verdict.serialize_field("consumer_seconds", &Seconds(*consumer))?;
+        verdict.end()
     }
 }
 
@@ -237,7 +262,7 @@ mod tests {
                 "name": null, "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
                 "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null,
                 "queued": 0, "waiting": 0,
-                "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "elapsed_seconds": 0.0,
+                "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
                 "workers": [],
             }),
         );
@@ -247,6 +272,8 @@ mod tests {
         stats.name = Some("squares".into());
         stats.mean_service = Some(Duration::from_micros(250));
         stats.end = Some(End::Drained);
+        let second = Duration::from_secs(1);
+        stats.verdict = Verdict::of(second * 3, second, Duration::ZERO);
         stats.elapsed = Duration::from_millis(1500);
         let current = CurrentItem { index: 13, running: Duration::from_millis(250) };
         let busy = Duration::from_millis(750);
@@ -257,11 +284,26 @@ mod tests {
                 "name": "squares", "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
                 "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64,
                 "queued": 6, "waiting": 7,
-                "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained", "elapsed_seconds": 1.5,
+                "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained",
+                "verdict": {
+                    "bottleneck": "worker", "share": 0.75,
+                    "worker_seconds": 3.0, "source_seconds": 1.0, "consumer_seconds": 0.0,
+                },
+                "elapsed_seconds": 1.5,
                 "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12,
                     "current": {"index": 13, "running_seconds": 0.25}}],
             }),
         );
+    }
+
+    #[test]
+    fn a_bottleneck_is_one_word() {
+        for (bottleneck, word) in
+            [(Bottleneck::Worker, "worker"), (Bottleneck::Source, "source"), (Bottleneck::Consumer, "consumer")]
+        {
+            assert_json(bottleneck, json!(word));
+            assert_eq!(bottleneck.to_string(), format!("{word}-bound"));
+        }
     }
 
     #[test]

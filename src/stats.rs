@@ -1,5 +1,6 @@
 //! Numbers about a running or finished pipeline or pool.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,9 @@ pub struct Stats {
     pub mean_service: Option<Duration>,
     /// How the pipeline or the pool ended; `None` while it runs. [`End`] says what counts as the end.
     pub end: Option<End>,
+    /// What limits the throughput, over the run so far. `None` for a [merged stream](crate::fan_in), and in a
+    /// simulation.
+    pub verdict: Option<Verdict>,
     /// The time from the start until now, or until the last worker thread ended.
     pub elapsed: Duration,
     /// One entry per worker.
@@ -71,6 +75,102 @@ impl Stats {
     pub fn accounted(&self) -> u64 {
         let Self { taken, completed, failed, skipped, in_flight, .. } = *self;
         Ledger { taken, completed, failed, skipped, in_flight, ..Ledger::default() }.accounted()
+    }
+}
+
+/// What limits the throughput of a pipeline or a pool: more of it makes it faster.
+///
+/// Its `Display` is `worker-bound`, `source-bound` or `consumer-bound`. `Serialize`, with the feature `serde`:
+/// `"worker"`, `"source"` or `"consumer"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bottleneck {
+    /// The workers: there is as much to do as they can.
+    Worker,
+    /// The source, or the callers that submit to a pool: a worker waits for items.
+    Source,
+    /// The consumer: a worker waits until results are taken.
+    Consumer,
+}
+
+/// What limits the throughput, over the run so far, and for how much of the time.
+///
+/// At each instant of a run, one of the three limits it:
+///
+/// - the **workers**, while as many batches are queued or running as may run at a time, so that each worker has something
+///   to do. Also while fewer are, if no more items will come, or if none may come since the results of others are held
+///   back, in order, by one that runs;
+/// - the **source**, while a worker is idle and the source was asked for items, for which there are permits, and has none.
+///   In a pool: while a worker is idle and there are permits;
+/// - the **consumer**, while a worker is idle and no more items are wanted, since results wait to be taken: they have no
+///   room, or the consumer keeps the arbiter which would have taken more items in.
+///
+/// The times are summed up, from the start until the last result was taken. The largest one is the verdict, and its
+/// share is that time divided by the sum of the three. Counts change by the batch, and so does the answer: a batch that
+/// runs keeps one worker busy, and an item waits if its batch does. Where the workers' threads are shared with other
+/// pipelines, a batch that waits for those counts as one that runs.
+///
+/// The difference between two snapshots tells about the time between them.
+///
+/// Its `Display` is `worker-bound 97 %`. `Serialize`, with the feature `serde`:
+/// `{"bottleneck":"worker","share":0.97,"worker_seconds":9.7,"source_seconds":0.2,"consumer_seconds":0.1}`.
+///
+/// ```
+/// use actix_fan::FanOutExt;
+/// use futures::StreamExt;
+///
+/// # actix::System::new().block_on(async {
+/// let mut squares = (0..1000u64).fan_out().map(|n| n * n)?;
+/// squares.next().await;
+/// if let Some(verdict) = squares.stats().verdict {
+///     println!("{verdict}"); // such as `source-bound 97 %`: more workers would not help
+/// }
+/// # Ok::<(), actix_fan::StartError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The one with the largest time.
+    pub bottleneck: Bottleneck,
+    /// Its part of the sum of the three times, above 0 and at most 1.
+    pub share: f64,
+    /// How long the workers limited the throughput.
+    pub worker: Duration,
+    /// How long the source did.
+    pub source: Duration,
+    /// How long the consumer did.
+    pub consumer: Duration,
+}
+
+impl Verdict {
+    /// `None` if there was no time at all.
+    pub(crate) fn of(worker: Duration, source: Duration, consumer: Duration) -> Option<Self> {
+        let times = [(source, Bottleneck::Source), (consumer, Bottleneck::Consumer), (worker, Bottleneck::Worker)];
+        // The last of equal ones.
+        let (most, bottleneck) = times.into_iter().max_by_key(|(time, _)| *time)?;
+        if most.is_zero() {
+            return None;
+        }
+        let share = most.as_secs_f64() / (worker + source + consumer).as_secs_f64();
+        Some(Self { bottleneck, share, worker, source, consumer })
+    }
+}
+
+impl fmt::Display for Bottleneck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Worker => "worker-bound",
+            Self::Source => "source-bound",
+            Self::Consumer => "consumer-bound",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded down: 100 % is all of the time.
+        write!(f, "{} {:.0} %", self.bottleneck, (100.0 * self.share).floor())
     }
 }
 

@@ -63,6 +63,10 @@ impl Metrics {
     pub(crate) fn read(&self, stats: &mut Stats, now: Instant, ended: Option<Instant>) {
         stats.emitted = self.emitted.load(Relaxed);
         stats.elapsed = ended.unwrap_or(now) - self.started;
+        if self.workers.is_empty() {
+            // A merged stream, of which no worker could be waited for.
+            stats.verdict = None;
+        }
         stats.workers = self.workers.iter().map(|worker| worker.read(now, now - self.started)).collect();
     }
 }

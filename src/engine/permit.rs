@@ -20,6 +20,8 @@ pub(crate) struct Permit {
     outstanding: bool,
     /// True once the work on the items has ended. They are counted as such until their results are taken.
     ended: bool,
+    /// True while the batch waits until results are taken.
+    parked: bool,
 }
 
 impl Permit {
@@ -44,6 +46,7 @@ impl Permit {
             reason: SkipReason::Stopped,
             outstanding: true,
             ended: false,
+            parked: false,
         }
     }
 
@@ -102,6 +105,21 @@ impl Permit {
         }
     }
 
+    /// The batch waits until results are taken, until it is [unparked](Self::unpark).
+    pub(crate) fn park(&mut self) {
+        debug_assert!(self.outstanding && !self.ended);
+        if !mem::replace(&mut self.parked, true) {
+            self.run.state.protocol().park();
+        }
+    }
+
+    /// The batch may go on.
+    pub(crate) fn unpark(&mut self) {
+        if mem::take(&mut self.parked) {
+            self.run.state.protocol().unpark();
+        }
+    }
+
     /// Returns true if items that have not begun are skipped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.run.state.is_stopped()
@@ -136,6 +154,7 @@ impl Drop for Permit {
             self.run.lose("a worker thread");
         }
         // In this order: a task that waits for the last batch to complete then finds its items ended.
+        self.unpark();
         self.run.release(ends);
         self.items = 0;
         self.complete();

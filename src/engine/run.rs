@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::engine::host::Host;
 use crate::engine::metrics::Metrics;
 use crate::engine::reentrancy::{self, SetId, unless_own};
-use crate::engine::state::State;
+use crate::engine::state::{Locked, State};
 use crate::engine::tracker::Tracker;
 use crate::error::PipelineError;
 use crate::observe::Observed;
@@ -259,6 +259,7 @@ impl Run {
                 mean_service: protocol.mean_service(),
                 end: self.state.end_of(protocol),
                 name: self.name.clone(),
+                verdict: protocol.verdict(),
                 ..Stats::default()
             };
         });
@@ -275,7 +276,7 @@ impl Run {
     }
 
     /// Looks at the protocol and at how many items are queued and how many wait, all at one instant.
-    fn look(&self, look: &mut dyn FnMut(&Protocol, usize, usize)) {
+    fn look(&self, look: &mut dyn FnMut(&Locked<'_>, usize, usize)) {
         self.0.look(&mut |queued, waiting| look(&self.state.protocol(), queued, waiting));
     }
 

@@ -1,11 +1,14 @@
 //! The state of a run: the protocol behind its lock, and what is read without the lock.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::{OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::end::End;
 use crate::error::PipelineError;
-use crate::protocol::{Ending, Phase, Protocol};
+use crate::protocol::{BoundTimes, Ending, Phase, Protocol};
+use crate::stats::Verdict;
 use crate::util::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Mutex, MutexGuard};
 
@@ -13,7 +16,8 @@ use crate::util::sync::{Mutex, MutexGuard};
 /// the tasks that wait for the change.
 pub(crate) struct State {
     /// Taken once or twice per batch and held for a few nanoseconds. No code of users runs under it.
-    protocol: Mutex<Protocol>,
+    protocol: Mutex<Timed>,
+    started: Instant,
     /// A copy of the protocol's phase, for workers that read it before every item; written under the lock. `Relaxed`
     /// suffices to read it: it only ever grows, nothing else is published through it, and what must agree with it is
     /// decided under the lock.
@@ -27,7 +31,8 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(protocol: Protocol) -> Self {
         Self {
-            protocol: Mutex::new(protocol),
+            protocol: Mutex::new(Timed { protocol, times: BoundTimes::default() }),
+            started: Instant::now(),
             phase: AtomicU8::new(Phase::Running as u8),
             error: OnceLock::new(),
             abandoned: AtomicBool::new(false),
@@ -35,8 +40,9 @@ impl State {
     }
 
     /// Locks the protocol. Only a bug, whose assertion fired, can poison the lock; the counts are still useful then.
-    pub(crate) fn protocol(&self) -> MutexGuard<'_, Protocol> {
-        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn protocol(&self) -> Locked<'_> {
+        let timed = self.protocol.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { timed, started: self.started }
     }
 
     /// Returns true if items are still taken in.
@@ -104,6 +110,53 @@ impl State {
     /// dropped where they arrive.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Relaxed)
+    }
+}
+
+/// The protocol, and how long what has limited the throughput.
+#[derive(Debug)]
+struct Timed {
+    protocol: Protocol,
+    times: BoundTimes,
+}
+
+/// The protocol while it is locked. What limits the throughput is looked at in the end, so that no change is missed.
+pub(crate) struct Locked<'a> {
+    timed: MutexGuard<'a, Timed>,
+    started: Instant,
+}
+
+impl Locked<'_> {
+    /// What has limited the throughput, up to now.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.timed.times.verdict(self.started.elapsed())
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Protocol;
+
+    #[inline]
+    fn deref(&self) -> &Protocol {
+        &self.timed.protocol
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Protocol {
+        &mut self.timed.protocol
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let Timed { protocol, times } = &mut *self.timed;
+        let bottleneck = protocol.bottleneck();
+        if !times.is(bottleneck) {
+            times.change(bottleneck, self.started.elapsed());
+        }
     }
 }
 

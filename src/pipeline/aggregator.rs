@@ -38,6 +38,9 @@ pub struct Aggregator<T> {
 /// What is held back for order.
 struct Order<T> {
     waiting: ReorderBuffer<Chunk<T>>,
+    /// The number of items in it, and the one that the run was told.
+    items: usize,
+    told: usize,
     /// True while more is due than could be passed on in one time slice: [`Releasing`] goes on with it.
     releasing: bool,
     /// True once [`Finish`] has come; it waits for `releasing`.
@@ -54,7 +57,13 @@ impl Message for Finish {
 impl<T: Send + 'static> Aggregator<T> {
     /// `slice` bounds how long it passes on what it held back for order before it yields.
     pub(crate) fn new(run: &Run, stream: UnboundedSender<Chunk<T>>, ordered: bool, slice: TimeSlice) -> Self {
-        let order = ordered.then(|| Order { waiting: ReorderBuffer::new(), releasing: false, finished: false });
+        let order = ordered.then(|| Order {
+            waiting: ReorderBuffer::new(),
+            items: 0,
+            told: 0,
+            releasing: false,
+            finished: false,
+        });
         Self { run: run.clone(), order, stream, slice, burst: Burst::default(), _part: PartGuard::of(run) }
     }
 
@@ -68,6 +77,7 @@ impl<T: Send + 'static> Aggregator<T> {
                 true
             }
             Some(order) => {
+                order.items += items;
                 order.waiting.insert(first, part, items, chunk);
                 order.releasing || self.release()
             }
@@ -78,14 +88,28 @@ impl<T: Send + 'static> Aggregator<T> {
     fn release(&mut self) -> bool {
         while !self.slice.is_spent() {
             match self.order.as_mut().and_then(|order| order.waiting.pop()) {
-                Some(chunk) => self.emit(chunk),
+                Some(chunk) => {
+                    self.order.iter_mut().for_each(|order| order.items -= chunk.permit.items());
+                    self.emit(chunk);
+                }
                 None => {
                     self.slice.end();
+                    self.tell();
                     return true;
                 }
             }
         }
         false
+    }
+
+    /// Tells the run how many items are held back for order, if that has changed.
+    fn tell(&mut self) {
+        if let Some(order) = &mut self.order
+            && order.told != order.items
+        {
+            order.told = order.items;
+            self.run.state.protocol().hold_back(order.items);
+        }
     }
 
     fn emit(&self, chunk: Chunk<T>) {

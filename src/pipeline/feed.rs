@@ -98,7 +98,7 @@ where
                 break;
             }
             // Items may have any number of results, which the window does not bound.
-            let demand = if self.credit.has_room() { state.protocol().demand() } else { 0 };
+            let demand = state.protocol().ask(self.credit.has_room());
             if demand == 0 {
                 self.slice.end();
                 return Poll::Pending;

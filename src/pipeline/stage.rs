@@ -122,13 +122,14 @@ where
     }
 
     /// Keeps what is left of a batch until results are taken.
-    pub(super) fn park(&self, rest: Batch<I>, credit: Arc<BatchCredit>) {
+    pub(super) fn park(&self, mut rest: Batch<I>, credit: Arc<BatchCredit>) {
         let mut queue = self.queue();
         // Under the lock: results that are taken after this look find the batch parked, and so does a stop.
         if credit.may_go_on() || self.run.state.is_stopped() {
             drop(queue);
             self.queue_first(rest);
         } else {
+            rest.permit.park();
             queue.parked.insert(rest.first, (rest, credit));
         }
     }
@@ -214,7 +215,8 @@ where
         else {
             return;
         };
-        let (batch, _) = queue.parked.remove(&first).expect("it was just seen");
+        let (mut batch, _) = queue.parked.remove(&first).expect("it was just seen");
+        batch.permit.unpark();
         queue.batches.push_front(batch);
         drop(queue);
         self.push(1);
@@ -231,7 +233,10 @@ where
         let mut queue = self.queue();
         let parked = mem::take(&mut queue.parked);
         let items = parked.len();
-        queue.batches.extend(parked.into_values().map(|(batch, _)| batch));
+        queue.batches.extend(parked.into_values().map(|(mut batch, _)| {
+            batch.permit.unpark();
+            batch
+        }));
         drop(queue);
         if items > 0 {
             // The threads skip and drop them.

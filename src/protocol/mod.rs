@@ -4,6 +4,7 @@
 mod admission;
 mod batch_life;
 mod batch_size;
+mod bottleneck;
 mod ending;
 mod fair_queue;
 mod fifo;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(crate) use admission::{AdmissionQueue, Left, Position};
 pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd, SkipReason};
 pub(crate) use batch_size::BatchSize;
+pub(crate) use bottleneck::BoundTimes;
 pub(crate) use ending::Ending;
 pub(crate) use fair_queue::{FairQueue, RunKey, Serve};
 pub(crate) use ledger::{Ends, Ledger};
@@ -54,6 +56,12 @@ pub(crate) struct Protocol {
     outstanding: usize,
     /// Of those outstanding: their outcomes are on their way.
     ended: usize,
+    /// Of those outstanding: they go on once results are taken.
+    parked: usize,
+    /// Items that have finished and wait for the end of one before them.
+    held_back: usize,
+    /// True if the source has been asked for more items than have come.
+    asked: bool,
     sizer: Sizer,
     service: ServiceTime,
 }
@@ -69,6 +77,9 @@ impl Protocol {
             ledger: Ledger::default(),
             outstanding: 0,
             ended: 0,
+            parked: 0,
+            held_back: 0,
+            asked: false,
             sizer: Sizer::new(batch, workers, window, item_bytes),
             service: ServiceTime::default(),
         }

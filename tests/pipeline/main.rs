@@ -32,5 +32,6 @@ mod support;
 mod system;
 mod time_slices;
 mod unread_results;
+mod verdict;
 mod wakers;
 mod workers;

@@ -1,6 +1,6 @@
 //! The summary and the statistics of a search at its end.
 
-use actix_fan::{Stats, WorkerStats};
+use actix_fan::{Bottleneck, Stats, WorkerStats};
 
 use crate::cli::args::{Seed, Settings, StatsForm};
 use crate::cli::counts::{Counts, Nouns};
@@ -52,6 +52,9 @@ fn summary(nouns: Nouns, counts: &Counts, stats: &Stats, columns: usize) -> Stri
         parts.push((1, format!(" ({})", human::rate(rate(counts, stats)))));
     }
     parts.push((5, format!(", {} found", count(counts.found, nouns.found))));
+    if let Some(verdict) = stats.verdict {
+        parts.push((0, format!(", {verdict}")));
+    }
     if counts.bad > 0 {
         parts.push((4, format!(", {} bad", counts.bad)));
     }
@@ -68,6 +71,9 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
         stats.elapsed.as_secs_f64(),
         rate(counts, stats),
     );
+    if let Some(verdict) = stats.verdict {
+        text += &format!("bottleneck {verdict}\n");
+    }
     let taken = count(*taken, nouns.items);
     text += &format!("taken      {taken}: {completed} completed, {failed} failed, {skipped} skipped\n");
     for (index, worker) in stats.workers.iter().enumerate() {
@@ -81,6 +87,10 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
         );
     }
     text
+}
+
+fn word(bottleneck: Bottleneck) -> String {
+    bottleneck.to_string().replace("-bound", "")
 }
 
 /// Returns the fields of a JSON object. None of the values needs escaping.
@@ -97,12 +107,23 @@ pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
             )
         })
         .collect();
+    let verdict = stats.verdict.map_or("null".to_owned(), |verdict| {
+        format!(
+            "{{\"kind\":\"{}\",\"share\":{:.4},\"worker_seconds\":{:.6},\"source_seconds\":{:.6},\
+             \"consumer_seconds\":{:.6}}}",
+            word(verdict.bottleneck),
+            verdict.share,
+            verdict.worker.as_secs_f64(),
+            verdict.source.as_secs_f64(),
+            verdict.consumer.as_secs_f64(),
+        )
+    });
     let Counts { tested, found, bad, .. } = counts;
     let Stats { taken, completed, failed, skipped, .. } = stats;
     format!(
         "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
          \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
-         \"skipped\":{skipped}}},\"workers\":[{}]",
+         \"skipped\":{skipped}}},\"bottleneck\":{verdict},\"workers\":[{}]",
         stats.elapsed.as_secs_f64(),
         rate(counts, stats),
         nouns.items[1],
@@ -161,7 +182,7 @@ mod tests {
             json(NOUNS, &counts, &stats()),
             "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
              \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
-             \"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
+             \"bottleneck\":null,\"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
         );
     }
 }

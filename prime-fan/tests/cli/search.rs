@@ -12,7 +12,9 @@ fn ten_primes_and_a_summary_are_printed() {
     assert!(ended.numbers().into_iter().all(is_prime));
     let summary = &ended.stderr;
     assert_eq!(summary.lines().count(), 2, "{summary}");
-    for part in ["prime-fan: ", " numbers tested by ", " worker", " s (", " numbers/s), 10 primes found\n"] {
+    for part in
+        ["prime-fan: ", " numbers tested by ", " worker", " s (", " numbers/s), 10 primes found, ", "-bound ", " %\n"]
+    {
         assert!(summary.contains(part), "{part:?} in {summary:?}");
     }
 }

@@ -304,6 +304,8 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
         let mut stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
         // The times were measured on the simulation's clock, and so was the start of a batch that runs.
         self.run.metrics.read(&mut stats, self.environment.started + self.clock, None);
+        // This one was not: a step takes no time on the simulation's clock.
+        stats.verdict = None;
         stats
     }
 

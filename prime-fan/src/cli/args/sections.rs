@@ -35,6 +35,8 @@ const STATISTICS: &str = "
   numbers_per_second  tested in this time
   items               unit: what an item is; taken, completed, failed,
                       skipped: numbers of items
+  bottleneck          what limited the speed: kind (worker, source or
+                      consumer), share of the time, and the seconds of each
   workers             for each: busy_seconds, busy (share of the time),
                       items, batches, rebuilt (after a panic)";
 
