@@ -85,6 +85,8 @@ impl WorkersBuilder {
     ///
     /// As [`build`](Self::build), and [`StartError::GlobalWorkers`] if there is a global set already.
     pub fn build_global(self) -> Result<Workers, StartError> {
+        // What it owns of the application is not dropped under the lock of the global set, where a thread is refused.
+        let _kept = (self.settings.observers.clone(), self.hooks.clone());
         Workers::start_global(|| self.build())
     }
 }
