@@ -94,7 +94,8 @@ where
         if (has_several || shared.counts_all) && !cfg!(all(test, shuttle)) && !CLOCK.serves(began) {
             CLOCK.start(began);
         }
-        match executor.owner().observed() {
+        // Failures of the source alone are no stretch.
+        match executor.owner().observed().filter(|_| items > 0) {
             None => divided.run(executor, thread, began, None),
             Some(observed) => observed
                 .batch(queued_at)

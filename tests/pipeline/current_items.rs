@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use actix_fan::testing::Gate;
-use actix_fan::{FanOutExt, pool};
+use actix_fan::{FanOutExt, Job, pool, work_fn};
 use futures::StreamExt;
 
-use crate::support::run;
+use crate::support::{Gate, run};
 
 #[test]
 fn a_worker_tells_which_item_it_runs_and_for_how_long() {
@@ -59,31 +58,29 @@ fn items_have_finished_from_the_end_of_their_batch_until_their_results_are_taken
     run(async {
         let gate = Gate::new();
         let passes = gate.clone();
-        let mut same = (0..6u64)
-            .fan_out()
-            .workers(1)
-            .window(6)
-            .batch(2)
-            .map(move |n| {
-                if n == 4 {
+        let twice = move || {
+            let passes = passes.clone();
+            work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                if n == 2 {
                     passes.pass();
                 }
-                n
+                Ok(job.emit_all([n, n])?)
             })
-            .unwrap();
-        assert_eq!(same.stats().limit, Some(6));
+        };
+        let mut results = (0..3u64).fan_out().workers(1).window(3).batch(1).with(twice).unwrap();
+        assert_eq!(results.stats().limit, Some(3));
         gate.arrived(1).await;
         // The batches before it have ended, whether the aggregator has got them or not.
-        let stats = same.stats();
-        assert_eq!((stats.taken, stats.in_flight, stats.finished), (6, 6, 4), "{stats:?}");
-        same.next().await.unwrap().unwrap();
-        assert_eq!(same.stats().finished, 4, "the other one of its batch was not taken");
-        same.next().await.unwrap().unwrap();
-        assert_eq!((same.stats().in_flight, same.stats().finished), (4, 2));
+        let stats = results.stats();
+        assert_eq!((stats.taken, stats.in_flight, stats.finished), (3, 3, 2), "{stats:?}");
+        results.next().await.unwrap().unwrap();
+        assert_eq!(results.stats().finished, 2, "the other one of its batch was not taken");
+        results.next().await.unwrap().unwrap();
+        assert_eq!((results.stats().in_flight, results.stats().finished), (2, 1));
         gate.open();
-        assert_eq!(same.by_ref().count().await, 4);
-        let stats = same.finished().await.unwrap();
-        assert_eq!((stats.in_flight, stats.finished, stats.completed), (0, 0, 6));
+        assert_eq!(results.by_ref().count().await, 4);
+        let stats = results.finished().await.unwrap();
+        assert_eq!((stats.in_flight, stats.finished, stats.completed), (0, 0, 3));
     });
 }
 

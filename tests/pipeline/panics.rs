@@ -184,8 +184,8 @@ fn a_factory_that_panics_now_and_then_is_retried() {
 #[test]
 fn a_factory_that_panics_after_the_last_item_is_not_an_error() {
     run(async {
-        let (gate, calls) = (Gate::new(), AtomicUsize::new(0));
-        let pass = gate.clone();
+        let (gate, items, calls) = (Gate::new(), Gate::new(), AtomicUsize::new(0));
+        let (pass, begin) = (gate.clone(), items.clone());
         let mut results = (0..10u64)
             .fan_out()
             .workers(2)
@@ -194,13 +194,17 @@ fn a_factory_that_panics_after_the_last_item_is_not_an_error() {
                     pass.pass();
                     quiet_panic("late");
                 }
-                work_fn(|n: u64, job: &mut Job<'_, u64>| {
+                let begin = begin.clone();
+                work_fn(move |n: u64, job: &mut Job<'_, u64>| {
+                    begin.pass();
                     job.emit(n);
                     Ok(())
                 })
             })
             .unwrap();
+        // The other thread may start only now: without work left, it would not build any.
         gate.arrived(1).await;
+        items.open();
         assert_eq!(results.by_ref().filter(|result| std::future::ready(result.is_ok())).count().await, 10);
         assert!(results.next().await.is_none(), "the stream ended without an error");
         gate.open();

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use actix_fan::testing::Gate;
 use actix_fan::{Bottleneck, FanIn, FanOutExt, Stats, fan_in, pool};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use tokio::task::yield_now;
 
-use crate::support::run;
+use crate::support::{Gate, run};
 
 fn times(stats: &Stats) -> [Duration; 3] {
     stats.verdict.map_or([Duration::ZERO; 3], |verdict| [verdict.worker, verdict.source, verdict.consumer])
