@@ -46,9 +46,9 @@ pub(crate) struct Checked {
     pub(crate) concurrency: usize,
     /// Those of its own, if it has any; otherwise only their number counts.
     pub(crate) threads: Threads,
-    name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<str>>,
     /// `None` before [`observe`](Self::observe).
-    observed: Option<Arc<Observed>>,
+    pub(crate) observed: Option<Arc<Observed>>,
 }
 
 impl Checked {

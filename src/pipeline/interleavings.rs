@@ -195,7 +195,14 @@ impl Started {
             case;
         // Without `Settings`, which would limit the batch to a worker's share of the window.
         let threads = Threads { workers: WORKERS, name: "shuttle".into(), stack_size: None };
-        let checked = Checked { window, batch: BatchSize::Fixed(batch), concurrency: WORKERS, threads };
+        let checked = Checked {
+            window,
+            batch: BatchSize::Fixed(batch),
+            concurrency: WORKERS,
+            threads,
+            name: None,
+            observed: None,
+        };
         let (assembly, mut aggregator) = Assembly::new(&checked, ordered, None, Vec::new(), Duration::MAX);
         let (intake, run) = (Arc::clone(&assembly.intake), assembly.run.clone());
         let (to_aggregator, mail) = channel();
