@@ -76,11 +76,7 @@ impl Serialize for WorkerStats {
 
 impl Serialize for Bottleneck {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Worker => serializer.serialize_unit_variant("Bottleneck", 0, "worker"),
-            Self::Source => serializer.serialize_unit_variant("Bottleneck", 1, "source"),
-            Self::Consumer => serializer.serialize_unit_variant("Bottleneck", 2, "consumer"),
-        }
+        serializer.serialize_unit_variant("Bottleneck", *self as u32, self.as_str())
     }
 }
 

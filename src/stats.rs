@@ -157,13 +157,20 @@ impl Verdict {
     }
 }
 
+impl Bottleneck {
+    /// `worker`, `source` or `consumer`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Source => "source",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 impl fmt::Display for Bottleneck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Worker => "worker-bound",
-            Self::Source => "source-bound",
-            Self::Consumer => "consumer-bound",
-        })
+        f.pad(&format!("{}-bound", self.as_str()))
     }
 }
 
@@ -185,6 +192,18 @@ pub struct Skips {
     /// The caller dropped the future of its submission, or the stream of its channel, and the pool went on. Always 0 for
     /// a pipeline.
     pub caller_gone: u64,
+}
+
+/// Why an item was skipped.
+// An item learns only that it is cancelled; which of the two it was is seen when its batch ends (`engine/batch_run.rs`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// The pipeline or pool was stopped, or ended with an error.
+    #[default]
+    Stopped,
+    /// The caller does not wait for the result any more, and the pool goes on.
+    CallerGone,
 }
 
 /// The item that a worker runs.

@@ -88,8 +88,7 @@ impl<W> Executor<W> {
     }
 
     /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for, and where to record the
-    /// item that runs. A panic takes the
-    /// `Work` with it and comes back as its message.
+    /// item that runs. A panic takes the `Work` with it and comes back as its message.
     #[inline]
     pub(crate) fn lend<R>(&mut self, run: impl FnOnce(&mut W, &State, &Progress) -> R) -> Result<R, String> {
         let work = self.work.as_mut().expect("it was prepared");

@@ -131,17 +131,16 @@ impl WorkerMetrics {
     }
 
     fn read(&self, now: Instant, since_start: Duration) -> WorkerStats {
-        let (running, is_busy) = match self.since.load(Relaxed) {
-            0 => (0, false),
-            since => (nanos(since_start).saturating_sub(since - 1), true),
+        let running = match self.since.load(Relaxed) {
+            0 => 0,
+            since => nanos(since_start).saturating_sub(since - 1),
         };
-        let current = is_busy.then(|| self.progress.read(now, Duration::from_nanos(running))).flatten();
         WorkerStats {
             busy: Duration::from_nanos(self.busy.load(Relaxed) + running),
             items: self.items.load(Relaxed),
             batches: self.batches.load(Relaxed),
             rebuilt: self.rebuilt.load(Relaxed),
-            current,
+            current: self.progress.read(now, Duration::from_nanos(running)),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::mem;
 use std::time::Duration;
 
 use crate::engine::run::Run;
-use crate::protocol::{Ends, SkipReason};
+use crate::protocol::Ends;
+use crate::stats::SkipReason;
 
 /// The permits of a batch's items, and their accounting, carried in the batch. Whatever happens to the batch, dropping
 /// this ends its items, releases their permits and wakes the generator.
@@ -59,20 +60,22 @@ impl Permit {
 
     /// Cuts the last `items` off into a permit of their own, for a batch that will be queued again.
     pub(crate) fn split_off(&mut self, items: usize) -> Self {
-        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
-        self.items -= items;
         self.run.state.protocol().split();
-        Self::new(self.run.clone(), items)
+        self.cut_off(items)
     }
 
     /// Cuts `items` off that have ended, for results that leave before the rest of the batch.
     pub(crate) fn split_ended(&mut self, items: usize) -> Self {
-        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
-        self.items -= items;
         self.run.state.protocol().split_ended(items);
-        let mut permit = Self::new(self.run.clone(), items);
+        let mut permit = self.cut_off(items);
         permit.ended = true;
         permit
+    }
+
+    fn cut_off(&mut self, items: usize) -> Self {
+        debug_assert!(self.outstanding && self.completed + self.failed + items <= self.items);
+        self.items -= items;
+        Self::new(self.run.clone(), items)
     }
 
     /// Records how the items ended; the rest were skipped. `ran` of them kept the worker busy for `busy`.
@@ -156,6 +159,7 @@ impl Drop for Permit {
         // In this order: a task that waits for the last batch to complete then finds its items ended.
         self.unpark();
         self.run.release(ends);
+        // Its items are released: none of them finishes with the batch.
         self.items = 0;
         self.complete();
     }

@@ -36,7 +36,6 @@ pub(crate) struct Settings {
 }
 
 /// Settings that are in range, with the defaults filled in.
-#[derive(Clone)]
 pub(crate) struct Checked {
     pub(crate) window: usize,
     /// A fixed size is at most one worker's share of the window, so that one batch doesn't take the share of another

@@ -49,9 +49,11 @@ mod spans;
 
 #[cfg(feature = "metrics")]
 pub use instruments::Instruments;
-pub(crate) use observed::{Observed, Observers, Stretch, Submitted};
+pub(crate) use observed::{Observed, Observers, Portions, Submitted};
 #[cfg(feature = "tracing")]
 pub use spans::Spans;
+
+pub use crate::stats::SkipReason;
 
 /// What an observer takes along from the caller's thread to the worker's: see [`Observer::context`].
 pub type Context = Arc<dyn Any + Send + Sync>;
@@ -190,18 +192,8 @@ impl RunKind {
     }
 }
 
-/// Why items were skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SkipReason {
-    /// The pipeline or pool was stopped, or ended with an error.
-    Stopped,
-    /// The caller does not wait for the result any more, and the pool goes on.
-    CallerGone,
-}
-
 /// A stretch that a worker thread begins.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Begun {
     /// The index of its first item.
@@ -218,7 +210,7 @@ pub struct Begun {
 }
 
 /// A stretch that has ended.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ended {
     /// The index of its first item.
@@ -243,33 +235,6 @@ impl Ended {
     /// The items that have ended in it: `completed + failed`.
     pub fn items(&self) -> usize {
         self.completed + self.failed
-    }
-}
-
-impl std::fmt::Debug for Begun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { first, items, worker, waited, context: _ } = self;
-        f.debug_struct("Begun")
-            .field("first", first)
-            .field("items", items)
-            .field("worker", worker)
-            .field("waited", waited)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { first, completed, failed, stopped, worker, waited, ran, context: _ } = self;
-        f.debug_struct("Ended")
-            .field("first", first)
-            .field("completed", completed)
-            .field("failed", failed)
-            .field("stopped", stopped)
-            .field("worker", worker)
-            .field("waited", waited)
-            .field("ran", ran)
-            .finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batch_run::Portion;
 use crate::error::ItemError;
-use crate::observe::{Begun, Context, Ended, Observer, RunInfo, RunKind, SkipReason, ThreadInfo};
-use crate::protocol::{self, Ends};
+use crate::observe::{Begun, Context, Ended, Observer, RunInfo, RunKind, ThreadInfo};
+use crate::protocol::Ends;
 use crate::stats::Stats;
 use crate::util::panic::{catch, discard};
 
@@ -98,7 +98,9 @@ impl Observed {
     }
 
     pub(crate) fn handed_over(&self, first: u64, items: usize) {
-        self.observers.each(|observer| observer.handed_over(&self.info, first, items));
+        if items > 0 {
+            self.observers.each(|observer| observer.handed_over(&self.info, first, items));
+        }
     }
 
     pub(crate) fn failed(&self, error: &ItemError) {
@@ -108,10 +110,6 @@ impl Observed {
     pub(crate) fn skipped(&self, ends: Ends) {
         let Ends { skipped: items, reason, .. } = ends;
         if items > 0 {
-            let reason = match reason {
-                protocol::SkipReason::Stopped => SkipReason::Stopped,
-                protocol::SkipReason::CallerGone => SkipReason::CallerGone,
-            };
             self.observers.each(|observer| observer.skipped(&self.info, items, reason));
         }
     }
@@ -165,99 +163,49 @@ pub(crate) struct Submitted {
     at: Instant,
 }
 
-/// A stretch that a worker thread runs.
-pub(crate) struct Stretch {
-    submitted: Submitted,
-    first: u64,
-    items: usize,
-    worker: usize,
-    waited: Duration,
-    began: Instant,
-    ends: Ends,
-}
-
 impl Submitted {
     /// `worker` begins it, at `now`.
     pub(crate) fn begin(self, worker: usize, first: u64, items: usize, now: Instant) -> Stretch {
-        let waited = now.saturating_duration_since(self.at);
-        Stretch { submitted: self, first, items, worker, waited, began: now, ends: Ends::default() }
+        let Self { observed, contexts, at } = self;
+        let waited = now.saturating_duration_since(at);
+        Stretch { observed, contexts, first, items, worker, waited, began: now }
     }
 }
 
-impl Stretch {
-    /// True if each of its items is a stretch of its own.
-    pub(crate) fn is_per_item(&self) -> bool {
-        self.submitted.observed.wants_items
-    }
-
-    /// Runs `work`, which runs items in portions, in the scope of the observers.
-    pub(crate) fn run(mut self, work: impl FnOnce(&mut Self)) {
-        if self.is_per_item() {
-            return work(&mut self);
-        }
-        let mut work = Some(work);
-        let scope = self.scope();
-        scope.enter(&mut || {
-            if let Some(work) = work.take() {
-                work(&mut self);
-            }
-        });
-        scope.ended(self.ends, self.began.elapsed());
-    }
-
-    /// Runs a portion by `run`. If each item is a stretch of its own, the portion has one.
-    pub(crate) fn portion<I, O: 'static>(
-        &mut self,
-        portion: &mut Portion<I, O>,
-        run: impl FnOnce(&mut Portion<I, O>) -> bool,
-    ) -> bool {
-        let mut goes_on = false;
-        let mut run = Some(run);
-        let mut run_it = |portion: &mut Portion<I, O>| {
-            if let Some(run) = run.take() {
-                goes_on = run(portion);
-                portion.failures().for_each(|error| self.submitted.observed.failed(error));
-            }
-        };
-        if self.is_per_item() {
-            let began = Instant::now();
-            let scope = Scope { first: portion.first(), items: 1, ..self.scope() };
-            scope.enter(&mut || run_it(portion));
-            scope.ended(portion.ends(), began.elapsed());
-        } else {
-            run_it(portion);
-            let Ends { completed, failed, skipped, .. } = portion.ends();
-            self.ends.completed += completed;
-            self.ends.failed += failed;
-            self.ends.skipped += skipped;
-        }
-        goes_on
-    }
-
-    fn scope(&self) -> Scope {
-        let Self { submitted: Submitted { observed, contexts, .. }, first, items, worker, waited, .. } = self;
-        Scope {
-            observed: Arc::clone(observed),
-            contexts: Arc::clone(contexts),
-            first: *first,
-            items: *items,
-            worker: *worker,
-            waited: *waited,
-        }
-    }
-}
-
-/// The calls around the work of a stretch.
-struct Scope {
+/// What a worker thread begins and ends together, as its observers see it.
+#[derive(Clone)]
+pub(crate) struct Stretch {
     observed: Arc<Observed>,
     contexts: Arc<Contexts>,
     first: u64,
     items: usize,
     worker: usize,
     waited: Duration,
+    began: Instant,
 }
 
-impl Scope {
+/// The portions in which the items of a stretch run.
+pub(crate) struct Portions<'a> {
+    stretch: &'a Stretch,
+    ends: Ends,
+}
+
+impl Stretch {
+    /// Runs `work`, which runs the items in portions, in the scope of the observers.
+    pub(crate) fn run(self, work: impl FnOnce(&mut Portions<'_>)) {
+        let mut portions = Portions { stretch: &self, ends: Ends::default() };
+        if portions.are_items() {
+            return work(&mut portions);
+        }
+        let mut work = Some(work);
+        self.enter(&mut || {
+            if let Some(work) = work.take() {
+                work(&mut portions);
+            }
+        });
+        self.ended(portions.ends);
+    }
+
     fn enter(&self, work: &mut dyn FnMut()) {
         for (at, observer) in self.observed.observers.0.iter().enumerate() {
             _ = catch(|| observer.begun(&self.observed.info, &self.begun(at)));
@@ -287,9 +235,10 @@ impl Scope {
         Begun { first, items, worker, waited, context: self.context(at) }
     }
 
-    fn ended(&self, ends: Ends, ran: Duration) {
+    fn ended(&self, ends: Ends) {
         let Self { first, worker, waited, .. } = *self;
         let Ends { completed, failed, skipped: stopped, .. } = ends;
+        let ran = self.began.elapsed();
         for (at, observer) in self.observed.observers.0.iter().enumerate() {
             let ended = Ended { first, completed, failed, stopped, worker, waited, ran, context: self.context(at) };
             _ = catch(|| observer.ended(&self.observed.info, &ended));
@@ -298,5 +247,40 @@ impl Scope {
 
     fn context(&self, at: usize) -> Option<Context> {
         self.contexts.0.get(at).cloned().flatten()
+    }
+}
+
+impl Portions<'_> {
+    /// True if each item is a stretch of its own: then a portion has one item.
+    pub(crate) fn are_items(&self) -> bool {
+        self.stretch.observed.wants_items
+    }
+
+    /// Runs a portion by `run`.
+    pub(crate) fn run<I, O: 'static>(
+        &mut self,
+        portion: &mut Portion<I, O>,
+        run: impl FnOnce(&mut Portion<I, O>) -> bool,
+    ) -> bool {
+        let mut goes_on = false;
+        let mut run = Some(run);
+        let mut run_it = |portion: &mut Portion<I, O>| {
+            if let Some(run) = run.take() {
+                goes_on = run(portion);
+                portion.failures().for_each(|error| self.stretch.observed.failed(error));
+            }
+        };
+        if self.stretch.observed.wants_items {
+            let item = Stretch { first: portion.first(), items: 1, began: Instant::now(), ..self.stretch.clone() };
+            item.enter(&mut || run_it(portion));
+            item.ended(portion.ends());
+        } else {
+            run_it(portion);
+            let Ends { completed, failed, skipped, .. } = portion.ends();
+            self.ends.completed += completed;
+            self.ends.failed += failed;
+            self.ends.skipped += skipped;
+        }
+        goes_on
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::batch_run::{BatchRun, Portion};
 use crate::engine::chunk::Outcomes;
 use crate::engine::credit::BatchCredit;
 use crate::engine::executor::Executor;
-use crate::observe::Stretch;
+use crate::observe::Portions;
 use crate::pipeline::stage::Stage;
 use crate::pipeline::worker::{Leaving, Shared};
 use crate::protocol::RunKey;
@@ -100,7 +100,7 @@ where
             Some(observed) => observed
                 .batch(queued_at)
                 .begin(executor.id(), first, items, began)
-                .run(|stretch| divided.run(executor, thread, began, Some(stretch))),
+                .run(|portions| divided.run(executor, thread, began, Some(portions))),
         }
         if has_several {
             thread.retract();
@@ -115,10 +115,16 @@ where
 
     /// Runs it to its end, or until another run is to be served, or results are to be taken first: then what has not
     /// begun is queued or parked.
-    fn run(&self, executor: &mut Executor<W>, thread: &mut Thread, began: Instant, mut stretch: Option<&mut Stretch>) {
+    fn run(
+        &self,
+        executor: &mut Executor<W>,
+        thread: &mut Thread,
+        began: Instant,
+        mut portions: Option<&mut Portions<'_>>,
+    ) {
         let (set, shared) = (Arc::clone(thread.set()), &*self.shared);
         let most = match () {
-            () if stretch.as_ref().is_some_and(|stretch| stretch.is_per_item()) => 1,
+            () if portions.as_ref().is_some_and(|portions| portions.are_items()) => 1,
             () if !self.divides => usize::MAX,
             () => ((CLAIMED_WORK / self.per_item.max(1.0)) as usize).clamp(1, PORTION),
         };
@@ -187,9 +193,9 @@ where
             }
             let claimed = portion.len();
             let due = if self.divides { now + LONG } else { u64::MAX };
-            let goes_on = match &mut stretch {
+            let goes_on = match &mut portions {
                 None => portion.run(executor, due, self),
-                Some(stretch) => stretch.portion(&mut portion, |portion| portion.run(executor, due, self)),
+                Some(portions) => portions.run(&mut portion, |portion| portion.run(executor, due, self)),
             };
             if waiting == 0.0 {
                 since = now;

@@ -11,7 +11,7 @@ use crate::engine::executor::Factory;
 use crate::engine::home;
 use crate::engine::host::Host;
 use crate::engine::run::Run;
-use crate::engine::settings::{Checked, Settings, thread_setters};
+use crate::engine::settings::{Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::observe::RunKind;
 use crate::pipeline::assembly::{Assembly, item_bytes};
@@ -365,13 +365,13 @@ where
         let threads = workers.as_ref().map(|workers| workers.set().threads());
         let mut checked = self.settings.check(item_bytes::<I, W::Output>(), threads)?;
         let host = if self.detach.is_some() { Host::detached()? } else { Host::of_actors()? };
-        let Checked { window, threads, concurrency, .. } = checked.clone();
         let is_private = workers.is_none();
         // Borrowed: if this is the last clone, its drop before the pipeline has joined would end the threads.
         let set = match &workers {
             Some(workers) => Arc::clone(workers.set()),
-            None => private(threads, &self.settings.observers)?,
+            None => private(checked.threads.clone(), &self.settings.observers)?,
         };
+        let (window, concurrency) = (checked.window, checked.concurrency);
         checked.observe(RunKind::Pipeline, self.settings.observers, workers.as_ref().map(Workers::observers));
         let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
         let run = assembly.run.clone();

@@ -126,9 +126,7 @@ where
                     credit: None,
                     queued_at: observed.map(|_| Instant::now()),
                 });
-                if let Some(observed) = observed
-                    && good > 0
-                {
+                if let Some(observed) = observed {
                     observed.handed_over(first, good);
                 }
             } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::host::Host;
 use crate::engine::run::Run;
-use crate::engine::settings::{Checked, Settings, thread_setters};
+use crate::engine::settings::{Settings, thread_setters};
 use crate::error::{BoxError, StartError};
 use crate::observe::RunKind;
 use crate::pool::assembly::{Assembled, item_bytes};
@@ -107,13 +107,13 @@ impl PoolBuilder {
         let item_bytes = item_bytes::<I, W::Output>();
         let mut checked = self.settings.check(item_bytes, self.on.as_ref().map(|on| on.set().threads()))?;
         let host = Host::of_thread()?;
-        let Checked { window, threads, concurrency, .. } = checked.clone();
         let is_private = self.on.is_none();
         // Borrowed: if this is the last clone, its drop before the pool has joined would end the threads.
         let set = match &self.on {
             Some(workers) => Arc::clone(workers.set()),
-            None => private(threads, &self.settings.observers)?,
+            None => private(checked.threads.clone(), &self.settings.observers)?,
         };
+        let (window, concurrency) = (checked.window, checked.concurrency);
         checked.observe(RunKind::Pool, self.settings.observers, self.on.as_ref().map(Workers::observers));
         let core = checked.core(item_bytes, Some(&host));
         // From here on, an early return drops the pool, which ends the threads of its own.

@@ -163,8 +163,8 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
         if running.claim(1, portion) {
             match submitted {
                 None => _ = portion.run(executor, u64::MAX, &reply),
-                Some(submitted) => submitted.begin(executor.id(), index, 1, began).run(|stretch| {
-                    stretch.portion(portion, |portion| portion.run(executor, u64::MAX, &reply));
+                Some(submitted) => submitted.begin(executor.id(), index, 1, began).run(|portions| {
+                    portions.run(portion, |portion| portion.run(executor, u64::MAX, &reply));
                 }),
             }
             running.merge(portion);

@@ -12,6 +12,7 @@
 //! [`item_ended`]: BatchLife::item_ended
 
 use super::Ends;
+use crate::stats::SkipReason;
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,17 +23,6 @@ pub(crate) enum ItemEnd {
     Failed,
     /// The work saw that the item was cancelled, and returned early.
     Skipped(SkipReason),
-}
-
-/// Why an item is skipped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum SkipReason {
-    /// The run was stopped, or ended with an error.
-    #[default]
-    Stopped,
-    /// The result of this item is not waited for any more, while the run goes on. An item learns only that it is
-    /// cancelled; which of the two it was is seen when its batch ends (`../engine/batch_run.rs`).
-    CallerGone,
 }
 
 /// A batch between the moment a worker takes it and the moment its outcomes are sent on.
@@ -167,8 +157,8 @@ impl BatchLife {
         if items == 0 {
             return None;
         }
-        let Self { first, begun, failed, skipped, passed, .. } = *self;
-        let ends = Ends { completed: begun - failed - skipped, failed: failed + passed, skipped, ..Ends::default() };
+        let Self { first, begun, failed, passed, .. } = *self;
+        let ends = Ends { failed: failed + passed, ..self.ends() };
         self.ran += begun;
         self.first += items as u64;
         self.items -= items;
@@ -191,12 +181,7 @@ impl BatchLife {
     /// The batch ends. Items that have not begun, and were not given back, are skipped.
     pub(crate) fn end(self) -> BatchEnd {
         debug_assert!(!self.is_in_item && self.claimed == 0);
-        let ends = Ends {
-            completed: self.begun - self.failed - self.skipped,
-            failed: self.failed + self.passed,
-            skipped: self.skipped + self.left(),
-            ..Ends::default()
-        };
+        let ends = Ends { failed: self.failed + self.passed, skipped: self.skipped + self.left(), ..self.ends() };
         BatchEnd { ends, ran: self.ran + self.begun }
     }
 
@@ -218,7 +203,7 @@ impl BatchLife {
         self.claimed
     }
 
-    /// How the items ended that have begun, of a portion that has run.
+    /// How the items ended that have begun.
     pub(crate) fn ends(&self) -> Ends {
         let Self { begun, failed, skipped, .. } = *self;
         Ends { completed: begun - failed - skipped, failed, skipped, ..Ends::default() }

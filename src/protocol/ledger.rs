@@ -1,6 +1,6 @@
 //! The accounting: how many of the items that were taken in have ended, and how.
 
-use super::SkipReason;
+use crate::stats::SkipReason;
 
 /// How many items of a batch ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -16,7 +16,7 @@ mod window;
 use std::time::Duration;
 
 pub(crate) use admission::{AdmissionQueue, Left, Position};
-pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd, SkipReason};
+pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd};
 pub(crate) use batch_size::BatchSize;
 pub(crate) use bottleneck::BoundTimes;
 pub(crate) use ending::Ending;

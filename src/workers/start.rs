@@ -109,17 +109,15 @@ pub(crate) fn start(threads: Threads, hooks: Hooks, reserve: bool) -> Result<Arc
 /// message. Messages would pass through an arbiter: one more thread to wait for.
 struct Worker {
     /// `None` when actix starts the actor again.
-    life: Option<(Arc<Set>, usize, Hooks)>,
+    life: Option<(Arc<Set>, ThreadInfo, Hooks)>,
 }
 
 impl Actor for Worker {
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        if let Some((set, id, hooks)) = self.life.take() {
-            let name =
-                thread::current().name().and_then(|name| Some(name.rsplit_once('-')?.0.into())).unwrap_or_default();
-            let thread = ThreadInfo { set: name, worker: id };
+        if let Some((set, thread, hooks)) = self.life.take() {
+            let id = thread.worker;
             Hooks::call(hooks.on_start.as_ref(), id);
             hooks.observers.thread_started(&thread);
             set.work(id);
@@ -141,11 +139,13 @@ fn spawn_workers(threads: &Threads, set: &Arc<Set>, hooks: Hooks, mut make_room:
     // Each worker takes its references out of the factory, which actix keeps until the last worker has ended.
     let lives = Mutex::new((0..workers).map(|_| (Arc::clone(set), hooks.clone())).collect::<Vec<_>>());
     drop(hooks);
+    let name: Arc<str> = threads.name.as_str().into();
     let factory = move || {
         let life = lives.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // The number in the thread's name. Threads may come here in another order than they were spawned in.
         let id = thread::current().name().and_then(|name| name.rsplit('-').next()?.parse().ok());
-        Worker { life: life.map(|(set, hooks)| (set, id.expect("the builder named it"), hooks)) }
+        let thread = || ThreadInfo { set: Arc::clone(&name), worker: id.expect("the builder named it") };
+        Worker { life: life.map(|(set, hooks)| (set, thread(), hooks)) }
     };
     // Their address is dropped: they get no messages.
     if let Err(message) = catch(|| drop(SyncArbiter::start_with_thread_builder(workers, builder, factory))) {

@@ -1,6 +1,6 @@
 //! The summary and the statistics of a search at its end.
 
-use actix_fan::{Bottleneck, Stats, WorkerStats};
+use actix_fan::{Stats, WorkerStats};
 
 use crate::cli::args::{Seed, Settings, StatsForm};
 use crate::cli::counts::{Counts, Nouns};
@@ -89,10 +89,6 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     text
 }
 
-fn word(bottleneck: Bottleneck) -> String {
-    bottleneck.to_string().replace("-bound", "")
-}
-
 /// Returns the fields of a JSON object. None of the values needs escaping.
 pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     let workers: Vec<String> = stats
@@ -111,7 +107,7 @@ pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
         format!(
             "{{\"kind\":\"{}\",\"share\":{:.4},\"worker_seconds\":{:.6},\"source_seconds\":{:.6},\
              \"consumer_seconds\":{:.6}}}",
-            word(verdict.bottleneck),
+            verdict.bottleneck.as_str(),
             verdict.share,
             verdict.worker.as_secs_f64(),
             verdict.source.as_secs_f64(),
