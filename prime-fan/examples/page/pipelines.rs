@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_fan::StopHandle;
 use actix_web::rt::spawn;
 
+use crate::pace::Pace;
 use crate::search::Search;
 
 /// How long an ended pipeline is listed.
@@ -29,23 +30,25 @@ pub(crate) struct Pipeline {
     pub(crate) id: u64,
     pub(crate) search: Search,
     pub(crate) stop: StopHandle,
-    /// When its last worker stopped.
+    pub(crate) pace: Pace,
+    /// When it was stopped and its last worker was done, or the client had taken its last result.
     pub(crate) ended: Option<Instant>,
 }
 
 impl Pipelines {
     /// Registers a running pipeline and returns its id.
-    pub(crate) fn add(&self, stop: StopHandle, search: Search) -> u64 {
+    pub(crate) fn add(&self, stop: StopHandle, pace: Pace, search: Search) -> u64 {
         let id = {
             let mut known = self.known();
             known.last_id += 1;
             let id = known.last_id;
-            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), ended: None });
+            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, ended: None });
             id
         };
         let pipelines = self.clone();
         spawn(async move {
-            stop.workers_stopped().await;
+            // How it ended is told by its statistics.
+            let _ = stop.finished().await;
             if let Some(pipeline) = pipelines.known().pipelines.iter_mut().find(|pipeline| pipeline.id == id) {
                 pipeline.ended = Some(Instant::now());
             }

@@ -23,8 +23,10 @@ struct Report {
 pub(crate) struct PipelineStats {
     id: u64,
     search: Search,
-    /// True if its last worker has stopped.
+    /// True if its last worker has stopped and, unless it was stopped, the client has taken its last result.
     ended: bool,
+    /// True if it draws no more numbers: it drains, or it was stopped.
+    closed: bool,
     #[serde(flatten)]
     numbers: Numbers,
 }
@@ -39,9 +41,10 @@ struct Numbers {
 }
 
 impl PipelineStats {
-    pub(crate) fn new(Pipeline { id, search, stop, ended }: &Pipeline, workers: WorkerThreads) -> Self {
+    pub(crate) fn new(Pipeline { id, search, stop, pace, ended }: &Pipeline, workers: WorkerThreads) -> Self {
         let numbers = Numbers { stopped: stop.is_stopped(), window: search.window(workers), stats: stop.stats() };
-        Self { id: *id, search: *search, ended: ended.is_some(), numbers }
+        let search = Search { pace: pace.get(), ..*search };
+        Self { id: *id, search, ended: ended.is_some(), closed: stop.is_closed(), numbers }
     }
 }
 

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 const HTML: &str = "text/html";
 const JS: &str = "text/javascript";
 
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/", HTML, include_str!("../../examples/page/static/page.html")),
     ("/page.css", "text/css", include_str!("../../examples/page/static/page.css")),
+    ("/trends.css", "text/css", include_str!("../../examples/page/static/trends.css")),
+    ("/searches.css", "text/css", include_str!("../../examples/page/static/searches.css")),
     ("/page.js", JS, include_str!("../../examples/page/static/page.js")),
     ("/dom.js", JS, include_str!("../../examples/page/static/dom.js")),
     ("/stream.js", JS, include_str!("../../examples/page/static/stream.js")),
@@ -20,6 +22,9 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/fan.js", JS, include_str!("../../examples/page/static/fan.js")),
     ("/list.js", JS, include_str!("../../examples/page/static/list.js")),
     ("/check.js", JS, include_str!("../../examples/page/static/check.js")),
+    ("/trends.js", JS, include_str!("../../examples/page/static/trends.js")),
+    ("/searches.js", JS, include_str!("../../examples/page/static/searches.js")),
+    ("/settings.js", JS, include_str!("../../examples/page/static/settings.js")),
 ];
 
 /// The server. Its connections are closed when it is dropped.

@@ -2,6 +2,7 @@
 
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
+import * as trends from "./trends.js";
 
 const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 
@@ -35,6 +36,7 @@ export function show(pipeline, workers, received = null) {
   text(el["in-flight-now"], count(now.in_flight));
   text(el.window, now.window ? count(now.window) : "–");
   gauge(now.window, now.in_flight, isFull);
+  if (pipeline !== null) trends.add(pipeline, { drawn: rates.taken, tested: rates.tested, found: rates.primes });
 }
 
 /** Shows no figures, because the server does not answer. */

@@ -4,6 +4,8 @@ import "./check.js";
 import { count, el, enable, isEnabled, plural, text } from "./dom.js";
 import * as figures from "./figures.js";
 import * as list from "./list.js";
+import * as searches from "./searches.js";
+import { chosen, describe, differ } from "./settings.js";
 import { events, reason } from "./stream.js";
 
 const LOOK = 250; // ms between two requests for the stats while the page is visible
@@ -52,6 +54,7 @@ function show() {
   const answers = server === "answers";
   enable(el.start, search === null && answers);
   enable(el.stop, search !== null && phase.name !== "stopping");
+  enable(el.drain, search !== null && !["stopping", "draining"].includes(phase.name));
 
   const others = running().filter(({ id }) => id !== search?.id).length;
   enable(el["stop-all"], answers && running().length > 0);
@@ -66,21 +69,15 @@ function show() {
     const whose = search || last ? "Your search" : `Search ${pipeline.id}, started elsewhere`;
     text(el.run, `${whose}: ${describe(settings)}${pipeline?.ended && search === null ? "; it has ended" : ""}.`);
   }
-  const isDifferent = search !== null && ["bits", "finder", "pace"].some((key) => String(search.settings[key]) !== chosen()[key]);
-  el.differs.hidden = !isDifferent;
-}
-
-const chosen = () => Object.fromEntries(new FormData(el.controls));
-
-function describe({ bits, finder, pace }) {
-  const primes = Number(pace) === 0 ? "all primes" : `${count(pace)} primes/s`;
-  return `${bits} bits, ${finder === "fast" ? "fast" : "trial division"}, ${primes}`;
+  el.differs.hidden = search === null || !differ(search.settings);
+  if (answers) searches.show(known, search?.id ?? null, act);
+  else searches.blank();
 }
 
 // ---- This page's search
 
 async function start() {
-  const own = { id: null, settings: chosen(), closing: new AbortController(), stopAsked: null, failures: 0 };
+  const own = { id: null, settings: chosen(), closing: new AbortController(), stopAsked: null, drainAsked: false, failures: 0 };
   search = own;
   last = null;
   list.clear();
@@ -89,7 +86,7 @@ async function start() {
     const query = new URLSearchParams({ ...own.settings, newest: list.KEPT });
     const answer = await fetch(`primes?${query}`, { headers: { accept: "text/event-stream" }, signal: own.closing.signal });
     if (answer.ok) {
-      if (own.stopAsked === null) say("live");
+      if (own.stopAsked === null && !own.drainAsked) say("live");
       look();
       for await (const event of events(answer.body)) take(own, event);
       end(own, "lost", "connection lost", "The stream broke off: the search may not be complete.");
@@ -108,6 +105,7 @@ function take(own, { name, data }) {
   if (name === "start") {
     own.id = data.id;
     if (own.stopAsked !== null) askToStop(own);
+    else if (own.drainAsked) ask("drain", own.id);
   } else if (own.stopAsked !== null) {
     return; // after the click on Stop the list does not change, and the answer to the request tells the end
   } else if (name === "message") {
@@ -170,6 +168,32 @@ async function askToStop(own) {
   look();
 }
 
+/** Lets this page's search end when all numbers in flight are tested, and their primes are here. */
+function drain() {
+  search.drainAsked = true;
+  say("draining", "draining", el.note.textContent);
+  if (search.id !== null) ask("drain", search.id); // otherwise as soon as the stream has sent the id
+}
+
+/** Asks for the end of a search that this page may or may not have started. */
+function act(what, id, event) {
+  if (id !== search?.id) ask(what, id);
+  else if (what === "stop") stop(event);
+  else drain();
+}
+
+/** Asks to stop or to drain a search, the end of which is seen in the stats and, for that of this page, in its stream. */
+async function ask(what, id) {
+  try {
+    const answer = await fetch(`searches/${id}/${what}`, { method: "POST" });
+    // One that has just ended is what was asked for.
+    if (!answer.ok && answer.status !== 404) throw new Error(await reason(answer));
+    look();
+  } catch (error) {
+    text(el.note, `Search ${id}, ${what}: ${error.message}`);
+  }
+}
+
 async function stopAll(event) {
   const own = search;
   if (own !== null && phase.name !== "stopping") stop(event);
@@ -189,6 +213,7 @@ el.controls.addEventListener("submit", (event) => {
   if (isEnabled(el.start)) start();
 });
 el.stop.addEventListener("click", (event) => isEnabled(el.stop) && stop(event));
+el.drain.addEventListener("click", () => isEnabled(el.drain) && drain());
 el["stop-all"].addEventListener("click", (event) => isEnabled(el["stop-all"]) && stopAll(event));
 el.controls.addEventListener("input", () => {
   text(el["bits-value"], el.bits.value);
@@ -217,6 +242,7 @@ async function lookOnce() {
     server = "answers";
     known = stats.pipelines;
     workers = stats.workers;
+    text(el.set, `All searches share ${plural(workers, "worker thread")}.`);
     // While the search stops, neither the figures nor the list change; the final figures come with the answer to the
     // stop.
     if (phase.name !== "stopping") {
@@ -254,7 +280,7 @@ document.addEventListener("visibilitychange", () => {
 let toldAt = 0;
 function news() {
   const now = performance.now();
-  if (shown().name !== "live" || now - toldAt < NEWS) return;
+  if (!["live", "draining"].includes(shown().name) || now - toldAt < NEWS) return;
   toldAt = now;
   el.news.textContent = `${count(list.received())} primes so far; ${count(figures.testedRate())} numbers tested per second.`;
 }
