@@ -68,8 +68,7 @@ fn a_search_that_drains_loses_nothing_and_can_still_be_stopped() {
     assert_eq!(json!(found(&browser)), drained["emitted"]);
 
     // So many results wait for a slow consumer that the drain takes minutes.
-    let slow = "[name=pace][value='5']";
-    browser.run(&format!("document.querySelector({slow:?}).click()"));
+    browser.slide("#pace", 2);
     browser.run("document.querySelector('[name=finder][value=fast]').click()");
     browser.click("#start");
     until("the window is full", || (browser.text("#generating") == "waits: window full").then_some(()));

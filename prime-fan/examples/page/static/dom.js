@@ -1,7 +1,7 @@
 // The elements of the page, and the formats of its numbers.
 
 export const el = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
-export const portrait = matchMedia("(max-width: 47.5em)");
+export const portrait = matchMedia("(max-width: 47.5em) and (min-height: 30.01em), (max-width: 47.5em) and (orientation: portrait)");
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const whole = new Intl.NumberFormat("en");

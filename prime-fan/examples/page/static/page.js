@@ -5,7 +5,9 @@ import { count, el, enable, isEnabled, plural, text } from "./dom.js";
 import * as figures from "./figures.js";
 import * as list from "./list.js";
 import * as searches from "./searches.js";
-import { chosen, describe, differ } from "./settings.js";
+import * as settings from "./settings.js";
+import { chosen, describe } from "./settings.js";
+import * as summary from "./summary.js";
 import { events, reason } from "./stream.js";
 
 const LOOK = 250; // ms between two requests for the stats while the page is visible
@@ -62,14 +64,16 @@ function show() {
   text(el.others, others === 0 || !answers ? "" : search || last ? `${plural(others, "other search", "other searches")} running.` : "");
 
   const pipeline = pick();
-  const settings = search?.settings ?? pipeline?.search;
+  const shownSettings = search?.settings ?? pipeline?.search;
   if (!answers && search === null) text(el.run, "");
-  else if (settings === undefined) text(el.run, "No search is running.");
+  else if (shownSettings === undefined) text(el.run, "No search is running.");
   else {
     const whose = search || last ? "Your search" : `Search ${pipeline.id}, started elsewhere`;
-    text(el.run, `${whose}: ${describe(settings)}${pipeline?.ended && search === null ? "; it has ended" : ""}.`);
+    text(el.run, `${whose}: ${describe(shownSettings)}${pipeline?.ended && search === null ? "; it has ended" : ""}.`);
   }
-  el.differs.hidden = search === null || !differ(search.settings);
+  const different = search === null ? [] : settings.different(search.settings);
+  el.differs.hidden = different.length === 0;
+  if (different.length > 0) text(el.differs, `The controls show other settings, which take effect at the next start: ${different.join(", ")}.`);
   if (answers) searches.show(known, search?.id ?? null, act);
   else searches.blank();
 }
@@ -81,6 +85,8 @@ async function start() {
   search = own;
   last = null;
   list.clear();
+  summary.hide();
+  settings.write();
   say("starting");
   try {
     const query = new URLSearchParams({ ...own.settings, newest: list.KEPT });
@@ -104,15 +110,17 @@ function take(own, { name, data }) {
   if (search !== own) return;
   if (name === "start") {
     own.id = data.id;
+    if (own.stopAsked === null) changePace(); // if the slider has moved since Start
     if (own.stopAsked !== null) askToStop(own);
     else if (own.drainAsked) ask("drain", own.id);
   } else if (own.stopAsked !== null) {
     return; // after the click on Stop the list does not change, and the answer to the request tells the end
   } else if (name === "message") {
     list.add(data);
+    if (data.failures > own.failures) tell(own, data.failures);
   } else if (name === "failure") {
-    own.failures += 1;
-    text(el.note, `${plural(own.failures, "item")} failed; the last: ${data.error}`);
+    own.failure = data.error; // the newest: the server sends no more than ten per second, and then their number
+    tell(own, own.failures + 1);
   } else if (name === "end") {
     const how = data.end;
     const failures = own.failures ? el.note.textContent : "";
@@ -121,6 +129,11 @@ function take(own, { name, data }) {
     else if (how === "complete") end(own, "over", own.failures ? "complete, with failures" : "complete", failures);
     else end(own, "over", how, failures);
   }
+}
+
+function tell(own, failures) {
+  own.failures = failures;
+  text(el.note, `${plural(failures, "item")} failed; the last: ${own.failure}`);
 }
 
 /** Ends this page's search. The first reason counts; later ones, such as the end of the stream after a stop, follow from it. */
@@ -216,10 +229,30 @@ el.stop.addEventListener("click", (event) => isEnabled(el.stop) && stop(event));
 el.drain.addEventListener("click", () => isEnabled(el.drain) && drain());
 el["stop-all"].addEventListener("click", (event) => isEnabled(el["stop-all"]) && stopAll(event));
 el.controls.addEventListener("input", () => {
-  text(el["bits-value"], el.bits.value);
+  settings.write();
+  changePace();
   show();
 });
-text(el["bits-value"], el.bits.value);
+settings.read();
+
+/** Has the server change the pace of this page's search, as soon as it has done so the last time. */
+async function changePace() {
+  const own = search;
+  const { pace } = chosen();
+  if (!own?.id || own.isChanging || own.stopAsked !== null || Number(own.settings.pace) === pace) return;
+  own.isChanging = true;
+  try {
+    const answer = await fetch(`searches/${own.id}/pace?pace=${pace}`, { method: "POST" });
+    if (!answer.ok) throw new Error(await reason(answer));
+    own.settings.pace = pace;
+    own.isChanging = false;
+    show();
+    changePace(); // the slider may have moved meanwhile
+  } catch (error) {
+    own.isChanging = false;
+    if (search === own) text(el.note, `Pace: ${error.message}`);
+  }
+}
 
 // ---- The stats
 
@@ -242,6 +275,7 @@ async function lookOnce() {
     server = "answers";
     known = stats.pipelines;
     workers = stats.workers;
+    settings.threads(workers);
     text(el.set, `All searches share ${plural(workers, "worker thread")}.`);
     // While the search stops, neither the figures nor the list change; the final figures come with the answer to the
     // stop.
@@ -249,6 +283,8 @@ async function lookOnce() {
       const pipeline = search !== null && search.id === null ? null : pick();
       if (last !== null && pipeline?.id === last.id) last = { ...pipeline };
       figures.show(pipeline, workers, search !== null ? list.received() : null);
+      if (pipeline !== null) summary.note(pipeline);
+      if (search === null && last?.ended && last.elapsed_seconds > 0) summary.show(last, phase.words);
     }
   } catch {
     // A failed request does not end this page's search: its stream may still be open.

@@ -1,14 +1,89 @@
-// The settings of a search: those that the controls show, and how they are told.
+// The settings of a search: the controls that show them, the address of the page that carries them, and how they are told.
 
-import { count, el } from "./dom.js";
+import { count, el, text } from "./dom.js";
 
-/** Returns the settings that the controls show, as text. */
-export const chosen = () => Object.fromEntries(new FormData(el.controls));
+// What the positions of a slider stand for; 0 is the default of the server: all, one that suits the finder, none.
+const SCALES = {
+  pace: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 0],
+  window: [0, 1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536],
+  panic: [0, 10_000, 1000, 100, 10, 1],
+};
+const WORDS = {
+  bits: String,
+  workers: (n) => (n === 0 ? "all" : count(n)),
+  pace: (n) => (n === 0 ? "all" : `${count(n)}/s`),
+  window: (n) => (n === 0 ? "by the finder" : count(n)),
+  panic: (n) => (n === 0 ? "none" : n === 1 ? "each item" : `one in ${count(n)}`),
+};
+const NAMES = { bits: "bits", finder: "finder", workers: "workers", window: "window", panic: "panics" };
 
-/** Returns true if the controls show other settings than those of a search. */
-export const differ = (settings) => ["bits", "finder", "pace"].some((key) => String(settings[key]) !== chosen()[key]);
+/** Returns what a slider shows as the value of a setting. */
+function value(key) {
+  const place = Number(el[key].value);
+  if (key === "workers") return place === Number(el.workers.max) ? 0 : place;
+  return SCALES[key]?.[place] ?? place;
+}
 
-export function describe({ bits, finder, pace }) {
-  const primes = Number(pace) === 0 ? "all primes" : `${count(pace)} primes/s`;
-  return `${bits} bits, ${finder === "fast" ? "fast" : "trial division"}, ${primes}`;
+const finder = () => el.controls.elements.finder.value;
+
+/** Returns the settings that the controls show. */
+export const chosen = () => ({ bits: value("bits"), finder: finder(), pace: value("pace"), workers: value("workers"), window: value("window"), panic: value("panic") });
+
+/** Returns the names of the settings that the controls show with other values than those of a search. */
+export function different(settings) {
+  const now = chosen();
+  // The pace is none of them: it changes at once.
+  return Object.keys(NAMES).filter((key) => String(settings[key] ?? 0) !== String(now[key])).map((key) => NAMES[key]);
+}
+
+export function describe({ bits, finder, pace, workers = 0, window = 0, panic = 0 }) {
+  const words = [`${bits} bits`, finder === "fast" ? "fast" : "trial division"];
+  words.push(Number(pace) === 0 ? "all primes" : `${count(pace)} primes/s`);
+  if (workers > 0) words.push(`${count(workers)} at a time`);
+  if (window > 0) words.push(`window ${count(window)}`);
+  if (panic > 0) words.push(panic === 1 ? "each item panics" : `one in ${count(panic)} panics`);
+  return words.join(", ");
+}
+
+/** Writes beside each slider what it stands for. */
+export function label() {
+  for (const key of Object.keys(WORDS)) {
+    const words = WORDS[key](value(key));
+    text(el[`${key}-value`], words);
+    el[key].setAttribute("aria-valuetext", words);
+  }
+}
+
+/** Fits the slider of the workers to the server's number of threads. */
+export function threads(n) {
+  if (Number(el.workers.max) === n) return;
+  const wanted = asked.workers ?? value("workers");
+  el.workers.max = n;
+  el.workers.value = wanted === 0 ? n : wanted;
+  label();
+}
+
+// What the address asked for, until the server has told its number of threads.
+const asked = {};
+
+/** Shows the settings in the address of the page; what makes no sense is ignored. */
+export function read() {
+  for (const [key, word] of new URLSearchParams(location.search)) {
+    const number = Number(word);
+    if (key === "finder" && ["fast", "trial"].includes(word)) el.controls.elements.finder.value = word;
+    else if (!/^\d+$/.test(word)) continue;
+    else if (key === "bits") el.bits.value = number;
+    else if (key === "workers") asked.workers = number;
+    else if (SCALES[key]?.includes(number)) el[key].value = SCALES[key].indexOf(number);
+    else continue;
+    if (["workers", "window", "panic"].includes(key) && number > 0) el.more.open = true;
+  }
+  label();
+}
+
+/** Puts the settings into the address of the page, so that it can be copied. */
+export function write() {
+  delete asked.workers;
+  history.replaceState(null, "", `?${new URLSearchParams(chosen())}`);
+  label();
 }

@@ -78,7 +78,7 @@ function draw() {
     paths.line.setAttribute("d", d);
     paths.start.setAttribute("d", upright("start", 0));
     paths.stop.setAttribute("d", upright("stop", 0));
-    paths.failure.setAttribute("d", upright("failure", HEIGHT - 14));
+    paths.failure.setAttribute("d", upright("failure", HEIGHT - 8));
     const last = samples.at(-1)[key];
     text(now, told(last));
     text(peak, `peak ${told(most)}`);
