@@ -21,6 +21,8 @@ mod body;
 mod check;
 mod control;
 mod finder;
+mod histogram;
+mod latency;
 mod newest;
 mod origin;
 mod pace;

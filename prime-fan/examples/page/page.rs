@@ -12,13 +12,14 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// The path, the content type and the text of each file.
-const FILES: [(&str, &str, &str); 19] = [
+const FILES: [(&str, &str, &str); 21] = [
     ("/", HTML, include_str!("static/page.html")),
     ("/page.css", CSS, include_str!("static/page.css")),
     ("/trends.css", CSS, include_str!("static/trends.css")),
     ("/searches.css", CSS, include_str!("static/searches.css")),
     ("/summary.css", CSS, include_str!("static/summary.css")),
     ("/failures.css", CSS, include_str!("static/failures.css")),
+    ("/observed.css", CSS, include_str!("static/observed.css")),
     ("/landscape.css", CSS, include_str!("static/landscape.css")),
     ("/page.js", JS, include_str!("static/page.js")),
     ("/dom.js", JS, include_str!("static/dom.js")),
@@ -30,6 +31,7 @@ const FILES: [(&str, &str, &str); 19] = [
     ("/trends.js", JS, include_str!("static/trends.js")),
     ("/searches.js", JS, include_str!("static/searches.js")),
     ("/settings.js", JS, include_str!("static/settings.js")),
+    ("/observed.js", JS, include_str!("static/observed.js")),
     ("/summary.js", JS, include_str!("static/summary.js")),
     ("/failures.js", JS, include_str!("static/failures.js")),
 ];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_fan::StopHandle;
 use actix_web::rt::spawn;
 
+use crate::latency::Latency;
 use crate::pace::Pace;
 use crate::search::Search;
 
@@ -31,18 +32,19 @@ pub(crate) struct Pipeline {
     pub(crate) search: Search,
     pub(crate) stop: StopHandle,
     pub(crate) pace: Pace,
+    pub(crate) latency: Arc<Latency>,
     /// When it was stopped and its last worker was done, or the client had taken its last result.
     pub(crate) ended: Option<Instant>,
 }
 
 impl Pipelines {
     /// Registers a running pipeline and returns its id.
-    pub(crate) fn add(&self, stop: StopHandle, pace: Pace, search: Search) -> u64 {
+    pub(crate) fn add(&self, stop: StopHandle, pace: Pace, latency: Arc<Latency>, search: Search) -> u64 {
         let id = {
             let mut known = self.known();
             known.last_id += 1;
             let id = known.last_id;
-            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, ended: None });
+            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, latency, ended: None });
             id
         };
         let pipelines = self.clone();

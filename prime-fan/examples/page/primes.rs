@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
+use actix_fan::observe::Observer;
 use actix_fan::web::{Streams, events_with, ndjson_with};
 use actix_fan::{FanOutExt, ItemError, Job, Workers, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
@@ -12,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder, Result};
 use futures::{Stream, StreamExt};
 use prime_fan::RandomIntegers;
 
+use crate::latency::Latency;
 use crate::newest::{Found, Newest};
 use crate::pace::{Pace, Paced};
 use crate::pipelines::Pipelines;
@@ -39,16 +42,18 @@ pub(crate) async fn primes(
         }
         Ok(())
     };
+    let latency = Arc::new(Latency::default());
     let primes = numbers
         .fan_out()
         .on(&workers)
         .concurrency(search.concurrency(**threads))
         .window(search.window(**threads))
+        .observe(Arc::clone(&latency) as Arc<dyn Observer>)
         .with(move || work_fn(find))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
     let pace = Pace::new(search.pace);
-    let id = pipelines.add(stop.clone(), pace.clone(), search);
+    let id = pipelines.add(stop.clone(), pace.clone(), latency, search);
 
     // After a stop, results that still wait for their tick are dropped as well; after a drain, they are not.
     let finished = stop.clone();

@@ -8,6 +8,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 
 use crate::check::Checks;
+use crate::latency::LatencyStats;
 use crate::pipelines::{Pipeline, Pipelines};
 use crate::search::{Search, WorkerThreads};
 
@@ -27,6 +28,7 @@ pub(crate) struct PipelineStats {
     ended: bool,
     /// True if it draws no more numbers: it drains, or it was stopped.
     closed: bool,
+    latency: Option<LatencyStats>,
     #[serde(flatten)]
     numbers: Numbers,
 }
@@ -41,10 +43,10 @@ struct Numbers {
 }
 
 impl PipelineStats {
-    pub(crate) fn new(Pipeline { id, search, stop, pace, ended }: &Pipeline, workers: WorkerThreads) -> Self {
+    pub(crate) fn new(Pipeline { id, search, stop, pace, latency, ended }: &Pipeline, workers: WorkerThreads) -> Self {
         let numbers = Numbers { stopped: stop.is_stopped(), window: search.window(workers), stats: stop.stats() };
         let search = Search { pace: pace.get(), ..*search };
-        Self { id: *id, search, ended: ended.is_some(), closed: stop.is_closed(), numbers }
+        Self { id: *id, search, ended: ended.is_some(), closed: stop.is_closed(), latency: latency.stats(), numbers }
     }
 }
 

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 const HTML: &str = "text/html";
 const JS: &str = "text/javascript";
 
-const FILES: [(&str, &str, &str); 19] = [
+const FILES: [(&str, &str, &str); 21] = [
     ("/", HTML, include_str!("../../examples/page/static/page.html")),
     ("/page.css", "text/css", include_str!("../../examples/page/static/page.css")),
     ("/trends.css", "text/css", include_str!("../../examples/page/static/trends.css")),
     ("/searches.css", "text/css", include_str!("../../examples/page/static/searches.css")),
     ("/summary.css", "text/css", include_str!("../../examples/page/static/summary.css")),
     ("/failures.css", "text/css", include_str!("../../examples/page/static/failures.css")),
+    ("/observed.css", "text/css", include_str!("../../examples/page/static/observed.css")),
     ("/landscape.css", "text/css", include_str!("../../examples/page/static/landscape.css")),
     ("/page.js", JS, include_str!("../../examples/page/static/page.js")),
     ("/dom.js", JS, include_str!("../../examples/page/static/dom.js")),
@@ -28,6 +29,7 @@ const FILES: [(&str, &str, &str); 19] = [
     ("/trends.js", JS, include_str!("../../examples/page/static/trends.js")),
     ("/searches.js", JS, include_str!("../../examples/page/static/searches.js")),
     ("/settings.js", JS, include_str!("../../examples/page/static/settings.js")),
+    ("/observed.js", JS, include_str!("../../examples/page/static/observed.js")),
     ("/summary.js", JS, include_str!("../../examples/page/static/summary.js")),
     ("/failures.js", JS, include_str!("../../examples/page/static/failures.js")),
 ];

@@ -9,7 +9,7 @@ export const count = (n) => whole.format(Math.round(n));
 export const plural = (n, word, words = `${word}s`) => `${count(n)} ${n === 1 ? word : words}`;
 
 export function short(n) {
-  if (n < 10) return n.toFixed(n > 0 && n < 9.95 ? 1 : 0);
+  if (n < 10) return n.toFixed(n >= 0.05 && n < 9.95 ? 1 : 0);
   if (n < 1000) return n.toFixed(0);
   const [by, unit] = n < 999_500 ? [1e3, "k"] : n < 999_500_000 ? [1e6, "M"] : [1e9, "G"];
   return `${(n / by).toPrecision(3)} ${unit}`;

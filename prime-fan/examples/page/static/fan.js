@@ -2,6 +2,7 @@
 
 import { count, el, portrait, short, still, text } from "./dom.js";
 import { travel } from "./failures.js";
+import { duration } from "./observed.js";
 
 let lane = [];
 
@@ -49,7 +50,7 @@ export function show(workers, primesPerItem = 0) {
     const { busy, items, rebuilt = 0, age = 0 } = workers?.[i] ?? { busy: 0, items: 0 };
     if (one.rebuilt !== null && rebuilt > one.rebuilt) failed(i);
     one.rebuilt = workers ? rebuilt : null;
-    const words = [rebuilt > 0 ? `rebuilt ${count(rebuilt)}` : "", age >= OLD ? `item for ${seconds(age)}` : ""].filter(Boolean).join(", ");
+    const words = [rebuilt > 0 ? `rebuilt ${count(rebuilt)}` : "", age >= OLD ? `item for ${duration(age)}` : ""].filter(Boolean).join(", ");
     text(told, words);
     item.toggleAttribute("data-rebuilt", rebuilt > 0);
     meter.setAttribute("aria-label", `Worker ${i + 1}, busy, in percent${words && `; ${words}`}`);
@@ -62,7 +63,6 @@ export function show(workers, primesPerItem = 0) {
 }
 
 const OLD = 0.25; // seconds from which on the age of an item is shown: the pause between two looks at the server
-export const seconds = (n) => `${n < 10 ? n.toFixed(1) : count(n)} s`;
 
 /** Shows that an item of a worker has panicked, since its work was rebuilt. */
 function failed(i) {

@@ -2,6 +2,7 @@
 
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
+import * as observed from "./observed.js";
 import * as trends from "./trends.js";
 
 const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
@@ -9,10 +10,11 @@ const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
 const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
 const TOTALS = ["taken", "completed", "failed", "skipped"];
+const LIMITS = ["worker", "source", "consumer"];
 const RATES = ["taken-rate", "tested-rate", "prime-rate", "failure-rate"];
 
 let before = { ...NOTHING, workers: [], received: null, at: 0 };
-const rates = { taken: 0, tested: 0, primes: 0, failures: 0, workers: [] };
+const rates = { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] };
 
 export const testedRate = () => rates.tested;
 
@@ -38,6 +40,7 @@ export function show(pipeline, workers, received = null) {
   text(el["in-flight-now"], count(now.in_flight));
   text(el["window-now"], now.window ? count(now.window) : "–");
   gauge(now.window, now.in_flight, isFull);
+  observed.show(now, rates.limits);
   if (pipeline !== null) trends.add(pipeline, { drawn: rates.taken, tested: rates.tested, found: rates.primes });
 }
 
@@ -45,6 +48,7 @@ export function show(pipeline, workers, received = null) {
 export function blank() {
   before = { ...NOTHING, workers: [], received: null, at: 0 };
   fan.show(null);
+  observed.show(IDLE, {});
   for (const name of [...RATES, ...TOTALS, "in-flight", "in-flight-now", "window-now", "generating"]) text(el[name], "–");
   el.failed.toggleAttribute("data-bad", false);
   gauge(0, 0, false);
@@ -62,7 +66,7 @@ function gauge(window, inFlight, isFull) {
 function measure(now) {
   if (now.id !== before.id || now.elapsed_seconds < before.elapsed_seconds) {
     before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_seconds };
-    Object.assign(rates, { taken: 0, tested: 0, primes: 0, failures: 0, workers: [] });
+    Object.assign(rates, { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] });
   }
   const elapsed = now.elapsed_seconds - before.elapsed_seconds;
   if (elapsed <= 0 && !now.ended) return;
@@ -71,6 +75,10 @@ function measure(now) {
   const tested = (p) => p.completed + p.failed;
   rates.taken = toward(rates.taken, now.taken - before.taken);
   rates.tested = toward(rates.tested, tested(now) - tested(before));
+  for (const key of LIMITS) {
+    const spent = (p) => p.verdict?.[`${key}_seconds`] ?? 0;
+    rates.limits[key] = toward(rates.limits[key] ?? 0, spent(now) - spent(before));
+  }
   rates.failures = toward(rates.failures, now.failed - before.failed);
   // The server counts emitted primes per batch; the count of this page is exact.
   rates.primes =

@@ -1,6 +1,7 @@
 // The summary of this page's last search, which stays until the next one starts.
 
 import { count, el, short, text } from "./dom.js";
+import { duration } from "./observed.js";
 import { describe } from "./settings.js";
 
 const LIMITS = { worker: "workers", source: "source", consumer: "consumer" };
@@ -22,7 +23,7 @@ export function show(pipeline, words) {
   const rate = (n) => (seconds > 0 ? `${count(n)} (${short(n / seconds)} /s)` : count(n));
   const sum = (key) => pipeline.workers.reduce((sum, worker) => sum + (worker[key] ?? 0), 0);
   const busy = seconds > 0 && pipeline.workers.length > 0 ? sum("busy_seconds") / seconds / pipeline.workers.length : 0;
-  const { verdict } = pipeline;
+  const { verdict, latency } = pipeline;
   const rows = [
     ["Settings", describe(pipeline.search)],
     ["Drawn", rate(pipeline.taken)],
@@ -34,6 +35,11 @@ export function show(pipeline, words) {
     ["Workers busy", `${Math.round(Math.min(1, busy) * 100)} %`],
     ["Most in flight", `${count(peak.id === pipeline.id ? peak.inFlight : 0)} of ${count(pipeline.window)}`],
   ];
+  if (latency) {
+    for (const [name, { p50_seconds: p50, p99_seconds: p99 }] of [["Queue wait p50 / p99", latency.waited], ["Run time p50 / p99", latency.ran]]) {
+      rows.push([name, `${duration(p50)} / ${duration(p99)}`]);
+    }
+  }
   if (verdict) rows.push(["Limited by the", `${LIMITS[verdict.bottleneck] ?? verdict.bottleneck}, ${Math.floor(verdict.share * 100)} % of the time`]);
   text(el["summary-title"], `Search ${pipeline.id} ran for ${seconds.toFixed(1)} s: ${words}`);
   el["summary-rows"].replaceChildren(
