@@ -69,6 +69,8 @@ fn the_age_of_an_item_is_told_at_its_worker_and_the_oldest_below() {
     until("the oldest is told", || (browser.text("#oldest") == "item 1,234 for 75 s, worker 2").then_some(()));
     let told = browser.run("return [...document.querySelectorAll('.lane-told')].map(it => it.textContent)");
     assert_eq!(told, json!(["", "item for 75 s", "item for 2.0 s", ""]));
+    let titles = browser.run("return [...document.querySelectorAll('.lane')].map(it => it.title)");
+    assert_eq!(titles, json!(["Worker 1", "Worker 2; item for 75 s", "Worker 3; item for 2.0 s", "Worker 4"]));
     assert_eq!((browser.text("#waited").as_str(), browser.text("#ran").as_str()), ("15 µs / 250 ms", "830 ns / 12 s"));
 
     server.pipelines(Value::Null);

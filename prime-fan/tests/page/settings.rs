@@ -39,6 +39,18 @@ fn the_address_carries_the_settings_and_so_does_the_search() {
     );
 }
 
+/// Before the server tells how many threads it has, the page assumes some number of them.
+#[test]
+fn the_address_limits_the_workers_of_a_server_of_any_size() {
+    let Some(browser) = Browser::start() else { return };
+    for threads in [2, 4, 7] {
+        let server = Server::start(threads);
+        browser.load(&format!("{}?workers=1", server.url()));
+        browser.until_state("ready");
+        assert_eq!(browser.text("#workers-value"), "1", "of {threads}");
+    }
+}
+
 #[test]
 fn an_address_that_makes_no_sense_leaves_the_controls_as_they_are() {
     let Some(browser) = Browser::start() else { return };

@@ -39,7 +39,7 @@ fn the_final_numbers_stay_until_the_next_start() {
         "Drawn: 100 (100 /s)",
         "Found: 5 (5.0 /s)",
         "Most in flight: 10 of 64",
-        "Limited by the: consumer, 61 % of the time",
+        "Limited by: the consumer, 61 % of the time",
     ] {
         assert!(rows.iter().any(|shown| shown == row), "{row} in {rows:?}");
     }

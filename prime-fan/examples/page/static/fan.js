@@ -52,6 +52,8 @@ export function show(workers, primesPerItem = 0) {
     one.rebuilt = workers ? rebuilt : null;
     const words = [rebuilt > 0 ? `rebuilt ${count(rebuilt)}` : "", age >= OLD ? `item for ${duration(age)}` : ""].filter(Boolean).join(", ");
     text(told, words);
+    // Where there is no room for the words, they are shown at the pointer.
+    item.title = `Worker ${i + 1}${words && `; ${words}`}`;
     item.toggleAttribute("data-rebuilt", rebuilt > 0);
     meter.setAttribute("aria-label", `Worker ${i + 1}, busy, in percent${words && `; ${words}`}`);
     level(meter, busy);

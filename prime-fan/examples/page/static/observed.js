@@ -2,7 +2,7 @@
 
 import { count, el, text } from "./dom.js";
 
-const WORDS = { worker: "the workers", source: "the source", consumer: "the consumer" };
+export const WORDS = { worker: "the workers", source: "the source", consumer: "the consumer" };
 const OLD = 0.25; // seconds from which on the age of an item is told: the pause between two looks at the server
 
 /** Returns a duration with its unit. */

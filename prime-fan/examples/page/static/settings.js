@@ -56,7 +56,8 @@ export function label() {
 
 /** Fits the slider of the workers to the server's number of threads. */
 export function threads(n) {
-  if (Number(el.workers.max) === n) return;
+  if (n === known) return;
+  known = n;
   const wanted = asked.workers ?? value("workers");
   el.workers.max = n;
   el.workers.value = wanted === 0 ? n : wanted;
@@ -65,6 +66,7 @@ export function threads(n) {
 
 // What the address asked for, until the server has told its number of threads.
 const asked = {};
+let known = 0; // the server's number of threads; 0: not told yet
 
 /** Shows the settings in the address of the page; what makes no sense is ignored. */
 export function read() {

@@ -1,10 +1,9 @@
 // The summary of this page's last search, which stays until the next one starts.
 
 import { count, el, short, text } from "./dom.js";
-import { duration } from "./observed.js";
+import { duration, WORDS } from "./observed.js";
 import { describe } from "./settings.js";
 
-const LIMITS = { worker: "workers", source: "source", consumer: "consumer" };
 let peak = { id: 0, inFlight: 0 };
 
 /** Notes what the final numbers do not tell. */
@@ -40,7 +39,7 @@ export function show(pipeline, words) {
       rows.push([name, `${duration(p50)} / ${duration(p99)}`]);
     }
   }
-  if (verdict) rows.push(["Limited by the", `${LIMITS[verdict.bottleneck] ?? verdict.bottleneck}, ${Math.floor(verdict.share * 100)} % of the time`]);
+  if (verdict) rows.push(["Limited by", `${WORDS[verdict.bottleneck] ?? verdict.bottleneck}, ${Math.floor(verdict.share * 100)} % of the time`]);
   text(el["summary-title"], `Search ${pipeline.id} ran for ${seconds.toFixed(1)} s: ${words}`);
   el["summary-rows"].replaceChildren(
     ...rows.map(([name, value]) => {
