@@ -83,6 +83,33 @@ pub enum StartError {
     },
 }
 
+/// Why a setting of a running pipeline or pool was not changed. It is as it was.
+///
+/// Its texts are those of the [`StartError`]s that a builder returns for the same values. With the feature `serde` it is
+/// `Serialize` in the same form.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// The window was 0.
+    #[error("window is 0: at least 1 item must be allowed in flight")]
+    Window,
+    /// The window was smaller than the [`batch`](crate::FanOut::batch) that was set.
+    #[error("batch is {batch}: it must be at least 1 and at most the window, which is {window}")]
+    Batch {
+        /// The batch size that the pipeline was started with.
+        batch: usize,
+        /// The window asked for.
+        window: usize,
+    },
+    /// The concurrency was 0.
+    #[error("concurrency is 0: at least 1 thread must be allowed to work")]
+    Concurrency,
+    /// A [merged stream](crate::fan_in()) has neither a window nor threads: those of the pipelines that it consumes can be
+    /// set.
+    #[error("a merged stream has no settings of its own: change those of the pipelines that it consumes")]
+    Merged,
+}
+
 /// The error that ended a pipeline before its source ended, or a pool before it was drained or stopped.
 ///
 /// With the feature `serde` it is `Serialize`: `{"error":TEXT,"kind":KIND,"causes":[TEXT]}`, where KIND is the

@@ -137,7 +137,8 @@
 //! # Backpressure
 //!
 //! At most [`window`](FanOut::window) items are in flight: queued, running, finished and not taken, or held back for
-//! order. Beyond that the source is not asked for more. What is queued for the workers is kept to a few milliseconds of
+//! order. Beyond that the source is not asked for more. The window and the number of threads can be changed while it
+//! runs: [`FanIn::set_window`], [`FanIn::set_concurrency`]. What is queued for the workers is kept to a few milliseconds of
 //! work, however large the window is.
 //!
 //! # Stopping
@@ -242,7 +243,7 @@ mod workers;
 
 pub use end::End;
 pub use engine::chunk::Chunk;
-pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
+pub use error::{BoxError, ItemError, PipelineError, SettingError, StartError, Stopped};
 pub use limits::MAX_WORKERS;
 pub use pipeline::aggregator::Aggregator;
 pub use pipeline::blocking::{Blocking, blocking, blocking_ahead};

@@ -12,7 +12,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::end::End;
-use crate::error::{ItemError, PipelineError, StartError, texts};
+use crate::error::{ItemError, PipelineError, SettingError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
 use crate::stats::{Bottleneck, CurrentItem, Skips, Stats, Verdict, WorkerStats};
 
@@ -28,6 +28,7 @@ impl Serialize for Stats {
             in_flight,
             finished,
             limit,
+            concurrency,
             queued,
             waiting,
             emitted,
@@ -38,7 +39,7 @@ impl Serialize for Stats {
             elapsed,
             workers,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 18)?;
+        let mut stats = serializer.serialize_struct("Stats", 19)?;
         stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
@@ -48,6 +49,7 @@ impl Serialize for Stats {
         stats.serialize_field("in_flight", in_flight)?;
         stats.serialize_field("finished", finished)?;
         stats.serialize_field("limit", limit)?;
+        stats.serialize_field("concurrency", concurrency)?;
         stats.serialize_field("queued", queued)?;
         stats.serialize_field("waiting", waiting)?;
         stats.serialize_field("emitted", emitted)?;
@@ -173,6 +175,18 @@ impl Serialize for StartError {
     }
 }
 
+impl Serialize for SettingError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::Window => "window",
+            Self::Batch { .. } => "batch",
+            Self::Concurrency => "concurrency",
+            Self::Merged => "merged",
+        };
+        write(self, "SettingError", kind, None, serializer)
+    }
+}
+
 impl<I> Serialize for SubmitError<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kind = match self {
@@ -256,7 +270,7 @@ mod tests {
             &stats,
             json!({
                 "name": null, "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
-                "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null,
+                "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null, "concurrency": null,
                 "queued": 0, "waiting": 0,
                 "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
                 "workers": [],
@@ -265,7 +279,7 @@ mod tests {
         (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
         (stats.skips.stopped, stats.skips.caller_gone, stats.finished, stats.limit) = (3, 1, 2, Some(64));
         (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
-        stats.name = Some("squares".into());
+        (stats.name, stats.concurrency) = (Some("squares".into()), Some(2));
         stats.mean_service = Some(Duration::from_micros(250));
         stats.end = Some(End::Drained);
         let second = Duration::from_secs(1);
@@ -278,7 +292,7 @@ mod tests {
             &stats,
             json!({
                 "name": "squares", "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
-                "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64,
+                "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64, "concurrency": 2,
                 "queued": 6, "waiting": 7,
                 "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained",
                 "verdict": {
@@ -406,6 +420,13 @@ mod tests {
             start.map(kind).join(" "),
             "workers threads concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
         );
+        let setting = [
+            SettingError::Window,
+            SettingError::Batch { batch: 2, window: 1 },
+            SettingError::Concurrency,
+            SettingError::Merged,
+        ];
+        assert_eq!(setting.map(kind).join(" "), "window batch concurrency merged");
         let run = [
             RunError::Panicked { message: message() },
             RunError::Full { expected_wait: None },

@@ -33,7 +33,8 @@ pub struct Stats {
     pub skipped: u64,
     /// Why those were skipped. The sum of its fields equals `skipped` at every instant.
     pub skips: Skips,
-    /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window. An
+    /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window, if that
+    /// was not lowered just before. An
     /// item that was submitted to a pool is in flight until its work has ended; an item sent into a
     /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::finished`](crate::Pool::finished).
     pub in_flight: usize,
@@ -43,8 +44,10 @@ pub struct Stats {
     /// [`PoolStream`](crate::PoolStream).
     pub finished: usize,
     /// The most items in flight: the window of the pipeline or the pool. `None` for a [merged stream](crate::fan_in),
-    /// which has none.
+    /// which has none. Right after it was [lowered](crate::FanIn::set_window), more may be in flight.
     pub limit: Option<usize>,
+    /// How many threads may work for it at a time. `None` for a [merged stream](crate::fan_in), which has none.
+    pub concurrency: Option<usize>,
     /// Items in flight of a pool that no worker has begun. Always 0 for a pipeline, which hands items out by the batch
     /// and counts them in `in_flight` only.
     pub queued: usize,

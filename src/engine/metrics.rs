@@ -24,6 +24,11 @@ impl Metrics {
         }
     }
 
+    /// The number of its workers.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// When the run started.
     #[cfg(feature = "testing")]
     pub(crate) fn started(&self) -> Instant {

@@ -38,9 +38,10 @@ pub(crate) struct Settings {
 /// Settings that are in range, with the defaults filled in.
 pub(crate) struct Checked {
     pub(crate) window: usize,
-    /// A fixed size is at most one worker's share of the window, so that one batch doesn't take the share of another
-    /// worker.
+    /// As far as the window allows.
     pub(crate) batch: BatchSize,
+    /// As it was asked for.
+    pub(crate) asked_batch: BatchSize,
     /// How many threads may work for the run at a time.
     pub(crate) concurrency: usize,
     /// Those of its own, if it has any; otherwise only their number counts.
@@ -54,6 +55,7 @@ impl Checked {
     /// The core of a run with these settings, which starts now. `item_bytes` is the memory of an item in flight.
     pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
         let protocol = Protocol::new(self.concurrency, self.window, self.batch, item_bytes);
+        let protocol = protocol.with_batches_of(self.asked_batch);
         Core::new(protocol, self.threads.workers, host.cloned()).named(self.name.clone(), self.observed.clone())
     }
 
@@ -105,15 +107,22 @@ impl Settings {
         if window == 0 {
             return Err(StartError::Window);
         }
-        let batch = match self.batch {
-            BatchSize::Adaptive => BatchSize::Adaptive,
-            BatchSize::Fixed(batch) if (1..=window).contains(&batch) => {
-                // Not an error: it would depend on the number of cores whether a program starts.
-                BatchSize::Fixed(batch.min((window / workers).max(1)))
-            }
-            BatchSize::Fixed(batch) => return Err(StartError::Batch { batch, window }),
-        };
-        Ok(Checked { window, batch, concurrency: workers, threads, name: self.name.clone(), observed: None })
+        if let BatchSize::Fixed(batch) = self.batch
+            && !(1..=window).contains(&batch)
+        {
+            return Err(StartError::Batch { batch, window });
+        }
+        // Not an error: it would depend on the number of cores whether a program starts.
+        let batch = self.batch.within(window, workers);
+        Ok(Checked {
+            window,
+            batch,
+            asked_batch: self.batch,
+            concurrency: workers,
+            threads,
+            name: self.name.clone(),
+            observed: None,
+        })
     }
 
     /// The threads of a set of its own.
@@ -189,7 +198,8 @@ macro_rules! thread_setters {
             self
         }
 
-        /// At most so many threads work for it at a time, at least 1. The default is all threads that it may use.
+        /// At most so many threads work for it at a time, at least 1. The default is all threads that it may use. It can be
+        /// changed later, by `set_concurrency`.
         pub fn concurrency(mut self, threads: usize) -> Self {
             self.settings.concurrency = Some(threads);
             self

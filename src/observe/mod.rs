@@ -130,6 +130,18 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (run, items, reason);
     }
 
+    /// Its window was changed, from `before` to `limit`; [`RunInfo::limit`] is still the one that it started with. Called on
+    /// the thread that changed it.
+    fn limit_changed(&self, run: &RunInfo, before: usize, limit: usize) {
+        let _ = (run, before, limit);
+    }
+
+    /// The number of threads that may work for it at a time was changed, from `before` to `workers`; [`RunInfo::workers`]
+    /// is still the one that it started with. Called on the thread that changed it.
+    fn concurrency_changed(&self, run: &RunInfo, before: usize, workers: usize) {
+        let _ = (run, before, workers);
+    }
+
     /// The last worker thread has left the pipeline or pool. Called on it, at the time at which those that wait for the
     /// end go on. Results may still wait for the consumer.
     fn run_ended(&self, run: &RunInfo, stats: &Stats) {
@@ -163,9 +175,9 @@ pub struct RunInfo {
     pub kind: RunKind,
     /// As it was named: [`FanOut::name`](crate::FanOut::name), [`PoolBuilder::name`](crate::PoolBuilder::name).
     pub name: Option<Arc<str>>,
-    /// The most items in flight: its window.
+    /// The most items in flight: its window at the start.
     pub limit: usize,
-    /// How many worker threads may serve it at a time.
+    /// How many worker threads may serve it at a time, at the start.
     pub workers: usize,
 }
 

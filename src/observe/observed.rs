@@ -114,6 +114,14 @@ impl Observed {
         }
     }
 
+    pub(crate) fn limit_changed(&self, before: usize, limit: usize) {
+        self.observers.each(|observer| observer.limit_changed(&self.info, before, limit));
+    }
+
+    pub(crate) fn concurrency_changed(&self, before: usize, workers: usize) {
+        self.observers.each(|observer| observer.concurrency_changed(&self.info, before, workers));
+    }
+
     pub(crate) fn ended(&self, stats: &Stats) {
         self.observers.each(|observer| observer.run_ended(&self.info, stats));
     }

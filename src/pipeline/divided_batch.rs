@@ -203,7 +203,9 @@ where
             waiting += claimed as f64 * self.per_item;
             // An item that took long makes the next portion a single item, and each that did not, twice as large.
             size = if CLOCK.has_reached(now + LONG) { 1 } else { size.saturating_mul(2).min(most) };
-            ran = Some((goes_on, goes_on && self.is_to_yield(&mut asked_at, thread)));
+            let yields =
+                goes_on && (thread.is_crowded(self.stage.limited()) || self.is_to_yield(&mut asked_at, thread));
+            ran = Some((goes_on, yields));
         }
     }
 

@@ -169,7 +169,8 @@ impl<S> FanOut<S> {
     /// work. Choose it by what you can afford in memory; below some 1,000 items per worker, short items (under a
     /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536 and at least 16 per
     /// worker. An item is taken to be as large as its type or that of its result, whichever is larger, and 128 bytes
-    /// more if that type has a destructor. Set the window where items own more.
+    /// more if that type has a destructor. Set the window where items own more. It can be changed later:
+    /// [`FanIn::set_window`].
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
         self
@@ -300,8 +301,11 @@ where
         // process.
         let f = Guarded::new(f);
         let factory = |credit: &Arc<Credit>| {
-            let (f, chunk) = (Arc::new(f.into_inner()), credit.chunk());
-            Factory::new(move || FlatMap { f: Arc::clone(&f), chunk, nanos: CHUNK_NANOS })
+            let (f, size) = (Arc::new(f.into_inner()), credit.chunk_size());
+            Factory::new(move || {
+                let size = size.clone();
+                FlatMap { f: Arc::clone(&f), chunk: move || size.get(), nanos: CHUNK_NANOS }
+            })
         };
         match detach {
             None => {

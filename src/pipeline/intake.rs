@@ -30,6 +30,15 @@ pub(crate) struct SourceIntake {
 pub(crate) trait Serves: Send + Sync {
     /// It was stopped: the threads skip what is left, and leave it.
     fn stop(&self);
+
+    /// As many results may wait as items may be in flight. Calls no code of users; [`resume`](Self::resume) is to follow.
+    fn set_window(&self, window: usize);
+
+    /// More results may wait: batches go on that waited for that.
+    fn resume(&self);
+
+    /// At most so many threads serve it at a time. Calls no code of users.
+    fn set_concurrency(&self, concurrency: usize);
 }
 
 impl SourceIntake {
@@ -54,10 +63,14 @@ impl SourceIntake {
         self.leave_if_stopped();
     }
 
+    fn threads(&self) -> Option<Arc<dyn Serves>> {
+        self.threads.get().and_then(|(_, threads)| threads.upgrade())
+    }
+
     /// After a stop, the threads leave the pipeline without waiting for its generator, whose arbiter may be busy.
     fn leave_if_stopped(&self) {
         if self.core.state.is_stopped()
-            && let Some(threads) = self.threads.get().and_then(|(_, threads)| threads.upgrade())
+            && let Some(threads) = self.threads()
         {
             threads.stop();
         }
@@ -100,6 +113,26 @@ impl Intake for SourceIntake {
     fn release(&self, ends: Ends) {
         self.core.state.protocol().release(ends);
         self.puller.wake();
+    }
+
+    fn set_window(&self, window: usize) -> usize {
+        let threads = self.threads();
+        let changing = self.core.changing();
+        let before = self.core.state.protocol().set_window(window);
+        threads.iter().for_each(|threads| threads.set_window(window));
+        drop(changing);
+        threads.iter().for_each(|threads| threads.resume());
+        self.puller.wake();
+        before
+    }
+
+    fn set_concurrency(&self, concurrency: usize) -> usize {
+        let changing = self.core.changing();
+        let before = self.core.state.protocol().set_workers(concurrency);
+        self.threads().into_iter().for_each(|threads| threads.set_concurrency(concurrency));
+        drop(changing);
+        self.puller.wake();
+        before
     }
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {

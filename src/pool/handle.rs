@@ -19,7 +19,7 @@ use crate::pool::request::{Reply, Request};
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
 use crate::stats::Stats;
-use crate::stop::{StopHandle, run_state};
+use crate::stop::{StopHandle, live_settings, run_state};
 
 /// Workers to submit items to, one by one, and await their results from.
 ///
@@ -269,6 +269,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     }
 
     run_state!("pool");
+
+    live_settings!(
+        "pool",
+        "A larger one acts at once: as many submits get their permits as wait for them and it has room for."
+    );
 
     /// The pool's numbers at this instant.
     pub fn stats(&self) -> Stats {

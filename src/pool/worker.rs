@@ -80,6 +80,10 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
 
 impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
     fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
+        if thread.is_crowded(self.queue.limited()) {
+            // The concurrency was lowered after the set had picked the pool. The other threads go on with it.
+            return true;
+        }
         let Some(mut admitted) = self.queue.next() else { return false };
         let _entered = reentrancy::enter(self.run.id());
         let Some(mut seat) = self.seat(key, thread) else {
@@ -91,13 +95,14 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
         let mut is_published = false;
         let found = loop {
             let (answered, now) = seat.run_item(admitted);
-            if now - asked_at >= QUANTUM {
+            let asks = now - asked_at >= QUANTUM;
+            if asks {
                 asked_at = now;
-                if thread.is_contended() {
-                    answered.send();
-                    self.queue.send_held();
-                    break true;
-                }
+            }
+            if thread.is_crowded(self.queue.limited()) || asks && thread.is_contended() {
+                answered.send();
+                self.queue.send_held();
+                break true;
             }
             let next = if is_published && is_watched(now, now - began) {
                 self.queue.next_after(answered, now)

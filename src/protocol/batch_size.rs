@@ -40,6 +40,14 @@ impl BatchSize {
     pub(crate) fn divides(self) -> bool {
         self == Self::Adaptive
     }
+
+    /// At most one worker's share of the window, so that one batch doesn't take the share of another worker.
+    pub(crate) fn within(self, window: usize, workers: usize) -> Self {
+        match self {
+            Self::Adaptive => Self::Adaptive,
+            Self::Fixed(items) => Self::Fixed(items.min((window / workers).max(1))),
+        }
+    }
 }
 
 /// Decides how many items the next batch holds, and how many batches are queued, by the measured service time.
@@ -49,6 +57,9 @@ impl BatchSize {
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,
+    /// What the user asked for, of which `choice` is what the window allows.
+    asked: BatchSize,
+    item_bytes: usize,
     /// The most items in an adaptive batch: a quarter of a worker's share of the window, and what fits into the cache.
     cap: usize,
     workers: usize,
@@ -56,9 +67,33 @@ pub(crate) struct Sizer {
 
 impl Sizer {
     pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
+        let cap = Self::cap(workers, window, item_bytes);
+        Self { choice, asked: choice, item_bytes, cap, workers }
+    }
+
+    fn cap(workers: usize, window: usize, item_bytes: usize) -> usize {
         let share = window / workers.saturating_mul(MAX_DEPTH).max(1);
         let cache = BATCH_BYTES / item_bytes.max(1);
-        Self { choice, cap: share.min(cache).max(1), workers }
+        share.min(cache).max(1)
+    }
+
+    /// The window or the number of workers has changed.
+    pub(crate) fn resize(&mut self, workers: usize, window: usize) {
+        self.workers = workers;
+        self.choice = self.asked.within(window, workers);
+        self.cap = Self::cap(workers, window, self.item_bytes);
+    }
+
+    pub(crate) fn set_asked(&mut self, asked: BatchSize) {
+        self.asked = asked;
+    }
+
+    /// The fixed size that was asked for.
+    pub(crate) fn fixed(&self) -> Option<usize> {
+        match self.asked {
+            BatchSize::Adaptive => None,
+            BatchSize::Fixed(items) => Some(items),
+        }
     }
 
     /// How many items the next batch holds, at least 1.

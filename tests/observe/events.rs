@@ -177,3 +177,24 @@ fn an_observer_of_a_set_sees_all_that_runs_on_it() {
         assert_eq!(threads, [("seen".to_owned(), 0), ("seen".to_owned(), 1)]);
     });
 }
+
+#[test]
+fn changes_of_the_settings_are_told_until_the_end() {
+    run(async {
+        let counting = Counting::new(false);
+        let pool = pool().workers(3).window(8).observe(counting.observer()).map(|n: u64| n).unwrap();
+        pool.set_window(2).unwrap();
+        pool.set_window(0).unwrap_err();
+        pool.set_window(5).unwrap();
+        pool.set_concurrency(1).unwrap();
+        pool.set_concurrency(7).unwrap();
+        let expected = (vec![(8, 2), (2, 5)], vec![(3, 1), (1, 3)]);
+        let told = || (counting.told().limits, counting.told().concurrencies);
+        assert_eq!(told(), expected);
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
+        assert_eq!((stats.limit, stats.concurrency), (Some(5), Some(3)));
+        pool.set_window(9).unwrap();
+        assert_eq!(told(), expected);
+    });
+}

@@ -15,6 +15,7 @@ mod faulty_sources;
 mod finished;
 mod isolation;
 mod lazy_iterators;
+mod live_settings;
 mod many_results;
 mod merge;
 mod order;

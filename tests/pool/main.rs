@@ -8,6 +8,7 @@ mod failures;
 mod gated_pool;
 mod held_answers;
 mod lifecycle;
+mod live_settings;
 mod panicking_drops;
 mod reentrancy;
 mod run;

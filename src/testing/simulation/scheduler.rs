@@ -144,6 +144,9 @@ pub(super) struct Machine<I: Send + 'static, W: Turns<I>> {
     steps: u64,
     lately: VecDeque<Step>,
     most_in_flight: usize,
+    /// How many items may be in flight, and how many results may wait.
+    window: usize,
+    most_results: usize,
     most_outstanding: usize,
     limit: u64,
 }
@@ -247,6 +250,8 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
             steps: 0,
             lately: VecDeque::new(),
             most_in_flight: 0,
+            window: 0,
+            most_results: 0,
             most_outstanding: 0,
             limit,
         };
@@ -463,17 +468,22 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
         let stats = self.run.stats();
         self.expect(stats.taken == stats.accounted(), || format!("not every item is accounted for: {stats:?}"));
         let window = self.run.state.protocol().window();
+        // The work may lower it. What is in flight then goes on.
+        let window = window.max(self.window.min(stats.in_flight));
         self.expect(stats.in_flight <= window, || {
             format!("{} items are in flight, and the window is {window}", stats.in_flight)
         });
+        self.window = window;
         self.most_in_flight = self.most_in_flight.max(stats.in_flight);
         self.most_outstanding = self.most_outstanding.max(self.run.state.protocol().outstanding());
         let credit = &self.environment.shared.credit;
         // None is handed out while there is no room, and each that runs may have a chunk, and one more that was not taken.
         let most = window + 2 * credit.chunk() * self.most_outstanding;
+        let most = most.max(self.most_results.min(credit.held()));
         self.expect(credit.held() <= most, || {
             format!("{} results wait, and {most} may: the window is {window}", credit.held())
         });
+        self.most_results = most;
         let (begun, asked) = {
             let entries = self.environment.log.entries();
             (entries.begun_after_stop, entries.asked_after_stop)
