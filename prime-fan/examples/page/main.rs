@@ -10,7 +10,7 @@
 //!     curl http://127.0.0.1:8080/stats
 //!     curl -X POST http://127.0.0.1:8080/searches/1/stop
 //!     curl -X POST http://127.0.0.1:8080/searches/2/drain
-//!     curl -X POST 'http://127.0.0.1:8080/searches/2/pace?pace=5'
+//!     curl -X POST 'http://127.0.0.1:8080/searches/2/settings?pace=5&workers=1'
 //!     curl -X POST http://127.0.0.1:8080/stop
 //!
 //! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and complete the submitted items; a second
@@ -27,6 +27,7 @@ mod newest;
 mod origin;
 mod pace;
 mod page;
+mod panics;
 mod pipelines;
 mod primes;
 mod search;
@@ -158,7 +159,9 @@ fn routes(
             .service(resource("/stats").route(get().to(stats::stats)))
             .service(resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(control::stop_one)))
             .service(resource("/searches/{id}/drain").wrap(from_fn(own_pages_only)).route(post().to(control::drain)))
-            .service(resource("/searches/{id}/pace").wrap(from_fn(own_pages_only)).route(post().to(control::pace)))
+            .service(
+                resource("/searches/{id}/settings").wrap(from_fn(own_pages_only)).route(post().to(control::settings)),
+            )
             .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(control::stop_all)))
             .service(resource("/ping").route(get().to(async || "pong")));
     }

@@ -1,12 +1,11 @@
 //! `GET /primes`: an endless stream of random primes.
 
 use std::io::{self, Write};
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use actix_fan::observe::Observer;
 use actix_fan::web::{Streams, events_with, ndjson_with};
-use actix_fan::{FanOutExt, ItemError, Job, Workers, work_fn};
+use actix_fan::{BoxError, FanOutExt, ItemError, Job, Workers, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Query};
@@ -14,9 +13,11 @@ use actix_web::{HttpRequest, HttpResponse, Responder, Result};
 use futures::{Stream, StreamExt};
 use prime_fan::RandomIntegers;
 
+use crate::finder::Finder;
 use crate::latency::Latency;
 use crate::newest::{Found, Newest};
 use crate::pace::{Pace, Paced};
+use crate::panics::Panics;
 use crate::pipelines::Pipelines;
 use crate::search::{Search, WorkerThreads};
 
@@ -32,15 +33,13 @@ pub(crate) async fn primes(
 ) -> Result<HttpResponse> {
     let Query(search) = wanted;
     search.check(**threads).map_err(ErrorBadRequest)?;
-    let Search { bits, finder, panic, newest, .. } = search;
+    let Search { bits, finder, newest, .. } = search;
     let permit = streams.permit()?;
     let numbers = RandomIntegers::new(1 << (bits - 1)..=u64::MAX >> (64 - bits)).map_err(ErrorInternalServerError)?;
-    let find = move |n, job: &mut Job<'_, u64>| {
-        panic_if_asked(panic, job.index());
-        if finder.is_prime(n, job)? {
-            job.emit(n);
-        }
-        Ok(())
+    let panics = Panics::new(search.panic);
+    let find = {
+        let panics = panics.clone();
+        move |n, job: &mut Job<'_, u64>| find(n, job, finder, &panics)
     };
     let latency = Arc::new(Latency::default());
     let primes = numbers
@@ -49,11 +48,11 @@ pub(crate) async fn primes(
         .concurrency(search.concurrency(**threads))
         .window(search.window(**threads))
         .observe(Arc::clone(&latency) as Arc<dyn Observer>)
-        .with(move || work_fn(find))
+        .with(move || work_fn(find.clone()))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
     let pace = Pace::new(search.pace);
-    let id = pipelines.add(stop.clone(), pace.clone(), latency, search);
+    let id = pipelines.add(stop.clone(), pace.clone(), panics, latency, search);
 
     // After a stop, results that still wait for their tick are dropped as well; after a drain, they are not.
     let finished = stop.clone();
@@ -76,12 +75,13 @@ pub(crate) async fn primes(
     })
 }
 
-/// Panics if the client has asked for that, once per `every` items; 0: never, as only 0 is a multiple of it.
-fn panic_if_asked(every: u64, index: u64) {
-    if (index + 1).is_multiple_of(every) {
-        // Unlike `panic!`, this does not print a message and a backtrace for each of them.
-        resume_unwind(Box::new(format!("one in {every} was asked for")));
+/// The work on an item: tests a number, and emits it if it is prime.
+fn find(n: u64, job: &mut Job<'_, u64>, finder: Finder, panics: &Panics) -> Result<(), BoxError> {
+    panics.at(job.index());
+    if finder.is_prime(n, job)? {
+        job.emit(n);
     }
+    Ok(())
 }
 
 fn write((index, prime): &(u64, u64), out: &mut Vec<u8>) -> io::Result<()> {

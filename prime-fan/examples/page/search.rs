@@ -44,7 +44,9 @@ impl Search {
         if !(2..=64).contains(&bits) {
             return Err(format!("bits={bits}: must be from 2 to 64; no prime has fewer than 2 bits\n"));
         }
-        check_pace(pace)?;
+        if pace > MAX_PACE {
+            return Err(format!("pace={pace}: must be from 1 to {MAX_PACE} primes per second, or 0 for no limit\n"));
+        }
         if workers > threads {
             return Err(format!("workers={workers}: must be from 1 to {threads}, or 0 for all\n"));
         }
@@ -64,13 +66,6 @@ impl Search {
     pub(crate) fn window(self, threads: WorkerThreads) -> usize {
         if self.window == 0 { self.concurrency(threads) * self.finder.window_per_worker() } else { self.window }
     }
-}
-
-pub(crate) fn check_pace(pace: u32) -> Result<(), String> {
-    if pace > MAX_PACE {
-        return Err(format!("pace={pace}: must be from 1 to {MAX_PACE} primes per second, or 0 for no limit\n"));
-    }
-    Ok(())
 }
 
 fn bits() -> u32 {

@@ -33,20 +33,19 @@ pub(crate) struct PipelineStats {
     numbers: Numbers,
 }
 
-/// The library's statistics, with the window, against which the page shows what is in flight.
+/// The library's statistics, and whether more can begin.
 #[derive(Serialize)]
 struct Numbers {
     stopped: bool,
-    window: usize,
     #[serde(flatten)]
     stats: Stats,
 }
 
 impl PipelineStats {
-    pub(crate) fn new(Pipeline { id, search, stop, pace, latency, ended }: &Pipeline, workers: WorkerThreads) -> Self {
-        let numbers = Numbers { stopped: stop.is_stopped(), window: search.window(workers), stats: stop.stats() };
-        let search = Search { pace: pace.get(), ..*search };
-        Self { id: *id, search, ended: ended.is_some(), closed: stop.is_closed(), latency: latency.stats(), numbers }
+    pub(crate) fn new(Pipeline { id, search, stop, latency, ended, .. }: &Pipeline) -> Self {
+        let numbers = Numbers { stopped: stop.is_stopped(), stats: stop.stats() };
+        let (ended, closed) = (ended.is_some(), stop.is_closed());
+        Self { id: *id, search: *search, ended, closed, latency: latency.stats(), numbers }
     }
 }
 
@@ -59,8 +58,8 @@ pub(crate) async fn stats(
     let report = Report {
         workers: workers.0,
         streams: streams.stats(),
-        pipelines: pipelines.shown().iter().map(|pipeline| PipelineStats::new(pipeline, **workers)).collect(),
-        pool: Numbers { stopped: checks.is_closed(), window: checks.window(), stats: checks.stats() },
+        pipelines: pipelines.shown().iter().map(PipelineStats::new).collect(),
+        pool: Numbers { stopped: checks.is_closed(), stats: checks.stats() },
     };
     Json(report).customize().insert_header((CACHE_CONTROL, "no-store"))
 }

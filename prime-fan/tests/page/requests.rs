@@ -25,8 +25,7 @@ fn what_makes_no_sense_is_refused_with_what_does() {
     assert_eq!(server.pipelines().len(), 0, "nothing was started");
     for (path, status, text) in [
         ("/searches/7/drain", 404, "there is no search 7\n"),
-        ("/searches/7/pace?pace=1", 404, "there is no search 7\n"),
-        ("/searches/7/pace?pace=1001", 400, "pace=1001: must be from 1 to 1000 primes per second, or 0 for no limit\n"),
+        ("/searches/7/settings?pace=1", 404, "there is no search 7\n"),
     ] {
         assert_eq!(answer(&server, "POST", path, "", ""), (status, text.to_owned()));
     }
@@ -44,7 +43,7 @@ fn another_method_is_refused_as_such() {
         ("GET", "/stop"),
         ("GET", "/searches/1/stop"),
         ("GET", "/searches/1/drain"),
-        ("GET", "/searches/1/pace"),
+        ("GET", "/searches/1/settings"),
         ("PUT", "/ping"),
     ] {
         assert_eq!(answer(&server, method, path, "", "").0, 405, "{method} {path}");
@@ -64,7 +63,7 @@ fn the_page_of_another_site_changes_nothing() {
         format!("Origin: http://{host}\r\nSec-Fetch-Site: cross-site\r\n"),
         "Sec-Fetch-Site: same-site\r\n".to_owned(),
     ] {
-        for path in ["/stop", "/searches/1/stop", "/searches/1/drain", "/searches/1/pace?pace=1", "/check"] {
+        for path in ["/stop", "/searches/1/stop", "/searches/1/drain", "/searches/1/settings?pace=1", "/check"] {
             assert_eq!(status(&foreign, path), 403, "{path} {foreign}");
         }
     }
@@ -109,7 +108,7 @@ fn the_statistics_are_those_of_the_library_with_a_few_beside() {
     assert_eq!((status, &stats["workers"]), (200, &json!(2)));
     assert_eq!(stats["streams"], json!({ "open": 0, "limit": 8, "refused": 0, "stalled": 0 }));
     let pool = stats["pool"].as_object().expect("there is a pool");
-    assert_eq!((&pool["window"], &pool["stopped"], &pool["end"]), (&json!(256), &json!(false), &Value::Null));
+    assert_eq!((&pool["limit"], &pool["stopped"], &pool["end"]), (&json!(256), &json!(false), &Value::Null));
     for name in ["taken", "waiting", "elapsed_seconds", "mean_service_seconds"] {
         assert!(pool.contains_key(name), "{name} in {text}");
     }

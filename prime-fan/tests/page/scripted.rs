@@ -132,7 +132,7 @@ pub(crate) fn pipeline(id: u64, end: Option<&str>) -> Value {
     json!({
         "id": id, "search": { "bits": 40, "finder": "fast", "pace": 5 }, "ended": end.is_some(), "end": end,
         "taken": 100, "completed": 90, "failed": 0, "skipped": 0, "in_flight": 10, "emitted": 5, "batch_size": 1,
-        "elapsed_seconds": 1.0, "window": 64, "workers": [{ "busy_seconds": 0.5, "items": 90, "batches": 90 }],
+        "elapsed_seconds": 1.0, "limit": 64, "workers": [{ "busy_seconds": 0.5, "items": 90, "batches": 90 }],
     })
 }
 

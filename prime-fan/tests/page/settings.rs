@@ -35,7 +35,7 @@ fn the_address_carries_the_settings_and_so_does_the_search() {
     assert_eq!(query(&browser), "?bits=40&finder=fast&pace=5&workers=0&window=64&panic=100");
     assert_eq!(
         browser.text("#differs"),
-        "The controls show other settings, which take effect at the next start: bits, workers."
+        "The controls show other settings, which take effect at the next start: bits."
     );
 }
 
@@ -79,4 +79,39 @@ fn the_pace_changes_at_once() {
     assert_eq!(server.pipeline()["search"]["pace"], 0);
     until("the page says so", || browser.text("#run").contains("all primes").then_some(()));
     assert_eq!(browser.run("return document.querySelector('#differs').hidden"), true);
+}
+
+#[test]
+fn workers_window_and_panics_change_at_once() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(3);
+    browser.load(&format!("{}?bits=20&finder=fast&pace=1&workers=1&window=16", server.url()));
+    browser.until_state("ready");
+    browser.click("#start");
+    until("the window is full", || (browser.text("#in-flight-now") == "16").then_some(()));
+    assert_eq!(browser.text("#window-now"), "16");
+    assert_eq!(server.pipeline()["concurrency"], 1);
+
+    browser.slide("#window", 4);
+    until("the larger window is full", || (browser.text("#in-flight-now") == "64").then_some(()));
+    assert_eq!(browser.text("#window-now"), "64");
+    browser.slide("#workers", 2);
+    until("another works for it", || (server.pipeline()["concurrency"] == 2).then_some(()));
+    // By the finder: 1024 for each worker at a time.
+    browser.slide("#window", 0);
+    until("the window suits the finder", || (browser.text("#window-now") == "2,048").then_some(()));
+    browser.slide("#workers", 3);
+    until("and the workers", || (browser.text("#window-now") == "3,072").then_some(()));
+    assert_eq!(server.pipeline()["concurrency"], 3);
+    assert_eq!(browser.run("return document.querySelector('#failures').hidden"), true);
+
+    browser.slide("#panic", 5);
+    browser.slide("#pace", 10);
+    until("items fail", || browser.text("#note").contains(" failed; the last: item ").then_some(()));
+    let words = "Your search: 20 bits, fast, all primes, each item panics.";
+    until("the page says so", || (browser.text("#run") == words).then_some(()));
+    let changed = json!({ "bits": 20, "finder": "fast", "pace": 0, "workers": 0, "window": 0, "panic": 1 });
+    assert_eq!(server.pipeline()["search"], changed);
+    assert_eq!(browser.run("return document.querySelector('#differs').hidden"), true);
+    assert!(browser.console().is_empty(), "{:?}", browser.console());
 }

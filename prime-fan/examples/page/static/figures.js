@@ -8,7 +8,7 @@ import * as trends from "./trends.js";
 const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
-const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
+const IDLE = { ...NOTHING, ended: true, limit: 0, workers: [] };
 const TOTALS = ["taken", "completed", "failed", "skipped"];
 const LIMITS = ["worker", "source", "consumer"];
 const RATES = ["taken-rate", "tested-rate", "prime-rate", "failure-rate"];
@@ -32,14 +32,14 @@ export function show(pipeline, workers, received = null) {
   text(el["prime-rate"], short(rates.primes));
   text(el["failure-rate"], short(rates.failures));
   el.failures.hidden = now.failed === 0;
-  const isFull = !now.ended && now.in_flight >= 0.95 * now.window;
+  const isFull = !now.ended && now.in_flight >= 0.95 * now.limit;
   text(el.generating, now.ended ? "idle" : isFull ? "waits: window full" : `batches of ${count(now.batch_size)}`);
   for (const name of TOTALS) text(el[name], count(now[name]));
   el.failed.toggleAttribute("data-bad", now.failed > 0);
   text(el["in-flight"], count(now.in_flight));
   text(el["in-flight-now"], count(now.in_flight));
-  text(el["window-now"], now.window ? count(now.window) : "–");
-  gauge(now.window, now.in_flight, isFull);
+  text(el["window-now"], now.limit ? count(now.limit) : "–");
+  gauge(now.limit, now.in_flight, isFull);
   observed.show(now, rates.limits);
   if (pipeline !== null) trends.add(pipeline, { drawn: rates.taken, tested: rates.tested, found: rates.primes });
 }

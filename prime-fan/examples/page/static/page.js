@@ -110,7 +110,7 @@ function take(own, { name, data }) {
   if (search !== own) return;
   if (name === "start") {
     own.id = data.id;
-    if (own.stopAsked === null) changePace(); // if the slider has moved since Start
+    if (own.stopAsked === null) change(); // if a slider has moved since Start
     if (own.stopAsked !== null) askToStop(own);
     else if (own.drainAsked) ask("drain", own.id);
   } else if (own.stopAsked !== null) {
@@ -147,7 +147,7 @@ function end(own, name, words, note = "") {
   say(name, words, note);
   look();
 }
-const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, window: 0 };
+const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, limit: 0 };
 
 /** Stops this page's search. The time is measured from the event's timestamp, so that a delay by a busy page is included. */
 function stop(event) {
@@ -230,27 +230,28 @@ el.drain.addEventListener("click", () => isEnabled(el.drain) && drain());
 el["stop-all"].addEventListener("click", (event) => isEnabled(el["stop-all"]) && stopAll(event));
 el.controls.addEventListener("input", () => {
   settings.write();
-  changePace();
+  change();
   show();
 });
 settings.read();
 
-/** Has the server change the pace of this page's search, as soon as it has done so the last time. */
-async function changePace() {
+/** Has the server change the settings of this page's search that can change, as soon as it has done so the last time. */
+async function change() {
   const own = search;
-  const { pace } = chosen();
-  if (!own?.id || own.isChanging || own.stopAsked !== null || Number(own.settings.pace) === pace) return;
+  if (!own?.id || own.isChanging || own.stopAsked !== null) return;
+  const changes = settings.changes(own.settings);
+  if (Object.keys(changes).length === 0) return;
   own.isChanging = true;
   try {
-    const answer = await fetch(`searches/${own.id}/pace?pace=${pace}`, { method: "POST" });
+    const answer = await fetch(`searches/${own.id}/settings?${new URLSearchParams(changes)}`, { method: "POST" });
     if (!answer.ok) throw new Error(await reason(answer));
-    own.settings.pace = pace;
+    Object.assign(own.settings, changes);
     own.isChanging = false;
     show();
-    changePace(); // the slider may have moved meanwhile
+    change(); // a slider may have moved meanwhile
   } catch (error) {
     own.isChanging = false;
-    if (search === own) text(el.note, `Pace: ${error.message}`);
+    if (search === own) text(el.note, `Settings: ${error.message}`);
   }
 }
 

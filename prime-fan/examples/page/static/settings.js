@@ -15,7 +15,7 @@ const WORDS = {
   window: (n) => (n === 0 ? "by the finder" : count(n)),
   panic: (n) => (n === 0 ? "none" : n === 1 ? "each item" : `one in ${count(n)}`),
 };
-const NAMES = { bits: "bits", finder: "finder", workers: "workers", window: "window", panic: "panics" };
+const LIVE = ["pace", "workers", "window", "panic"]; // those that a search can change while it runs
 
 /** Returns what a slider shows as the value of a setting. */
 function value(key) {
@@ -29,12 +29,16 @@ const finder = () => el.controls.elements.finder.value;
 /** Returns the settings that the controls show. */
 export const chosen = () => ({ bits: value("bits"), finder: finder(), pace: value("pace"), workers: value("workers"), window: value("window"), panic: value("panic") });
 
-/** Returns the names of the settings that the controls show with other values than those of a search. */
-export function different(settings) {
+/** Returns those of the settings that the controls show with other values than those of a search, and that take effect with the next. */
+export const different = (settings) => differing(settings).filter((key) => !LIVE.includes(key));
+
+/** Returns the settings that a search is to change to at once, with their values. */
+export function changes(settings) {
   const now = chosen();
-  // The pace is none of them: it changes at once.
-  return Object.keys(NAMES).filter((key) => String(settings[key] ?? 0) !== String(now[key])).map((key) => NAMES[key]);
+  return Object.fromEntries(differing(settings).filter((key) => LIVE.includes(key)).map((key) => [key, now[key]]));
 }
+
+const differing = (settings) => Object.entries(chosen()).filter(([key, value]) => String(settings[key] ?? 0) !== String(value)).map(([key]) => key);
 
 export function describe({ bits, finder, pace, workers = 0, window = 0, panic = 0 }) {
   const words = [`${bits} bits`, finder === "fast" ? "fast" : "trial division"];

@@ -32,7 +32,7 @@ export function show(pipeline, words) {
     ["Skipped", count(pipeline.skipped)],
     ["Workers rebuilt", count(sum("rebuilt"))],
     ["Workers busy", `${Math.round(Math.min(1, busy) * 100)} %`],
-    ["Most in flight", `${count(peak.id === pipeline.id ? peak.inFlight : 0)} of ${count(pipeline.window)}`],
+    ["Most in flight", `${count(peak.id === pipeline.id ? peak.inFlight : 0)} of ${count(pipeline.limit)}`],
   ];
   if (latency) {
     for (const [name, { p50_seconds: p50, p99_seconds: p99 }] of [["Queue wait p50 / p99", latency.waited], ["Run time p50 / p99", latency.ran]]) {

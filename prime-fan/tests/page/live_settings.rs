@@ -1,11 +1,11 @@
-//! The pace at which a client gets its primes, and panics that it asks for, without a browser.
+//! Settings that a client changes while its primes come, and panics that it asks for, without a browser.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::http::ask;
+use crate::http::{ask, ask_with};
 use crate::patience::until;
 use crate::server::Server;
 
@@ -29,7 +29,7 @@ fn the_pace_of_a_client_can_be_changed_while_its_primes_come() {
     let server = Server::start(1);
     let mut answer = stream(&server, "bits=20&finder=fast&pace=1");
     until("the first one comes", || line(&mut answer).contains("number").then_some(()));
-    let (status, pipeline) = ask(server.address(), "POST", "/searches/1/pace?pace=0", None).expect("it answers");
+    let (status, pipeline) = ask(server.address(), "POST", "/searches/1/settings?pace=0", None).expect("it answers");
     assert_eq!((status, &pipeline["search"]["pace"]), (200, &json!(0)));
     // At the old pace, these would take longer than the patience of a test.
     let mut primes = 0;
@@ -38,6 +38,28 @@ fn the_pace_of_a_client_can_be_changed_while_its_primes_come() {
         (primes == 1000).then_some(())
     });
     assert_eq!(server.pipeline()["search"]["pace"], 0);
+}
+
+#[test]
+fn settings_change_together_or_not_at_all_and_others_stay() {
+    let server = Server::start(3);
+    let _answer = stream(&server, "bits=20&finder=fast&pace=1&workers=2&window=16");
+    let change = |query: &str| {
+        let path = format!("/searches/1/settings?{query}");
+        let (status, pipeline) = ask(server.address(), "POST", &path, None).expect("it answers");
+        (status, pipeline["limit"].clone(), pipeline["concurrency"].clone(), pipeline["search"]["pace"].clone())
+    };
+    assert_eq!(change(""), (200, json!(16), json!(2), json!(1)));
+    assert_eq!(change("window=8"), (200, json!(8), json!(2), json!(1)));
+    assert_eq!(change("workers=1&pace=2"), (200, json!(8), json!(1), json!(2)));
+    for wrong in ["workers=4&window=32", "window=1048577&pace=5", "pace=1001&workers=2"] {
+        let path = format!("/searches/1/settings?{wrong}");
+        let (status, _) = ask_with(server.address(), "POST", &path, "", "").expect("it answers");
+        assert_eq!(status, 400, "{wrong}");
+    }
+    assert_eq!(change(""), (200, json!(8), json!(1), json!(2)));
+    // All workers, and as many items as suit the finder.
+    assert_eq!(change("workers=0&window=0"), (200, json!(3072), json!(3), json!(2)));
 }
 
 #[test]
