@@ -95,6 +95,14 @@ fn workers_window_and_panics_change_at_once() {
     browser.slide("#window", 4);
     until("the larger window is full", || (browser.text("#in-flight-now") == "64").then_some(()));
     assert_eq!(browser.text("#window-now"), "64");
+    // What is in flight then still goes on, and is shown as no more than the window.
+    browser.slide("#window", 2);
+    until("the window is smaller", || (browser.text("#window-now") == "4").then_some(()));
+    let script =
+        "return ['now', 'max'].map(it => document.querySelector('#in-flight-meter').getAttribute(`aria-value${it}`))";
+    assert_eq!(browser.run(script), json!(["4", "4"]));
+    let words = "Your search: 20 bits, fast, 1 prime/s, 1 at a time, window 4.";
+    until("the page says so", || (browser.text("#run") == words).then_some(()));
     browser.slide("#workers", 2);
     until("another works for it", || (server.pipeline()["concurrency"] == 2).then_some(()));
     // By the finder: 1024 for each worker at a time.

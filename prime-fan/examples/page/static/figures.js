@@ -59,7 +59,8 @@ function gauge(window, inFlight, isFull) {
   fan.level(meter, window ? Math.min(1, inFlight / window) : 0);
   meter.toggleAttribute("data-full", isFull);
   meter.setAttribute("aria-valuemax", window);
-  meter.setAttribute("aria-valuenow", inFlight);
+  // Right after the window was made smaller, more are in flight than it has room for.
+  meter.setAttribute("aria-valuenow", Math.min(window, inFlight));
 }
 
 /** Computes the rates between two answers by the server's clock, which stands still for a pipeline that has ended. */

@@ -1,6 +1,6 @@
 // The settings of a search: the controls that show them, the address of the page that carries them, and how they are told.
 
-import { count, el, text } from "./dom.js";
+import { count, el, plural, text } from "./dom.js";
 
 // What the positions of a slider stand for; 0 is the default of the server: all, one that suits the finder, none.
 const SCALES = {
@@ -42,7 +42,7 @@ const differing = (settings) => Object.entries(chosen()).filter(([key, value]) =
 
 export function describe({ bits, finder, pace, workers = 0, window = 0, panic = 0 }) {
   const words = [`${bits} bits`, finder === "fast" ? "fast" : "trial division"];
-  words.push(Number(pace) === 0 ? "all primes" : `${count(pace)} primes/s`);
+  words.push(Number(pace) === 0 ? "all primes" : `${plural(Number(pace), "prime")}/s`);
   if (workers > 0) words.push(`${count(workers)} at a time`);
   if (window > 0) words.push(`window ${count(window)}`);
   if (panic > 0) words.push(panic === 1 ? "each item panics" : `one in ${count(panic)} panics`);
