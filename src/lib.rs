@@ -255,7 +255,7 @@ pub use pipeline::source::Source;
 pub use pool::{
     NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
 };
-pub use stats::{Bottleneck, CurrentItem, Skips, Snapshot, Stats, Verdict, WorkerStats};
+pub use stats::{Bottleneck, CurrentItem, Percentiles, Skips, Snapshot, Stats, Verdict, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use workers::{Workers, WorkersBuilder, WorkersStats};

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::end::End;
 use crate::error::{ItemError, PipelineError, SettingError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
-use crate::stats::{Bottleneck, CurrentItem, Skips, Stats, Verdict, WorkerStats};
+use crate::stats::{Bottleneck, CurrentItem, Percentiles, Skips, Stats, Verdict, WorkerStats};
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -34,12 +34,14 @@ impl Serialize for Stats {
             emitted,
             batch_size,
             mean_service,
+            queue_wait,
+            run_time,
             end,
             verdict,
             elapsed,
             workers,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 19)?;
+        let mut stats = serializer.serialize_struct("Stats", 21)?;
         stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
@@ -55,6 +57,8 @@ impl Serialize for Stats {
         stats.serialize_field("emitted", emitted)?;
         stats.serialize_field("batch_size", batch_size)?;
         stats.serialize_field("mean_service_seconds", &mean_service.map(Seconds))?;
+        stats.serialize_field("queue_wait", queue_wait)?;
+        stats.serialize_field("run_time", run_time)?;
         stats.serialize_field("end", end)?;
         stats.serialize_field("verdict", verdict)?;
         stats.serialize_field("elapsed_seconds", &Seconds(*elapsed))?;
@@ -92,6 +96,19 @@ impl Serialize for Verdict {
         verdict.serialize_field("source_seconds", &Seconds(*source))?;
         verdict.serialize_field("consumer_seconds", &Seconds(*consumer))?;
         verdict.end()
+    }
+}
+
+impl Serialize for Percentiles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { items, p50, p90, p99, max } = self;
+        let mut percentiles = serializer.serialize_struct("Percentiles", 5)?;
+        percentiles.serialize_field("items", items)?;
+        percentiles.serialize_field("p50_seconds", &Seconds(*p50))?;
+        percentiles.serialize_field("p90_seconds", &Seconds(*p90))?;
+        percentiles.serialize_field("p99_seconds", &Seconds(*p99))?;
+        percentiles.serialize_field("max_seconds", &Seconds(*max))?;
+        percentiles.end()
     }
 }
 
@@ -272,7 +289,8 @@ mod tests {
                 "name": null, "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
                 "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null, "concurrency": null,
                 "queued": 0, "waiting": 0,
-                "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
+                "emitted": 0, "batch_size": 0, "mean_service_seconds": null,
+                "queue_wait": null, "run_time": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
                 "workers": [],
             }),
         );
@@ -281,6 +299,8 @@ mod tests {
         (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
         (stats.name, stats.concurrency) = (Some("squares".into()), Some(2));
         stats.mean_service = Some(Duration::from_micros(250));
+        let [p50, p90, p99, max] = [250, 500, 750, 1000].map(Duration::from_millis);
+        stats.queue_wait = Some(Percentiles { items: 20, p50, p90, p99, max });
         stats.end = Some(End::Drained);
         let second = Duration::from_secs(1);
         stats.verdict = Verdict::of(second * 3, second, Duration::ZERO);
@@ -295,6 +315,10 @@ mod tests {
                 "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64, "concurrency": 2,
                 "queued": 6, "waiting": 7,
                 "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained",
+                "queue_wait": {
+                    "items": 20, "p50_seconds": 0.25, "p90_seconds": 0.5, "p99_seconds": 0.75, "max_seconds": 1.0,
+                },
+                "run_time": null,
                 "verdict": {
                     "bottleneck": "worker", "share": 0.75,
                     "worker_seconds": 3.0, "source_seconds": 1.0, "consumer_seconds": 0.0,

@@ -61,6 +61,17 @@ pub struct Stats {
     pub batch_size: usize,
     /// How long an item occupies a worker: the mean over about the last 500 items. `None` before the first measurement.
     pub mean_service: Option<Duration>,
+    /// How long items were queued until a worker took them, over the run so far. In a pool, since the item was submitted,
+    /// also while it waited for a permit. In a pipeline, since its batch was handed over until a worker took that, or the
+    /// part of it with the item: so the time while others of the batch run is not in it. Of the items whose work has begun.
+    /// `None` before the first one, for a [merged stream](crate::fan_in), and in a simulation.
+    pub queue_wait: Option<Percentiles>,
+    /// How long the work on items ran, over the run so far. In a pool that is measured for each item. So it is in a
+    /// pipeline for items that are expected to take more than about four microseconds; of a batch of quicker ones, and of one
+    /// whose size was set, each item counts with their mean. One that takes some milliseconds among quick ones is told
+    /// apart, exact to one or two milliseconds. Each turn of a lazy iterator counts as an item. `None` before the first
+    /// one, and for a [merged stream](crate::fan_in).
+    pub run_time: Option<Percentiles>,
     /// How the pipeline or the pool ended; `None` while it runs. [`End`] says what counts as the end.
     pub end: Option<End>,
     /// What limits the throughput, over the run so far. `None` for a [merged stream](crate::fan_in), and in a
@@ -181,6 +192,47 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Rounded down: 100 % is all of the time.
         write!(f, "{} {:.0} %", self.bottleneck, (100.0 * self.share).floor())
+    }
+}
+
+/// How long something took, for all items of a run so far.
+///
+/// Half of the items took `p50` or less, 90 % took `p90` or less, and 99 % took `p99` or less. These are exact to 3 %, and
+/// up to 4.9 hours; `max` is exact. They are read without a lock: from a run that goes on, an item that is recorded meanwhile
+/// may be in or not. A run keeps 5 KiB for each of its two.
+///
+/// Its `Display` is `p50 1.2ms, p99 3.4ms, max 5.6ms`. `Serialize`, with the feature `serde`:
+/// `{"items":1000,"p50_seconds":0.0012,"p90_seconds":0.0023,"p99_seconds":0.0034,"max_seconds":0.0056}`.
+///
+/// ```
+/// # actix::System::new().block_on(async {
+/// let squares = actix_fan::pool().map(|n: u64| n * n)?;
+/// squares.submit(7).await?;
+/// if let Some(wait) = squares.stats().queue_wait {
+///     println!("queued: {wait}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Percentiles {
+    /// How many items there were.
+    pub items: u64,
+    /// The median.
+    pub p50: Duration,
+    /// What 90 % of the items did not exceed.
+    pub p90: Duration,
+    /// What 99 % of the items did not exceed.
+    pub p99: Duration,
+    /// The longest time.
+    pub max: Duration,
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p99, max, .. } = self;
+        write!(f, "p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
+use crate::engine::times::Times;
 use crate::stats::{CurrentItem, Stats, WorkerStats};
 use crate::util::clock::{self, CLOCK};
 
@@ -13,6 +14,9 @@ pub(crate) struct Metrics {
     workers: Box<[WorkerMetrics]>,
     /// Results taken. The one consumer of a pipeline stores its count, those of a pool add to it.
     emitted: AtomicU64,
+    /// How long items were queued, and how long they ran.
+    waits: Times,
+    runs: Times,
 }
 
 impl Metrics {
@@ -21,6 +25,8 @@ impl Metrics {
             started: Instant::now(),
             workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
             emitted: AtomicU64::new(0),
+            waits: Times::default(),
+            runs: Times::default(),
         }
     }
 
@@ -43,6 +49,16 @@ impl Metrics {
     /// Records that the batch has ended, after `busy`, in which `items` began.
     pub(crate) fn batch_ended(&self, worker: usize, busy: Duration, items: usize) {
         self.workers[worker].batch_ended(busy, items);
+    }
+
+    /// Records that `items` were queued for so long each.
+    pub(crate) fn waited(&self, time: Duration, items: usize) {
+        self.waits.record(time, items);
+    }
+
+    /// Records that `items` ran for so long each.
+    pub(crate) fn ran(&self, time: Duration, items: usize) {
+        self.runs.record(time, items);
     }
 
     /// Of `worker`, to record which item it runs.
@@ -68,6 +84,7 @@ impl Metrics {
     pub(crate) fn read(&self, stats: &mut Stats, now: Instant, ended: Option<Instant>) {
         stats.emitted = self.emitted.load(Relaxed);
         stats.elapsed = ended.unwrap_or(now) - self.started;
+        (stats.queue_wait, stats.run_time) = (self.waits.read(), self.runs.read());
         if self.workers.is_empty() {
             // A merged stream, of which no worker could be waited for.
             stats.verdict = None;

@@ -128,17 +128,12 @@ impl Observed {
 
     /// What an item that is submitted takes along.
     pub(crate) fn submitted(self: &Arc<Self>) -> Submitted {
-        Submitted {
-            observed: Arc::clone(self),
-            contexts: Contexts::capture(&self.observers, &self.info),
-            at: Instant::now(),
-        }
+        Submitted { observed: Arc::clone(self), contexts: Contexts::capture(&self.observers, &self.info) }
     }
 
-    /// A batch of a pipeline, which was queued at `at`.
-    pub(crate) fn batch(self: &Arc<Self>, at: Option<Instant>) -> Submitted {
-        let at = at.unwrap_or_else(Instant::now);
-        Submitted { observed: Arc::clone(self), contexts: Arc::clone(&self.context), at }
+    /// A batch of a pipeline.
+    pub(crate) fn batch(self: &Arc<Self>) -> Submitted {
+        Submitted { observed: Arc::clone(self), contexts: Arc::clone(&self.context) }
     }
 }
 
@@ -168,13 +163,12 @@ impl Drop for Contexts {
 pub(crate) struct Submitted {
     observed: Arc<Observed>,
     contexts: Arc<Contexts>,
-    at: Instant,
 }
 
 impl Submitted {
-    /// `worker` begins it, at `now`.
-    pub(crate) fn begin(self, worker: usize, first: u64, items: usize, now: Instant) -> Stretch {
-        let Self { observed, contexts, at } = self;
+    /// `worker` begins it, at `now`. It was queued since `at`.
+    pub(crate) fn begin(self, worker: usize, first: u64, items: usize, at: Instant, now: Instant) -> Stretch {
+        let Self { observed, contexts } = self;
         let waited = now.saturating_duration_since(at);
         Stretch { observed, contexts, first, items, worker, waited, began: now }
     }

@@ -299,6 +299,12 @@ impl Consumed {
 struct Gone;
 
 impl Serves for Gone {
+    fn set_window(&self, _: usize) {}
+
+    fn resume(&self) {}
+
+    fn set_concurrency(&self, _: usize) {}
+
     fn stop(&self) {}
 }
 

@@ -122,7 +122,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 
     /// Adds a request for an item that was fed into a channel, as [`join`](Self::join).
     pub(super) fn feed(&self, item: I, sender: &AnswerSender<I, O>) -> Result<(Position, bool), SubmitError<I>> {
-        let submitted = self.submitted();
+        let (submitted, at) = (self.submitted(), Instant::now());
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(item, self.state()));
@@ -136,7 +136,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let reply = Reply::Stream { sender: sender.clone(), previous: tail.last };
         let admit = |index, request| self.admit(index, request);
         let (position, queued) =
-            inner.admission.join(Request { item, reply, submitted }, &mut self.state().protocol(), admit);
+            inner.admission.join(Request { item, reply, at, submitted }, &mut self.state().protocol(), admit);
         tail.push(position);
         drop(tail);
         self.unlock_and_notify(inner, usize::from(queued));

@@ -148,7 +148,7 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
 impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
     /// Runs one item, as a batch of its own. Returns its answer, and when the work returned.
     fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> (Answered<I, W::Output>, Instant) {
-        let Admitted { request: Request { item, reply, submitted }, index, permit } = admitted;
+        let Admitted { request: Request { item, reply, at, submitted }, index, permit } = admitted;
         let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
         let inputs_now = mem::take(inputs);
@@ -160,7 +160,7 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
             expected_nanos: 0.0,
             permit,
             credit: None,
-            queued_at: None,
+            queued_at: at,
         };
 
         let began = Instant::now();
@@ -168,7 +168,7 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
         if running.claim(1, portion) {
             match submitted {
                 None => _ = portion.run(executor, u64::MAX, &reply),
-                Some(submitted) => submitted.begin(executor.id(), index, 1, began).run(|portions| {
+                Some(submitted) => submitted.begin(executor.id(), index, 1, at, began).run(|portions| {
                     portions.run(portion, |portion| portion.run(executor, u64::MAX, &reply));
                 }),
             }

@@ -21,6 +21,7 @@ mod merge;
 mod order;
 mod panicking_drops;
 mod panics;
+mod percentiles;
 mod phases;
 mod settings;
 mod sharing;

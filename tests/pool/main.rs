@@ -10,6 +10,7 @@ mod held_answers;
 mod lifecycle;
 mod live_settings;
 mod panicking_drops;
+mod percentiles;
 mod reentrancy;
 mod run;
 mod shared_pool;
