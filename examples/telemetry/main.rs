@@ -26,10 +26,9 @@ mod request;
 use std::env;
 use std::error::Error;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_fan::observe::{Observer, Spans};
+use actix_fan::observe::Spans;
 use actix_fan::web::{Refused, submit_within};
 use actix_fan::{Job, Pool, Stopped, pool, work_fn};
 use actix_web::middleware::from_fn;
@@ -64,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let collector = if export::has_endpoint() { None } else { Some(Collector::start()?) };
     let provider = export::install(collector.as_ref().map(Collector::endpoint))?;
 
-    let checks = pool().name("is-prime").thread_name("is-prime").observe(Arc::new(Spans::new()) as Arc<dyn Observer>);
+    let checks = pool().name("is-prime").thread_name("is-prime").observe(Spans::new());
     let checks = checks.with(|| {
         work_fn(|n, job: &mut Job<'_, bool>| {
             let prime = is_prime(n, job)?;

@@ -211,8 +211,11 @@ macro_rules! thread_setters {
         const THREAD_NAME: &str = $name;
 
         /// Has an [`Observer`](crate::observe::Observer) see what happens. May be called several times, once for each.
-        pub fn observe(mut self, observer: impl Into<std::sync::Arc<dyn crate::observe::Observer>>) -> Self {
-            self.settings.observers.add(observer.into());
+        ///
+        /// An [`Arc`](std::sync::Arc) of an observer is one as well: for one that several builders have, or whose numbers
+        /// are read.
+        pub fn observe(mut self, observer: impl crate::observe::Observer) -> Self {
+            self.settings.observers.add(observer);
             self
         }
 

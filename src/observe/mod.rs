@@ -28,7 +28,7 @@
 //!
 //! # actix::System::new().block_on(async {
 //! let slow = Arc::new(Slow::default());
-//! let squares = pool().name("squares").observe(Arc::clone(&slow) as Arc<dyn Observer>).map(|n: u64| n * n)?;
+//! let squares = pool().name("squares").observe(Arc::clone(&slow)).map(|n: u64| n * n)?;
 //! assert_eq!(squares.submit(7).await?, 49);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -162,6 +162,74 @@ pub trait Observer: Send + Sync + 'static {
     /// once per run, when it starts.
     fn wants_items(&self) -> bool {
         false
+    }
+}
+
+// Also what `Observer` has a default for: without it, an observer would not be asked or told.
+#[deny(clippy::missing_trait_methods)]
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn run_started(&self, run: &RunInfo) {
+        (**self).run_started(run);
+    }
+
+    fn context(&self, run: &RunInfo) -> Option<Context> {
+        (**self).context(run)
+    }
+
+    fn taken(&self, run: &RunInfo, items: usize) {
+        (**self).taken(run, items);
+    }
+
+    fn handed_over(&self, run: &RunInfo, first: u64, items: usize) {
+        (**self).handed_over(run, first, items);
+    }
+
+    fn begun(&self, run: &RunInfo, begun: &Begun) {
+        (**self).begun(run, begun);
+    }
+
+    fn in_scope(&self, run: &RunInfo, begun: &Begun, work: &mut dyn FnMut()) {
+        (**self).in_scope(run, begun, work);
+    }
+
+    fn source_failed(&self, run: &RunInfo, items: usize) {
+        (**self).source_failed(run, items);
+    }
+
+    fn failed(&self, run: &RunInfo, error: &ItemError) {
+        (**self).failed(run, error);
+    }
+
+    fn ended(&self, run: &RunInfo, ended: &Ended) {
+        (**self).ended(run, ended);
+    }
+
+    fn skipped(&self, run: &RunInfo, items: usize, reason: SkipReason) {
+        (**self).skipped(run, items, reason);
+    }
+
+    fn limit_changed(&self, run: &RunInfo, before: usize, limit: usize) {
+        (**self).limit_changed(run, before, limit);
+    }
+
+    fn concurrency_changed(&self, run: &RunInfo, before: usize, workers: usize) {
+        (**self).concurrency_changed(run, before, workers);
+    }
+
+    fn run_ended(&self, run: &RunInfo, stats: &Stats) {
+        (**self).run_ended(run, stats);
+    }
+
+    fn thread_started(&self, thread: &ThreadInfo) {
+        (**self).thread_started(thread);
+    }
+
+    fn thread_stopped(&self, thread: &ThreadInfo) {
+        (**self).thread_stopped(thread);
+    }
+
+    fn wants_items(&self) -> bool {
+        (**self).wants_items()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::util::panic::{catch, discard};
 pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
 
 impl Observers {
-    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) {
-        self.0.push(observer);
+    pub(crate) fn add(&mut self, observer: impl Observer) {
+        self.0.push(Arc::new(observer));
     }
 
     /// Those of the set on which a run works see it as well.

@@ -60,11 +60,6 @@ impl Counting {
         Arc::new(Self { told: Mutex::default(), wants_items })
     }
 
-    /// As a builder takes it.
-    pub(crate) fn observer(self: &Arc<Self>) -> Arc<dyn Observer> {
-        Arc::clone(self) as Arc<dyn Observer>
-    }
-
     pub(crate) fn told(&self) -> Told {
         self.told.lock().unwrap().clone()
     }

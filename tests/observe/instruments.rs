@@ -114,8 +114,7 @@ fn the_threads_of_a_set_are_counted() {
     // The threads ask for the recorder themselves, so it is that of the process.
     recorder.install().unwrap();
     run(async {
-        let instruments: Arc<dyn Observer> = Arc::new(Instruments::new());
-        let builder = Workers::builder().threads(3).thread_name("counted").observe(instruments);
+        let builder = Workers::builder().threads(3).thread_name("counted").observe(Instruments::new());
         let workers = builder.build().unwrap();
         let gate = Gate::new();
         let closures: Vec<_> = (0..3)

@@ -1,7 +1,6 @@
 //! How long items were queued and ran. A test holds an item between two looks at the clock, and the time that was measured
 //! is no shorter than the time between them.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_fan::observe::Observer;
@@ -126,13 +125,12 @@ fn items_that_run_one_by_one_are_measured_one_by_one() {
         let gate = Gate::new();
         let pass = gate.clone();
         let (sender, receiver) = futures::channel::mpsc::unbounded();
-        let observer = Arc::new(PerItem) as Arc<dyn Observer>;
         let work = move |held: bool| {
             if held {
                 pass.pass()
             }
         };
-        let mut results = receiver.fan_out().workers(1).observe(observer).map(work).unwrap();
+        let mut results = receiver.fan_out().workers(1).observe(PerItem).map(work).unwrap();
         while results.stats().batch_size < 8 {
             (0..8).for_each(|_| sender.unbounded_send(false).unwrap());
             results.by_ref().take(8).for_each(|result| async move { result.unwrap() }).await;

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use actix_fan::observe::Observer;
 use actix_fan::web::{Streams, events_with, ndjson_with};
 use actix_fan::{BoxError, FanOutExt, ItemError, Job, Workers, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
@@ -47,7 +46,7 @@ pub(crate) async fn primes(
         .on(&workers)
         .concurrency(search.concurrency(**threads))
         .window(search.window(**threads))
-        .observe(Arc::clone(&latency) as Arc<dyn Observer>)
+        .observe(Arc::clone(&latency))
         .with(move || work_fn(find.clone()))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
