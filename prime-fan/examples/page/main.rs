@@ -21,8 +21,6 @@ mod body;
 mod check;
 mod control;
 mod finder;
-mod histogram;
-mod latency;
 mod newest;
 mod origin;
 mod pace;

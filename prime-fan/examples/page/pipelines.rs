@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use actix_fan::{SettingError, StopHandle};
 use actix_web::rt::spawn;
 
-use crate::latency::Latency;
 use crate::pace::Pace;
 use crate::panics::Panics;
 use crate::search::{Search, WorkerThreads};
@@ -34,7 +33,6 @@ pub(crate) struct Pipeline {
     pub(crate) stop: StopHandle,
     pub(crate) pace: Pace,
     pub(crate) panics: Panics,
-    pub(crate) latency: Arc<Latency>,
     /// When it was stopped and its last worker was done, or the client had taken its last result.
     pub(crate) ended: Option<Instant>,
 }
@@ -59,19 +57,12 @@ impl Pipeline {
 
 impl Pipelines {
     /// Registers a running pipeline and returns its id.
-    pub(crate) fn add(
-        &self,
-        stop: StopHandle,
-        pace: Pace,
-        panics: Panics,
-        latency: Arc<Latency>,
-        search: Search,
-    ) -> u64 {
+    pub(crate) fn add(&self, stop: StopHandle, pace: Pace, panics: Panics, search: Search) -> u64 {
         let id = {
             let mut known = self.known();
             known.last_id += 1;
             let id = known.last_id;
-            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, panics, latency, ended: None });
+            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, panics, ended: None });
             id
         };
         let pipelines = self.clone();

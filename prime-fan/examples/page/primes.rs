@@ -1,7 +1,6 @@
 //! `GET /primes`: an endless stream of random primes.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use actix_fan::web::{Streams, events_with, ndjson_with};
 use actix_fan::{BoxError, FanOutExt, ItemError, Job, Workers, work_fn};
@@ -13,7 +12,6 @@ use futures::{Stream, StreamExt};
 use prime_fan::RandomIntegers;
 
 use crate::finder::Finder;
-use crate::latency::Latency;
 use crate::newest::{Found, Newest};
 use crate::pace::{Pace, Paced};
 use crate::panics::Panics;
@@ -40,18 +38,16 @@ pub(crate) async fn primes(
         let panics = panics.clone();
         move |n, job: &mut Job<'_, u64>| find(n, job, finder, &panics)
     };
-    let latency = Arc::new(Latency::default());
     let primes = numbers
         .fan_out()
         .on(&workers)
         .concurrency(search.concurrency(**threads))
         .window(search.window(**threads))
-        .observe(Arc::clone(&latency))
         .with(move || work_fn(find.clone()))
         .map_err(ErrorInternalServerError)?;
     let stop = primes.stop_handle();
     let pace = Pace::new(search.pace);
-    let id = pipelines.add(stop.clone(), pace.clone(), panics, latency, search);
+    let id = pipelines.add(stop.clone(), pace.clone(), panics, search);
 
     // After a stop, results that still wait for their tick are dropped as well; after a drain, they are not.
     let finished = stop.clone();

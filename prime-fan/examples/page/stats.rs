@@ -8,7 +8,6 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 
 use crate::check::Checks;
-use crate::latency::LatencyStats;
 use crate::pipelines::{Pipeline, Pipelines};
 use crate::search::{Search, WorkerThreads};
 
@@ -28,7 +27,6 @@ pub(crate) struct PipelineStats {
     ended: bool,
     /// True if it draws no more numbers: it drains, or it was stopped.
     closed: bool,
-    latency: Option<LatencyStats>,
     #[serde(flatten)]
     numbers: Numbers,
 }
@@ -42,10 +40,10 @@ struct Numbers {
 }
 
 impl PipelineStats {
-    pub(crate) fn new(Pipeline { id, search, stop, latency, ended, .. }: &Pipeline) -> Self {
+    pub(crate) fn new(Pipeline { id, search, stop, ended, .. }: &Pipeline) -> Self {
         let numbers = Numbers { stopped: stop.is_stopped(), stats: stop.stats() };
         let (ended, closed) = (ended.is_some(), stop.is_closed());
-        Self { id: *id, search: *search, ended, closed, latency: latency.stats(), numbers }
+        Self { id: *id, search: *search, ended, closed, numbers }
     }
 }
 

@@ -17,7 +17,6 @@ mod live_settings;
 mod observed;
 mod open_searches;
 mod patience;
-mod percentiles;
 mod phone;
 mod requests;
 mod scripted;

@@ -60,10 +60,8 @@ fn the_age_of_an_item_is_told_at_its_worker_and_the_oldest_below() {
     let worker = |index: u64, seconds: f64| json!({ "busy_seconds": 0, "items": 1, "batches": 1, "rebuilt": 0, "current": { "index": index, "running_seconds": seconds } });
     let mut pipeline = pipeline(3, None);
     pipeline["workers"] = json!([worker(8, 0.001), worker(1234, 75.4), worker(7, 2.04), { "busy_seconds": 0, "items": 0, "current": null }]);
-    pipeline["latency"] = json!({
-        "waited": { "p50_seconds": 0.000_015, "p99_seconds": 0.25 },
-        "ran": { "p50_seconds": 0.000_000_830, "p99_seconds": 12.0 },
-    });
+    pipeline["queue_wait"] = json!({ "p50_seconds": 0.000_015, "p99_seconds": 0.25 });
+    pipeline["run_time"] = json!({ "p50_seconds": 0.000_000_830, "p99_seconds": 12.0 });
     server.pipelines(json!([pipeline]));
     browser.load(&server.url());
     until("the oldest is told", || (browser.text("#oldest") == "item 1,234 for 75 s, worker 2").then_some(()));
@@ -88,10 +86,10 @@ fn a_slow_consumer_limits_a_search_and_its_items_are_timed() {
     browser.click("#start");
     until("the consumer limits it", || browser.text("#verdict").starts_with("the consumer, ").then_some(()));
     until("the items are timed", || browser.text("#ran").contains(" / ").then_some(()));
-    let latency = server.pipeline()["latency"].take();
-    for kind in ["waited", "ran"] {
-        let of = |percentile: &str| latency[kind][percentile].as_f64().expect("it is a number");
-        assert!(0.0 < of("p50_seconds") && of("p50_seconds") <= of("p99_seconds"), "{latency}");
+    let pipeline = server.pipeline();
+    for kind in ["queue_wait", "run_time"] {
+        let of = |percentile: &str| pipeline[kind][percentile].as_f64().expect("it is a number");
+        assert!(0.0 < of("p50_seconds") && of("p50_seconds") <= of("p99_seconds"), "{pipeline}");
     }
     browser.click("#stop");
     until("there is a summary", || {

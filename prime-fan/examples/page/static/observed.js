@@ -35,8 +35,7 @@ export function show(pipeline, limits) {
   }
   text(el.oldest, oldest ? `item ${count(oldest.index)} for ${duration(oldest.seconds)}, worker ${oldest.i + 1}` : "–");
 
-  for (const key of ["waited", "ran"]) {
-    const each = pipeline.latency?.[key];
+  for (const [key, each] of [["waited", pipeline.queue_wait], ["ran", pipeline.run_time]]) {
     text(el[key], each ? `${duration(each.p50_seconds)} / ${duration(each.p99_seconds)}` : "–");
   }
 }

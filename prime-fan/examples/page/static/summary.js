@@ -22,7 +22,7 @@ export function show(pipeline, words) {
   const rate = (n) => (seconds > 0 ? `${count(n)} (${short(n / seconds)} /s)` : count(n));
   const sum = (key) => pipeline.workers.reduce((sum, worker) => sum + (worker[key] ?? 0), 0);
   const busy = seconds > 0 && pipeline.workers.length > 0 ? sum("busy_seconds") / seconds / pipeline.workers.length : 0;
-  const { verdict, latency } = pipeline;
+  const { verdict, queue_wait: queueWait, run_time: runTime } = pipeline;
   const rows = [
     ["Settings", describe(pipeline.search)],
     ["Drawn", rate(pipeline.taken)],
@@ -34,10 +34,8 @@ export function show(pipeline, words) {
     ["Workers busy", `${Math.round(Math.min(1, busy) * 100)} %`],
     ["Most in flight", `${count(peak.id === pipeline.id ? peak.inFlight : 0)} of ${count(pipeline.limit)}`],
   ];
-  if (latency) {
-    for (const [name, { p50_seconds: p50, p99_seconds: p99 }] of [["Queue wait p50 / p99", latency.waited], ["Run time p50 / p99", latency.ran]]) {
-      rows.push([name, `${duration(p50)} / ${duration(p99)}`]);
-    }
+  for (const [name, times] of [["Queue wait", queueWait], ["Run time", runTime]]) {
+    if (times) rows.push([`${name} p50 / p99`, `${duration(times.p50_seconds)} / ${duration(times.p99_seconds)}`]);
   }
   if (verdict) rows.push(["Limited by", `${WORDS[verdict.bottleneck] ?? verdict.bottleneck}, ${Math.floor(verdict.share * 100)} % of the time`]);
   text(el["summary-title"], `Search ${pipeline.id} ran for ${seconds.toFixed(1)} s: ${words}`);
