@@ -213,6 +213,7 @@
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 //! - `tracing`: [`observe::Spans`](observe), the caller's span on the worker thread.
 //! - `metrics`: [`observe::Instruments`](observe), counters, gauges and histograms.
+//! - `nats`: workers on other machines, over NATS JetStream, `actix_fan::remote`. It turns `serde` on.
 //!
 //! An [`Observer`](observe::Observer) of your own needs no feature.
 
@@ -229,6 +230,8 @@ pub mod observe;
 mod pipeline;
 mod pool;
 mod protocol;
+#[cfg(feature = "nats")]
+pub mod remote;
 #[cfg(feature = "serde")]
 mod serialize;
 mod stats;
@@ -255,7 +258,7 @@ pub use pipeline::source::Source;
 pub use pool::{
     NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
 };
-pub use stats::{Bottleneck, CurrentItem, Percentiles, Skips, Snapshot, Stats, Verdict, WorkerStats};
+pub use stats::{Bottleneck, CurrentItem, NodeStats, Percentiles, Skips, Snapshot, Stats, Verdict, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use workers::{Workers, WorkersBuilder, WorkersStats};

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::end::End;
 use crate::error::{ItemError, PipelineError, SettingError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
-use crate::stats::{Bottleneck, CurrentItem, Percentiles, Skips, Stats, Verdict, WorkerStats};
+use crate::stats::{Bottleneck, CurrentItem, NodeStats, Percentiles, Skips, Stats, Verdict, WorkerStats};
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -40,8 +40,9 @@ impl Serialize for Stats {
             verdict,
             elapsed,
             workers,
+            nodes,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 21)?;
+        let mut stats = serializer.serialize_struct("Stats", 22)?;
         stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
@@ -63,7 +64,21 @@ impl Serialize for Stats {
         stats.serialize_field("verdict", verdict)?;
         stats.serialize_field("elapsed_seconds", &Seconds(*elapsed))?;
         stats.serialize_field("workers", &workers[..])?;
+        stats.serialize_field("nodes", &nodes[..])?;
         stats.end()
+    }
+}
+
+impl Serialize for NodeStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, items, batches, busy, silent } = self;
+        let mut node = serializer.serialize_struct("NodeStats", 5)?;
+        node.serialize_field("name", &**name)?;
+        node.serialize_field("items", items)?;
+        node.serialize_field("batches", batches)?;
+        node.serialize_field("busy_seconds", &Seconds(*busy))?;
+        node.serialize_field("silent_seconds", &Seconds(*silent))?;
+        node.end()
     }
 }
 
@@ -168,6 +183,7 @@ impl Serialize for PipelineError {
             Self::SourcePanicked { .. } => "source_panicked",
             Self::WorkerFactory { .. } => "worker_factory",
             Self::RecipientGone => "recipient_gone",
+            Self::Remote { .. } => "remote",
         };
         write(self, "PipelineError", kind, None, serializer)
     }
@@ -184,6 +200,8 @@ impl Serialize for StartError {
             Self::Batch { .. } => "batch",
             Self::StackSize(_) => "stack_size",
             Self::ThreadName(_) => "thread_name",
+            Self::Kind(_) => "kind",
+            Self::RunId(_) => "run_id",
             Self::NoSystem => "no_system",
             Self::SystemStopped => "system_stopped",
             Self::Thread { .. } => "thread",
@@ -422,6 +440,7 @@ mod tests {
             PipelineError::SourcePanicked { message: message() },
             PipelineError::WorkerFactory { attempts: 5, message: message() },
             PipelineError::RecipientGone,
+            PipelineError::Remote { message: String::new() },
         ];
         assert_eq!(
             pipeline.map(kind).join(" "),
@@ -436,6 +455,8 @@ mod tests {
             StartError::Batch { batch: 2, window: 1 },
             StartError::StackSize(1),
             StartError::ThreadName("\0".into()),
+            StartError::Kind("primes".into()),
+            StartError::RunId("a b".into()),
             StartError::NoSystem,
             StartError::SystemStopped,
             StartError::Thread { worker: 0, workers: 1, source: io::ErrorKind::WouldBlock.into() },

@@ -79,8 +79,11 @@ pub struct Stats {
     pub verdict: Option<Verdict>,
     /// The time from the start until now, or until the last worker thread ended.
     pub elapsed: Duration,
-    /// One entry per worker.
+    /// One entry per worker. Empty where the workers are in other processes.
     pub workers: Vec<WorkerStats>,
+    /// One entry per node from which outcomes came, where the workers are in other processes: see `remote`. At most 4,096,
+    /// those that were heard of last.
+    pub nodes: Vec<NodeStats>,
 }
 
 impl Stats {
@@ -290,6 +293,24 @@ pub struct WorkerStats {
     pub rebuilt: u64,
     /// The item that it runs, if any. Between two items of a batch, it is the one that ended last.
     pub current: Option<CurrentItem>,
+}
+
+/// What one node in another process did for this run.
+///
+/// `Serialize`, with the feature `serde`: `{"name":"node-x1","items":10,"batches":2,"busy_seconds":0.75,"silent_seconds":0.1}`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// What it is called, with a part that is new at each start of it.
+    pub name: Arc<str>,
+    /// Items whose outcomes came from it.
+    pub items: u64,
+    /// Batches whose outcomes came from it.
+    pub batches: u64,
+    /// The time that these ran, on all of its threads.
+    pub busy: Duration,
+    /// The time since the last of them came.
+    pub silent: Duration,
 }
 
 /// The message that asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of

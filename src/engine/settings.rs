@@ -9,6 +9,8 @@ use crate::engine::run::Core;
 use crate::error::StartError;
 use crate::limits::{MAX_STACK, MAX_WORKERS, MIN_STACK};
 use crate::observe::{Observed, Observers, RunKind};
+#[cfg(feature = "nats")]
+use crate::protocol::Distance;
 use crate::protocol::{BatchSize, Protocol, default_window};
 
 /// The threads of a set.
@@ -49,6 +51,9 @@ pub(crate) struct Checked {
     pub(crate) name: Option<Arc<str>>,
     /// `None` before [`observe`](Self::observe).
     pub(crate) observed: Option<Arc<Observed>>,
+    /// True if the workers are in other processes.
+    #[cfg(feature = "nats")]
+    pub(crate) is_remote: bool,
 }
 
 impl Checked {
@@ -56,6 +61,11 @@ impl Checked {
     pub(crate) fn core(&self, item_bytes: usize, host: Option<&Host>) -> Core {
         let protocol = Protocol::new(self.concurrency, self.window, self.batch, item_bytes);
         let protocol = protocol.with_batches_of(self.asked_batch);
+        #[cfg(feature = "nats")]
+        if self.is_remote {
+            let core = Core::of_nodes(protocol.at(Distance::NODES), host.cloned());
+            return core.named(self.name.clone(), self.observed.clone());
+        }
         Core::new(protocol, self.threads.workers, host.cloned()).named(self.name.clone(), self.observed.clone())
     }
 
@@ -122,6 +132,8 @@ impl Settings {
             threads,
             name: self.name.clone(),
             observed: None,
+            #[cfg(feature = "nats")]
+            is_remote: false,
         })
     }
 

@@ -174,6 +174,20 @@ impl Submitted {
     }
 }
 
+#[cfg(feature = "nats")]
+impl Submitted {
+    /// It has run in another process, on the node of the number `node`, for `ran`.
+    pub(crate) fn tell(self, node: usize, first: u64, ends: Ends, queued_at: Instant, ran: Duration) {
+        let (now, items) = (Instant::now(), ends.completed + ends.failed);
+        let began = now.checked_sub(ran).unwrap_or(now);
+        let stretch = self.begin(node, first, items, queued_at, began);
+        for (at, observer) in stretch.observed.observers.0.iter().enumerate() {
+            _ = catch(|| observer.begun(&stretch.observed.info, &stretch.begun(at)));
+        }
+        stretch.ended(ends);
+    }
+}
+
 /// What a worker thread begins and ends together, as its observers see it.
 #[derive(Clone)]
 pub(crate) struct Stretch {

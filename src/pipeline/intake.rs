@@ -20,15 +20,21 @@ pub(crate) struct SourceIntake {
     upstream: Vec<Run>,
     /// The task that pulls.
     puller: AtomicWaker,
-    /// The threads that serve the pipeline, once it has joined them.
-    threads: OnceLock<(Arc<Set>, Weak<dyn Serves>)>,
+    /// What serves the pipeline, once it has joined that.
+    served: OnceLock<Served>,
     /// Every batch has completed and none will be handed out, so the end of the stream is the end of the pipeline.
     complete: AtomicBool,
 }
 
-/// How the worker threads serve the pipeline.
+struct Served {
+    /// `None` if its workers are in other processes.
+    set: Option<Arc<Set>>,
+    by: Weak<dyn Serves>,
+}
+
+/// What serves the pipeline.
 pub(crate) trait Serves: Send + Sync {
-    /// It was stopped: the threads skip what is left, and leave it.
+    /// It was stopped: what is left is skipped.
     fn stop(&self);
 
     /// As many results may wait as items may be in flight. Calls no code of users; [`resume`](Self::resume) is to follow.
@@ -47,7 +53,7 @@ impl SourceIntake {
             core,
             upstream,
             puller: AtomicWaker::new(),
-            threads: OnceLock::new(),
+            served: OnceLock::new(),
             complete: AtomicBool::new(false),
         })
     }
@@ -56,15 +62,15 @@ impl SourceIntake {
         Run::new(Arc::clone(self))
     }
 
-    /// From now on the threads of `set` serve the pipeline.
-    pub(crate) fn is_served_by(&self, set: Arc<Set>, threads: Weak<dyn Serves>) {
-        let _ = self.threads.set((set, threads));
+    /// From now on the threads of `set` serve the pipeline, or those of other processes.
+    pub(crate) fn is_served_by(&self, set: Option<Arc<Set>>, threads: Weak<dyn Serves>) {
+        let _ = self.served.set(Served { set, by: threads });
         // If it was stopped before that.
         self.leave_if_stopped();
     }
 
     fn threads(&self) -> Option<Arc<dyn Serves>> {
-        self.threads.get().and_then(|(_, threads)| threads.upgrade())
+        self.served.get().and_then(|served| served.by.upgrade())
     }
 
     /// After a stop, the threads leave the pipeline without waiting for its generator, whose arbiter may be busy.
@@ -98,7 +104,7 @@ impl Intake for SourceIntake {
     }
 
     fn set(&self) -> Option<SetId> {
-        self.threads.get().map(|(set, _)| SetId::of(set))
+        self.served.get().and_then(|served| served.set.as_ref()).map(SetId::of)
     }
 
     fn phase_changed(&self) {

@@ -84,7 +84,7 @@ where
         let key = set.join(concurrency, keeps && prepares, Arc::clone(&stage) as Arc<dyn Member>);
         stage.key.set(key).expect("it joins once");
         credit.park_at(Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Parking>)));
-        intake.is_served_by(Arc::clone(set), Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Serves>)));
+        intake.is_served_by(Some(Arc::clone(set)), Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Serves>)));
         StageQueue(stage)
     }
 

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(crate) use admission::{AdmissionQueue, Left, Position};
 pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd};
 pub(crate) use batch_size::BatchSize;
+#[cfg(feature = "nats")]
+pub(crate) use batch_size::Distance;
 pub(crate) use bottleneck::BoundTimes;
 pub(crate) use ending::Ending;
 pub(crate) use fair_queue::{FairQueue, RunKey, Serve};
@@ -84,6 +86,13 @@ impl Protocol {
             sizer: Sizer::new(batch, workers, window, item_bytes),
             service: ServiceTime::default(),
         }
+    }
+
+    /// The same for workers at another distance.
+    #[cfg(feature = "nats")]
+    pub(crate) fn at(mut self, distance: Distance) -> Self {
+        self.sizer = self.sizer.at(distance, self.window);
+        self
     }
 
     /// The protocol of a run that only passes items on, and so counts them and records how it ends. It takes up
