@@ -15,5 +15,4 @@ pub(crate) mod reentrancy;
 pub(crate) mod run;
 pub(crate) mod settings;
 pub(crate) mod state;
-pub(crate) mod times;
 pub(crate) mod tracker;

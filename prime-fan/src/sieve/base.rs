@@ -13,33 +13,47 @@ pub(super) struct Base {
     /// The smaller primes, of which whole periods are struck out: a list per remainder modulo 30, each in ascending
     /// order.
     pub(super) frequent: [Vec<u32>; 8],
-    /// The larger primes.
-    pub(super) rare: Rare,
+    medium: Medium,
+    /// The others.
+    pub(super) large: Large,
+}
+
+/// The primes between the frequent and the large ones, which the first worker that needs them finds.
+struct Medium {
+    primes: OnceLock<Box<[u32]>>,
+    range: RangeInclusive<u32>,
 }
 
 impl Base {
-    /// Finds the frequent primes up to the limit of `plan`. The rare ones are found when they are needed.
+    /// Finds the frequent primes up to the limit of `plan`. The others are found when they are needed.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut frequent = array::from_fn(|_| Vec::new());
         let last = PRESIEVED[PRESIEVED.len() - 1];
-        let limit = plan.limit.min(plan.frequent);
-        if limit > last {
-            // This sieve needs a base up to the square root of the limit: the recursion ends after two or three levels.
-            let sieve = Sieve::with(u64::from(last) + 1..=u64::from(limit), Plan::full(limit));
-            let mut segment = sieve.segment();
-            for part in sieve.segments() {
-                segment.fill(part);
-                // Maps 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
-                segment.primes().for_each(|prime| frequent[(prime % 30 * 8 / 30) as usize].push(prime as u32));
-            }
+        // Maps 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
+        each_prime(last + 1..=plan.limit.min(plan.frequent), |prime| {
+            frequent[(prime % 30 * 8 / 30) as usize].push(prime);
+        });
+        let frequent_limit = last.max(plan.frequent);
+        let medium_limit = frequent_limit.max(plan.medium);
+        let medium = Medium { primes: OnceLock::new(), range: frequent_limit + 1..=plan.limit.min(medium_limit) };
+        Self { frequent, medium, large: Large::new(medium_limit, plan) }
+    }
+
+    /// Returns the medium primes up to `limit`, in ascending order.
+    pub(super) fn medium(&self, limit: u32) -> &[u32] {
+        let Medium { primes, range } = &self.medium;
+        if limit < *range.start() || range.is_empty() {
+            return &[];
         }
-        Self { frequent, rare: Rare::new(last.max(plan.frequent), plan.limit) }
+        let primes = primes.get_or_init(|| {
+            let mut primes = Vec::new();
+            each_prime(range.clone(), |prime| primes.push(prime));
+            primes.into()
+        });
+        &primes[..primes.partition_point(|&prime| prime <= limit)]
     }
 
     /// Returns the frequent and the presieved primes of `range`, list by list: those that were struck out themselves.
-    ///
-    /// A rare prime `p` is not struck out itself: that takes a segment with both `p` and its square, which has more
-    /// than `60 p` numbers, and there `p` is frequent.
     pub(super) fn within(&self, range: &RangeInclusive<u64>) -> impl Iterator<Item = u64> {
         let lists = self.frequent.iter().map(Vec::as_slice).chain([&PRESIEVED[..]]);
         lists.flat_map(move |list| {
@@ -49,14 +63,31 @@ impl Base {
     }
 }
 
-/// The primes that have few multiples in a segment, or none: up to 203 million primes. The first worker that needs a
-/// block finds its primes, which are kept in one byte each.
-pub(super) struct Rare {
-    /// All rare primes are larger than this.
+/// Calls `each` with the primes of `range`, in ascending order.
+fn each_prime(range: RangeInclusive<u32>, mut each: impl FnMut(u32)) {
+    if range.is_empty() {
+        return;
+    }
+    // This sieve needs a base up to the square root of the limit: the recursion ends after two or three levels.
+    let (start, end) = (u64::from(*range.start()), u64::from(*range.end()));
+    let sieve = Sieve::with(start..=end, Plan::full(*range.end()));
+    let mut segment = sieve.segment();
+    for part in sieve.segments() {
+        segment.fill(part);
+        segment.primes().for_each(|prime| each(prime as u32));
+    }
+}
+
+/// The large primes: up to 203 million. A worker that needs a block of them finds it. The first blocks are kept, in one
+/// byte per prime: their primes are needed several times per slice.
+pub(super) struct Large {
+    /// All large primes are larger than this.
     above: u32,
-    blocks: Box<[OnceLock<Gaps>]>,
+    kept: Box<[OnceLock<Gaps>]>,
     /// The sieve that finds them; `None` if there are none.
     sieve: Option<Sieve>,
+    /// The parts of these primes whose multiples are sorted in one go: they take a millisecond or two.
+    pub(super) tasks: Box<[RangeInclusive<u32>]>,
 }
 
 /// The primes of a block.
@@ -66,38 +97,46 @@ struct Gaps {
     halves: Box<[u8]>,
 }
 
-impl Rare {
-    fn new(above: u32, limit: u32) -> Self {
+/// How many blocks are kept: with 16 MB of primes.
+const KEPT: u64 = 80;
+
+impl Large {
+    fn new(above: u32, plan: &Plan) -> Self {
+        let limit = plan.limit;
         if limit <= above {
-            return Self { above, blocks: Box::default(), sieve: None };
+            return Self { above, kept: Box::default(), sieve: None, tasks: Box::default() };
         }
         // The last block is found as a whole, also beyond the limit.
         let blocks = u64::from(limit) / BLOCK + 1;
         let end = (blocks * BLOCK - 1).min(u64::from(u32::MAX)) as u32;
         let sieve = Sieve::with(0..=u64::from(end), Plan::full(end));
-        Self { above, blocks: (0..blocks).map(|_| OnceLock::new()).collect(), sieve: Some(sieve) }
+        let kept = (0..blocks.min(KEPT)).map(|_| OnceLock::new()).collect();
+        Self { above, kept, sieve: Some(sieve), tasks: plan.tasks(above) }
     }
 
-    /// Returns the blocks with all rare primes up to `limit`, which must not exceed the limit of the plan.
-    pub(super) fn blocks(&self, limit: u32) -> RangeInclusive<usize> {
-        let block = |prime: u32| (u64::from(prime) / BLOCK) as usize;
-        match limit > self.above {
-            true => block(self.above + 1)..=block(limit).min(self.blocks.len() - 1),
-            #[expect(clippy::reversed_empty_ranges)]
-            false => 1..=0,
-        }
-    }
-
-    /// Calls `each` with the primes of a block up to `limit`, in ascending order, at least one and at most [`BATCH`]
-    /// per call. `finder` is the buffer of the worker for finding blocks.
+    /// Calls `each` with the primes of a task, in ascending order, at least one and at most [`BATCH`] per call: those
+    /// that strike in the `len` numbers from `start` on. `finder` is the buffer of the worker for finding blocks.
     pub(super) fn primes(
         &self,
-        block: usize,
-        limit: u32,
+        task: usize,
+        start: u64,
+        len: u32,
         finder: &mut Option<Box<Segment>>,
         mut each: impl FnMut(&[u32]),
     ) {
-        let Gaps { first, halves } = self.blocks[block].get_or_init(|| self.find(block, finder));
+        let (from, to) = (*self.tasks[task].start(), *self.tasks[task].end());
+        if u64::from(from).pow(2) > start.saturating_add(len.into()) {
+            return;
+        }
+        let block = (u64::from(from) / BLOCK) as usize;
+        let found;
+        let Gaps { first, halves } = match self.kept.get(block) {
+            Some(kept) => kept.get_or_init(|| self.find(block, finder)),
+            None => {
+                found = self.find(block, finder);
+                &found
+            }
+        };
         let mut primes = [0; BATCH];
         let mut last = *first;
         for halves in halves.chunks(BATCH) {
@@ -106,9 +145,13 @@ impl Rare {
                 last += 2 * u32::from(*half);
                 *prime = last;
             }
-            let within = if last > limit { primes.partition_point(|&prime| prime <= limit) } else { primes.len() };
-            if within > 0 {
-                each(&primes[..within]);
+            if last < from {
+                continue;
+            }
+            let first = if primes[0] < from { primes.partition_point(|&prime| prime < from) } else { 0 };
+            let within = if last > to { primes.partition_point(|&prime| prime <= to) } else { primes.len() };
+            if first < within {
+                each(&primes[first..within]);
             }
             if within < primes.len() {
                 break;
@@ -121,7 +164,7 @@ impl Rare {
         let finder = finder.get_or_insert_with(|| Box::new(sieve.segment()));
         let start = block as u64 * BLOCK;
         let end = (start + BLOCK - 1).min(u64::from(u32::MAX));
-        finder.fill(start.max(u64::from(self.above) + 1)..=end);
+        finder.fill(start.max(u64::from(self.above) + 1).min(end)..=end);
         let first = finder.primes().next().expect("every block below 2^32 has a prime") as u32;
         let mut halves = Vec::with_capacity(finder.count() as usize);
         let mut last = first;
@@ -138,13 +181,20 @@ pub(super) const BATCH: usize = 512;
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::is_prime;
 
-    fn rare(base: &Base, limit: u32) -> Vec<u64> {
+    fn plan(limit: u32, frequent: u32, medium: u32) -> Plan {
+        Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000 }
+    }
+
+    fn large(base: &Base, tasks: Range<usize>) -> Vec<u64> {
         let mut all = Vec::new();
-        for block in base.rare.blocks(limit) {
-            base.rare.primes(block, limit, &mut None, |primes| all.extend(primes.iter().map(|&p| u64::from(p))));
+        let start = u64::MAX - 40;
+        for task in tasks {
+            base.large.primes(task, start, 30, &mut None, |primes| all.extend(primes.iter().map(|&p| u64::from(p))));
         }
         all
     }
@@ -153,15 +203,19 @@ mod tests {
     fn the_base_is_the_primes_up_to_the_limit() {
         for limit in [0, 1, 157, 158, 163, 10_000, 100_003, BLOCK as u32 - 1, BLOCK as u32 + 1] {
             for frequent in [0, 163, 5000, 327_680] {
-                let base = Base::new(&Plan { limit, fixed: true, frequent, span: 30 });
-                assert!(base.frequent.iter().flatten().all(|&prime| prime <= frequent));
-                for limit in [limit, limit / 2] {
-                    let rare = rare(&base, limit);
-                    assert!(rare.is_sorted() && rare.iter().all(|&prime| prime > u64::from(frequent)));
-                    let mut all: Vec<u64> = base.within(&(0..=u64::from(limit.max(157)))).chain(rare).collect();
+                for medium in [0, 158, 12_000, 500_000] {
+                    let base = Base::new(&plan(limit, frequent, medium));
+                    assert!(base.frequent.iter().flatten().all(|&prime| prime <= frequent));
+                    let large = large(&base, 0..base.large.tasks.len());
+                    assert!(large.is_sorted() && large.iter().all(|&prime| prime > u64::from(frequent.max(medium))));
+                    assert!(base.medium(limit).iter().all(|prime| *prime <= medium && *prime > frequent));
+                    let mut all: Vec<u64> = base.within(&(0..=u64::from(limit.max(157)))).chain(large).collect();
+                    all.extend(base.medium(limit).iter().map(|&prime| u64::from(prime)));
                     all.sort_unstable();
                     let limit = u64::from(limit).max(157);
-                    assert!(all.into_iter().eq((7..=limit).filter(|&n| is_prime(n))), "{limit} {frequent}");
+                    assert!(all.into_iter().eq((7..=limit).filter(|&n| is_prime(n))), "{limit} {frequent} {medium}");
+                    let half = u64::from(limit as u32 / 2).max(157);
+                    assert!(base.medium(half as u32).iter().all(|&prime| u64::from(prime) <= half));
                 }
             }
         }
@@ -169,18 +223,17 @@ mod tests {
 
     #[test]
     fn the_last_block_ends_with_the_largest_prime_of_32_bits() {
-        let base = Base::new(&Plan { limit: u32::MAX, fixed: true, frequent: 5000, span: 30 });
-        let blocks = base.rare.blocks(u32::MAX);
-        let mut last = Vec::new();
-        base.rare.primes(*blocks.end(), u32::MAX, &mut None, |primes| last.extend_from_slice(primes));
+        let base = Base::new(&plan(u32::MAX, 5000, 5000));
+        let tasks = base.large.tasks.len();
+        let last = large(&base, tasks - 1..tasks);
         assert_eq!(last.last(), Some(&4_294_967_291));
-        let from = *blocks.end() as u64 * BLOCK;
-        assert!(last.iter().map(|&p| u64::from(p)).eq((from..1 << 32).filter(|&n| is_prime(n))));
+        let from = u64::from(*base.large.tasks[tasks - 1].start());
+        assert!(last.into_iter().eq((from..1 << 32).filter(|&n| is_prime(n))));
     }
 
     #[test]
     fn the_frequent_are_kept_by_remainder() {
-        let base = Base::new(&Plan { limit: 10_000, fixed: true, frequent: 10_000, span: 30 });
+        let base = Base::new(&plan(10_000, 10_000, 0));
         for (list, remainder) in base.frequent.iter().zip([1, 7, 11, 13, 17, 19, 23, 29]) {
             assert!(!list.is_empty() && list.iter().all(|prime| prime % 30 == remainder));
         }

@@ -2,12 +2,15 @@
 
 mod base;
 mod bits;
-mod multiples;
+mod buckets;
+mod large;
+mod medium;
 mod periods;
 mod plan;
 mod presieve;
 mod segment;
 mod segments;
+mod slices;
 mod wheel;
 
 use std::fmt;
@@ -18,6 +21,7 @@ use base::Base;
 use plan::{MOST, Plan};
 pub use segment::Segment;
 pub use segments::Segments;
+use slices::Slices;
 
 /// A segmented sieve of Eratosthenes, whose segments several workers can sieve at the same time.
 ///
@@ -29,9 +33,8 @@ pub use segments::Segments;
 /// - Any range of `u64` is possible, up to and including [`u64::MAX`], and all primes are proven.
 /// - The segments of a range are disjoint and cover it. So their counts add up to that of the range, and
 ///   [in order](https://docs.rs/actix-fan/latest/actix_fan/struct.FanOut.html#method.ordered) their primes ascend.
-/// - The base, which all workers share, takes one byte per prime up to the square root of the range's end, as far as
-///   primes were needed: 5.8 MB near 10^16, 51 MB near 10^18, 203 MB at the end of `u64`. A [`Segment`] takes less than
-///   3 MB.
+/// - Memory is bounded anywhere, whatever the length of the range: less than 85 MB that all workers share, of which none
+///   is needed below 10^12 or in short ranges, and less than 20 MB per [`Segment`].
 ///
 /// # Costs
 ///
@@ -41,15 +44,15 @@ pub use segments::Segments;
 /// |---|---|
 /// | 0 | 0.07 ns |
 /// | 10^12 | 0.2 ns |
-/// | 10^15 | 0.7 ns |
-/// | 10^16 | 1.4 ns |
-/// | 10^18 | 8 ns, or 4 ns with [longer segments](Self::with_span) |
+/// | 10^15 | 0.5 ns |
+/// | 10^17 | 1.0 ns |
+/// | 10^18 | 1.9 ns |
 ///
-/// The primes up to the square root of the range's end must be found first, at 0.2 ns per number. Each segment then
-/// visits each of these primes. This part of the cost grows with the range's distance from 0, and longer segments
-/// reduce it. In a short range far from 0 the sieve strikes out the multiples of the smaller primes only, and tests the
-/// numbers that are left with [`is_prime`](super::is_prime): 20 ns per number near 10^18. A range of ten numbers costs
-/// a few microseconds anywhere. To visit a prime that was found costs 1.5 ns.
+/// Far from 0 most of the time goes into the primes up to the square root of the range's end: their multiples are found
+/// for some hundred million numbers at a time, by all workers together. In a short range far from 0 the sieve strikes
+/// out the multiples of the smaller primes only, and tests the numbers that are left with [`is_prime`](super::is_prime):
+/// 20 ns per number near 10^18. A range of ten numbers costs a few microseconds anywhere. To visit a prime that was found
+/// costs 1.5 ns.
 ///
 /// The first segment is short and done at once, wherever it lies. A later one takes some milliseconds near 0, some
 /// tenths of a second far from it, and less in a short range, so that there are segments for several workers. The
@@ -61,10 +64,12 @@ pub use segments::Segments;
 /// and these are the bits of one byte.
 ///
 /// - The multiples of primes up to 157 are copied from tables.
-/// - Primes below a sixtieth of the segment's length, and up to 327,680, strike out their multiples eight at a time, a
-///   turn of the wheel, in parts of the segment that fit into a cache.
-/// - Larger primes strike out a fixed number of odd multiples, the most that a segment can have, so that there is no
-///   branch that depends on the prime. These primes are found in blocks, by the first worker that needs a block.
+/// - Primes up to 12,288 strike out their multiples eight at a time, a turn of the wheel, in parts of the segment that fit
+///   into a first-level cache.
+/// - Primes up to about the numbers of bytes in a segment strike out their multiples from one to the next.
+/// - The multiples of larger primes are sorted into buckets, by the 8 KiB of the sieve in which they are: a bucket sieve
+///   in the manner of Oliveira e Silva, but without carrying primes from segment to segment, so that segments can be
+///   sieved in any order.
 ///
 /// # Examples
 ///
@@ -117,6 +122,7 @@ struct Shared {
     range: RangeInclusive<u64>,
     plan: Plan,
     base: Base,
+    slices: Slices,
 }
 
 impl Sieve {
@@ -130,9 +136,8 @@ impl Sieve {
 
     /// Creates a sieve as [`new`](Self::new) does, with segments of at most `span` numbers.
     ///
-    /// To start a segment costs about 2 ns per prime up to the square root of its numbers. Near 10^18 these are 50
-    /// million primes, so longer segments are cheaper there. A segment takes one byte per 30 numbers. `span` is limited
-    /// to 30 to 2^30, and a segment is never longer than is useful.
+    /// To start a segment costs up to some milliseconds far from 0, so longer segments are cheaper there. A segment takes
+    /// one byte per 30 numbers. `span` is limited to 30 to 2^30, and a segment is never longer than is useful.
     #[must_use]
     pub fn with_span(range: RangeInclusive<u64>, span: u64) -> Self {
         let span = span.clamp(30, 1 << 30) / 30 * 30;
@@ -142,7 +147,8 @@ impl Sieve {
 
     fn with(range: RangeInclusive<u64>, plan: Plan) -> Self {
         let base = Base::new(&plan);
-        Self { shared: Arc::new(Shared { range, plan, base }) }
+        let slices = Slices::new(*range.start(), plan.slice, base.large.tasks.len());
+        Self { shared: Arc::new(Shared { range, plan, base, slices }) }
     }
 
     /// Returns the segments of the range, the items to fan out: in ascending order, without gaps and without overlap.

@@ -1,20 +1,47 @@
-//! Plans a sieve by a model of its costs: up to which prime to strike out, and how long segments are.
+//! Plans a sieve by a model of its costs: up to which prime to strike out, and how long segments and slices are.
 
+use std::num::NonZero;
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
+use std::thread;
+
+use super::buckets::NUMBERS;
 use super::presieve::PRESIEVED;
 
 /// The most numbers of a segment, unless the caller sets another span: a multiple of 30, for 1 MiB. The primes of a
 /// segment have less than 6 MB of decimal text near 0, where segments are shorter, and 15 MB near the end of `u64`.
 pub(super) const MOST: u64 = 30 << 20;
 
-/// How many numbers are in a block of the base's rare primes: a multiple of 30. A worker finds the primes of a block
+/// How many numbers are in a block of the base's large primes: a multiple of 30. A worker finds the primes of a block
 /// within a millisecond, so it can stop between two blocks, and several workers find several blocks at the same time.
 pub(super) const BLOCK: u64 = 30 << 17;
 
 /// The numbers of a segment that costs little to start: its 320 KiB fit into a second-level cache.
 const NEAR: f64 = (30 * 327_680) as f64;
 
-/// The limit of the frequent primes, of which whole periods are struck out.
-const FREQUENT: u32 = 327_680;
+/// The limit of the frequent primes, of which whole periods are struck out: a period fits into a first-level cache.
+const FREQUENT: u32 = 12 << 10;
+
+/// The limit of the medium primes is between these, ...
+const MEDIUM: [u64; 2] = [1 << 18, 12 << 20];
+
+/// ... and lower if a prime would have less than about this many multiples in a segment.
+const IN_SEGMENT: u64 = 3;
+
+/// The limit of the medium primes whose multiples are struck out block by block, since they have several in a block.
+pub(super) const NARROW: u32 = 3 << 19;
+
+/// About the most multiples in a slice, which take two bytes each.
+const MULTIPLES: f64 = 28e6;
+
+/// The most buckets of a slice: its numbers are an `i32`.
+const BUCKETS: u64 = 8192;
+
+/// About the most multiples in a task, which takes a few milliseconds then.
+const TASK: f64 = 500e3;
+
+/// A segment with fewer numbers than this does not wait for a slice.
+const SLICED: u64 = 1 << 21;
 
 /// The numbers of the first segment: few, so that the first prime is found at once.
 const FIRST: u64 = 30 << 9;
@@ -26,10 +53,10 @@ const GROWTH: u64 = 7;
 const LONG: f64 = 10e6;
 
 /// ... longer if its start would take more than this part of it, ...
-const START: f64 = 0.2;
+const START: f64 = 0.05;
 
-/// ... shorter so that a range has this many segments, ...
-const SEGMENTS: f64 = 32.0;
+/// ... shorter so that a range has this many segments per processor, ...
+const SEGMENTS: usize = 4;
 
 /// ... but at least this long, so that the cost per item of the pipeline does not matter.
 const SHORT: f64 = 100e3;
@@ -39,8 +66,14 @@ const SHORT: f64 = 100e3;
 /// To find the base, per number up to the limit.
 const BASE: f64 = 0.2;
 
-/// To start a segment, per prime up to the limit.
-const SEGMENT: f64 = 3.0;
+/// To start a segment, per medium prime.
+const SEGMENT: f64 = 8.0;
+
+/// To find the first multiple in a slice, per large prime.
+const SLICE: f64 = 3.5;
+
+/// To put a multiple into a bucket, and to strike it out.
+const MULTIPLE: f64 = 3.5;
 
 /// To strike out, per number of the range: at least 0.07.
 const NUMBER: f64 = 0.15;
@@ -59,8 +92,12 @@ pub(super) struct Plan {
     /// Primes up to this are frequent: they have many multiples in a segment, and whole periods of these are struck
     /// out. That strikes one and a half periods of `p` bytes in vain.
     pub(super) frequent: u32,
+    /// Primes up to this that are not frequent are medium, and larger ones are large.
+    pub(super) medium: u32,
     /// The most numbers of a segment: a multiple of 30.
     pub(super) span: u64,
+    /// How many buckets a slice has.
+    pub(super) slice: u64,
 }
 
 impl Plan {
@@ -70,8 +107,9 @@ impl Plan {
         // The estimate is for the beginning of a long range; `limit` chooses for later segments.
         let there = end.min(start.saturating_add(most));
         let root = there.isqrt() as u32;
+        let medium = medium(len as u64, most);
         let estimates = limits(root).map(|limit| {
-            let cost = Cost::of(limit, there);
+            let cost = Cost::of(limit, there, len, medium);
             let span = cost.span(len, most);
             let segments = (len / span as f64).ceil();
             (limit, BASE * f64::from(limit) + segments * cost.segment + len * cost.number)
@@ -79,16 +117,20 @@ impl Plan {
         let (limit, _) = estimates.min_by(|(_, a), (_, b)| a.total_cmp(b)).expect("there is a limit");
         // If all primes up to the root are worth it at the beginning, they are worth it up to the end of the range.
         let limit = if limit == root { end.isqrt() as u32 } else { limit };
-        let span = [there, end].map(|end| Cost::of(limit.min(end.isqrt() as u32), end).span(len, most));
+        let span = [there, end].map(|end| Cost::of(limit.min(end.isqrt() as u32), end, len, medium).span(len, most));
         let span = span[0].max(span[1]);
-        Self { limit, fixed: false, frequent: frequent(span), span }
+        // Slices of the same length.
+        let buckets = end / NUMBERS - start / NUMBERS + 1;
+        let slice = buckets.div_ceil(buckets.div_ceil(slice(limit, medium)));
+        Self { limit, fixed: false, frequent: frequent(span), medium, span, slice }
     }
 
     /// Returns the plan to find all primes up to `limit`, for a base.
     pub(super) fn full(limit: u32) -> Self {
         let span = BLOCK.min(u64::from(limit) / 30 * 30 + 30);
         // All of its own primes are frequent, so that this base needs no further one.
-        Self { limit: limit.isqrt(), fixed: true, frequent: limit.isqrt(), span }
+        let root = limit.isqrt();
+        Self { limit: root, fixed: true, frequent: root, medium: root, span, slice: 1 }
     }
 
     /// Returns the length of the segment that begins with `start`, for the range `first..=end`. Fewer numbers may be
@@ -96,25 +138,75 @@ impl Plan {
     pub(super) fn next(&self, first: u64, start: u64, end: u64) -> u64 {
         let there = end.min(start.saturating_add(self.span - 1));
         let limit = self.limit(self.span, there);
-        let longest = Cost::of(limit, there).span((end - first) as f64 + 1.0, self.span) / 30;
+        let longest =
+            Cost::of(limit, there, self.slice_numbers(), self.medium).span((end - first) as f64 + 1.0, self.span) / 30;
         // All segments of the same length, since a short last one would cost as much to start.
         let bytes = end / 30 - start / 30 + 1;
         let even = 30 * bytes.div_ceil(bytes.div_ceil(longest));
-        even.min((start - first).saturating_mul(GROWTH).max(FIRST) / 30 * 30)
+        let len = even.min((start - first).saturating_mul(GROWTH).max(FIRST) / 30 * 30);
+        // A segment has whole buckets, unless it is short.
+        let over = (start - start % 30).saturating_add(len) % NUMBERS;
+        if len > 4 * NUMBERS { len - over } else { len }
     }
 
     /// Returns the limit of the primes that strike in a segment of `len` numbers, the last of which is `end`.
     pub(super) fn limit(&self, len: u64, end: u64) -> u32 {
         let most = self.limit.min(end.isqrt() as u32);
-        if self.fixed {
+        if self.fixed || (most > self.medium && len >= SLICED.min(self.span / 2)) {
             return most;
         }
-        let costs = limits(most).map(|limit| {
-            let cost = Cost::of(limit, end);
+        let costs = limits(most.min(self.medium)).map(|limit| {
+            let cost = Cost::of(limit, end, len as f64, self.medium);
             (limit, cost.segment + len as f64 * cost.number)
         });
         costs.min_by(|(_, a), (_, b)| a.total_cmp(b)).expect("there is a limit").0
     }
+
+    fn slice_numbers(&self) -> f64 {
+        (self.slice * NUMBERS) as f64
+    }
+
+    /// Returns the large primes, which are those larger than `above`, in parts for which it takes about as long to put
+    /// their multiples in a slice into buckets.
+    pub(super) fn tasks(&self, above: u32) -> Box<[RangeInclusive<u32>]> {
+        let mut tasks = Vec::new();
+        let mut from = u64::from(above) + 1;
+        while from <= u64::from(self.limit) {
+            let most = (from as f64).ln() * (TASK / WHEEL / self.slice_numbers()).exp();
+            let to = (most.exp() as u64).max(from + 1000).min(from / BLOCK * BLOCK + BLOCK - 1).min(self.limit.into());
+            tasks.push(from as u32..=to as u32);
+            from = to + 1;
+        }
+        tasks.into()
+    }
+}
+
+/// The part of the numbers that is on the wheel.
+const WHEEL: f64 = 8.0 / 30.0;
+
+/// Returns about how many multiples of primes in `from..to` are on the wheel, per number.
+fn multiples(from: u32, to: u32) -> f64 {
+    WHEEL * (f64::from(to.max(from)).ln() / f64::from(from).ln()).ln()
+}
+
+/// Returns how many segments a range should have, if they can be long enough.
+fn segments() -> f64 {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let processors = PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
+    (SEGMENTS * (*processors).clamp(2, 16)) as f64
+}
+
+/// Returns [`Plan::medium`] for a range of `len` numbers in segments of at most `most`.
+fn medium(len: u64, most: u64) -> u32 {
+    let multiples_per_prime_and_bytes = 8;
+    let bytes = most.min(len / segments() as u64) / 30;
+    (bytes * multiples_per_prime_and_bytes / IN_SEGMENT).clamp(MEDIUM[0], MEDIUM[1]) as u32
+}
+
+/// Returns the most buckets that a slice should have.
+fn slice(limit: u32, medium: u32) -> u64 {
+    let numbers = MULTIPLES / multiples(medium, limit).max(1e-9);
+    (numbers as u64 / NUMBERS).clamp(1, BUCKETS)
 }
 
 /// Returns the limits to choose from; the last is `most`.
@@ -139,8 +231,11 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(limit: u32, end: u64) -> Self {
-        Self { segment: SEGMENT * primes(limit), number: NUMBER + survivors(limit, end) }
+    /// `len` is how many numbers share slices.
+    fn of(limit: u32, end: u64, len: f64, medium: u32) -> Self {
+        let slice = len.min((slice(limit, medium) * NUMBERS) as f64);
+        let large = SLICE * (primes(limit) - primes(limit.min(medium))) / slice + MULTIPLE * multiples(medium, limit);
+        Self { segment: SEGMENT * primes(limit.min(medium)), number: NUMBER + survivors(limit, end) + large }
     }
 
     /// Returns the most numbers that a segment should have, in a range of `len` numbers.
@@ -149,7 +244,7 @@ impl Cost {
         let short = SHORT.max(self.segment) / self.number;
         let far = self.segment / START / self.number;
         let long = (LONG / self.number).min(NEAR).max(far).max(short);
-        (len / SEGMENTS).clamp(short, long).clamp(30.0, most as f64) as u64 / 30 * 30
+        (len / segments()).clamp(short, long).clamp(30.0, most as f64) as u64 / 30 * 30
     }
 }
 
@@ -204,7 +299,7 @@ mod tests {
             let end = 2f64.powf(f64::from(shift) / 2.0).min(u64::MAX as f64) as u64;
             let len = 1_000_000_000;
             let plan = plan(end - len + 1, len);
-            let cost = Cost::of(plan.limit(plan.span, end), end);
+            let cost = Cost::of(plan.limit(plan.span, end), end, plan.slice_numbers(), plan.medium);
             let per_number = cost.number + cost.segment / plan.span as f64;
             assert!(per_number < 2.0 * before, "{per_number} ns per number below {end}, {before} before: {plan:?}");
             before = per_number;
@@ -235,7 +330,7 @@ mod tests {
         for (start, len) in [(0, 100_000_000), (1_000_000_000_000, 100_000_000), (1_000_000_000_000_000_000, 1_000_000)]
         {
             let plan = plan(start, len);
-            assert!(len / plan.span >= 16, "{start}: {plan:?}");
+            assert!(len / plan.span >= 8, "{start}: {plan:?}");
         }
     }
 }

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::bits::{Bits, Twins, keep};
-use super::multiples;
+use super::buckets::{self, BUCKET, Buckets, Chain};
+use super::large;
+use super::medium::Medium;
 use super::periods::Strikers;
+use super::plan::NARROW;
 use super::presieve::{CHUNK, presieve};
+use super::slices::Taken;
 use super::wheel::{BIT, bits_from};
 use crate::is_prime;
 
@@ -16,10 +20,7 @@ use crate::is_prime;
 const BLOCK: usize = 24 << 10;
 
 /// The bytes that are sieved at a time with all frequent primes: they fit into a second-level cache.
-const BLOCKS: usize = 320 << 10;
-
-/// An odd number whose multiples, modulo the number of blocks of a base, are far from each other (Fibonacci hashing).
-const TURN: u64 = 0x9E37_79B9_7F4A_7C15;
+const BLOCKS: usize = 512 << 10;
 
 /// How many words are tested number by number between two calls of `give_up`.
 const WORDS: u64 = 256;
@@ -37,6 +38,12 @@ pub struct Segment {
     /// How many words the range has.
     words: usize,
     strikers: Strikers,
+    medium: Medium,
+    /// Those of the medium primes that have few multiples in a block.
+    wide: Medium,
+    buckets: Buckets,
+    /// The multiples of the large primes in the range, each chain with the first byte of its bucket.
+    chains: Vec<(u64, Chain)>,
     /// A buffer to find blocks of the base, created when the first one is needed.
     finder: Option<Box<Segment>>,
 }
@@ -45,11 +52,24 @@ impl Segment {
     #[expect(clippy::reversed_empty_ranges)]
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let frequent = shared.plan.frequent as usize;
-        let margin = frequent.next_multiple_of(64);
+        // A bucket at the beginning or at the end may have bytes beyond the range.
+        let margin = frequent.max(BUCKET).next_multiple_of(64);
         // One byte more, for a range that does not begin at the start of a byte.
         let len = (shared.plan.span / 30 + 1) as usize;
-        let bytes = vec![0; margin + (len + frequent.max(multiples::MARGIN)).next_multiple_of(CHUNK)];
-        Self { shared, range: 1..=0, bytes, margin, words: 0, strikers: Strikers::default(), finder: None }
+        let bytes = vec![0; margin + (len + margin).next_multiple_of(CHUNK)];
+        Self {
+            shared,
+            range: 1..=0,
+            bytes,
+            margin,
+            words: 0,
+            strikers: Strikers::default(),
+            medium: Medium::default(),
+            wide: Medium::default(),
+            buckets: Buckets::default(),
+            chains: Vec::new(),
+            finder: None,
+        }
     }
 
     /// Finds the primes of `range`, usually one of the sieve's [segments](super::Sieve::segments), and drops those of
@@ -83,11 +103,7 @@ impl Segment {
         assert!(end - start < plan.span, "{:?} is longer than {}", self.range, plan.span);
         let len = (end / 30 - start / 30 + 1) as usize;
         let limit = plan.limit(end - start + 1, end);
-        let filled = self.strike(len, limit, &mut give_up) && {
-            self.restore(len);
-            self.cut(len);
-            u64::from(limit) >= end.isqrt() || self.decide(&mut give_up)
-        };
+        let filled = self.sieve(len, limit, &mut give_up).is_some();
         if !filled {
             self.clear();
         }
@@ -100,16 +116,57 @@ impl Segment {
         self.range = 1..=0;
     }
 
+    /// Finds the primes in the `len` bytes of the range. Primes up to `limit` strike out their multiples. Returns `None`
+    /// if `give_up` returned true.
+    fn sieve(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> Option<()> {
+        let limit = self.collect(len, limit, give_up)?;
+        self.strike(len, limit, give_up)?;
+        self.restore(len);
+        self.cut(len);
+        if u64::from(limit) < self.range.end().isqrt() { self.decide(give_up) } else { Some(()) }
+    }
+
+    /// Gets the multiples of the large primes. Returns the limit up to which all primes strike: a smaller one if there
+    /// are no such multiples, because the range was sieved before.
+    fn collect(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> Option<u32> {
+        let Self { shared, buckets, chains, finder, .. } = self;
+        let Shared { plan, base, slices, .. } = &**shared;
+        if limit <= plan.medium.max(plan.frequent) || base.large.tasks.is_empty() {
+            return Some(limit);
+        }
+        let first = self.range.start() / 30;
+        let collect = |task, start, len, buckets: &mut Buckets| {
+            base.large.primes(task, start, len, finder, |primes| large::collect(primes, start, len, buckets));
+        };
+        slices.give_back(chains);
+        match slices.take(first..first + len as u64, buckets, chains, collect, give_up) {
+            Taken::All => Some(limit),
+            Taken::Missing => {
+                slices.give_back(chains);
+                Some(plan.medium.max(plan.frequent))
+            }
+            Taken::GivenUp => {
+                slices.give_back(chains);
+                None
+            }
+        }
+    }
+
     /// Strikes out the multiples of primes up to `limit` in the `len` bytes of the range. The primes themselves may be
-    /// struck out as well. Returns false if `give_up` returned true.
-    fn strike(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> bool {
-        let Shared { plan, base, .. } = &*self.shared;
+    /// struck out as well. Returns `None` if `give_up` returned true.
+    fn strike(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> Option<()> {
+        let Shared { base, slices, .. } = &*self.shared;
         let first = self.range.start() / 30;
         let (margin, bytes) = (self.margin, &mut self.bytes);
 
         presieve(&mut bytes[margin..][..len.next_multiple_of(CHUNK)], first);
 
         self.strikers.ready(&base.frequent, limit, first, margin);
+        let medium = base.medium(limit);
+        let (narrow, wide) = medium.split_at(medium.partition_point(|&prime| prime < NARROW));
+        self.medium.ready(narrow, first);
+        self.wide.ready(wide, first);
+        let mut chains = self.chains.iter().peekable();
         let end = margin + len;
         for blocks in (margin..end).step_by(BLOCKS) {
             let end = end.min(blocks + BLOCKS);
@@ -117,22 +174,19 @@ impl Segment {
                 self.strikers.strike(bytes, end.min(block + BLOCK), 0, BLOCK as u32);
             }
             self.strikers.strike(bytes, end, BLOCK as u32, u32::MAX);
+            self.medium.strike(&mut bytes[blocks..end]);
+            let index = |bucket: u64| (margin as u64 + bucket - first) as usize;
+            while let Some((bucket, chain)) = chains.next_if(|(bucket, _)| index(*bucket) < end) {
+                let bytes = &mut bytes[index(*bucket)..];
+                buckets::strike(chain, bytes.first_chunk_mut().expect("a bucket lies in the buffer"));
+            }
             if give_up() {
-                return false;
+                return None;
             }
         }
-
-        let bytes = &mut bytes[margin..][..len + multiples::MARGIN];
-        let blocks = base.rare.blocks(limit);
-        // Workers begin with different blocks, so that they don't wait for each other to find the same one.
-        let turn = (self.range.start() / plan.span).wrapping_mul(TURN) as usize % blocks.clone().count().max(1);
-        for block in blocks.clone().skip(turn).chain(blocks.take(turn)) {
-            base.rare.primes(block, limit, &mut self.finder, |primes| multiples::strike(primes, bytes, 30 * first));
-            if give_up() {
-                return false;
-            }
-        }
-        true
+        self.wide.strike(&mut bytes[margin..end]);
+        slices.give_back(&mut self.chains);
+        Some(())
     }
 
     /// Sets the bits of the primes that were struck out themselves, and clears that of 1.
@@ -157,18 +211,18 @@ impl Segment {
     }
 
     /// Tests the numbers that are left, and clears the bits of composites, which have no factor up to the limit.
-    /// Returns false if `give_up` returned true.
-    fn decide(&mut self, give_up: &mut impl FnMut() -> bool) -> bool {
+    /// Returns `None` if `give_up` returned true.
+    fn decide(&mut self, give_up: &mut impl FnMut() -> bool) -> Option<()> {
         let start = self.range.start() / 30 * 30;
         let bytes = &mut self.bytes[self.margin..][..8 * self.words];
         for (bytes, i) in bytes.as_chunks_mut().0.iter_mut().zip(0..) {
             let word = u64::from_le_bytes(*bytes);
             *bytes = keep(word, |offset| is_prime(start + 240 * i + offset)).to_le_bytes();
             if i % WORDS == WORDS - 1 && give_up() {
-                return false;
+                return None;
             }
         }
-        true
+        Some(())
     }
 
     /// Returns the number of primes in the segment.

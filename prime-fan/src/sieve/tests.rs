@@ -1,6 +1,7 @@
 //! Tests of the whole sieve against the tests of single numbers.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
@@ -98,7 +99,7 @@ fn a_range_longer_than_the_span_is_refused() {
 }
 
 fn plan(limit: u32, span: u64) -> Plan {
-    Plan { limit, fixed: true, span, frequent: plan::frequent(span) }
+    Plan { limit, fixed: true, span, frequent: plan::frequent(span), medium: 20_000, slice: 50 }
 }
 
 fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
@@ -120,7 +121,10 @@ fn every_limit_and_every_span_find_the_same() {
         for limit in [157, 158, 1000, 20_000, root].map(|limit| limit.min(root).min(1 << 20) as u32) {
             for span in [30, 90, 990, 3000, 300_000] {
                 let plan = plan(limit, span);
-                assert_eq!(primes_by(range.clone(), plan), expected, "{range:?} with {plan:?}");
+                for (medium, slice) in [(0, 1), (1000, 2), (20_000, 1000), (u32::MAX, 1)] {
+                    let plan = Plan { medium, slice, ..plan };
+                    assert_eq!(primes_by(range.clone(), plan), expected, "{range:?} with {plan:?}");
+                }
             }
         }
     }
@@ -206,25 +210,26 @@ fn a_segment_that_gives_up_is_empty_and_can_be_filled_again() {
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
         // Only strikes; strikes and tests of numbers; almost only tests of numbers.
         for limit in [range.end().isqrt().min(10_000_000) as u32, 10_000, 157] {
-            let sieve = Sieve::with(range.clone(), plan(limit, span));
-            let mut segment = sieve.segment();
+            // A new sieve each time, since it sorts the multiples of the large primes once.
+            let segment = || Sieve::with(range.clone(), plan(limit, span)).segment();
             let mut asked = 0;
-            let filled = segment.fill_unless(range.clone(), || {
+            let mut filled = segment();
+            assert!(filled.fill_unless(range.clone(), || {
                 asked += 1;
                 false
-            });
-            assert!(filled);
-            assert!(asked > 0 && segment.primes().eq(expected.iter().copied()));
+            }));
+            assert!(asked > 0 && filled.primes().eq(expected.iter().copied()));
             for last in 1..=asked {
+                let mut segment = segment();
                 let mut left = last;
                 assert!(!segment.fill_unless(range.clone(), || {
                     left -= 1;
                     left == 0
                 }));
                 assert_eq!((segment.count(), segment.primes().count(), segment.twins().count()), (0, 0, 0));
+                segment.fill(range.clone());
+                assert!(segment.primes().eq(expected.iter().copied()), "{range:?}, {limit}, {last}");
             }
-            segment.fill(range.clone());
-            assert!(segment.primes().eq(expected.iter().copied()));
         }
     }
 }
@@ -283,5 +288,47 @@ proptest! {
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
         prop_assert_eq!(&primes(range.clone()), &expected);
         prop_assert_eq!(&primes_by(range, plan(limit, span / 30 * 30)), &expected);
+    }
+
+    /// The same primes strike out the same numbers, whether their multiples are sorted into buckets or struck out from
+    /// one to the next, and whether one worker sieves the segments or several do, in any order.
+    #[test]
+    fn buckets_have_the_multiples_that_a_plain_sieve_strikes_out(
+        start in 0u64..20_000_000_000,
+        shift in 0u32..34,
+        len in 30u64..3_000_000,
+        span in 30u64..1_000_000,
+        medium in 0u32..20_000,
+        slice in 1u64..20,
+        backwards in any::<bool>(),
+    ) {
+        let start = start >> shift;
+        let range = start..=start + len;
+        let limit = range.end().isqrt() as u32;
+        let plan = Plan { medium, slice, ..plan(limit, (span / 30 * 30).max(len / 900 * 30).max(30)) };
+        let expected = primes_by(range.clone(), Plan { medium: limit, ..plan });
+        let sieve = Sieve::with(range, plan);
+        let mut parts: Vec<_> = sieve.segments().collect();
+        if backwards {
+            parts.reverse();
+        }
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let mut segment = sieve.segment();
+            let mut primes = Vec::new();
+            while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                segment.fill(part.clone());
+                primes.extend(segment.primes());
+            }
+            primes
+        };
+        let mut primes = std::thread::scope(|scope| {
+            let other = scope.spawn(worker);
+            let mut primes = worker();
+            primes.extend(other.join().unwrap());
+            primes
+        });
+        primes.sort_unstable();
+        prop_assert!(primes == expected);
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::shutdown::Shutdown;
 const WINDOW: usize = 3;
 
 /// About the most bytes of text per segment.
-const TEXT: u64 = 8 << 20;
+const TEXT: u64 = 4 << 20;
 
 /// The most numbers per segment if the primes are only counted: 4 MiB of the sieve.
 const COUNTED: u64 = 30 << 22;
@@ -176,7 +176,7 @@ mod tests {
                 let range = start..=u64::MAX;
                 let numbers = printed(&range, layout) as f64;
                 let bytes = numbers / (start as f64 + numbers).ln() * layout.line_bytes(20) as f64;
-                assert!((1e6..1.1 * TEXT as f64).contains(&bytes), "{format:?} from {start}: {bytes} bytes");
+                assert!((5e5..1.1 * TEXT as f64).contains(&bytes), "{format:?} from {start}: {bytes} bytes");
             }
         }
     }

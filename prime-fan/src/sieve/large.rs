@@ -1,15 +1,8 @@
-//! Strikes out the multiples of the rare primes, which have few in a segment, or none.
-//!
-//! There are so many of these primes that one mispredicted branch per prime would be most of the work. So, per prime,
-//! as many odd multiples are struck out as a segment can have, without a test whether they are in the segment or on the
-//! wheel. A strike beyond the segment falls into a margin of the buffer, and one beside the wheel clears no bit.
+//! Puts the multiples of the large primes, which have few in a segment, or none, into buckets.
 
 use super::base::BATCH;
-use super::wheel::BIT;
-
-/// How many bytes after the segment take the strikes that miss it. They are used in turn, since each strike of the same
-/// byte would have to wait for the one before.
-pub(super) const MARGIN: usize = 64;
+use super::buckets::Buckets;
+use super::wheel::{GAPS, first_multiple};
 
 /// From here on a number cannot be an `f64`, or its remainder is not exact.
 const EXACT: u64 = 1 << 51;
@@ -17,55 +10,53 @@ const EXACT: u64 = 1 << 51;
 /// A quotient below this is correct to within 1 in floating point, even if the dividend is larger than [`EXACT`].
 const NEARLY: u64 = 1 << 50;
 
-/// For each remainder modulo 30, all bits of a byte but that of the remainder.
-const KEEP: [u8; 32] = {
-    let mut keep = [u8::MAX; 32];
-    let mut n = 0;
-    while n < 30 {
-        keep[n] = !BIT[n];
-        n += 1;
-    }
-    keep
-};
+/// A prime with so many multiples on the wheel among the numbers of a slice is worth a loop of its own.
+const SEVERAL: u32 = 3;
 
-/// Strikes out the odd multiples of `primes`, 1 to [`BATCH`] of them in ascending order. The segment begins with the
-/// number `start`, a multiple of 30, and takes all of `bytes` but the margin.
-pub(super) fn strike(primes: &[u32], bytes: &mut [u8], start: u64) {
-    let len = (30 * (bytes.len() - MARGIN)) as u32;
+/// Puts the multiples of `primes` in `start..start + len` into buckets: those on the wheel, from the square of the prime
+/// on. `primes` are 1 to [`BATCH`] in ascending order, `start` is a multiple of 30, and `len` is below 2^31.
+pub(super) fn collect(primes: &[u32], start: u64, len: u32, buckets: &mut Buckets) {
+    let last = u64::from(primes[primes.len() - 1]);
+    let turn = len / 30 * 8 / SEVERAL;
+    if last * last > start {
+        primes.iter().for_each(|&prime| step(prime, start, len, buckets));
+        return;
+    }
+    let several = primes.partition_point(|&prime| prime < turn);
+    let (several, few) = primes.split_at(several);
+    several.iter().for_each(|&prime| step(prime, start, len, buckets));
+    if few.is_empty() {
+        return;
+    }
     let mut firsts = [0; BATCH];
-    let firsts = &mut firsts[..primes.len()];
-    first_odd_multiples(primes, start, firsts);
-    let several = primes.partition_point(|&prime| prime < len / 2);
-    if let [least, ..] = primes[..several] {
-        // As many multiples as the least of these primes can have.
-        let most = len.div_ceil(2 * least);
-        for (&prime, &first) in primes[..several].iter().zip(&*firsts) {
-            for i in 0..most {
-                strike_one(bytes, first + i * 2 * prime);
-            }
-        }
-    }
-    // Most of the others have no multiple. To collect those that have one first is faster than to strike into the
-    // margin.
+    let firsts = &mut firsts[..few.len()];
+    first_odd_multiples(few, start, firsts);
+    // As many odd multiples as the least of these primes can have. A branch per prime would be mispredicted.
+    let most = len.div_ceil(few[0].saturating_mul(2));
     let mut hits = [0; BATCH];
-    let mut count = 0;
-    for &first in &firsts[several..] {
-        hits[count % BATCH] = first;
-        count += usize::from(first < len);
+    for _ in 0..most {
+        let mut count = 0;
+        for (first, &prime) in firsts.iter_mut().zip(few) {
+            hits[count % BATCH] = *first;
+            count += usize::from(*first < len);
+            *first = first.saturating_add(prime.saturating_mul(2));
+        }
+        hits[..count].iter().for_each(|&multiple| buckets.push(multiple));
     }
-    hits[..count].iter().for_each(|&multiple| strike_one(bytes, multiple));
 }
 
-/// Strikes out a number, given relative to the first one of the segment. If it is beyond the segment, strikes the
-/// margin.
-#[inline(always)]
-fn strike_one(bytes: &mut [u8], number: u32) {
-    let len = bytes.len() - MARGIN;
-    let byte = (number / 30) as usize;
-    let byte = if byte < len { byte } else { len + byte % MARGIN };
-    bytes[byte] &= KEEP[(number % 30) as usize];
+/// Puts the multiples of a prime into buckets, from one on the wheel to the next.
+#[inline]
+fn step(prime: u32, start: u64, len: u32, buckets: &mut Buckets) {
+    let (distance, cofactor) = first_multiple(prime, start);
+    let mut cofactor = usize::from(cofactor);
+    let mut multiple = distance;
+    while multiple < u64::from(len) {
+        buckets.push(multiple as u32);
+        multiple += u64::from(prime) * u64::from(GAPS[cofactor % 8]);
+        cofactor += 1;
+    }
 }
-
 /// Writes the distance from `start`, which is even, to the first odd multiple of each of `primes` to `firsts`;
 /// [`u32::MAX`] if it is larger. The primes are at least 3, ascend, and are below 2^26 if `start` is below [`EXACT`].
 fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {

@@ -1,0 +1,311 @@
+//! Slices of the range, in which several workers sort the multiples of the large primes at the same time.
+//!
+//! To find the first multiple of each large prime takes longer than to strike out the multiples in a segment. So it is
+//! done for many segments at once, by all workers that need one of these segments: each takes blocks of the primes, and
+//! sorts their multiples into buckets of its own. When all blocks are done, each worker takes the buckets of its segment.
+
+use std::mem;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::buckets::{BUCKET, Buckets, Chain, NUMBERS, Spares};
+
+/// How long a worker waits before it asks again whether to give up.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How many slices are kept: the workers go on to the next one while one of them is in the last segment of the one
+/// before.
+const KEPT: usize = 2;
+
+/// The most spare blocks of a worker: enough for a task.
+const SPARES: usize = 1024;
+
+/// The slices of a range.
+pub(super) struct Slices {
+    /// The first bucket of the range, counted from number 0.
+    first: u64,
+    /// How many buckets a slice has.
+    len: u64,
+    /// How many tasks it is to find the multiples of a slice.
+    tasks: usize,
+    /// Those in use, the latest one last.
+    kept: Mutex<Vec<Arc<Slice>>>,
+    /// Blocks that are free.
+    spares: Mutex<Spares>,
+}
+
+/// The large primes' multiples in a slice.
+struct Slice {
+    index: u64,
+    /// The next task to be done.
+    next: AtomicUsize,
+    state: Mutex<State>,
+    /// Notified when `state.left` is 0, or a worker has failed.
+    changed: Condvar,
+}
+
+struct State {
+    /// How many tasks are not done.
+    left: usize,
+    /// True if a worker has panicked: some multiples are missing.
+    failed: bool,
+    /// The buckets of each worker.
+    parts: Vec<Vec<Chain>>,
+    /// For each bucket, true if its chains were taken.
+    taken: Vec<bool>,
+}
+
+/// The result of [`Slices::take`].
+pub(super) enum Taken {
+    /// The chains are complete.
+    All,
+    /// They were taken before, or could not be found.
+    Missing,
+    GivenUp,
+}
+
+impl Slices {
+    /// Creates slices of `len` buckets for a range that begins with `start`. For each slice there are `tasks`.
+    pub(super) fn new(start: u64, len: u64, tasks: usize) -> Self {
+        Self { first: start / NUMBERS, len, tasks, kept: Mutex::default(), spares: Mutex::default() }
+    }
+
+    /// Moves the chains of the buckets that have one of `bytes`, counted from number 0, to `chains`, each with the first
+    /// byte of its bucket. `collect` does a task: it sorts multiples between `start` and `start + len`.
+    pub(super) fn take(
+        &self,
+        bytes: Range<u64>,
+        buckets: &mut Buckets,
+        chains: &mut Vec<(u64, Chain)>,
+        mut collect: impl FnMut(usize, u64, u32, &mut Buckets),
+        give_up: &mut impl FnMut() -> bool,
+    ) -> Taken {
+        let end = bytes.end.div_ceil(BUCKET as u64);
+        let mut bucket = bytes.start / BUCKET as u64;
+        while bucket < end {
+            let index = (bucket - self.first) / self.len;
+            let first = self.first + index * self.len;
+            let slice = self.slice(index);
+            if !self.complete(&slice, first, buckets, &mut collect, give_up) {
+                return Taken::GivenUp;
+            }
+            let until = end.min(first + self.len);
+            let mut state = lock(&slice.state);
+            if state.failed {
+                return Taken::Missing;
+            }
+            for bucket in bucket..until {
+                let at = (bucket - first) as usize;
+                if state.taken[at] {
+                    return Taken::Missing;
+                }
+                let byte = bucket * BUCKET as u64;
+                let is_whole = bytes.start <= byte && byte + BUCKET as u64 <= bytes.end;
+                state.taken[at] = is_whole;
+                for part in &mut state.parts {
+                    let chain = if is_whole { mem::take(&mut part[at]) } else { part[at].clone() };
+                    chains.push((byte, chain));
+                }
+            }
+            bucket = until;
+        }
+        Taken::All
+    }
+
+    /// Returns the blocks of chains that were struck out.
+    pub(super) fn give_back(&self, chains: &mut Vec<(u64, Chain)>) {
+        let mut spares = lock(&self.spares);
+        chains.drain(..).for_each(|(_, mut chain)| spares.append(&mut chain));
+    }
+
+    /// Returns a slice, which is new if it is not one of the last ones.
+    fn slice(&self, index: u64) -> Arc<Slice> {
+        let mut kept = lock(&self.kept);
+        if let Some(slice) = kept.iter().find(|slice| slice.index == index) {
+            return Arc::clone(slice);
+        }
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        let taken = vec![false; self.len as usize];
+        let state = State { left: self.tasks, failed: false, parts: Vec::new(), taken };
+        let slice = Slice { index, next: AtomicUsize::new(0), state: Mutex::new(state), changed: Condvar::new() };
+        let slice = Arc::new(slice);
+        kept.push(Arc::clone(&slice));
+        slice
+    }
+
+    /// Does tasks of a slice that begins with the bucket `first`, and waits until all are done. Returns false if
+    /// `give_up` returned true.
+    fn complete(
+        &self,
+        slice: &Slice,
+        first: u64,
+        buckets: &mut Buckets,
+        collect: &mut impl FnMut(usize, u64, u32, &mut Buckets),
+        give_up: &mut impl FnMut() -> bool,
+    ) -> bool {
+        let mut share = Share { slice, done: 0, part: Vec::new(), is_sound: false };
+        let mut given_up = false;
+        while !given_up {
+            let task = slice.next.fetch_add(1, Ordering::Relaxed);
+            if task >= self.tasks {
+                break;
+            }
+            if share.done == 0 {
+                buckets.ready(self.len as usize);
+            }
+            share.done += 1;
+            self.supply(&mut buckets.spares);
+            collect(task, first * NUMBERS, (self.len * NUMBERS) as u32, buckets);
+            given_up = give_up();
+        }
+        if share.done > 0 {
+            share.part = buckets.finish();
+            lock(&self.spares).append(&mut buckets.spares);
+        }
+        share.is_sound = true;
+        drop(share);
+        while !given_up && !slice.is_settled() {
+            given_up = give_up();
+        }
+        !given_up
+    }
+
+    /// Fills up the spare blocks of a worker.
+    fn supply(&self, spares: &mut Spares) {
+        let mut all = lock(&self.spares);
+        let missing = SPARES.saturating_sub(spares.len()).min(all.len());
+        let rest = all.len() - missing;
+        spares.extend(all.drain(rest..));
+    }
+}
+
+impl Slice {
+    /// Waits for a moment, and returns true if all tasks are done, or one has failed.
+    fn is_settled(&self) -> bool {
+        let is_open = |state: &mut State| state.left > 0 && !state.failed;
+        let waited = self.changed.wait_timeout_while(lock(&self.state), PATIENCE, is_open);
+        !is_open(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+/// What a worker does for a slice. It counts as done when this is dropped, also by a panic: the others don't wait for
+/// ever.
+struct Share<'a> {
+    slice: &'a Slice,
+    /// How many tasks.
+    done: usize,
+    part: Vec<Chain>,
+    is_sound: bool,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.slice.state);
+        state.left -= self.done;
+        state.failed |= !self.is_sound;
+        if !self.part.is_empty() {
+            state.parts.push(mem::take(&mut self.part));
+        }
+        if state.left == 0 || state.failed {
+            self.slice.changed.notify_all();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    const BYTES: u64 = BUCKET as u64;
+
+    /// A task puts one number into the first bucket of its slice, and the last one of its slice.
+    fn collect(_: usize, _: u64, len: u32, buckets: &mut Buckets) {
+        buckets.push(1);
+        buckets.push(len - 1);
+    }
+
+    /// Takes the chains of `bytes`: how many there are, and how many of them have multiples.
+    fn take(slices: &Slices, bytes: Range<u64>) -> Option<(usize, usize)> {
+        let mut chains = Vec::new();
+        let taken = slices.take(bytes, &mut Buckets::default(), &mut chains, collect, &mut || false);
+        let counts = (chains.len(), chains.iter().filter(|(_, chain)| !chain.is_empty()).count());
+        slices.give_back(&mut chains);
+        matches!(taken, Taken::All).then_some(counts)
+    }
+
+    #[test]
+    fn each_chain_is_taken_once() {
+        let slices = Slices::new(5 * NUMBERS, 3, 4);
+        assert_eq!(take(&slices, 5 * BYTES..7 * BYTES), Some((2, 1)));
+        assert_eq!(take(&slices, 6 * BYTES..8 * BYTES), None);
+        assert_eq!(take(&slices, 7 * BYTES..9 * BYTES), Some((2, 2)));
+        assert_eq!(take(&slices, 5 * BYTES..6 * BYTES), None);
+    }
+
+    #[test]
+    fn segments_that_share_a_bucket_have_its_chain_both() {
+        let slices = Slices::new(0, 2, 1);
+        assert_eq!(take(&slices, 0..BYTES - 1), Some((1, 1)));
+        assert_eq!(take(&slices, BYTES - 1..2 * BYTES), Some((2, 2)));
+        assert_eq!(take(&slices, 2 * BYTES..2 * BYTES + 1), Some((1, 1)));
+    }
+
+    #[test]
+    fn a_slice_that_was_long_ago_is_found_again() {
+        let slices = Slices::new(0, 1, 1);
+        for slice in (0..5).chain(0..5).chain((0..3).rev()) {
+            assert_eq!(take(&slices, slice * BYTES..(slice + 1) * BYTES), Some((1, 1)), "{slice}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_gives_up_leaves_its_tasks_to_the_next() {
+        let slices = Slices::new(0, 1, 3);
+        for _ in 0..2 {
+            let given_up = slices.take(0..1, &mut Buckets::default(), &mut Vec::new(), collect, &mut || true);
+            assert!(matches!(given_up, Taken::GivenUp));
+        }
+        // Two parts were done before.
+        assert_eq!(take(&slices, 0..BYTES), Some((3, 3)));
+    }
+
+    #[test]
+    fn no_worker_waits_for_one_that_panicked() {
+        let slices = Slices::new(0, 1, 2);
+        let (began, panics) = (Barrier::new(2), Barrier::new(2));
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let task = |_, _, _, _: &mut Buckets| {
+                    began.wait();
+                    panics.wait();
+                    panic!("a task that fails");
+                };
+                let took = || slices.take(0..1, &mut Buckets::default(), &mut Vec::new(), task, &mut || false);
+                assert!(catch_unwind(AssertUnwindSafe(took)).is_err());
+            });
+            began.wait();
+            let mut panics = Some(&panics);
+            let give_up = &mut || {
+                // The other's task is the last one.
+                panics.take().map(Barrier::wait);
+                false
+            };
+            let taken = slices.take(0..1, &mut Buckets::default(), &mut Vec::new(), collect, give_up);
+            assert!(matches!(taken, Taken::Missing));
+            other.join().unwrap();
+        });
+        assert_eq!(take(&slices, BYTES..2 * BYTES), Some((1, 1)));
+    }
+}
