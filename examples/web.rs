@@ -63,12 +63,12 @@ async fn primes(streams: Data<Streams>, from: Path<u64>) -> actix_web::Result<im
 mod observed {
     use std::sync::Arc;
 
-    use actix_fan::observe::{Instruments, Observer};
+    use actix_fan::observe::Instruments;
     use actix_web::web::Data;
     use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
     /// Installs the recorder, before anything is recorded.
-    pub(crate) fn install() -> Result<(Arc<dyn Observer>, PrometheusHandle), BuildError> {
+    pub(crate) fn install() -> Result<(Arc<Instruments>, PrometheusHandle), BuildError> {
         // Seconds: without bounds a histogram is written as a summary, which can't be added up over servers.
         let bounds = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0];
         let prometheus = PrometheusBuilder::new().set_buckets(&bounds)?.install_recorder()?;

@@ -53,6 +53,12 @@ pub enum StartError {
     /// The name for the worker threads has a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
+    /// The kind of work, given to `Remote::run`, is no name and version.
+    #[error("{0:?} is no kind of work: a kind has 1 to 32 of a-z, 0-9, - and _, a slash and a version, as in primes/1")]
+    Kind(String),
+    /// The name of a run, given to `Remote::run_id`, can't be one.
+    #[error("{0:?} can't name a run: a name has 1 to 64 of A-Z, a-z, 0-9, - and _")]
+    RunId(String),
     /// A pipeline was started on a thread with neither an actix arbiter whose event loop runs nor a tokio `LocalSet` on a
     /// current-thread runtime. One whose source is `Send` needs neither with [`FanOut::detached`](crate::FanOut::detached),
     /// and a pool never does.
@@ -81,6 +87,33 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Why a setting of a running pipeline or pool was not changed. It is as it was.
+///
+/// Its texts are those of the [`StartError`]s that a builder returns for the same values. With the feature `serde` it is
+/// `Serialize` in the same form.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// The window was 0.
+    #[error("window is 0: at least 1 item must be allowed in flight")]
+    Window,
+    /// The window was smaller than the [`batch`](crate::FanOut::batch) that was set.
+    #[error("batch is {batch}: it must be at least 1 and at most the window, which is {window}")]
+    Batch {
+        /// The batch size that the pipeline was started with.
+        batch: usize,
+        /// The window asked for.
+        window: usize,
+    },
+    /// The concurrency was 0.
+    #[error("concurrency is 0: at least 1 thread must be allowed to work")]
+    Concurrency,
+    /// A [merged stream](crate::fan_in()) has neither a window nor threads: those of the pipelines that it consumes can be
+    /// set.
+    #[error("a merged stream has no settings of its own: change those of the pipelines that it consumes")]
+    Merged,
 }
 
 /// The error that ended a pipeline before its source ended, or a pool before it was drained or stopped.
@@ -141,6 +174,13 @@ pub enum PipelineError {
     /// The actor that results were delivered to has stopped.
     #[error("the recipient of the results stopped before the pipeline did")]
     RecipientGone,
+    /// The backend of a pipeline whose workers are in other processes refused something, or gave no sign for too long. The
+    /// message names what is missing.
+    #[error("the backend of the pipeline failed: {message}")]
+    Remote {
+        /// What has failed, and which batches are unanswered.
+        message: String,
+    },
 }
 
 /// The error that a [`Work`](crate::Work) returns when it ends an item early because

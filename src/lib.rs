@@ -137,7 +137,8 @@
 //! # Backpressure
 //!
 //! At most [`window`](FanOut::window) items are in flight: queued, running, finished and not taken, or held back for
-//! order. Beyond that the source is not asked for more. What is queued for the workers is kept to a few milliseconds of
+//! order. Beyond that the source is not asked for more. The window and the number of threads can be changed while it
+//! runs: [`FanIn::set_window`], [`FanIn::set_concurrency`]. What is queued for the workers is kept to a few milliseconds of
 //! work, however large the window is.
 //!
 //! # Stopping
@@ -212,6 +213,7 @@
 //! - `testing`: a test kit to run over your own work, `actix_fan::testing`.
 //! - `tracing`: [`observe::Spans`](observe), the caller's span on the worker thread.
 //! - `metrics`: [`observe::Instruments`](observe), counters, gauges and histograms.
+//! - `nats`: workers on other machines, over NATS JetStream, `actix_fan::remote`. It turns `serde` on.
 //!
 //! An [`Observer`](observe::Observer) of your own needs no feature.
 
@@ -228,6 +230,8 @@ pub mod observe;
 mod pipeline;
 mod pool;
 mod protocol;
+#[cfg(feature = "nats")]
+pub mod remote;
 #[cfg(feature = "serde")]
 mod serialize;
 mod stats;
@@ -242,7 +246,7 @@ mod workers;
 
 pub use end::End;
 pub use engine::chunk::Chunk;
-pub use error::{BoxError, ItemError, PipelineError, StartError, Stopped};
+pub use error::{BoxError, ItemError, PipelineError, SettingError, StartError, Stopped};
 pub use limits::MAX_WORKERS;
 pub use pipeline::aggregator::Aggregator;
 pub use pipeline::blocking::{Blocking, blocking, blocking_ahead};
@@ -254,7 +258,7 @@ pub use pipeline::source::Source;
 pub use pool::{
     NotOneResult, Pool, PoolBuilder, PoolSink, PoolStream, RunError, RunFuture, Submission, SubmitError, pool,
 };
-pub use stats::{Bottleneck, CurrentItem, Skips, Snapshot, Stats, Verdict, WorkerStats};
+pub use stats::{Bottleneck, CurrentItem, NodeStats, Percentiles, Skips, Snapshot, Stats, Verdict, WorkerStats};
 pub use stop::{Stop, StopHandle};
 pub use work::{Job, Work, WorkFn, work_fn};
 pub use workers::{Workers, WorkersBuilder, WorkersStats};

@@ -12,9 +12,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::end::End;
-use crate::error::{ItemError, PipelineError, StartError, texts};
+use crate::error::{ItemError, PipelineError, SettingError, StartError, texts};
 use crate::pool::{RunError, SubmitError};
-use crate::stats::{Bottleneck, CurrentItem, Skips, Stats, Verdict, WorkerStats};
+use crate::stats::{Bottleneck, CurrentItem, NodeStats, Percentiles, Skips, Stats, Verdict, WorkerStats};
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -28,17 +28,21 @@ impl Serialize for Stats {
             in_flight,
             finished,
             limit,
+            concurrency,
             queued,
             waiting,
             emitted,
             batch_size,
             mean_service,
+            queue_wait,
+            run_time,
             end,
             verdict,
             elapsed,
             workers,
+            nodes,
         } = self;
-        let mut stats = serializer.serialize_struct("Stats", 18)?;
+        let mut stats = serializer.serialize_struct("Stats", 22)?;
         stats.serialize_field("name", &name.as_deref())?;
         stats.serialize_field("taken", taken)?;
         stats.serialize_field("completed", completed)?;
@@ -48,16 +52,33 @@ impl Serialize for Stats {
         stats.serialize_field("in_flight", in_flight)?;
         stats.serialize_field("finished", finished)?;
         stats.serialize_field("limit", limit)?;
+        stats.serialize_field("concurrency", concurrency)?;
         stats.serialize_field("queued", queued)?;
         stats.serialize_field("waiting", waiting)?;
         stats.serialize_field("emitted", emitted)?;
         stats.serialize_field("batch_size", batch_size)?;
         stats.serialize_field("mean_service_seconds", &mean_service.map(Seconds))?;
+        stats.serialize_field("queue_wait", queue_wait)?;
+        stats.serialize_field("run_time", run_time)?;
         stats.serialize_field("end", end)?;
         stats.serialize_field("verdict", verdict)?;
         stats.serialize_field("elapsed_seconds", &Seconds(*elapsed))?;
         stats.serialize_field("workers", &workers[..])?;
+        stats.serialize_field("nodes", &nodes[..])?;
         stats.end()
+    }
+}
+
+impl Serialize for NodeStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, items, batches, busy, silent } = self;
+        let mut node = serializer.serialize_struct("NodeStats", 5)?;
+        node.serialize_field("name", &**name)?;
+        node.serialize_field("items", items)?;
+        node.serialize_field("batches", batches)?;
+        node.serialize_field("busy_seconds", &Seconds(*busy))?;
+        node.serialize_field("silent_seconds", &Seconds(*silent))?;
+        node.end()
     }
 }
 
@@ -90,6 +111,19 @@ impl Serialize for Verdict {
         verdict.serialize_field("source_seconds", &Seconds(*source))?;
         verdict.serialize_field("consumer_seconds", &Seconds(*consumer))?;
         verdict.end()
+    }
+}
+
+impl Serialize for Percentiles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { items, p50, p90, p99, max } = self;
+        let mut percentiles = serializer.serialize_struct("Percentiles", 5)?;
+        percentiles.serialize_field("items", items)?;
+        percentiles.serialize_field("p50_seconds", &Seconds(*p50))?;
+        percentiles.serialize_field("p90_seconds", &Seconds(*p90))?;
+        percentiles.serialize_field("p99_seconds", &Seconds(*p99))?;
+        percentiles.serialize_field("max_seconds", &Seconds(*max))?;
+        percentiles.end()
     }
 }
 
@@ -149,6 +183,7 @@ impl Serialize for PipelineError {
             Self::SourcePanicked { .. } => "source_panicked",
             Self::WorkerFactory { .. } => "worker_factory",
             Self::RecipientGone => "recipient_gone",
+            Self::Remote { .. } => "remote",
         };
         write(self, "PipelineError", kind, None, serializer)
     }
@@ -165,11 +200,25 @@ impl Serialize for StartError {
             Self::Batch { .. } => "batch",
             Self::StackSize(_) => "stack_size",
             Self::ThreadName(_) => "thread_name",
+            Self::Kind(_) => "kind",
+            Self::RunId(_) => "run_id",
             Self::NoSystem => "no_system",
             Self::SystemStopped => "system_stopped",
             Self::Thread { .. } => "thread",
         };
         write(self, "StartError", kind, None, serializer)
+    }
+}
+
+impl Serialize for SettingError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = match self {
+            Self::Window => "window",
+            Self::Batch { .. } => "batch",
+            Self::Concurrency => "concurrency",
+            Self::Merged => "merged",
+        };
+        write(self, "SettingError", kind, None, serializer)
     }
 }
 
@@ -256,17 +305,20 @@ mod tests {
             &stats,
             json!({
                 "name": null, "taken": 0, "completed": 0, "failed": 0, "skipped": 0,
-                "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null,
+                "skips": {"stopped": 0, "caller_gone": 0}, "in_flight": 0, "finished": 0, "limit": null, "concurrency": null,
                 "queued": 0, "waiting": 0,
-                "emitted": 0, "batch_size": 0, "mean_service_seconds": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
+                "emitted": 0, "batch_size": 0, "mean_service_seconds": null,
+                "queue_wait": null, "run_time": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
                 "workers": [],
             }),
         );
         (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
         (stats.skips.stopped, stats.skips.caller_gone, stats.finished, stats.limit) = (3, 1, 2, Some(64));
         (stats.queued, stats.waiting, stats.emitted, stats.batch_size) = (6, 7, 8, 9);
-        stats.name = Some("squares".into());
+        (stats.name, stats.concurrency) = (Some("squares".into()), Some(2));
         stats.mean_service = Some(Duration::from_micros(250));
+        let [p50, p90, p99, max] = [250, 500, 750, 1000].map(Duration::from_millis);
+        stats.queue_wait = Some(Percentiles { items: 20, p50, p90, p99, max });
         stats.end = Some(End::Drained);
         let second = Duration::from_secs(1);
         stats.verdict = Verdict::of(second * 3, second, Duration::ZERO);
@@ -278,9 +330,13 @@ mod tests {
             &stats,
             json!({
                 "name": "squares", "taken": u64::MAX, "completed": 2, "failed": 3, "skipped": 4,
-                "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64,
+                "skips": {"stopped": 3, "caller_gone": 1}, "in_flight": 5, "finished": 2, "limit": 64, "concurrency": 2,
                 "queued": 6, "waiting": 7,
                 "emitted": 8, "batch_size": 9, "mean_service_seconds": 0.00025, "end": "drained",
+                "queue_wait": {
+                    "items": 20, "p50_seconds": 0.25, "p90_seconds": 0.5, "p99_seconds": 0.75, "max_seconds": 1.0,
+                },
+                "run_time": null,
                 "verdict": {
                     "bottleneck": "worker", "share": 0.75,
                     "worker_seconds": 3.0, "source_seconds": 1.0, "consumer_seconds": 0.0,
@@ -384,6 +440,7 @@ mod tests {
             PipelineError::SourcePanicked { message: message() },
             PipelineError::WorkerFactory { attempts: 5, message: message() },
             PipelineError::RecipientGone,
+            PipelineError::Remote { message: String::new() },
         ];
         assert_eq!(
             pipeline.map(kind).join(" "),
@@ -398,6 +455,8 @@ mod tests {
             StartError::Batch { batch: 2, window: 1 },
             StartError::StackSize(1),
             StartError::ThreadName("\0".into()),
+            StartError::Kind("primes".into()),
+            StartError::RunId("a b".into()),
             StartError::NoSystem,
             StartError::SystemStopped,
             StartError::Thread { worker: 0, workers: 1, source: io::ErrorKind::WouldBlock.into() },
@@ -406,6 +465,13 @@ mod tests {
             start.map(kind).join(" "),
             "workers threads concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
         );
+        let setting = [
+            SettingError::Window,
+            SettingError::Batch { batch: 2, window: 1 },
+            SettingError::Concurrency,
+            SettingError::Merged,
+        ];
+        assert_eq!(setting.map(kind).join(" "), "window batch concurrency merged");
         let run = [
             RunError::Panicked { message: message() },
             RunError::Full { expected_wait: None },

@@ -33,7 +33,8 @@ pub struct Stats {
     pub skipped: u64,
     /// Why those were skipped. The sum of its fields equals `skipped` at every instant.
     pub skips: Skips,
-    /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window. An
+    /// Items that are queued, running, or completed and not yet taken by the consumer. Never more than the window, if that
+    /// was not lowered just before. An
     /// item that was submitted to a pool is in flight until its work has ended; an item sent into a
     /// [`PoolSink`](crate::PoolSink) until its result is taken, even after [`Pool::finished`](crate::Pool::finished).
     pub in_flight: usize,
@@ -43,8 +44,10 @@ pub struct Stats {
     /// [`PoolStream`](crate::PoolStream).
     pub finished: usize,
     /// The most items in flight: the window of the pipeline or the pool. `None` for a [merged stream](crate::fan_in),
-    /// which has none.
+    /// which has none. Right after it was [lowered](crate::FanIn::set_window), more may be in flight.
     pub limit: Option<usize>,
+    /// How many threads may work for it at a time. `None` for a [merged stream](crate::fan_in), which has none.
+    pub concurrency: Option<usize>,
     /// Items in flight of a pool that no worker has begun. Always 0 for a pipeline, which hands items out by the batch
     /// and counts them in `in_flight` only.
     pub queued: usize,
@@ -58,6 +61,17 @@ pub struct Stats {
     pub batch_size: usize,
     /// How long an item occupies a worker: the mean over about the last 500 items. `None` before the first measurement.
     pub mean_service: Option<Duration>,
+    /// How long items were queued until a worker took them, over the run so far. In a pool, since the item was submitted,
+    /// also while it waited for a permit. In a pipeline, since its batch was handed over until a worker took that, or the
+    /// part of it with the item: so the time while others of the batch run is not in it. Of the items whose work has begun.
+    /// `None` before the first one, for a [merged stream](crate::fan_in), and in a simulation.
+    pub queue_wait: Option<Percentiles>,
+    /// How long the work on items ran, over the run so far. In a pool that is measured for each item. So it is in a
+    /// pipeline for items that are expected to take more than about four microseconds; of a batch of quicker ones, and of one
+    /// whose size was set, each item counts with their mean. One that takes some milliseconds among quick ones is told
+    /// apart, exact to one or two milliseconds. Each turn of a lazy iterator counts as an item. `None` before the first
+    /// one, and for a [merged stream](crate::fan_in).
+    pub run_time: Option<Percentiles>,
     /// How the pipeline or the pool ended; `None` while it runs. [`End`] says what counts as the end.
     pub end: Option<End>,
     /// What limits the throughput, over the run so far. `None` for a [merged stream](crate::fan_in), and in a
@@ -65,8 +79,11 @@ pub struct Stats {
     pub verdict: Option<Verdict>,
     /// The time from the start until now, or until the last worker thread ended.
     pub elapsed: Duration,
-    /// One entry per worker.
+    /// One entry per worker. Empty where the workers are in other processes.
     pub workers: Vec<WorkerStats>,
+    /// One entry per node from which outcomes came, where the workers are in other processes: see `remote`. At most 4,096,
+    /// those that were heard of last.
+    pub nodes: Vec<NodeStats>,
 }
 
 impl Stats {
@@ -181,6 +198,47 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// How long something took, for all items of a run so far.
+///
+/// Half of the items took `p50` or less, 90 % took `p90` or less, and 99 % took `p99` or less. These are exact to 3 %, and
+/// up to 4.9 hours; `max` is exact. They are read without a lock: from a run that goes on, an item that is recorded meanwhile
+/// may be in or not. A run keeps 5 KiB for each of its two.
+///
+/// Its `Display` is `p50 1.2ms, p99 3.4ms, max 5.6ms`. `Serialize`, with the feature `serde`:
+/// `{"items":1000,"p50_seconds":0.0012,"p90_seconds":0.0023,"p99_seconds":0.0034,"max_seconds":0.0056}`.
+///
+/// ```
+/// # actix::System::new().block_on(async {
+/// let squares = actix_fan::pool().map(|n: u64| n * n)?;
+/// squares.submit(7).await?;
+/// if let Some(wait) = squares.stats().queue_wait {
+///     println!("queued: {wait}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Percentiles {
+    /// How many items there were.
+    pub items: u64,
+    /// The median.
+    pub p50: Duration,
+    /// What 90 % of the items did not exceed.
+    pub p90: Duration,
+    /// What 99 % of the items did not exceed.
+    pub p99: Duration,
+    /// The longest time.
+    pub max: Duration,
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p99, max, .. } = self;
+        write!(f, "p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
+    }
+}
+
 /// How many items were skipped for which reason.
 ///
 /// `Serialize`, with the feature `serde`: `{"stopped":2,"caller_gone":1}`.
@@ -235,6 +293,24 @@ pub struct WorkerStats {
     pub rebuilt: u64,
     /// The item that it runs, if any. Between two items of a batch, it is the one that ended last.
     pub current: Option<CurrentItem>,
+}
+
+/// What one node in another process did for this run.
+///
+/// `Serialize`, with the feature `serde`: `{"name":"node-x1","items":10,"batches":2,"busy_seconds":0.75,"silent_seconds":0.1}`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// What it is called, with a part that is new at each start of it.
+    pub name: Arc<str>,
+    /// Items whose outcomes came from it.
+    pub items: u64,
+    /// Batches whose outcomes came from it.
+    pub batches: u64,
+    /// The time that these ran, on all of its threads.
+    pub busy: Duration,
+    /// The time since the last of them came.
+    pub silent: Duration,
 }
 
 /// The message that asks a [`Generator`](crate::Generator) or an [`Aggregator`](crate::Aggregator) for the [`Stats`] of

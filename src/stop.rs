@@ -97,7 +97,42 @@ macro_rules! run_state {
     };
 }
 
-pub(crate) use run_state;
+/// The settings that everything with workers can change while it runs. `$what` is what the texts call it, and `$items` is
+/// where its items wait.
+macro_rules! live_settings {
+    ($what:literal, $waits:literal) => {
+        #[doc = concat!("Changes the window of the running ", $what, ": the most items in flight, at least 1.")]
+        ///
+        #[doc = $waits]
+        /// A smaller one takes effect as items end: those in flight beyond it go on, and no other is taken in until fewer
+        /// than that are in flight. Nothing is lost, and order is kept. [`Stats::limit`](crate::Stats::limit) tells the new
+        /// one when this returns.
+        ///
+        /// # Errors
+        ///
+        /// [`SettingError`](crate::SettingError), by the same rules as the builder's: the window is 0, or smaller than a
+        /// batch size that was set.
+        pub fn set_window(&self, window: usize) -> Result<(), crate::SettingError> {
+            self.run().set_window(window)
+        }
+
+        #[doc = concat!("Changes how many threads may work for the running ", $what, " at a time, at least 1.")]
+        ///
+        /// More than its set of threads has are as many as it has: no thread is started or ended by this. Raising it wakes idle
+        /// threads at once. After it was lowered, a thread that is too many runs its current item to the end and then
+        /// serves others; what else it had is left to the threads that stay. A batch whose size was set goes on to its
+        /// end. [`Stats::concurrency`](crate::Stats::concurrency) tells the new one when this returns.
+        ///
+        /// # Errors
+        ///
+        /// [`SettingError`](crate::SettingError) if it is 0.
+        pub fn set_concurrency(&self, threads: usize) -> Result<(), crate::SettingError> {
+            self.run().set_concurrency(threads)
+        }
+    };
+}
+
+pub(crate) use {live_settings, run_state};
 
 /// Stops a pipeline or a pool from any thread, and reads its numbers. Cheap to clone; it does not keep the pipeline or
 /// pool running.
@@ -139,6 +174,13 @@ impl StopHandle {
     }
 
     run_state!("pipeline or pool");
+
+    live_settings!(
+        "pipeline or pool",
+        "For a stream that was moved away: see [`FanIn::set_window`](crate::FanIn::set_window) and \
+            [`Pool::set_window`](crate::Pool::set_window). The handle of a [merged stream](crate::fan_in()) returns \
+            [`SettingError::Merged`](crate::SettingError::Merged)."
+    );
 
     /// The numbers of the pipeline or the pool at this instant.
     pub fn stats(&self) -> Stats {

@@ -1,5 +1,24 @@
 //! How messages reach the workers and the other actors.
 
+#[cfg(feature = "nats")]
+pub(crate) mod coordinator;
+#[cfg(feature = "nats")]
+pub(crate) mod jetstream;
+#[cfg(feature = "nats")]
+pub(crate) mod kinds;
+#[cfg(feature = "nats")]
+pub(crate) mod lease;
+#[cfg(feature = "nats")]
+pub(crate) mod link;
+#[cfg(feature = "nats")]
+pub(crate) mod node;
+#[cfg(feature = "nats")]
+pub(crate) mod remote_error;
+#[cfg(feature = "nats")]
+pub(crate) mod remote_queue;
+#[cfg(feature = "nats")]
+pub(crate) mod wire;
+
 use actix::{Message, Recipient};
 
 /// The mailbox of an actor, or of its stand-in in tests and simulations.

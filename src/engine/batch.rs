@@ -25,8 +25,8 @@ pub(crate) struct Batch<I> {
     pub(crate) permit: Permit,
     /// Of its results, if these are counted and some may have left.
     pub(crate) credit: Option<Arc<BatchCredit>>,
-    /// When it was queued for the first time, if its run is observed.
-    pub(crate) queued_at: Option<Instant>,
+    /// When it was queued for the first time; in a pool, when its item was submitted.
+    pub(crate) queued_at: Instant,
 }
 
 /// Failures that the source yielded, each with the number of good items before it in its batch. They are passed on to

@@ -17,7 +17,7 @@ use crate::engine::batch::{Batch, Inputs, Passed};
 use crate::engine::chunk::{Chunk, Outcomes};
 use crate::engine::credit::{BatchCredit, Credit};
 use crate::engine::executor::Executor;
-use crate::engine::metrics::Progress;
+use crate::engine::metrics::{Metrics, Progress};
 use crate::engine::permit::Permit;
 use crate::engine::state::State;
 use crate::error::{BoxError, ItemError, Stopped};
@@ -43,7 +43,10 @@ pub(crate) struct BatchRun<I, O> {
     expected_nanos: f64,
     permit: Permit,
     credit: Option<Arc<BatchCredit>>,
-    queued_at: Option<Instant>,
+    queued_at: Instant,
+    /// Items that were measured by themselves, and their time.
+    measured: usize,
+    measured_time: Duration,
     /// True if the first of the items that are not claimed was suspended by this worker, which may not have sent its
     /// results on yet: another one would overtake them.
     holds_first: bool,
@@ -97,6 +100,8 @@ impl<I, O: 'static> BatchRun<I, O> {
             permit,
             credit,
             queued_at,
+            measured: 0,
+            measured_time: Duration::ZERO,
             holds_first: false,
             began: now,
             outputs,
@@ -164,6 +169,14 @@ impl<I, O: 'static> BatchRun<I, O> {
         } else {
             self.outputs.append(outputs);
         }
+    }
+
+    /// An item of the portion that was merged last ran for so long, as was measured by itself. The time of the others is
+    /// their mean.
+    pub(crate) fn item_ran(&mut self, metrics: &Metrics, time: Duration) {
+        metrics.ran(time, 1);
+        self.measured += 1;
+        self.measured_time += time;
     }
 
     /// Everything that is in `outbox` leaves, while the last item of the portion runs. What the batch held before the
@@ -275,10 +288,18 @@ impl<I, O: 'static> BatchRun<I, O> {
     /// Ends the batch, at `now` by the worker's clock. What has neither begun nor been given back is skipped.
     pub(crate) fn end<W>(mut self, executor: &Executor<W>, now: Instant) -> EndedBatch<I, O> {
         self.pass_due();
-        let Self { life, part, inputs, passed, mut permit, began, outputs, failures, .. } = self;
+        let Self { life, part, inputs, passed, mut permit, began, outputs, failures, queued_at, .. } = self;
         let busy = now.saturating_duration_since(began);
         let BatchEnd { ends, ran } = life.end();
-        executor.owner().metrics.batch_ended(executor.id(), busy, ran);
+        let metrics = &executor.owner().metrics;
+        metrics.batch_ended(executor.id(), busy, ran);
+        // Those that have not begun here wait on, or were skipped.
+        metrics.waited(began.saturating_duration_since(queued_at), ran);
+        let others = ran.saturating_sub(self.measured);
+        if others > 0 {
+            let mean = busy.saturating_sub(self.measured_time).as_nanos() / others as u128;
+            metrics.ran(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)), others);
+        }
         permit.record(ends.completed, ends.failed, ran, busy);
         if ends.skipped > 0 {
             permit.record_reason();

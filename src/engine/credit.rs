@@ -23,11 +23,30 @@ const CHUNK_MAX: usize = 32_768;
 /// results, otherwise those that left before their item had ended.
 pub(crate) struct Credit {
     held: AtomicUsize,
-    /// While so many are held, no batch is handed out, and one that runs goes on only when its own were taken.
-    most: usize,
+    /// While so many are held, no batch is handed out, and one that runs goes on only when its own were taken. It follows
+    /// the window.
+    most: AtomicUsize,
     /// How many results leave together.
-    chunk: usize,
+    chunk: ChunkSize,
+    /// Of one result.
+    bytes: usize,
     parking: OnceLock<Weak<dyn Parking>>,
+}
+
+/// How many results leave together. It changes with the window.
+#[derive(Clone)]
+pub(crate) struct ChunkSize(Arc<std::sync::atomic::AtomicUsize>);
+
+impl ChunkSize {
+    fn of(bytes: usize, most: usize) -> usize {
+        (CHUNK_BYTES / bytes.max(1)).min(most / 2).clamp(CHUNK_MIN, CHUNK_MAX)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> usize {
+        // `Relaxed`: a chunk of the size before is as good.
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
 }
 
 /// Where batches wait until results are taken.
@@ -53,8 +72,15 @@ pub(crate) struct Held {
 impl Credit {
     /// For results of `bytes` each, of which about `most` may be held.
     pub(crate) fn new(bytes: usize, most: usize) -> Arc<Self> {
-        let chunk = (CHUNK_BYTES / bytes.max(1)).min(most / 2).clamp(CHUNK_MIN, CHUNK_MAX);
-        Arc::new(Self { held: AtomicUsize::new(0), most, chunk, parking: OnceLock::new() })
+        let chunk = ChunkSize(Arc::new(ChunkSize::of(bytes, most).into()));
+        let (held, most) = (AtomicUsize::new(0), AtomicUsize::new(most));
+        Arc::new(Self { held, most, chunk, bytes, parking: OnceLock::new() })
+    }
+
+    /// About `most` results may be held from now on. If that is more than before, batches that are parked may go on.
+    pub(crate) fn set_most(&self, most: usize) {
+        self.chunk.0.store(ChunkSize::of(self.bytes, most), std::sync::atomic::Ordering::Relaxed);
+        self.most.store(most, SeqCst);
     }
 
     /// Batches wait there.
@@ -65,12 +91,17 @@ impl Credit {
     /// How many results leave together.
     #[inline]
     pub(crate) fn chunk(&self) -> usize {
-        self.chunk
+        self.chunk.get()
+    }
+
+    /// [`chunk`](Self::chunk), for a work that asks for it.
+    pub(crate) fn chunk_size(&self) -> ChunkSize {
+        self.chunk.clone()
     }
 
     /// Returns true if fewer results are held than may be.
     pub(crate) fn has_room(&self) -> bool {
-        self.held.load(SeqCst) < self.most
+        self.held.load(SeqCst) < self.most.load(SeqCst)
     }
 
     #[cfg(feature = "testing")]
@@ -98,7 +129,7 @@ impl BatchCredit {
     pub(crate) fn may_go_on(&self) -> bool {
         let held = self.held.load(SeqCst);
         // A chunk is made while the one before is taken.
-        held == 0 || held <= self.credit.chunk && self.credit.has_room()
+        held == 0 || held <= self.credit.chunk() && self.credit.has_room()
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is measured of a run: how long its workers were busy, and how many results were taken.
 
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::stats::{CurrentItem, Stats, WorkerStats};
+use crate::engine::times::Times;
+use crate::stats::{CurrentItem, NodeStats, Stats, WorkerStats};
 use crate::util::clock::{self, CLOCK};
 
 /// The counters of a run on which no decision depends. Those on which one does are in the protocol.
@@ -11,8 +13,13 @@ use crate::util::clock::{self, CLOCK};
 pub(crate) struct Metrics {
     started: Instant,
     workers: Box<[WorkerMetrics]>,
+    /// What nodes in other processes did.
+    nodes: Mutex<Vec<NodeMetrics>>,
     /// Results taken. The one consumer of a pipeline stores its count, those of a pool add to it.
     emitted: AtomicU64,
+    /// How long items were queued, and how long they ran.
+    waits: Times,
+    runs: Times,
 }
 
 impl Metrics {
@@ -20,8 +27,44 @@ impl Metrics {
         Self {
             started: Instant::now(),
             workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            nodes: Mutex::default(),
             emitted: AtomicU64::new(0),
+            waits: Times::default(),
+            runs: Times::default(),
         }
+    }
+
+    /// The number of its workers.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Records that a batch of `items` has ended on the node of this name, where it ran for `busy`. Returns the node's
+    /// number.
+    #[cfg(feature = "nats")]
+    pub(crate) fn node_ended(&self, name: &str, items: u32, busy: Duration) -> usize {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = nodes.iter().position(|node| &*node.name == name).unwrap_or_else(|| {
+            if nodes.len() == MAX_NODES {
+                // The one that was silent for longest has ended, or the names are made up.
+                let oldest = (0..nodes.len()).min_by_key(|&at| nodes[at].heard).expect("there are some");
+                nodes.remove(oldest);
+            }
+            nodes.push(NodeMetrics {
+                name: name.into(),
+                items: 0,
+                batches: 0,
+                busy: Duration::ZERO,
+                heard: self.started,
+            });
+            nodes.len() - 1
+        });
+        let node = &mut nodes[at];
+        node.items += u64::from(items);
+        node.batches += 1;
+        node.busy += busy;
+        node.heard = Instant::now();
+        at
     }
 
     /// When the run started.
@@ -38,6 +81,16 @@ impl Metrics {
     /// Records that the batch has ended, after `busy`, in which `items` began.
     pub(crate) fn batch_ended(&self, worker: usize, busy: Duration, items: usize) {
         self.workers[worker].batch_ended(busy, items);
+    }
+
+    /// Records that `items` were queued for so long each.
+    pub(crate) fn waited(&self, time: Duration, items: usize) {
+        self.waits.record(time, items);
+    }
+
+    /// Records that `items` ran for so long each.
+    pub(crate) fn ran(&self, time: Duration, items: usize) {
+        self.runs.record(time, items);
     }
 
     /// Of `worker`, to record which item it runs.
@@ -63,11 +116,36 @@ impl Metrics {
     pub(crate) fn read(&self, stats: &mut Stats, now: Instant, ended: Option<Instant>) {
         stats.emitted = self.emitted.load(Relaxed);
         stats.elapsed = ended.unwrap_or(now) - self.started;
-        if self.workers.is_empty() {
+        (stats.queue_wait, stats.run_time) = (self.waits.read(), self.runs.read());
+        stats.nodes =
+            self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|node| node.read(now)).collect();
+        if self.workers.is_empty() && stats.nodes.is_empty() {
             // A merged stream, of which no worker could be waited for.
             stats.verdict = None;
         }
         stats.workers = self.workers.iter().map(|worker| worker.read(now, now - self.started)).collect();
+    }
+}
+
+/// The most nodes of which is told what they did.
+#[cfg(feature = "nats")]
+const MAX_NODES: usize = 4096;
+
+/// What one node did.
+#[derive(Debug)]
+struct NodeMetrics {
+    name: Arc<str>,
+    items: u64,
+    batches: u64,
+    busy: Duration,
+    heard: Instant,
+}
+
+impl NodeMetrics {
+    fn read(&self, now: Instant) -> NodeStats {
+        let Self { name, items, batches, busy, heard } = self;
+        let silent = now.saturating_duration_since(*heard);
+        NodeStats { name: Arc::clone(name), items: *items, batches: *batches, busy: *busy, silent }
     }
 }
 

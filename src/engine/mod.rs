@@ -15,4 +15,5 @@ pub(crate) mod reentrancy;
 pub(crate) mod run;
 pub(crate) mod settings;
 pub(crate) mod state;
+pub(crate) mod times;
 pub(crate) mod tracker;

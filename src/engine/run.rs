@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::engine::host::Host;
@@ -11,11 +11,12 @@ use crate::engine::metrics::Metrics;
 use crate::engine::reentrancy::{self, SetId, unless_own};
 use crate::engine::state::{Locked, State};
 use crate::engine::tracker::Tracker;
-use crate::error::PipelineError;
+use crate::error::{PipelineError, SettingError};
 use crate::observe::Observed;
 use crate::protocol::{Ending, Ends, Phase, Protocol};
 use crate::stats::{Skips, Stats};
 use crate::util::log;
+use crate::util::sync::{Mutex, MutexGuard};
 
 /// What every run has, whichever front door its items come from.
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub(crate) struct Core {
     /// What the application calls it.
     name: Option<Arc<str>>,
     observed: Option<Arc<Observed>>,
+    /// Taken to change a setting that is kept in several places, so that all of them get the same one of two changes. No
+    /// code of users runs under it; other locks are taken under it.
+    changing: Mutex<()>,
 }
 
 impl Core {
@@ -39,11 +43,22 @@ impl Core {
             host,
             name: None,
             observed: None,
+            changing: Mutex::new(()),
         }
+    }
+
+    /// For a run whose workers are in other processes: here, its coordinator holds what is left to do.
+    #[cfg(feature = "nats")]
+    pub(crate) fn of_nodes(protocol: Protocol, host: Option<Host>) -> Self {
+        Self { metrics: Metrics::new(0), ..Self::new(protocol, 1, host) }
     }
 
     pub(crate) fn named(self, name: Option<Arc<str>>, observed: Option<Arc<Observed>>) -> Self {
         Self { name, observed, ..self }
+    }
+
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` if nothing observes it.
@@ -74,6 +89,13 @@ pub(crate) trait Intake: Send + Sync {
 
     /// Ends items, and hands their permits to requests that wait for them before anything can see the permits free.
     fn release(&self, ends: Ends);
+
+    /// Changes the window, and hands permits that are free by that to requests that wait for them, or wakes what asks the
+    /// source. Returns the window before.
+    fn set_window(&self, window: usize) -> usize;
+
+    /// Changes how many threads work for the run at a time. Returns their number before.
+    fn set_concurrency(&self, concurrency: usize) -> usize;
 
     /// Calls `look` with the number of items that have a permit and have not begun, and of those that wait for one, at
     /// an instant at which neither can change.
@@ -238,6 +260,46 @@ impl Run {
         }
     }
 
+    /// Changes the window.
+    pub(crate) fn set_window(&self, window: usize) -> Result<(), SettingError> {
+        if window == 0 {
+            return Err(SettingError::Window);
+        }
+        self.workers()?;
+        let batch = self.state.protocol().fixed_batch();
+        if let Some(batch) = batch.filter(|batch| *batch > window) {
+            return Err(SettingError::Batch { batch, window });
+        }
+        let before = self.0.set_window(window);
+        if let Some(observed) = self.observed_until_its_end() {
+            observed.limit_changed(before, window);
+        }
+        Ok(())
+    }
+
+    /// Changes how many threads work for the run at a time.
+    pub(crate) fn set_concurrency(&self, threads: usize) -> Result<(), SettingError> {
+        if threads == 0 {
+            return Err(SettingError::Concurrency);
+        }
+        let threads = threads.min(self.workers()?);
+        let before = self.0.set_concurrency(threads);
+        if let Some(observed) = self.observed_until_its_end() {
+            observed.concurrency_changed(before, threads);
+        }
+        Ok(())
+    }
+
+    /// Its observers, unless they were told its end.
+    fn observed_until_its_end(&self) -> Option<&Arc<Observed>> {
+        self.observed().filter(|_| self.tracker.ended().is_none())
+    }
+
+    /// The number of its threads. A merged stream has none.
+    fn workers(&self) -> Result<usize, SettingError> {
+        Some(self.metrics.workers()).filter(|workers| *workers > 0).ok_or(SettingError::Merged)
+    }
+
     /// The numbers at this instant.
     pub(crate) fn stats(&self) -> Stats {
         let now = Instant::now();
@@ -253,6 +315,7 @@ impl Run {
                 in_flight: ledger.in_flight,
                 finished: ledger.finished,
                 limit: protocol.limit(),
+                concurrency: self.workers().is_ok().then(|| protocol.workers()),
                 queued,
                 waiting,
                 batch_size: protocol.batch_size(),

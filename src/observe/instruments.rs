@@ -148,10 +148,19 @@ impl Observer for Instruments {
         self.of(run).failed.increment(items as u64);
     }
 
-    fn run_ended(&self, run: &RunInfo, _: &Stats) {
+    fn limit_changed(&self, run: &RunInfo, before: usize, limit: usize) {
+        self.of(run).limit.increment(limit as f64 - before as f64);
+    }
+
+    fn concurrency_changed(&self, run: &RunInfo, before: usize, workers: usize) {
+        self.of(run).threads.increment(workers as f64 - before as f64);
+    }
+
+    fn run_ended(&self, run: &RunInfo, stats: &Stats) {
         let of_run = self.of(run);
-        of_run.limit.decrement(run.limit as f64);
-        of_run.threads.decrement(run.workers as f64);
+        // As they are now: they may have been changed.
+        of_run.limit.decrement(stats.limit.unwrap_or(run.limit) as f64);
+        of_run.threads.decrement(stats.concurrency.unwrap_or(run.workers) as f64);
     }
 
     fn thread_started(&self, thread: &ThreadInfo) {

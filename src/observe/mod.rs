@@ -28,7 +28,7 @@
 //!
 //! # actix::System::new().block_on(async {
 //! let slow = Arc::new(Slow::default());
-//! let squares = pool().name("squares").observe(Arc::clone(&slow) as Arc<dyn Observer>).map(|n: u64| n * n)?;
+//! let squares = pool().name("squares").observe(Arc::clone(&slow)).map(|n: u64| n * n)?;
 //! assert_eq!(squares.submit(7).await?, 49);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -130,6 +130,18 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (run, items, reason);
     }
 
+    /// Its window was changed, from `before` to `limit`; [`RunInfo::limit`] is still the one that it started with. Called on
+    /// the thread that changed it.
+    fn limit_changed(&self, run: &RunInfo, before: usize, limit: usize) {
+        let _ = (run, before, limit);
+    }
+
+    /// The number of threads that may work for it at a time was changed, from `before` to `workers`; [`RunInfo::workers`]
+    /// is still the one that it started with. Called on the thread that changed it.
+    fn concurrency_changed(&self, run: &RunInfo, before: usize, workers: usize) {
+        let _ = (run, before, workers);
+    }
+
     /// The last worker thread has left the pipeline or pool. Called on it, at the time at which those that wait for the
     /// end go on. Results may still wait for the consumer.
     fn run_ended(&self, run: &RunInfo, stats: &Stats) {
@@ -153,6 +165,74 @@ pub trait Observer: Send + Sync + 'static {
     }
 }
 
+// Also what `Observer` has a default for: without it, an observer would not be asked or told.
+#[deny(clippy::missing_trait_methods)]
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn run_started(&self, run: &RunInfo) {
+        (**self).run_started(run);
+    }
+
+    fn context(&self, run: &RunInfo) -> Option<Context> {
+        (**self).context(run)
+    }
+
+    fn taken(&self, run: &RunInfo, items: usize) {
+        (**self).taken(run, items);
+    }
+
+    fn handed_over(&self, run: &RunInfo, first: u64, items: usize) {
+        (**self).handed_over(run, first, items);
+    }
+
+    fn begun(&self, run: &RunInfo, begun: &Begun) {
+        (**self).begun(run, begun);
+    }
+
+    fn in_scope(&self, run: &RunInfo, begun: &Begun, work: &mut dyn FnMut()) {
+        (**self).in_scope(run, begun, work);
+    }
+
+    fn source_failed(&self, run: &RunInfo, items: usize) {
+        (**self).source_failed(run, items);
+    }
+
+    fn failed(&self, run: &RunInfo, error: &ItemError) {
+        (**self).failed(run, error);
+    }
+
+    fn ended(&self, run: &RunInfo, ended: &Ended) {
+        (**self).ended(run, ended);
+    }
+
+    fn skipped(&self, run: &RunInfo, items: usize, reason: SkipReason) {
+        (**self).skipped(run, items, reason);
+    }
+
+    fn limit_changed(&self, run: &RunInfo, before: usize, limit: usize) {
+        (**self).limit_changed(run, before, limit);
+    }
+
+    fn concurrency_changed(&self, run: &RunInfo, before: usize, workers: usize) {
+        (**self).concurrency_changed(run, before, workers);
+    }
+
+    fn run_ended(&self, run: &RunInfo, stats: &Stats) {
+        (**self).run_ended(run, stats);
+    }
+
+    fn thread_started(&self, thread: &ThreadInfo) {
+        (**self).thread_started(thread);
+    }
+
+    fn thread_stopped(&self, thread: &ThreadInfo) {
+        (**self).thread_stopped(thread);
+    }
+
+    fn wants_items(&self) -> bool {
+        (**self).wants_items()
+    }
+}
+
 /// A pipeline, a pool, or the closures of a set of threads, as an [`Observer`] sees it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -163,9 +243,9 @@ pub struct RunInfo {
     pub kind: RunKind,
     /// As it was named: [`FanOut::name`](crate::FanOut::name), [`PoolBuilder::name`](crate::PoolBuilder::name).
     pub name: Option<Arc<str>>,
-    /// The most items in flight: its window.
+    /// The most items in flight: its window at the start.
     pub limit: usize,
-    /// How many worker threads may serve it at a time.
+    /// How many worker threads may serve it at a time, at the start.
     pub workers: usize,
 }
 

@@ -18,8 +18,8 @@ use crate::util::panic::{catch, discard};
 pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
 
 impl Observers {
-    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) {
-        self.0.push(observer);
+    pub(crate) fn add(&mut self, observer: impl Observer) {
+        self.0.push(Arc::new(observer));
     }
 
     /// Those of the set on which a run works see it as well.
@@ -114,23 +114,26 @@ impl Observed {
         }
     }
 
+    pub(crate) fn limit_changed(&self, before: usize, limit: usize) {
+        self.observers.each(|observer| observer.limit_changed(&self.info, before, limit));
+    }
+
+    pub(crate) fn concurrency_changed(&self, before: usize, workers: usize) {
+        self.observers.each(|observer| observer.concurrency_changed(&self.info, before, workers));
+    }
+
     pub(crate) fn ended(&self, stats: &Stats) {
         self.observers.each(|observer| observer.run_ended(&self.info, stats));
     }
 
     /// What an item that is submitted takes along.
     pub(crate) fn submitted(self: &Arc<Self>) -> Submitted {
-        Submitted {
-            observed: Arc::clone(self),
-            contexts: Contexts::capture(&self.observers, &self.info),
-            at: Instant::now(),
-        }
+        Submitted { observed: Arc::clone(self), contexts: Contexts::capture(&self.observers, &self.info) }
     }
 
-    /// A batch of a pipeline, which was queued at `at`.
-    pub(crate) fn batch(self: &Arc<Self>, at: Option<Instant>) -> Submitted {
-        let at = at.unwrap_or_else(Instant::now);
-        Submitted { observed: Arc::clone(self), contexts: Arc::clone(&self.context), at }
+    /// A batch of a pipeline.
+    pub(crate) fn batch(self: &Arc<Self>) -> Submitted {
+        Submitted { observed: Arc::clone(self), contexts: Arc::clone(&self.context) }
     }
 }
 
@@ -160,15 +163,28 @@ impl Drop for Contexts {
 pub(crate) struct Submitted {
     observed: Arc<Observed>,
     contexts: Arc<Contexts>,
-    at: Instant,
 }
 
 impl Submitted {
-    /// `worker` begins it, at `now`.
-    pub(crate) fn begin(self, worker: usize, first: u64, items: usize, now: Instant) -> Stretch {
-        let Self { observed, contexts, at } = self;
+    /// `worker` begins it, at `now`. It was queued since `at`.
+    pub(crate) fn begin(self, worker: usize, first: u64, items: usize, at: Instant, now: Instant) -> Stretch {
+        let Self { observed, contexts } = self;
         let waited = now.saturating_duration_since(at);
         Stretch { observed, contexts, first, items, worker, waited, began: now }
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Submitted {
+    /// It has run in another process, on the node of the number `node`, for `ran`.
+    pub(crate) fn tell(self, node: usize, first: u64, ends: Ends, queued_at: Instant, ran: Duration) {
+        let (now, items) = (Instant::now(), ends.completed + ends.failed);
+        let began = now.checked_sub(ran).unwrap_or(now);
+        let stretch = self.begin(node, first, items, queued_at, began);
+        for (at, observer) in stretch.observed.observers.0.iter().enumerate() {
+            _ = catch(|| observer.begun(&stretch.observed.info, &stretch.begun(at)));
+        }
+        stretch.ended(ends);
     }
 }
 

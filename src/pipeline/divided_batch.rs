@@ -1,7 +1,7 @@
 //! A batch that is run by one thread, while others may take a part of it, and send its results on.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
@@ -98,8 +98,8 @@ where
         match executor.owner().observed().filter(|_| items > 0) {
             None => divided.run(executor, thread, began, None),
             Some(observed) => observed
-                .batch(queued_at)
-                .begin(executor.id(), first, items, began)
+                .batch()
+                .begin(executor.id(), first, items, queued_at, began)
                 .run(|portions| divided.run(executor, thread, began, Some(portions))),
         }
         if has_several {
@@ -134,6 +134,10 @@ where
         // What came of the portion that has run, and whether another run is to be served.
         let mut ran: Option<(bool, bool)> = None;
         let mut asked_at = began;
+        // Since when the item of the next portion runs, if it has one and that is measured by itself: one that is expected to
+        // take some microseconds, and the next one after a long one. To read the exact time costs some tens of nanoseconds.
+        let mut alone_since = (most == 1).then_some(began);
+        let mut took: Option<Duration> = None;
         // When the oldest results came that have not left, by the coarse clock; and their expected time.
         let (mut since, mut waiting) = (0, 0.0);
         loop {
@@ -144,6 +148,9 @@ where
             let mut leaving = Leaving::nothing();
             if let Some((goes_on, yields)) = ran.take() {
                 leaving = shared.settle(batch, &mut portion);
+                if let Some(took) = took.take() {
+                    batch.item_ran(&self.stage.run().metrics, took);
+                }
                 let rest = if yields { batch.give_back() } else { None };
                 if rest.is_some() || !goes_on {
                     drop(running);
@@ -202,8 +209,21 @@ where
             }
             waiting += claimed as f64 * self.per_item;
             // An item that took long makes the next portion a single item, and each that did not, twice as large.
-            size = if CLOCK.has_reached(now + LONG) { 1 } else { size.saturating_mul(2).min(most) };
-            ran = Some((goes_on, goes_on && self.is_to_yield(&mut asked_at, thread)));
+            let was_long = CLOCK.has_reached(now + LONG);
+            if portion.len() < claimed && (alone_since.is_some() || was_long && self.divides) {
+                let ended = Instant::now();
+                // Of several items the last one was the long one. When it began is known by the coarse clock.
+                took = Some(match alone_since {
+                    Some(since) => ended - since,
+                    None => Duration::from_nanos(CLOCK.coarse() - now).min(ended - began),
+                });
+                alone_since = Some(ended);
+            }
+            size = if was_long { 1 } else { size.saturating_mul(2).min(most) };
+            alone_since = alone_since.filter(|_| size == 1);
+            let yields =
+                goes_on && (thread.is_crowded(self.stage.limited()) || self.is_to_yield(&mut asked_at, thread));
+            ran = Some((goes_on, yields));
         }
     }
 

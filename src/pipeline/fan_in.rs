@@ -18,7 +18,7 @@ use crate::pipeline::receiver::Receiver;
 use crate::pipeline::upstream;
 use crate::protocol::Phase;
 use crate::stats::Stats;
-use crate::stop::{StopHandle, run_state};
+use crate::stop::{StopHandle, live_settings, run_state};
 
 /// The results of a running pipeline, as one stream.
 ///
@@ -95,6 +95,12 @@ impl<T: Send + 'static> FanIn<T> {
     }
 
     run_state!("pipeline");
+
+    live_settings!(
+        "pipeline",
+        "A larger one acts at once: the source is asked for more. Of a [`flat_map`](crate::FanOut::flat_map), it bounds the \
+            results that wait as well."
+    );
 
     /// The pipeline's numbers at this instant.
     pub fn stats(&self) -> Stats {

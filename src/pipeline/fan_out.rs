@@ -6,6 +6,8 @@ use actix::dev::channel::{AddressReceiver, channel};
 use actix::{Actor, Addr, Context};
 use futures::{Stream, TryStreamExt};
 
+use crate::backend::Post;
+use crate::engine::batch::Batch;
 use crate::engine::credit::Credit;
 use crate::engine::executor::Factory;
 use crate::engine::home;
@@ -14,6 +16,7 @@ use crate::engine::run::Run;
 use crate::engine::settings::{Settings, thread_setters};
 use crate::error::{BoxError, ItemError, StartError};
 use crate::observe::RunKind;
+use crate::pipeline::aggregator::Aggregator;
 use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::fan_in::FanIn;
 use crate::pipeline::generator::Generator;
@@ -142,12 +145,12 @@ impl<T: Send + 'static> FanIn<T> {
 #[derive(Debug)]
 #[must_use = "a fan-out does nothing until `map`, `with` or one of their siblings starts it"]
 pub struct FanOut<S> {
-    source: S,
-    settings: Settings,
+    pub(super) source: S,
+    pub(super) settings: Settings,
     on: Option<Workers>,
-    ordered: bool,
+    pub(super) ordered: bool,
     /// Makes the source one that can be sent to an arbiter of this crate, where the actors live then.
-    detach: Option<fn(S) -> Sendable<S>>,
+    pub(super) detach: Option<fn(S) -> Sendable<S>>,
 }
 
 impl<S> FanOut<S> {
@@ -169,7 +172,8 @@ impl<S> FanOut<S> {
     /// work. Choose it by what you can afford in memory; below some 1,000 items per worker, short items (under a
     /// microsecond) get slower. The default is as many items as fit into 512 KiB, at most 65,536 and at least 16 per
     /// worker. An item is taken to be as large as its type or that of its result, whichever is larger, and 128 bytes
-    /// more if that type has a destructor. Set the window where items own more.
+    /// more if that type has a destructor. Set the window where items own more. It can be changed later:
+    /// [`FanIn::set_window`].
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
         self
@@ -300,8 +304,11 @@ where
         // process.
         let f = Guarded::new(f);
         let factory = |credit: &Arc<Credit>| {
-            let (f, chunk) = (Arc::new(f.into_inner()), credit.chunk());
-            Factory::new(move || FlatMap { f: Arc::clone(&f), chunk, nanos: CHUNK_NANOS })
+            let (f, size) = (Arc::new(f.into_inner()), credit.chunk_size());
+            Factory::new(move || {
+                let size = size.clone();
+                FlatMap { f: Arc::clone(&f), chunk: move || size.get(), nanos: CHUNK_NANOS }
+            })
         };
         match detach {
             None => {
@@ -375,11 +382,8 @@ where
         checked.observe(RunKind::Pipeline, self.settings.observers, workers.as_ref().map(Workers::observers));
         let (assembly, aggregator) = Assembly::new(&checked, self.ordered, Some(&host), upstream, TIME_SLICE);
         let run = assembly.run.clone();
-        let source = source.into_inner();
-        let (aggregators_address, aggregators_mailbox) = mailbox();
-        let (generators_address, generators_mailbox) = mailbox::<Generator>();
-        let to_aggregator = || aggregators_address.clone();
-        let shared = assembly.shared(factory(assembly.credit()), to_aggregator().recipient());
+        let (address, mailbox) = mailbox();
+        let shared = assembly.shared(factory(assembly.credit()), address.clone().recipient());
         let shared = Shared { counts_all: is_lazy, ..shared };
         let queue = Stage::join(&assembly.intake, &set, concurrency, shared, is_private || has_state, is_private);
         if is_private {
@@ -390,28 +394,60 @@ where
             "fan-out started: {concurrency} workers, a window of {window} items, {}",
             if self.ordered { "ordered" } else { "unordered" }
         );
-        let finish = to_aggregator().recipient();
-        match self.detach {
-            None => {
-                let feed = assembly.feed(source, queue, finish);
-                Context::with_receiver(aggregators_mailbox).run(aggregator);
-                Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed));
-            }
-            Some(sendable) => {
-                let feed = assembly.feed(sendable(source), queue, finish);
-                // If the System is stopped meanwhile, both are dropped, which ends the run with an error.
-                home::spawn_beside(move |seat| {
-                    Context::with_receiver(aggregators_mailbox).run(aggregator);
-                    Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed).seated(seat));
-                });
-            }
-        }
-        Ok(FanIn::new(generators_address, aggregators_address, assembly.receiver()))
+        Ok(start_actors(
+            assembly,
+            source.into_inner(),
+            self.detach,
+            queue,
+            Aggregation { aggregator, address, mailbox },
+        ))
     }
 }
 
+/// An aggregator that is about to be started.
+pub(super) struct Aggregation<O: Send + 'static> {
+    pub(super) aggregator: Aggregator<O>,
+    pub(super) address: Addr<Aggregator<O>>,
+    pub(super) mailbox: AddressReceiver<Aggregator<O>>,
+}
+
+/// Starts the actors of a pipeline, here or on an arbiter of this crate. `queue` takes the batches.
+pub(super) fn start_actors<S, I, O, Q>(
+    assembly: Assembly<I, O>,
+    source: S,
+    detach: Option<fn(S) -> Sendable<S>>,
+    queue: Q,
+    aggregation: Aggregation<O>,
+) -> FanIn<O>
+where
+    S: Stream<Item = Result<I, ItemError>> + Unpin + 'static,
+    I: Send + 'static,
+    O: Send + 'static,
+    Q: Post<Batch<I>> + Send + 'static,
+{
+    let Aggregation { aggregator, address: aggregators_address, mailbox: aggregators_mailbox } = aggregation;
+    let (generators_address, generators_mailbox) = mailbox::<Generator>();
+    let (run, finish) = (assembly.run.clone(), aggregators_address.clone().recipient());
+    match detach {
+        None => {
+            let feed = assembly.feed(source, queue, finish);
+            Context::with_receiver(aggregators_mailbox).run(aggregator);
+            Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed));
+        }
+        Some(sendable) => {
+            let feed = assembly.feed(sendable(source), queue, finish);
+            // If the System is stopped meanwhile, both are dropped, which ends the run with an error.
+            home::spawn_beside(move |seat| {
+                Context::with_receiver(aggregators_mailbox).run(aggregator);
+                Context::with_receiver(generators_mailbox).run(Generator::new(&run, feed).seated(seat));
+            });
+        }
+    }
+    FanIn::new(generators_address, aggregators_address, assembly.receiver())
+}
+
 /// The address of an actor that is about to be started, and its mailbox. What is sent before waits there.
-fn mailbox<A: Actor>() -> (Addr<A>, AddressReceiver<A>) {
+pub(super) fn mailbox<A: Actor>() -> (Addr<A>, AddressReceiver<A>) {
     let (sender, mailbox) = channel(MAILBOX);
     (Addr::new(sender), mailbox)
 }

@@ -124,7 +124,7 @@ where
                     expected_nanos,
                     permit,
                     credit: None,
-                    queued_at: observed.map(|_| Instant::now()),
+                    queued_at: Instant::now(),
                 });
                 if let Some(observed) = observed {
                     observed.handed_over(first, good);

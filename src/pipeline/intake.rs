@@ -20,16 +20,31 @@ pub(crate) struct SourceIntake {
     upstream: Vec<Run>,
     /// The task that pulls.
     puller: AtomicWaker,
-    /// The threads that serve the pipeline, once it has joined them.
-    threads: OnceLock<(Arc<Set>, Weak<dyn Serves>)>,
+    /// What serves the pipeline, once it has joined that.
+    served: OnceLock<Served>,
     /// Every batch has completed and none will be handed out, so the end of the stream is the end of the pipeline.
     complete: AtomicBool,
 }
 
-/// How the worker threads serve the pipeline.
+struct Served {
+    /// `None` if its workers are in other processes.
+    set: Option<Arc<Set>>,
+    by: Weak<dyn Serves>,
+}
+
+/// What serves the pipeline.
 pub(crate) trait Serves: Send + Sync {
-    /// It was stopped: the threads skip what is left, and leave it.
+    /// It was stopped: what is left is skipped.
     fn stop(&self);
+
+    /// As many results may wait as items may be in flight. Calls no code of users; [`resume`](Self::resume) is to follow.
+    fn set_window(&self, window: usize);
+
+    /// More results may wait: batches go on that waited for that.
+    fn resume(&self);
+
+    /// At most so many threads serve it at a time. Calls no code of users.
+    fn set_concurrency(&self, concurrency: usize);
 }
 
 impl SourceIntake {
@@ -38,7 +53,7 @@ impl SourceIntake {
             core,
             upstream,
             puller: AtomicWaker::new(),
-            threads: OnceLock::new(),
+            served: OnceLock::new(),
             complete: AtomicBool::new(false),
         })
     }
@@ -47,17 +62,21 @@ impl SourceIntake {
         Run::new(Arc::clone(self))
     }
 
-    /// From now on the threads of `set` serve the pipeline.
-    pub(crate) fn is_served_by(&self, set: Arc<Set>, threads: Weak<dyn Serves>) {
-        let _ = self.threads.set((set, threads));
+    /// From now on the threads of `set` serve the pipeline, or those of other processes.
+    pub(crate) fn is_served_by(&self, set: Option<Arc<Set>>, threads: Weak<dyn Serves>) {
+        let _ = self.served.set(Served { set, by: threads });
         // If it was stopped before that.
         self.leave_if_stopped();
+    }
+
+    fn threads(&self) -> Option<Arc<dyn Serves>> {
+        self.served.get().and_then(|served| served.by.upgrade())
     }
 
     /// After a stop, the threads leave the pipeline without waiting for its generator, whose arbiter may be busy.
     fn leave_if_stopped(&self) {
         if self.core.state.is_stopped()
-            && let Some(threads) = self.threads.get().and_then(|(_, threads)| threads.upgrade())
+            && let Some(threads) = self.threads()
         {
             threads.stop();
         }
@@ -85,7 +104,7 @@ impl Intake for SourceIntake {
     }
 
     fn set(&self) -> Option<SetId> {
-        self.threads.get().map(|(set, _)| SetId::of(set))
+        self.served.get().and_then(|served| served.set.as_ref()).map(SetId::of)
     }
 
     fn phase_changed(&self) {
@@ -100,6 +119,26 @@ impl Intake for SourceIntake {
     fn release(&self, ends: Ends) {
         self.core.state.protocol().release(ends);
         self.puller.wake();
+    }
+
+    fn set_window(&self, window: usize) -> usize {
+        let threads = self.threads();
+        let changing = self.core.changing();
+        let before = self.core.state.protocol().set_window(window);
+        threads.iter().for_each(|threads| threads.set_window(window));
+        drop(changing);
+        threads.iter().for_each(|threads| threads.resume());
+        self.puller.wake();
+        before
+    }
+
+    fn set_concurrency(&self, concurrency: usize) -> usize {
+        let changing = self.core.changing();
+        let before = self.core.state.protocol().set_workers(concurrency);
+        self.threads().into_iter().for_each(|threads| threads.set_concurrency(concurrency));
+        drop(changing);
+        self.puller.wake();
+        before
     }
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {

@@ -160,7 +160,7 @@ impl Started {
         if let Some(results) = case.lazy {
             let factory = |credit: &Arc<Credit>| {
                 let (f, chunk) = (Arc::new(move |n| iter::repeat_n(n, results as usize)), credit.chunk());
-                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk, nanos: u64::MAX })
+                Factory::new(move || FlatMap { f: Arc::clone(&f), chunk: move || chunk, nanos: u64::MAX })
             };
             return Self::start_as(set, case, stopped, begun_after_stop, Lazy::New, factory);
         }
@@ -198,6 +198,7 @@ impl Started {
         let checked = Checked {
             window,
             batch: BatchSize::Fixed(batch),
+            asked_batch: BatchSize::Fixed(batch),
             concurrency: WORKERS,
             threads,
             name: None,
@@ -298,6 +299,12 @@ impl Consumed {
 struct Gone;
 
 impl Serves for Gone {
+    fn set_window(&self, _: usize) {}
+
+    fn resume(&self) {}
+
+    fn set_concurrency(&self, _: usize) {}
+
     fn stop(&self) {}
 }
 

@@ -14,6 +14,8 @@ pub(crate) mod intake;
 pub(crate) mod interleavings;
 pub(crate) mod merge;
 pub(crate) mod receiver;
+#[cfg(feature = "nats")]
+pub(crate) mod remote;
 pub(crate) mod source;
 pub(crate) mod stage;
 pub(crate) mod system_watch;

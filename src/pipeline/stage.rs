@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::engine::chunk::Outcomes;
-use crate::engine::credit::{BatchCredit, Parking};
+use crate::engine::credit::{BatchCredit, Credit, Parking};
 use crate::engine::executor::Executor;
 use crate::engine::opening::Opening;
 use crate::engine::reentrancy;
@@ -17,6 +17,7 @@ use crate::pipeline::divided_batch::{DividedBatch, WORTH_A_WAKE_UP};
 use crate::pipeline::intake::{Serves, SourceIntake};
 use crate::pipeline::worker::Shared;
 use crate::protocol::{Phase, RunKey};
+use crate::util::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::work::turn::Turns;
 use crate::workers::set::{Member, Set, Thread};
@@ -30,8 +31,11 @@ pub(crate) struct Stage<I, W: Turns<I>, A> {
     opening: Opening<Arc<Shared<I, W, A>>>,
     /// True if each thread builds a work and keeps it: it has a state of its own.
     keeps: bool,
-    /// True if not all threads may serve it at a time.
-    is_limited: bool,
+    credit: Arc<Credit>,
+    /// True if not all threads may serve it at a time. `Relaxed` suffices: it saves questions to the set, which knows.
+    is_limited: AtomicBool,
+    /// Rises when that changes, so that threads ask whether they are too many.
+    limited: AtomicU64,
 }
 
 /// Batches that wait until results are taken, by the index of their first item.
@@ -73,12 +77,14 @@ where
             key: OnceLock::new(),
             queue: Mutex::new(Queue { batches: VecDeque::new(), parked: BTreeMap::new() }),
             keeps,
-            is_limited: concurrency < set.threads(),
+            is_limited: AtomicBool::new(concurrency < set.threads()),
+            limited: AtomicU64::new(0),
+            credit: Arc::clone(&credit),
         });
         let key = set.join(concurrency, keeps && prepares, Arc::clone(&stage) as Arc<dyn Member>);
         stage.key.set(key).expect("it joins once");
         credit.park_at(Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Parking>)));
-        intake.is_served_by(Arc::clone(set), Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Serves>)));
+        intake.is_served_by(Some(Arc::clone(set)), Arc::downgrade(&(Arc::clone(&stage) as Arc<dyn Serves>)));
         StageQueue(stage)
     }
 
@@ -136,7 +142,13 @@ where
 
     /// Returns true if not all threads may serve it at a time.
     pub(super) fn is_limited(&self) -> bool {
-        self.is_limited
+        self.is_limited.load(Relaxed)
+    }
+
+    /// Rises when the concurrency changes: see [`Thread::is_crowded`].
+    #[inline]
+    pub(super) fn limited(&self) -> &AtomicU64 {
+        &self.limited
     }
 }
 
@@ -147,6 +159,10 @@ where
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
     fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
+        if thread.is_crowded(&self.limited) {
+            // The concurrency was lowered after the set had picked the pipeline. The other threads go on with it.
+            return true;
+        }
         let Some(batch) = self.queue().batches.pop_front() else { return false };
         let _entered = reentrancy::enter(self.run.id());
         // It retires after its last batch.
@@ -229,6 +245,34 @@ where
     W: Turns<I>,
     A: Post<Outcomes<W::Output>> + Send + Sync + 'static,
 {
+    fn set_window(&self, window: usize) {
+        self.credit.set_most(window);
+    }
+
+    fn resume(&self) {
+        let mut queue = self.queue();
+        let parked = mem::take(&mut queue.parked).into_iter();
+        let (go_on, stay): (Vec<_>, Vec<_>) = parked.partition(|(_, (_, credit))| credit.may_go_on());
+        queue.parked = stay.into_iter().collect();
+        let batches = go_on.len();
+        // In their order, before all others.
+        for (_, (mut batch, _)) in go_on.into_iter().rev() {
+            batch.permit.unpark();
+            queue.batches.push_front(batch);
+        }
+        drop(queue);
+        if batches > 0 {
+            self.push(batches);
+        }
+    }
+
+    fn set_concurrency(&self, concurrency: usize) {
+        self.set.set_concurrency(self.key(), concurrency);
+        self.is_limited.store(concurrency < self.set.threads(), Relaxed);
+        // Last: a thread that sees this asks the set, which knows by then.
+        self.limited.fetch_add(1, SeqCst);
+    }
+
     fn stop(&self) {
         let mut queue = self.queue();
         let parked = mem::take(&mut queue.parked);

@@ -53,7 +53,7 @@ impl PoolBuilder {
     /// Beyond it [`submit`](Pool::submit) waits and [`try_submit`](Pool::try_submit) refuses the item. Choose it by how
     /// long an item may wait: the last item of a full window waits for about `window / workers` others. The default is
     /// as many items as fit into 512 KiB together with the memory of their requests, some 2,000 small ones, and at
-    /// least 16 per worker.
+    /// least 16 per worker. It can be changed later: [`Pool::set_window`].
     pub fn window(mut self, window: usize) -> Self {
         self.settings.window = Some(window);
         self

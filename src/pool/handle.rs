@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use crate::pool::request::{Reply, Request};
 use crate::pool::submission::Submission;
 use crate::protocol::Phase;
 use crate::stats::Stats;
-use crate::stop::{StopHandle, run_state};
+use crate::stop::{StopHandle, live_settings, run_state};
 
 /// Workers to submit items to, one by one, and await their results from.
 ///
@@ -136,7 +136,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
         let (reply, answer) = oneshot::channel();
         let submitted = self.queue().submitted();
-        match self.queue().join(Request { item, reply: Reply::Submission(reply), submitted }) {
+        match self.queue().join(Request { item, reply: Reply::Submission(reply), at: Instant::now(), submitted }) {
             Ok((position, _)) => Submission::pending(&self.open, position, answer),
             Err(error) => Submission::refused(error),
         }
@@ -154,7 +154,8 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
         }
         let (reply, answer) = oneshot::channel();
         let submitted = self.queue().submitted();
-        let position = self.queue().try_join(Request { item, reply: Reply::Submission(reply), submitted })?;
+        let position =
+            self.queue().try_join(Request { item, reply: Reply::Submission(reply), at: Instant::now(), submitted })?;
         Ok(Submission::pending(&self.open, position, answer))
     }
 
@@ -236,7 +237,7 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     /// [`stats`](Self::stats) says how the pool ended.
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::time::{Duration, Instant};
     ///
     /// # actix::System::new().block_on(async {
     /// let squares = actix_fan::pool().map(|n: u64| n * n)?;
@@ -269,6 +270,11 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     }
 
     run_state!("pool");
+
+    live_settings!(
+        "pool",
+        "A larger one acts at once: as many submits get their permits as wait for them and it has room for."
+    );
 
     /// The pool's numbers at this instant.
     pub fn stats(&self) -> Stats {

@@ -15,11 +15,11 @@ use crate::observe::Submitted;
 use crate::pool::error::SubmitError;
 use crate::pool::held::{Ahead, Held};
 use crate::pool::request::{Admitted, AnswerSender, Answered, Channel, Reply, Request, refusal};
-use crate::protocol::{AdmissionQueue, Ends, Left, Position, RunKey};
+use crate::protocol::{AdmissionQueue, Ends, Left, Position, Protocol, RunKey};
 use crate::stats::SkipReason;
 use crate::util::clock;
 use crate::util::panic::discard;
-use crate::util::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::util::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::util::sync::{Mutex, MutexGuard};
 use crate::workers::set::{Running, Set};
 
@@ -39,6 +39,8 @@ pub(super) struct Queue<I, O> {
     /// A copy of the number of answers that are held back, written under the lock. `Relaxed` suffices: what is decided
     /// by it may be decided a moment too late, and the answers themselves are taken under the lock.
     held: AtomicUsize,
+    /// Rises when the concurrency changes: see [`Thread::is_crowded`](crate::workers::set::Thread::is_crowded).
+    limited: AtomicU64,
 }
 
 struct Inner<I, O> {
@@ -55,6 +57,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
             this: Weak::clone(this),
             inner: Mutex::new(Inner { admission: AdmissionQueue::new(), held: Held::new() }),
             held: AtomicUsize::new(0),
+            limited: AtomicU64::new(0),
             threads: OnceLock::new(),
         })
     }
@@ -75,6 +78,12 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     /// The pool's run.
     pub(super) fn run(&self) -> Run {
         Run::new(self.this.upgrade().expect("the caller holds a reference"))
+    }
+
+    /// Rises when the concurrency changes.
+    #[inline]
+    pub(super) fn limited(&self) -> &AtomicU64 {
+        &self.limited
     }
 
     fn state(&self) -> &State {
@@ -113,7 +122,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
 
     /// Adds a request for an item that was fed into a channel, as [`join`](Self::join).
     pub(super) fn feed(&self, item: I, sender: &AnswerSender<I, O>) -> Result<(Position, bool), SubmitError<I>> {
-        let submitted = self.submitted();
+        let (submitted, at) = (self.submitted(), Instant::now());
         let mut inner = self.lock();
         if !self.state().is_running() {
             return Err(refusal(item, self.state()));
@@ -127,7 +136,7 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
         let reply = Reply::Stream { sender: sender.clone(), previous: tail.last };
         let admit = |index, request| self.admit(index, request);
         let (position, queued) =
-            inner.admission.join(Request { item, reply, submitted }, &mut self.state().protocol(), admit);
+            inner.admission.join(Request { item, reply, at, submitted }, &mut self.state().protocol(), admit);
         tail.push(position);
         drop(tail);
         self.unlock_and_notify(inner, usize::from(queued));
@@ -321,22 +330,22 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
     }
 
     fn release(&self, ends: Ends) {
-        let mut sinks: Vec<Arc<Channel>> = Vec::new();
-        let mut inner = self.lock();
-        let admitted = {
-            let mut protocol = self.state().protocol();
-            protocol.release(ends);
-            // Under the same locks, so that a `try_submit` never finds a permit free that a request waits for.
-            inner.admission.admit(&mut protocol, |index, request| {
-                if let Reply::Stream { sender, .. } = &request.reply {
-                    sinks.push(Arc::clone(&sender.channel));
-                }
-                self.admit(index, request)
-            })
-        };
-        self.unlock_and_notify(inner, admitted);
-        self.admitted(admitted);
-        sinks.into_iter().for_each(|channel| channel.sink.wake());
+        self.change_permits(|protocol| protocol.release(ends));
+    }
+
+    fn set_window(&self, window: usize) -> usize {
+        self.change_permits(|protocol| protocol.set_window(window))
+    }
+
+    fn set_concurrency(&self, concurrency: usize) -> usize {
+        let _changing = self.core.changing();
+        let before = self.state().protocol().set_workers(concurrency);
+        if let Some((set, key)) = self.threads.get() {
+            set.set_concurrency(*key, concurrency);
+            // Last: a thread that sees this asks the set, which knows by then.
+            self.limited.fetch_add(1, SeqCst);
+        }
+        before
     }
 
     fn look(&self, look: &mut dyn FnMut(usize, usize)) {
@@ -346,6 +355,30 @@ impl<I: Send + 'static, O: Send + 'static> Intake for Queue<I, O> {
 
     fn is_complete(&self) -> bool {
         self.state().protocol().is_finished()
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
+    /// Changes how many permits are free, and hands them to requests that wait for them.
+    fn change_permits<R>(&self, change: impl FnOnce(&mut Protocol) -> R) -> R {
+        let mut sinks: Vec<Arc<Channel>> = Vec::new();
+        let mut inner = self.lock();
+        let (changed, admitted) = {
+            let mut protocol = self.state().protocol();
+            let changed = change(&mut protocol);
+            // Under the same locks, so that a `try_submit` never finds a permit free that a request waits for.
+            let admitted = inner.admission.admit(&mut protocol, |index, request| {
+                if let Reply::Stream { sender, .. } = &request.reply {
+                    sinks.push(Arc::clone(&sender.channel));
+                }
+                self.admit(index, request)
+            });
+            (changed, admitted)
+        };
+        self.unlock_and_notify(inner, admitted);
+        self.admitted(admitted);
+        sinks.into_iter().for_each(|channel| channel.sink.wake());
+        changed
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests of a pool's callers, and their answers, which go straight from the worker thread to the caller.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use futures::task::AtomicWaker;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,8 @@ pub(super) type Answer<I, O> = Result<O, SubmitError<I>>;
 pub(super) struct Request<I, O> {
     pub(super) item: I,
     pub(super) reply: Reply<I, O>,
+    /// When it was submitted.
+    pub(super) at: Instant,
     /// If the pool is observed.
     pub(super) submitted: Option<Box<Submitted>>,
 }

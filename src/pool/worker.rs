@@ -80,6 +80,10 @@ impl<I: Send + 'static, W: Work<I>> Stage<I, W> {
 
 impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
     fn serve(self: Arc<Self>, key: RunKey, thread: &mut Thread) -> bool {
+        if thread.is_crowded(self.queue.limited()) {
+            // The concurrency was lowered after the set had picked the pool. The other threads go on with it.
+            return true;
+        }
         let Some(mut admitted) = self.queue.next() else { return false };
         let _entered = reentrancy::enter(self.run.id());
         let Some(mut seat) = self.seat(key, thread) else {
@@ -91,13 +95,14 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
         let mut is_published = false;
         let found = loop {
             let (answered, now) = seat.run_item(admitted);
-            if now - asked_at >= QUANTUM {
+            let asks = now - asked_at >= QUANTUM;
+            if asks {
                 asked_at = now;
-                if thread.is_contended() {
-                    answered.send();
-                    self.queue.send_held();
-                    break true;
-                }
+            }
+            if thread.is_crowded(self.queue.limited()) || asks && thread.is_contended() {
+                answered.send();
+                self.queue.send_held();
+                break true;
             }
             let next = if is_published && is_watched(now, now - began) {
                 self.queue.next_after(answered, now)
@@ -143,7 +148,7 @@ impl<I: Send + 'static, W: Work<I>> Member for Stage<I, W> {
 impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
     /// Runs one item, as a batch of its own. Returns its answer, and when the work returned.
     fn run_item(&mut self, admitted: Admitted<I, W::Output>) -> (Answered<I, W::Output>, Instant) {
-        let Admitted { request: Request { item, reply, submitted }, index, permit } = admitted;
+        let Admitted { request: Request { item, reply, at, submitted }, index, permit } = admitted;
         let Self { portion, inputs, outputs, executor } = self;
         inputs.queue().push_back(item);
         let inputs_now = mem::take(inputs);
@@ -155,7 +160,7 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
             expected_nanos: 0.0,
             permit,
             credit: None,
-            queued_at: None,
+            queued_at: at,
         };
 
         let began = Instant::now();
@@ -163,7 +168,7 @@ impl<I: Send + 'static, W: Work<I>> Seat<I, W> {
         if running.claim(1, portion) {
             match submitted {
                 None => _ = portion.run(executor, u64::MAX, &reply),
-                Some(submitted) => submitted.begin(executor.id(), index, 1, began).run(|portions| {
+                Some(submitted) => submitted.begin(executor.id(), index, 1, at, began).run(|portions| {
                     portions.run(portion, |portion| portion.run(executor, u64::MAX, &reply));
                 }),
             }

@@ -141,6 +141,8 @@ mod tests {
         End(usize),
         /// One of all requests so far leaves, if it can.
         Leave(usize),
+        /// The window is changed.
+        SetWindow(usize),
         Drain,
         Stop,
     }
@@ -152,6 +154,7 @@ mod tests {
             8 => Just(Step::Begin),
             8 => any::<usize>().prop_map(Step::End),
             4 => any::<usize>().prop_map(Step::Leave),
+            2 => (1usize..20).prop_map(Step::SetWindow),
             1 => Just(Step::Drain),
             1 => Just(Step::Stop),
         ];
@@ -243,6 +246,10 @@ mod tests {
                         ),
                     }
                 }
+                Step::SetWindow(window) => {
+                    self.protocol.set_window(window);
+                    self.queue.admit(&mut self.protocol, |index, who| (index, who));
+                }
                 Step::Drain => {
                     self.closed = true;
                     self.protocol.advance(Phase::Draining);
@@ -297,14 +304,18 @@ mod tests {
                 refused: BTreeSet::new(),
                 closed: false,
             };
+            // How many requests may have a permit: after the window was lowered, those that have one.
+            let mut most = window;
             for step in steps {
                 world.step(step);
+                let window = world.protocol.window();
                 let ledger = world.protocol.ledger();
                 prop_assert_eq!(ledger.in_flight, world.queue.queued() + world.running.len());
-                prop_assert!(ledger.in_flight <= window);
+                most = window.max(most.min(ledger.in_flight));
+                prop_assert!(ledger.in_flight <= most);
                 prop_assert_eq!((ledger.taken, ledger.failed), (ledger.accounted(), 0));
                 // No permit is free while a request waits for one.
-                prop_assert!(world.queue.waiting() == 0 || ledger.in_flight == window);
+                prop_assert!(world.queue.waiting() == 0 || ledger.in_flight >= window);
                 // Each request is in exactly one place.
                 let inside = world.queue.waiting() + world.queue.queued();
                 let outside = world.begun.len() + world.left.len() + world.refused.len();

@@ -4,16 +4,27 @@ use std::time::Duration;
 
 use crate::protocol::service_time::ServiceTime;
 
-/// The work that a batch should hold. To hand a batch over and its outcomes back costs about 10 us of processor time,
-/// which is half a per cent of this.
-const TARGET: Duration = Duration::from_millis(2);
-
 /// The work that may be queued per worker. It bounds how long a drain takes beyond the items that run.
 const QUEUED_AHEAD: Duration = Duration::from_millis(8);
 
-/// The most batches queued and running per worker. While they are short, this number keeps a worker busy while the
-/// generator's thread does something else.
-const MAX_DEPTH: usize = 4;
+/// What it costs to hand a batch to a worker and its outcomes back, and so how large batches are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Distance {
+    /// The work that a batch should hold.
+    target: Duration,
+    /// The most batches queued and running per worker.
+    max_depth: usize,
+}
+
+impl Distance {
+    /// The workers are threads. To hand a batch over and its outcomes back costs about 10 us of processor time, which is
+    /// half a per cent of the target. While batches are short, several of them keep a worker busy while the generator's
+    /// thread does something else.
+    pub(crate) const THREADS: Self = Self { target: Duration::from_millis(2), max_depth: 4 };
+    /// A worker is a slot of a node elsewhere, and has one batch. That costs some 100 us, in several processes.
+    #[cfg(feature = "nats")]
+    pub(crate) const NODES: Self = Self { target: Duration::from_millis(20), max_depth: 1 };
+}
 
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -40,6 +51,14 @@ impl BatchSize {
     pub(crate) fn divides(self) -> bool {
         self == Self::Adaptive
     }
+
+    /// At most one worker's share of the window, so that one batch doesn't take the share of another worker.
+    pub(crate) fn within(self, window: usize, workers: usize) -> Self {
+        match self {
+            Self::Adaptive => Self::Adaptive,
+            Self::Fixed(items) => Self::Fixed(items.min((window / workers).max(1))),
+        }
+    }
 }
 
 /// Decides how many items the next batch holds, and how many batches are queued, by the measured service time.
@@ -49,16 +68,53 @@ impl BatchSize {
 #[derive(Clone, Debug)]
 pub(crate) struct Sizer {
     choice: BatchSize,
+    /// What the user asked for, of which `choice` is what the window allows.
+    asked: BatchSize,
+    item_bytes: usize,
     /// The most items in an adaptive batch: a quarter of a worker's share of the window, and what fits into the cache.
     cap: usize,
     workers: usize,
+    distance: Distance,
 }
 
 impl Sizer {
     pub(crate) fn new(choice: BatchSize, workers: usize, window: usize, item_bytes: usize) -> Self {
-        let share = window / workers.saturating_mul(MAX_DEPTH).max(1);
-        let cache = BATCH_BYTES / item_bytes.max(1);
-        Self { choice, cap: share.min(cache).max(1), workers }
+        let mut sizer = Self { choice, asked: choice, item_bytes, cap: 1, workers, distance: Distance::THREADS };
+        sizer.set_cap(window);
+        sizer
+    }
+
+    /// The same for workers at another distance.
+    #[cfg(feature = "nats")]
+    pub(crate) fn at(mut self, distance: Distance, window: usize) -> Self {
+        self.distance = distance;
+        self.set_cap(window);
+        self
+    }
+
+    fn set_cap(&mut self, window: usize) {
+        let share = window / self.workers.saturating_mul(self.distance.max_depth).max(1);
+        let cache = BATCH_BYTES / self.item_bytes.max(1);
+        self.cap = share.min(cache).max(1);
+    }
+
+    /// The window or the number of workers has changed.
+    pub(crate) fn resize(&mut self, workers: usize, window: usize) {
+        self.workers = workers;
+        self.choice = self.asked.within(window, workers);
+        self.set_cap(window);
+    }
+
+    pub(crate) fn set_asked(&mut self, asked: BatchSize) {
+        self.asked = asked;
+    }
+
+    /// The fixed size that was asked for.
+    pub(crate) fn fixed(&self) -> Option<usize> {
+        match self.asked {
+            BatchSize::Adaptive => None,
+            BatchSize::Fixed(items) => Some(items),
+        }
     }
 
     /// How many items the next batch holds, at least 1.
@@ -67,7 +123,7 @@ impl Sizer {
             (BatchSize::Fixed(items), _) => items,
             (BatchSize::Adaptive, None) => 1,
             (BatchSize::Adaptive, Some(nanos)) => {
-                let target = (TARGET.as_nanos() as f64 / nanos.max(0.1)) as usize;
+                let target = (self.distance.target.as_nanos() as f64 / nanos.max(0.1)) as usize;
                 target.min(self.cap).min(self.most_outstanding(service) / GROWING_DEPTH).max(1)
             }
         }
@@ -80,19 +136,19 @@ impl Sizer {
 
     fn most_outstanding_batches(&self, service: &ServiceTime) -> usize {
         match self.choice {
-            BatchSize::Fixed(_) => MAX_DEPTH,
+            BatchSize::Fixed(_) => self.distance.max_depth,
             BatchSize::Adaptive => (self.most_outstanding(service) / self.size(service)).max(1),
         }
     }
 
-    /// How many batches to keep queued and running per worker: 1 to [`MAX_DEPTH`].
+    /// How many batches to keep queued and running per worker: 1 to the most of its distance.
     pub(crate) fn depth(&self, service: &ServiceTime) -> usize {
         match service.planned_nanos() {
             None => 1,
             Some(nanos) => {
                 let batch = nanos * self.size(service) as f64;
                 let queued = (QUEUED_AHEAD.as_nanos() as f64 / batch.max(1.0)) as usize;
-                (1 + queued).min(MAX_DEPTH).min(self.most_outstanding_batches(service))
+                (1 + queued).min(self.distance.max_depth).min(self.most_outstanding_batches(service))
             }
         }
     }
@@ -163,7 +219,7 @@ mod tests {
         assert!(batches < 500, "{batches} batches to grow");
         run(&mut sizer, 8 * WINDOW as u64, |_| Duration::from_nanos(3));
         assert_eq!(sizer.size(), WINDOW / 8, "a quarter of each worker's share of the window");
-        assert_eq!(sizer.depth(), MAX_DEPTH);
+        assert_eq!(sizer.depth(), Distance::THREADS.max_depth);
     }
 
     #[test]
@@ -231,7 +287,7 @@ mod tests {
                 sizer.observe(items, Duration::from_nanos(nanos));
                 prop_assert!(sizer.size() >= 1);
                 prop_assert!(sizer.size() <= (window / (4 * workers)).max(1));
-                prop_assert!((1..=MAX_DEPTH).contains(&sizer.depth()));
+                prop_assert!((1..=Distance::THREADS.max_depth).contains(&sizer.depth()));
             }
         }
     }

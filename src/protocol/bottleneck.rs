@@ -42,15 +42,14 @@ impl Protocol {
         match self.delivery {
             // The callers of a pool are its source. They are free to submit while there are permits.
             Delivery::PerItem => self.ledger.in_flight < self.window,
-            Delivery::Stream | Delivery::StreamEnded => self.asked,
+            Delivery::Stream | Delivery::StreamEnded => self.asked > 0,
         }
     }
 
-    /// Asks how many items the source may be asked for now, and records whether it is asked at all. `has_room`: there is
-    /// room for results.
+    /// Asks how many items the source may be asked for now, and records that. `has_room`: there is room for results.
     pub(crate) fn ask(&mut self, has_room: bool) -> usize {
         let demand = if has_room { self.demand() } else { 0 };
-        self.asked = demand > 0;
+        self.asked = demand;
         demand
     }
 

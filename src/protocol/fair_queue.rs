@@ -164,6 +164,22 @@ impl<T> FairQueue<T> {
         }
     }
 
+    /// Returns true if more threads serve the run than may, since its concurrency was lowered: one of them should end its
+    /// serve.
+    pub(crate) fn is_crowded(&self, run: RunKey) -> bool {
+        self.entries.get(&run).is_some_and(|entry| entry.threads > entry.concurrency)
+    }
+
+    /// Changes how many threads serve the run at a time, at least one. Those that are too many by that go on until their
+    /// serves end. Returns how many more may serve it than before.
+    pub(crate) fn set_concurrency(&mut self, run: RunKey, concurrency: usize) -> usize {
+        let more = self.update(run, |entry| {
+            let before = std::mem::replace(&mut entry.concurrency, concurrency.max(1));
+            entry.concurrency.saturating_sub(before)
+        });
+        more.unwrap_or(0)
+    }
+
     /// Returns true if another run waits that has had less service than this one, whose serve has `used` so much so
     /// far. A caller that wants to go on for a while beside equal runs takes that time off `used`.
     pub(crate) fn is_contended(&self, serve: &Serve, used: Duration) -> bool {

@@ -13,11 +13,14 @@ mod reorder_buffer;
 mod service_time;
 mod window;
 
+use std::mem;
 use std::time::Duration;
 
 pub(crate) use admission::{AdmissionQueue, Left, Position};
 pub(crate) use batch_life::{BatchEnd, BatchLife, Delivered, ItemEnd};
 pub(crate) use batch_size::BatchSize;
+#[cfg(feature = "nats")]
+pub(crate) use batch_size::Distance;
 pub(crate) use bottleneck::BoundTimes;
 pub(crate) use ending::Ending;
 pub(crate) use fair_queue::{FairQueue, RunKey, Serve};
@@ -60,8 +63,8 @@ pub(crate) struct Protocol {
     parked: usize,
     /// Items that have finished and wait for the end of one before them.
     held_back: usize,
-    /// True if the source has been asked for more items than have come.
-    asked: bool,
+    /// How many items the source was asked for the last time.
+    asked: usize,
     sizer: Sizer,
     service: ServiceTime,
 }
@@ -79,10 +82,17 @@ impl Protocol {
             ended: 0,
             parked: 0,
             held_back: 0,
-            asked: false,
+            asked: 0,
             sizer: Sizer::new(batch, workers, window, item_bytes),
             service: ServiceTime::default(),
         }
+    }
+
+    /// The same for workers at another distance.
+    #[cfg(feature = "nats")]
+    pub(crate) fn at(mut self, distance: Distance) -> Self {
+        self.sizer = self.sizer.at(distance, self.window);
+        self
     }
 
     /// The protocol of a run that only passes items on, and so counts them and records how it ends. It takes up
@@ -98,7 +108,8 @@ impl Protocol {
         {
             return 0;
         }
-        let permits = self.window - self.ledger.in_flight;
+        // Fewer than none after the window was lowered: those come back first.
+        let permits = self.window.saturating_sub(self.ledger.in_flight);
         let size = self.sizer.size(&self.service);
         // A batch smaller than planned costs as much to hand over as a full one, so it must keep a worker from idling.
         if permits < size && self.outstanding >= self.workers { 0 } else { permits.min(size) }
@@ -106,7 +117,11 @@ impl Protocol {
 
     /// Takes a batch of `items` in, to be queued for the workers; returns the index of its first item.
     pub(crate) fn hand_out(&mut self, items: usize) -> u64 {
-        debug_assert!(items <= self.window - self.ledger.in_flight, "the window was exceeded");
+        // What the source was asked for is taken in, also if the window was lowered meanwhile.
+        debug_assert!(
+            items <= self.window.saturating_sub(self.ledger.in_flight).max(self.asked),
+            "the window was exceeded"
+        );
         self.outstanding += 1;
         self.ledger.take(items)
     }
@@ -177,6 +192,37 @@ impl Protocol {
 
     pub(crate) fn window(&self) -> usize {
         self.window
+    }
+
+    /// How many workers may run batches at a time.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Batches of a fixed size had `asked` items before that was limited to a worker's share of the window, which is to
+    /// be done again when that changes.
+    pub(crate) fn with_batches_of(mut self, asked: BatchSize) -> Self {
+        self.sizer.set_asked(asked);
+        self
+    }
+
+    /// The size of batches that the user asked for, if it is a fixed one.
+    pub(crate) fn fixed_batch(&self) -> Option<usize> {
+        self.sizer.fixed()
+    }
+
+    /// Changes the window. Items in flight beyond a smaller one keep their permits; no other is taken in before fewer
+    /// than that are in flight.
+    /// Returns the window before.
+    pub(crate) fn set_window(&mut self, window: usize) -> usize {
+        self.sizer.resize(self.workers, window);
+        mem::replace(&mut self.window, window)
+    }
+
+    /// Changes how many workers may run batches at a time. Returns their number before.
+    pub(crate) fn set_workers(&mut self, workers: usize) -> usize {
+        self.sizer.resize(workers, self.window);
+        mem::replace(&mut self.workers, workers)
     }
 
     /// The window, if it has a bound.

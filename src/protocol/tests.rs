@@ -18,6 +18,9 @@ enum Step {
     Split(usize),
     /// The consumer takes one of the completed batches.
     Take(usize),
+    /// The window or the number of workers is changed.
+    SetWindow(usize),
+    SetWorkers(usize),
     Drain,
     Stop,
     SourceEnds,
@@ -33,6 +36,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (any::<usize>(), 1u64..20_000_000).prop_map(|(which, nanos)| Step::Complete(which, nanos)),
         1 => any::<usize>().prop_map(Step::Split),
         6 => any::<usize>().prop_map(Step::Take),
+        1 => prop_oneof![1usize..10, 1usize..5000].prop_map(Step::SetWindow),
+        1 => (1usize..6).prop_map(Step::SetWorkers),
         1 => Just(Step::Drain),
         1 => Just(Step::Stop),
         1 => Just(Step::SourceEnds),
@@ -61,6 +66,45 @@ fn a_batch_as_large_as_planned_is_asked_for_while_all_workers_are_busy() {
     protocol.complete(Some((4, Duration::from_nanos(4))));
     protocol.hand_out(4);
     assert_eq!(protocol.demand(), 4, "permits for one more batch");
+}
+
+#[test]
+fn a_lowered_window_takes_nothing_in_until_enough_has_come_back() {
+    let mut protocol = Protocol::new(1, 4, BatchSize::Fixed(1), 8);
+    let ends = Ends { completed: 1, ..Ends::default() };
+    for _ in 0..4 {
+        assert_eq!(protocol.ask(true), 1);
+        protocol.hand_out(1);
+        protocol.complete(Some((1, MICRO)));
+    }
+    assert_eq!((protocol.set_window(2), protocol.ask(true)), (4, 0));
+    for in_flight in [3, 2] {
+        protocol.release(ends);
+        assert_eq!((protocol.ledger().in_flight, protocol.ask(true)), (in_flight, 0));
+    }
+    protocol.release(ends);
+    assert_eq!(protocol.ask(true), 1);
+    assert_eq!((protocol.set_window(64), protocol.limit()), (2, Some(64)));
+}
+
+#[test]
+fn what_the_source_was_asked_for_is_taken_in_though_the_window_was_lowered_meanwhile() {
+    let mut protocol = Protocol::new(1, 8, BatchSize::Fixed(8), 8);
+    assert_eq!(protocol.ask(true), 8);
+    protocol.set_window(1);
+    protocol.hand_out(8);
+    assert_eq!((protocol.ledger().in_flight, protocol.ask(true)), (8, 0));
+}
+
+#[test]
+fn a_batch_of_a_fixed_size_is_the_share_of_a_worker_at_each_window_and_number_of_workers() {
+    let asked = BatchSize::Fixed(100);
+    let mut protocol = Protocol::new(2, 100, asked.within(100, 2), 8).with_batches_of(asked);
+    assert_eq!((protocol.batch_size(), protocol.fixed_batch()), (50, Some(100)));
+    protocol.set_workers(4);
+    assert_eq!(protocol.batch_size(), 25);
+    protocol.set_window(1000);
+    assert_eq!(protocol.batch_size(), 100, "as was asked for, and no more");
 }
 
 #[test]
@@ -99,6 +143,8 @@ fn the_wait_and_the_batch_size_follow_the_measured_service_time() {
 /// The protocol, and the sizes of the batches in flight.
 struct World {
     protocol: Protocol,
+    workers: usize,
+    window: usize,
     outstanding: Vec<usize>,
     completed: Vec<usize>,
 }
@@ -132,6 +178,14 @@ impl World {
                 let items = self.completed.swap_remove(which % self.completed.len());
                 self.protocol.release(Ends { completed: items, ..Ends::default() });
             }
+            Step::SetWindow(window) => {
+                assert_eq!(self.protocol.set_window(window), self.window);
+                self.window = window;
+            }
+            Step::SetWorkers(workers) => {
+                assert_eq!(self.protocol.set_workers(workers), self.workers);
+                self.workers = workers;
+            }
             Step::Drain => _ = self.protocol.advance(Phase::Draining),
             Step::Stop => _ = self.protocol.advance(Phase::Stopped),
             Step::SourceEnds => _ = self.protocol.source_ended(Ending::Complete),
@@ -155,8 +209,10 @@ proptest! {
         steps in steps(),
     ) {
         let batch = fixed.map_or(BatchSize::Adaptive, |items| BatchSize::Fixed(items.min(window)));
-        let protocol = Protocol::new(workers, window, batch, 8);
-        let mut world = World { protocol, outstanding: Vec::new(), completed: Vec::new() };
+        let protocol = Protocol::new(workers, window, batch.within(window, workers), 8).with_batches_of(batch);
+        let mut world = World { protocol, workers, window, outstanding: Vec::new(), completed: Vec::new() };
+        // How many items may be in flight: after the window was lowered, those that are.
+        let mut most = window;
         let mut stopped = false;
         let (mut cut_off_by, mut ended) = (None, None);
         for step in steps {
@@ -167,7 +223,10 @@ proptest! {
             world.step(step);
             let ledger = world.protocol.ledger();
             prop_assert_eq!(ledger.in_flight, world.in_flight());
-            prop_assert!(ledger.in_flight <= window);
+            most = world.window.max(most.min(ledger.in_flight));
+            prop_assert!(ledger.in_flight <= most);
+            prop_assert!(ledger.in_flight < world.window || world.protocol.demand() == 0);
+            prop_assert!(world.protocol.batch_size() <= (world.window / world.workers).max(1));
             prop_assert_eq!((ledger.taken, ledger.failed, ledger.skipped), (ledger.accounted(), 0, 0));
             prop_assert!(!stopped || (world.protocol.demand() == 0 && ledger.taken == before));
             let end = world.protocol.end();
@@ -187,7 +246,7 @@ proptest! {
             // Progress: the generator, a worker or the consumer can take a step.
             prop_assert!(stopped || world.protocol.demand() > 0 || world.in_flight() > 0);
             // No worker idles for want of a batch while there is a permit.
-            let idle = world.outstanding.len() < workers && ledger.in_flight < window;
+            let idle = world.outstanding.len() < world.workers && ledger.in_flight < world.window;
             prop_assert!(stopped || !idle || world.protocol.demand() > 0);
         }
     }

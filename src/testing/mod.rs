@@ -58,6 +58,8 @@
 //! does to a work that is in the middle of an item.
 
 mod accounting;
+#[cfg(feature = "nats")]
+mod cluster;
 mod faults;
 mod gate;
 mod paced;
@@ -65,6 +67,8 @@ mod seeds;
 mod simulation;
 
 pub use accounting::{assert_accounted, assert_all_ended};
+#[cfg(feature = "nats")]
+pub use cluster::{ClusterOutcome, ClusterSimulation, Fate, Network, simulate_cluster};
 pub use faults::{Faults, Faulty};
 pub use gate::Gate;
 pub use paced::{Pace, Paced, paced};

@@ -72,10 +72,10 @@ where
 }
 
 /// A lazy iterator per item: the item is suspended when a chunk of results is there.
-pub(crate) struct FlatMap<F> {
+pub(crate) struct FlatMap<F, C> {
     pub(crate) f: Arc<F>,
-    /// How many results leave together.
-    pub(crate) chunk: usize,
+    /// Tells how many results leave together, now.
+    pub(crate) chunk: C,
     /// After how long, by the coarse clock, they leave.
     pub(crate) nanos: u64,
 }
@@ -87,9 +87,10 @@ pub(crate) enum Lazy<I, T> {
     Rest(Box<T>),
 }
 
-impl<I, T, F> Turns<Lazy<I, T::IntoIter>> for FlatMap<F>
+impl<I, T, F, C> Turns<Lazy<I, T::IntoIter>> for FlatMap<F, C>
 where
     I: 'static,
+    C: Fn() -> usize + Send + 'static,
     F: Fn(I) -> T + Send + Sync + 'static,
     T: IntoIterator<Item: Send + 'static> + 'static,
 {
@@ -105,13 +106,13 @@ where
         match input {
             Lazy::New(input) => {
                 let mut results = (self.f)(input).into_iter();
-                if job.emit_some(&mut results, self.chunk, due) {
+                if job.emit_some(&mut results, (self.chunk)(), due) {
                     return Ok(Turn::Ended);
                 }
                 Ok(Turn::Suspended(Lazy::Rest(Box::new(results))))
             }
             Lazy::Rest(mut results) => {
-                if job.emit_some(&mut results, self.chunk, due) {
+                if job.emit_some(&mut results, (self.chunk)(), due) {
                     return Ok(Turn::Ended);
                 }
                 Ok(Turn::Suspended(Lazy::Rest(results)))

@@ -161,6 +161,8 @@ pub(crate) struct Thread {
     set: Arc<Set>,
     /// The run that it serves, and since when.
     serving: Option<(Serve, Instant)>,
+    /// How often the run's concurrency had been set when this thread asked whether it is one too many; 0 before.
+    limited_seen: u64,
     /// What it keeps for runs whose work is built once per thread.
     seats: BTreeMap<RunKey, Box<dyn Any>>,
 }
@@ -222,6 +224,18 @@ impl Set {
     pub(crate) fn push_unnotified(&self, key: RunKey, threads: usize) -> Option<Woken> {
         let mut inner = self.lock();
         inner.queue.push(key).then(|| inner.wake_up_to(threads))
+    }
+
+    /// At most `concurrency` threads serve the run at a time from now on. Those that are too many by that end their serves
+    /// when they ask whether it is [crowded](Thread::is_crowded); if more may, they are woken.
+    pub(crate) fn set_concurrency(&self, key: RunKey, concurrency: usize) {
+        let mut inner = self.lock();
+        let more = inner.queue.set_concurrency(key, concurrency);
+        if more > 0 {
+            // Where nothing of it is queued, there may be a batch to share.
+            inner.offers += 1;
+            self.unlock_and_wake(inner, more);
+        }
     }
 
     /// The run queues no more. Once nothing of it is queued or running, it retires.
@@ -288,7 +302,7 @@ impl Set {
     pub(crate) fn work(self: &Arc<Self>, id: usize) {
         // Until the thread ends: it runs code of users between two serves as well, as in the drop of a work.
         let _belonging = reentrancy::belong_to(SetId::of(self));
-        let mut thread = Thread { id, set: Arc::clone(self), serving: None, seats: BTreeMap::new() };
+        let mut thread = Thread { id, set: Arc::clone(self), serving: None, limited_seen: 0, seats: BTreeMap::new() };
         let mut served = None;
         loop {
             match self.next(id, served.take()) {
@@ -301,6 +315,7 @@ impl Set {
                 Next::Serve(serve, member) => {
                     let (key, began) = (serve.run(), Instant::now());
                     thread.serving = Some((serve, began));
+                    thread.limited_seen = 0;
                     let found = member.serve(key, &mut thread);
                     let used = began.elapsed();
                     self.slots[id].busy.fetch_add(nanos(used), Relaxed);
@@ -514,13 +529,25 @@ impl Thread {
         true
     }
 
-    /// Returns true if this thread should serve another run by now, which has had less.
+    /// Returns true if more threads serve the run than may, by [`Set::set_concurrency`]: this one should end its serve.
+    /// `limited` counts how often the concurrency was set; the lock is taken only when that has changed.
+    #[inline]
+    pub(crate) fn is_crowded(&mut self, limited: &AtomicU64) -> bool {
+        let now = limited.load(Relaxed);
+        if now == self.limited_seen {
+            return false;
+        }
+        self.limited_seen = now;
+        self.serving.as_ref().is_some_and(|(serve, _)| self.set.lock().queue.is_crowded(serve.run()))
+    }
+
+    /// Returns true if this thread should serve another run by now, which has had less, or if too many serve this one.
     pub(crate) fn is_contended(&mut self) -> bool {
         let Some((serve, began)) = &mut self.serving else { return false };
         let used = began.elapsed();
         let queue = &mut self.set.lock().queue;
         queue.recharge(serve, used);
-        queue.is_contended(serve, used)
+        queue.is_contended(serve, used) || queue.is_crowded(serve.run())
     }
 
     /// Publishes the batch that this thread runs.

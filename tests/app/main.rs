@@ -1,5 +1,5 @@
 //! Applications that own pipelines and pools: they can start them again, and end in order and without a message, in
-//! every phase.
+//! every phase. And the examples that are run as processes.
 
 #[cfg(unix)]
 mod example;
@@ -9,4 +9,6 @@ mod runtimes;
 #[allow(unused, reason = "other suites use the rest")]
 mod support;
 mod system;
+#[cfg(all(unix, feature = "web", feature = "tracing"))]
+mod telemetry;
 mod threads;

@@ -10,6 +10,9 @@ use actix_fan::{ItemError, Stats};
 pub(crate) struct Told {
     pub(crate) started: Vec<(RunKind, Option<String>)>,
     pub(crate) ended_runs: usize,
+    /// Before and after each change of the window, and of the concurrency.
+    pub(crate) limits: Vec<(usize, usize)>,
+    pub(crate) concurrencies: Vec<(usize, usize)>,
     pub(crate) taken: usize,
     pub(crate) handed_over: usize,
     pub(crate) source_failed: usize,
@@ -55,11 +58,6 @@ pub(crate) struct Counting {
 impl Counting {
     pub(crate) fn new(wants_items: bool) -> Arc<Self> {
         Arc::new(Self { told: Mutex::default(), wants_items })
-    }
-
-    /// As a builder takes it.
-    pub(crate) fn observer(self: &Arc<Self>) -> Arc<dyn Observer> {
-        Arc::clone(self) as Arc<dyn Observer>
     }
 
     pub(crate) fn told(&self) -> Told {
@@ -125,6 +123,14 @@ impl Observer for Counting {
                 told.caller_gone += items;
             }
         });
+    }
+
+    fn limit_changed(&self, _: &RunInfo, before: usize, limit: usize) {
+        self.tell(|told| told.limits.push((before, limit)));
+    }
+
+    fn concurrency_changed(&self, _: &RunInfo, before: usize, workers: usize) {
+        self.tell(|told| told.concurrencies.push((before, workers)));
     }
 
     fn run_ended(&self, _: &RunInfo, _: &Stats) {

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::thread;
 
 use actix_fan::observe::RunKind;
@@ -22,7 +23,7 @@ fn every_item_of_a_pipeline_is_told_once() {
         run(async move {
             let counting = Counting::new(wants_items);
             let source = stream::iter((0..2_000u64).map(|n| if n % 100 == 50 { Err("source") } else { Ok(n) }));
-            let mut builder = source.try_fan_out().name("work").workers(2).observe(counting.observer());
+            let mut builder = source.try_fan_out().name("work").workers(2).observe(Arc::clone(&counting));
             if let Some(batch) = batch {
                 builder = builder.batch(batch);
             }
@@ -51,7 +52,7 @@ fn the_items_of_lazy_iterators_are_told_once() {
     for wants_items in [false, true] {
         run(async move {
             let counting = Counting::new(wants_items);
-            let builder = (0..40u64).fan_out().workers(2).window(16).observe(counting.observer());
+            let builder = (0..40u64).fan_out().workers(2).window(16).observe(Arc::clone(&counting));
             let mut results = builder.flat_map(|n| 0..n * 10).unwrap();
             while results.next().await.is_some() {}
             let stats = results.finished().await.unwrap();
@@ -69,7 +70,7 @@ fn what_a_stop_skips_is_told() {
             let counting = Counting::new(wants_items);
             let gate = Gate::new();
             let pass = gate.clone();
-            let builder = (0u64..).fan_out().workers(1).window(20).batch(5).observe(counting.observer());
+            let builder = (0u64..).fan_out().workers(1).window(20).batch(5).observe(Arc::clone(&counting));
             let results = builder.map(move |_| pass.pass()).unwrap();
             let stop = results.stop_handle();
             gate.arrived(1).await;
@@ -95,7 +96,7 @@ fn every_item_of_a_pool_is_told_once_with_what_its_caller_took_along() {
             }
             work(n)
         };
-        let pool = pool().name("numbers").workers(1).window(3).observe(counting.observer()).try_map(work).unwrap();
+        let pool = pool().name("numbers").workers(1).window(3).observe(Arc::clone(&counting)).try_map(work).unwrap();
         let held = pool.submit(1_000);
         gate.arrived(1).await;
         let cancelled = pool.submit(1_001);
@@ -136,7 +137,7 @@ fn an_item_that_sees_its_stop_is_skipped() {
             pass.pass();
             Err::<u64, _>(Stopped)
         };
-        let pool = pool().workers(1).observe(counting.observer()).try_map(work).unwrap();
+        let pool = pool().workers(1).observe(Arc::clone(&counting)).try_map(work).unwrap();
         let submission = pool.submit(1);
         gate.arrived(1).await;
         pool.stop();
@@ -153,7 +154,7 @@ fn an_item_that_sees_its_stop_is_skipped() {
 fn an_observer_of_a_set_sees_all_that_runs_on_it() {
     run(async {
         let counting = Counting::new(false);
-        let workers = Workers::builder().threads(2).thread_name("seen").observe(counting.observer()).build().unwrap();
+        let workers = Workers::builder().threads(2).thread_name("seen").observe(Arc::clone(&counting)).build().unwrap();
         assert_eq!(workers.run(|| 1).await.unwrap(), 1);
         assert!(workers.run(|| quiet_panic("no")).await.is_err());
         let pipeline = (0..10u64).fan_out().on(&workers).map(|n| n).unwrap();
@@ -175,5 +176,26 @@ fn an_observer_of_a_set_sees_all_that_runs_on_it() {
         let mut threads = counting.told().threads;
         threads.sort();
         assert_eq!(threads, [("seen".to_owned(), 0), ("seen".to_owned(), 1)]);
+    });
+}
+
+#[test]
+fn changes_of_the_settings_are_told_until_the_end() {
+    run(async {
+        let counting = Counting::new(false);
+        let pool = pool().workers(3).window(8).observe(Arc::clone(&counting)).map(|n: u64| n).unwrap();
+        pool.set_window(2).unwrap();
+        pool.set_window(0).unwrap_err();
+        pool.set_window(5).unwrap();
+        pool.set_concurrency(1).unwrap();
+        pool.set_concurrency(7).unwrap();
+        let expected = (vec![(8, 2), (2, 5)], vec![(3, 1), (1, 3)]);
+        let told = || (counting.told().limits, counting.told().concurrencies);
+        assert_eq!(told(), expected);
+        pool.drain();
+        let stats = pool.finished().await.unwrap();
+        assert_eq!((stats.limit, stats.concurrency), (Some(5), Some(3)));
+        pool.set_window(9).unwrap();
+        assert_eq!(told(), expected);
     });
 }

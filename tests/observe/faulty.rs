@@ -92,13 +92,8 @@ fn whatever_an_observer_does_each_item_runs_once_and_the_others_see_it() {
         for times in [0, 3] {
             run(async move {
                 let counting = Counting::new(wants_items);
-                let observers = || -> [Arc<dyn Observer>; 3] {
-                    [Arc::new(Careless { times }), counting.observer(), Arc::new(Panics)]
-                };
-                let mut builder = (0..500u64).fan_out().workers(2).batch(3);
-                for observer in observers() {
-                    builder = builder.observe(observer);
-                }
+                let builder = (0..500u64).fan_out().workers(2).batch(3);
+                let builder = builder.observe(Careless { times }).observe(Arc::clone(&counting)).observe(Panics);
                 let work = |n: u64| if n.is_multiple_of(5) { Err("five") } else { Ok(n) };
                 let mut results = builder.try_map(work).unwrap();
                 let mut good = 0;
@@ -111,12 +106,8 @@ fn whatever_an_observer_does_each_item_runs_once_and_the_others_see_it() {
                 counting.told().assert_agrees(&stats);
 
                 let counting = Counting::new(wants_items);
-                let mut builder = pool().workers(1);
-                for observer in
-                    [Arc::new(Panics) as Arc<dyn Observer>, counting.observer(), Arc::new(Careless { times })]
-                {
-                    builder = builder.observe(observer);
-                }
+                let builder = pool().workers(1);
+                let builder = builder.observe(Panics).observe(Arc::clone(&counting)).observe(Careless { times });
                 let pool = builder.try_map(work).unwrap();
                 for n in 0..10 {
                     assert_eq!(pool.submit(n).await.is_ok(), n % 5 != 0);

@@ -61,6 +61,11 @@ fn a_pipeline_is_counted_and_measured() {
         let before = recorded.values();
         assert_eq!(before["fan_out.queue.limit numbers pipeline"], 64.0);
         assert_eq!(before["fan_out.thread.limit numbers pipeline"], 2.0);
+        results.set_window(16).unwrap();
+        results.set_concurrency(1).unwrap();
+        let changed = recorded.values();
+        assert_eq!(changed["fan_out.queue.limit numbers pipeline"], 16.0);
+        assert_eq!(changed["fan_out.thread.limit numbers pipeline"], 1.0);
         while results.next().await.is_some() {}
         results.finished().await.unwrap();
         let limit = "fan_out.queue.limit numbers pipeline";
@@ -109,8 +114,7 @@ fn the_threads_of_a_set_are_counted() {
     // The threads ask for the recorder themselves, so it is that of the process.
     recorder.install().unwrap();
     run(async {
-        let instruments: Arc<dyn Observer> = Arc::new(Instruments::new());
-        let builder = Workers::builder().threads(3).thread_name("counted").observe(instruments);
+        let builder = Workers::builder().threads(3).thread_name("counted").observe(Instruments::new());
         let workers = builder.build().unwrap();
         let gate = Gate::new();
         let closures: Vec<_> = (0..3)

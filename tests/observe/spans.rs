@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use actix_fan::observe::{Observer, Spans};
+use actix_fan::observe::Spans;
 use actix_fan::{FanOutExt, Workers, pool};
 use futures::StreamExt;
 use tracing::field::{Field, Visit};
@@ -86,10 +86,6 @@ fn traced<F: Future>(test: impl FnOnce(Keep) -> F) -> F::Output {
     tracing::subscriber::with_default(subscriber, || run(test(keep)))
 }
 
-fn spans() -> Arc<dyn Observer> {
-    Arc::new(Spans::new())
-}
-
 #[test]
 fn each_of_many_submits_has_the_span_of_its_own_caller() {
     const TASKS: u64 = 100;
@@ -99,7 +95,7 @@ fn each_of_many_submits_has_the_span_of_its_own_caller() {
             info!(n);
             n
         };
-        let pool = pool().name("numbers").workers(2).observe(spans()).map(work).unwrap();
+        let pool = pool().name("numbers").workers(2).observe(Spans::new()).map(work).unwrap();
         let tasks: Vec<_> = (0..TASKS)
             .map(|task| {
                 let pool = pool.clone();
@@ -139,7 +135,7 @@ fn each_of_many_submits_has_the_span_of_its_own_caller() {
 fn a_pipeline_has_the_span_in_which_it_started_and_its_failures_are_events() {
     for per_item in [false, true] {
         traced(|keep| async move {
-            let observer: Arc<dyn Observer> = Arc::new(if per_item { Spans::per_item() } else { Spans::new() });
+            let observer = if per_item { Spans::per_item() } else { Spans::new() };
             let work = |n: u64| if n == 3 { quiet_panic("three") } else { n };
             let start = || (0..10u64).fan_out().batch(5).workers(1).observe(observer).map(work).unwrap();
             let results = info_span!("request", id = 7).in_scope(start);
@@ -162,7 +158,7 @@ fn a_pipeline_has_the_span_in_which_it_started_and_its_failures_are_events() {
 #[test]
 fn a_closure_of_a_set_has_the_span_of_its_caller() {
     traced(|keep| async move {
-        let workers = Workers::builder().threads(1).observe(spans()).build().unwrap();
+        let workers = Workers::builder().threads(1).observe(Spans::new()).build().unwrap();
         let closure = info_span!("request").in_scope(|| workers.run(|| info!("here")));
         closure.await.unwrap();
         let events = keep.events.lock().unwrap();
@@ -173,7 +169,7 @@ fn a_closure_of_a_set_has_the_span_of_its_caller() {
 #[test]
 fn without_a_subscriber_work_runs_in_no_span() {
     run(async {
-        let pool = pool().workers(1).observe(spans()).map(|()| tracing::Span::current().is_none()).unwrap();
+        let pool = pool().workers(1).observe(Spans::new()).map(|()| tracing::Span::current().is_none()).unwrap();
         assert!(pool.submit(()).await.unwrap());
     });
 }

@@ -1,5 +1,7 @@
 //! The test kit, and the pipeline's promises in simulation: over thousands of orders of steps that threads seldom take.
 
+#[cfg(feature = "nats")]
+mod cluster;
 mod faults;
 mod paced;
 mod promises;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The least number of worker threads by default.
 const MIN_WORKERS: usize = 4;
-/// The most worker threads, of the pool and of each stream.
+/// The most worker threads, of the pool and of the set that the streams share.
 const MAX_WORKERS: usize = 1024;
 
 pub(crate) const HELP: &str = "\
@@ -21,7 +21,7 @@ Usage: page [OPTIONS]
 Options:
       --host <ADDRESS>              Where to listen: an address or a name [default: 127.0.0.1]
       --port <N>                    The port, 0 to 65535; 0 chooses a free one [default: $PORT, or 8080]
-      --workers <N>                 Worker threads of the pool and of each stream, 1 to 1024 [default: cores - 1, at least 4]
+      --workers <N>                 Worker threads of the pool, and as many of the streams, 1 to 1024 [default: cores - 1, at least 4]
       --shutdown-timeout <SECONDS>  How long requests may continue after a signal, 0 to 3600 [default: 5]
   -h, --help                        Print this help
 
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     pub(crate) host: String,
     /// 0 chooses a free port.
     pub(crate) port: u16,
-    /// The worker threads of the pool and of each stream.
+    /// The worker threads of the pool, and of the set that the streams share.
     pub(crate) workers: usize,
     /// How long requests and submitted items may continue after a signal.
     pub(crate) shutdown_timeout: Duration,

@@ -1,5 +1,5 @@
 //! A server of primes over HTTP: a pool tests the numbers of requests, and each stream of primes has a pipeline of its
-//! own.
+//! own. The pipelines share one set of worker threads.
 //!
 //!     cargo run --release --example page -- --port 8080
 //!
@@ -9,6 +9,8 @@
 //!     curl -d '["97", 98, "99"]' http://127.0.0.1:8080/check
 //!     curl http://127.0.0.1:8080/stats
 //!     curl -X POST http://127.0.0.1:8080/searches/1/stop
+//!     curl -X POST http://127.0.0.1:8080/searches/2/drain
+//!     curl -X POST 'http://127.0.0.1:8080/searches/2/settings?pace=5&workers=1'
 //!     curl -X POST http://127.0.0.1:8080/stop
 //!
 //! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and complete the submitted items; a second
@@ -17,22 +19,25 @@
 mod args;
 mod body;
 mod check;
+mod control;
 mod finder;
 mod newest;
 mod origin;
+mod pace;
 mod page;
+mod panics;
 mod pipelines;
 mod primes;
 mod search;
 mod signals;
 mod stats;
-mod stop;
 
 use std::error::Error;
 use std::future::ready;
 use std::io::{self, Write};
 use std::process::{self, ExitCode};
 
+use actix_fan::Workers;
 use actix_fan::web::Streams;
 use actix_web::middleware::from_fn;
 use actix_web::rt::{System, spawn, time};
@@ -46,8 +51,8 @@ use pipelines::Pipelines;
 use search::WorkerThreads;
 use signals::Signals;
 
-/// The most streams at the same time: each has threads of its own.
-const MAX_STREAMS: usize = 4;
+/// The most streams at the same time, each with a pipeline.
+const MAX_STREAMS: usize = 8;
 
 /// The exit code for wrong arguments.
 const USAGE: u8 = 2;
@@ -83,12 +88,13 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
 
     // Created once per application: the closure of `HttpServer::new` runs once per server thread.
     let checks = check::start(workers)?;
+    let set = Workers::builder().threads(workers).thread_name("search").build()?;
     let pipelines = Pipelines::default();
     let streams = Streams::new(MAX_STREAMS);
 
     let server = HttpServer::new({
-        let (checks, streams) = (checks.clone(), streams.clone());
-        move || App::new().configure(routes(WorkerThreads(workers), &checks, &pipelines, &streams))
+        let (set, checks, streams) = (set.clone(), checks.clone(), streams.clone());
+        move || App::new().configure(routes(WorkerThreads(workers), &set, &checks, &pipelines, &streams))
     })
     // One server thread: the worker threads need the cores.
     .workers(1)
@@ -125,15 +131,21 @@ async fn signalled(mut signals: Signals, streams: Streams) {
 }
 
 fn routes(
-    workers: WorkerThreads,
+    threads: WorkerThreads,
+    workers: &Workers,
     checks: &Checks,
     pipelines: &Pipelines,
     streams: &Streams,
 ) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let (checks, pipelines, streams) =
-        (Data::new(checks.clone()), Data::new(pipelines.clone()), Data::new(streams.clone()));
+    let (workers, checks, pipelines, streams) = (
+        Data::new(workers.clone()),
+        Data::new(checks.clone()),
+        Data::new(pipelines.clone()),
+        Data::new(streams.clone()),
+    );
     move |app| {
-        app.app_data(Data::new(workers))
+        app.app_data(Data::new(threads))
+            .app_data(workers)
             .app_data(checks)
             .app_data(pipelines)
             .app_data(streams)
@@ -143,8 +155,12 @@ fn routes(
             .service(resource("/check").wrap(from_fn(own_pages_only)).route(post().to(check::check)))
             .service(resource("/primes").route(get().to(primes::primes)))
             .service(resource("/stats").route(get().to(stats::stats)))
-            .service(resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(stop::stop_one)))
-            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(stop::stop_all)))
+            .service(resource("/searches/{id}/stop").wrap(from_fn(own_pages_only)).route(post().to(control::stop_one)))
+            .service(resource("/searches/{id}/drain").wrap(from_fn(own_pages_only)).route(post().to(control::drain)))
+            .service(
+                resource("/searches/{id}/settings").wrap(from_fn(own_pages_only)).route(post().to(control::settings)),
+            )
+            .service(resource("/stop").wrap(from_fn(own_pages_only)).route(post().to(control::stop_all)))
             .service(resource("/ping").route(get().to(async || "pong")));
     }
 }

@@ -22,13 +22,15 @@ const BURST: usize = 1024;
 pub(crate) struct Found {
     /// The number of results since the start.
     count: u64,
+    /// The number of failures since the start.
+    failures: u64,
     /// The newest results, oldest first.
     numbers: Vec<u64>,
 }
 
 impl Found {
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        write!(out, r#"{{"count":{},"numbers":["#, self.count)?;
+        write!(out, r#"{{"count":{},"failures":{},"numbers":["#, self.count, self.failures)?;
         for (place, number) in self.numbers.iter().enumerate() {
             write!(out, r#"{}"{number}""#, if place > 0 { "," } else { "" })?;
         }
@@ -36,8 +38,8 @@ impl Found {
     }
 }
 
-/// Takes every result as soon as it is ready, and yields at most one [`Found`] per period. Failures are yielded at
-/// once.
+/// Takes every result as soon as it is ready, and yields per period at most the newest failure and one [`Found`], which
+/// counts all of them.
 pub(crate) struct Newest<S> {
     results: S,
     most: usize,
@@ -45,6 +47,9 @@ pub(crate) struct Newest<S> {
     count: u64,
     /// The newest results that were not yielded yet.
     numbers: VecDeque<u64>,
+    failures: u64,
+    /// The newest failure, if it was not yielded yet.
+    failure: Option<ItemError>,
     is_yielded: bool,
     has_ended: bool,
 }
@@ -54,7 +59,17 @@ impl<S> Newest<S> {
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let most = most.min(MAX_NEWEST);
-        Self { results, most, ticks, count: 0, numbers: VecDeque::new(), is_yielded: true, has_ended: false }
+        Self {
+            results,
+            most,
+            ticks,
+            count: 0,
+            numbers: VecDeque::new(),
+            failures: 0,
+            failure: None,
+            is_yielded: true,
+            has_ended: false,
+        }
     }
 
     fn keep(&mut self, number: u64) {
@@ -83,7 +98,11 @@ impl<S: Stream<Item = Result<u64, ItemError>> + Unpin> Stream for Newest<S> {
             burst += 1;
             match Pin::new(&mut this.results).poll_next(cx) {
                 Poll::Ready(Some(Ok(number))) => this.keep(number),
-                Poll::Ready(Some(Err(failure))) => return Poll::Ready(Some(Err(failure))),
+                Poll::Ready(Some(Err(failure))) => {
+                    this.failures += 1;
+                    this.failure = Some(failure);
+                    this.is_yielded = false;
+                }
                 Poll::Ready(None) => this.has_ended = true,
                 Poll::Pending => break,
             }
@@ -95,7 +114,16 @@ impl<S: Stream<Item = Result<u64, ItemError>> + Unpin> Stream for Newest<S> {
         if !this.has_ended && this.ticks.poll_tick(cx).is_pending() {
             return Poll::Pending;
         }
+        if let Some(failure) = this.failure.take() {
+            // The tick is spent: the next poll must not wait for another.
+            this.ticks.reset_immediately();
+            return Poll::Ready(Some(Err(failure)));
+        }
         this.is_yielded = true;
-        Poll::Ready(Some(Ok(Found { count: this.count, numbers: this.numbers.drain(..).collect() })))
+        Poll::Ready(Some(Ok(Found {
+            count: this.count,
+            failures: this.failures,
+            numbers: this.numbers.drain(..).collect(),
+        })))
     }
 }

@@ -12,9 +12,15 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// The path, the content type and the text of each file.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 21] = [
     ("/", HTML, include_str!("static/page.html")),
     ("/page.css", CSS, include_str!("static/page.css")),
+    ("/trends.css", CSS, include_str!("static/trends.css")),
+    ("/searches.css", CSS, include_str!("static/searches.css")),
+    ("/summary.css", CSS, include_str!("static/summary.css")),
+    ("/failures.css", CSS, include_str!("static/failures.css")),
+    ("/observed.css", CSS, include_str!("static/observed.css")),
+    ("/landscape.css", CSS, include_str!("static/landscape.css")),
     ("/page.js", JS, include_str!("static/page.js")),
     ("/dom.js", JS, include_str!("static/dom.js")),
     ("/stream.js", JS, include_str!("static/stream.js")),
@@ -22,6 +28,12 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/fan.js", JS, include_str!("static/fan.js")),
     ("/list.js", JS, include_str!("static/list.js")),
     ("/check.js", JS, include_str!("static/check.js")),
+    ("/trends.js", JS, include_str!("static/trends.js")),
+    ("/searches.js", JS, include_str!("static/searches.js")),
+    ("/settings.js", JS, include_str!("static/settings.js")),
+    ("/observed.js", JS, include_str!("static/observed.js")),
+    ("/summary.js", JS, include_str!("static/summary.js")),
+    ("/failures.js", JS, include_str!("static/failures.js")),
 ];
 
 pub(crate) fn files(app: &mut ServiceConfig) {

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_fan::StopHandle;
+use actix_fan::{SettingError, StopHandle};
 use actix_web::rt::spawn;
 
-use crate::search::Search;
+use crate::pace::Pace;
+use crate::panics::Panics;
+use crate::search::{Search, WorkerThreads};
 
 /// How long an ended pipeline is listed.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -29,26 +31,45 @@ pub(crate) struct Pipeline {
     pub(crate) id: u64,
     pub(crate) search: Search,
     pub(crate) stop: StopHandle,
-    /// When its last worker stopped.
+    pub(crate) pace: Pace,
+    pub(crate) panics: Panics,
+    /// When it was stopped and its last worker was done, or the client had taken its last result.
     pub(crate) ended: Option<Instant>,
+}
+
+impl Known {
+    fn with(&mut self, id: u64, change: impl FnOnce(&mut Pipeline)) {
+        self.pipelines.iter_mut().find(|pipeline| pipeline.id == id).map(change);
+    }
+}
+
+impl Pipeline {
+    /// Changes the settings that can be changed while it runs.
+    pub(crate) fn change(&mut self, search: Search, threads: WorkerThreads) -> Result<(), SettingError> {
+        self.stop.set_concurrency(search.concurrency(threads))?;
+        self.stop.set_window(search.window(threads))?;
+        self.pace.set(search.pace);
+        self.panics.set(search.panic);
+        self.search = search;
+        Ok(())
+    }
 }
 
 impl Pipelines {
     /// Registers a running pipeline and returns its id.
-    pub(crate) fn add(&self, stop: StopHandle, search: Search) -> u64 {
+    pub(crate) fn add(&self, stop: StopHandle, pace: Pace, panics: Panics, search: Search) -> u64 {
         let id = {
             let mut known = self.known();
             known.last_id += 1;
             let id = known.last_id;
-            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), ended: None });
+            known.pipelines.push(Pipeline { id, search, stop: stop.clone(), pace, panics, ended: None });
             id
         };
         let pipelines = self.clone();
         spawn(async move {
-            stop.workers_stopped().await;
-            if let Some(pipeline) = pipelines.known().pipelines.iter_mut().find(|pipeline| pipeline.id == id) {
-                pipeline.ended = Some(Instant::now());
-            }
+            // How it ended is told by its statistics.
+            let _ = stop.finished().await;
+            pipelines.known().with(id, |pipeline| pipeline.ended = Some(Instant::now()));
         });
         id
     }
@@ -56,6 +77,11 @@ impl Pipelines {
     /// Returns the pipeline with this id, if it is still known.
     pub(crate) fn get(&self, id: u64) -> Option<Pipeline> {
         self.known().pipelines.iter().find(|pipeline| pipeline.id == id).cloned()
+    }
+
+    /// Registers the settings that a pipeline was changed to.
+    pub(crate) fn update(&self, changed: &Pipeline) {
+        self.known().with(changed.id, |pipeline| pipeline.search = changed.search);
     }
 
     /// Returns those that run and the last ones that ended.

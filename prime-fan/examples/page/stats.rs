@@ -23,25 +23,27 @@ struct Report {
 pub(crate) struct PipelineStats {
     id: u64,
     search: Search,
-    /// True if its last worker has stopped.
+    /// True if its last worker has stopped and, unless it was stopped, the client has taken its last result.
     ended: bool,
+    /// True if it draws no more numbers: it drains, or it was stopped.
+    closed: bool,
     #[serde(flatten)]
     numbers: Numbers,
 }
 
-/// The library's statistics, with the window, against which the page shows what is in flight.
+/// The library's statistics, and whether more can begin.
 #[derive(Serialize)]
 struct Numbers {
     stopped: bool,
-    window: usize,
     #[serde(flatten)]
     stats: Stats,
 }
 
 impl PipelineStats {
-    pub(crate) fn new(Pipeline { id, search, stop, ended }: &Pipeline, workers: WorkerThreads) -> Self {
-        let numbers = Numbers { stopped: stop.is_stopped(), window: search.window(workers), stats: stop.stats() };
-        Self { id: *id, search: *search, ended: ended.is_some(), numbers }
+    pub(crate) fn new(Pipeline { id, search, stop, ended, .. }: &Pipeline) -> Self {
+        let numbers = Numbers { stopped: stop.is_stopped(), stats: stop.stats() };
+        let (ended, closed) = (ended.is_some(), stop.is_closed());
+        Self { id: *id, search: *search, ended, closed, numbers }
     }
 }
 
@@ -54,8 +56,8 @@ pub(crate) async fn stats(
     let report = Report {
         workers: workers.0,
         streams: streams.stats(),
-        pipelines: pipelines.shown().iter().map(|pipeline| PipelineStats::new(pipeline, **workers)).collect(),
-        pool: Numbers { stopped: checks.is_closed(), window: checks.window(), stats: checks.stats() },
+        pipelines: pipelines.shown().iter().map(PipelineStats::new).collect(),
+        pool: Numbers { stopped: checks.is_closed(), stats: checks.stats() },
     };
     Json(report).customize().insert_header((CACHE_CONTROL, "no-store"))
 }

@@ -1,6 +1,6 @@
 //! The summary and the statistics of a search at its end.
 
-use actix_fan::{Stats, WorkerStats};
+use actix_fan::{Percentiles, Stats, WorkerStats};
 
 use crate::cli::args::{Seed, Settings, StatsForm};
 use crate::cli::counts::{Counts, Nouns};
@@ -74,6 +74,11 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     if let Some(verdict) = stats.verdict {
         text += &format!("bottleneck {verdict}\n");
     }
+    for (what, times) in [("queued", stats.queue_wait), ("ran", stats.run_time)] {
+        if let Some(times) = times {
+            text += &format!("{what:<10} {times}\n");
+        }
+    }
     let taken = count(*taken, nouns.items);
     text += &format!("taken      {taken}: {completed} completed, {failed} failed, {skipped} skipped\n");
     for (index, worker) in stats.workers.iter().enumerate() {
@@ -114,15 +119,25 @@ pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
             verdict.consumer.as_secs_f64(),
         )
     });
+    let percentiles = |times: Option<Percentiles>| {
+        times.map_or("null".to_owned(), |Percentiles { p50, p90, p99, max, .. }| {
+            let [p50, p90, p99, max] = [p50, p90, p99, max].map(|time| time.as_secs_f64());
+            format!(
+                "{{\"p50_seconds\":{p50:.9},\"p90_seconds\":{p90:.9},\"p99_seconds\":{p99:.9},\"max_seconds\":{max:.9}}}"
+            )
+        })
+    };
     let Counts { tested, found, bad, .. } = counts;
     let Stats { taken, completed, failed, skipped, .. } = stats;
     format!(
         "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
          \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
-         \"skipped\":{skipped}}},\"bottleneck\":{verdict},\"workers\":[{}]",
+         \"skipped\":{skipped}}},\"bottleneck\":{verdict},\"queue_wait\":{},\"run_time\":{},\"workers\":[{}]",
         stats.elapsed.as_secs_f64(),
         rate(counts, stats),
         nouns.items[1],
+        percentiles(stats.queue_wait),
+        percentiles(stats.run_time),
         workers.join(","),
     )
 }
@@ -178,7 +193,7 @@ mod tests {
             json(NOUNS, &counts, &stats()),
             "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
              \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
-             \"bottleneck\":null,\"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
+             \"bottleneck\":null,\"queue_wait\":null,\"run_time\":null,\"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
         );
     }
 }

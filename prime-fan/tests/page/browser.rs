@@ -80,6 +80,14 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), json!({}));
     }
 
+    /// Moves a slider to a position.
+    pub(crate) fn slide(&self, selector: &str, position: u32) {
+        self.run(&format!(
+            "const slider = document.querySelector({selector:?}); slider.value = {position};
+            slider.dispatchEvent(new Event('input', {{ bubbles: true }}))"
+        ));
+    }
+
     /// Presses a key in the focused element.
     pub(crate) fn press(&self, key: &str) {
         let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);

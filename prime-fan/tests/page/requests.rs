@@ -16,11 +16,19 @@ fn what_makes_no_sense_is_refused_with_what_does() {
     for (path, text) in [
         ("/primes?pace=2000000000", "pace=2000000000: must be from 1 to 1000 primes per second, or 0 for no limit\n"),
         ("/primes?bits=1", "bits=1: must be from 2 to 64; no prime has fewer than 2 bits\n"),
+        ("/primes?workers=2", "workers=2: must be from 1 to 1, or 0 for all\n"),
+        ("/primes?window=1048577", "window=1048577: must be from 1 to 1048576, or 0 for one that suits the finder\n"),
         ("/primes?bits=65", "bits=65: must be from 2 to 64; no prime has fewer than 2 bits\n"),
     ] {
         assert_eq!(answer(&server, "GET", path, "", ""), (400, text.to_owned()));
     }
     assert_eq!(server.pipelines().len(), 0, "nothing was started");
+    for (path, status, text) in [
+        ("/searches/7/drain", 404, "there is no search 7\n"),
+        ("/searches/7/settings?pace=1", 404, "there is no search 7\n"),
+    ] {
+        assert_eq!(answer(&server, "POST", path, "", ""), (status, text.to_owned()));
+    }
 }
 
 #[test]
@@ -34,6 +42,8 @@ fn another_method_is_refused_as_such() {
         ("DELETE", "/stats"),
         ("GET", "/stop"),
         ("GET", "/searches/1/stop"),
+        ("GET", "/searches/1/drain"),
+        ("GET", "/searches/1/settings"),
         ("PUT", "/ping"),
     ] {
         assert_eq!(answer(&server, method, path, "", "").0, 405, "{method} {path}");
@@ -53,7 +63,7 @@ fn the_page_of_another_site_changes_nothing() {
         format!("Origin: http://{host}\r\nSec-Fetch-Site: cross-site\r\n"),
         "Sec-Fetch-Site: same-site\r\n".to_owned(),
     ] {
-        for path in ["/stop", "/searches/1/stop", "/check"] {
+        for path in ["/stop", "/searches/1/stop", "/searches/1/drain", "/searches/1/settings?pace=1", "/check"] {
             assert_eq!(status(&foreign, path), 403, "{path} {foreign}");
         }
     }
@@ -96,9 +106,9 @@ fn the_statistics_are_those_of_the_library_with_a_few_beside() {
     let (status, text) = answer(&server, "GET", "/stats", "", "");
     let stats: Value = serde_json::from_str(&text).expect("it is JSON");
     assert_eq!((status, &stats["workers"]), (200, &json!(2)));
-    assert_eq!(stats["streams"], json!({ "open": 0, "limit": 4, "refused": 0, "stalled": 0 }));
+    assert_eq!(stats["streams"], json!({ "open": 0, "limit": 8, "refused": 0, "stalled": 0 }));
     let pool = stats["pool"].as_object().expect("there is a pool");
-    assert_eq!((&pool["window"], &pool["stopped"], &pool["end"]), (&json!(256), &json!(false), &Value::Null));
+    assert_eq!((&pool["limit"], &pool["stopped"], &pool["end"]), (&json!(256), &json!(false), &Value::Null));
     for name in ["taken", "waiting", "elapsed_seconds", "mean_service_seconds"] {
         assert!(pool.contains_key(name), "{name} in {text}");
     }

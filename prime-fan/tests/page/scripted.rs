@@ -10,9 +10,15 @@ use serde_json::{Value, json};
 const HTML: &str = "text/html";
 const JS: &str = "text/javascript";
 
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 21] = [
     ("/", HTML, include_str!("../../examples/page/static/page.html")),
     ("/page.css", "text/css", include_str!("../../examples/page/static/page.css")),
+    ("/trends.css", "text/css", include_str!("../../examples/page/static/trends.css")),
+    ("/searches.css", "text/css", include_str!("../../examples/page/static/searches.css")),
+    ("/summary.css", "text/css", include_str!("../../examples/page/static/summary.css")),
+    ("/failures.css", "text/css", include_str!("../../examples/page/static/failures.css")),
+    ("/observed.css", "text/css", include_str!("../../examples/page/static/observed.css")),
+    ("/landscape.css", "text/css", include_str!("../../examples/page/static/landscape.css")),
     ("/page.js", JS, include_str!("../../examples/page/static/page.js")),
     ("/dom.js", JS, include_str!("../../examples/page/static/dom.js")),
     ("/stream.js", JS, include_str!("../../examples/page/static/stream.js")),
@@ -20,6 +26,12 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/fan.js", JS, include_str!("../../examples/page/static/fan.js")),
     ("/list.js", JS, include_str!("../../examples/page/static/list.js")),
     ("/check.js", JS, include_str!("../../examples/page/static/check.js")),
+    ("/trends.js", JS, include_str!("../../examples/page/static/trends.js")),
+    ("/searches.js", JS, include_str!("../../examples/page/static/searches.js")),
+    ("/settings.js", JS, include_str!("../../examples/page/static/settings.js")),
+    ("/observed.js", JS, include_str!("../../examples/page/static/observed.js")),
+    ("/summary.js", JS, include_str!("../../examples/page/static/summary.js")),
+    ("/failures.js", JS, include_str!("../../examples/page/static/failures.js")),
 ];
 
 /// The server. Its connections are closed when it is dropped.
@@ -120,7 +132,7 @@ pub(crate) fn pipeline(id: u64, end: Option<&str>) -> Value {
     json!({
         "id": id, "search": { "bits": 40, "finder": "fast", "pace": 5 }, "ended": end.is_some(), "end": end,
         "taken": 100, "completed": 90, "failed": 0, "skipped": 0, "in_flight": 10, "emitted": 5, "batch_size": 1,
-        "elapsed_seconds": 1.0, "window": 64, "workers": [{ "busy_seconds": 0.5, "items": 90, "batches": 90 }],
+        "elapsed_seconds": 1.0, "limit": 64, "workers": [{ "busy_seconds": 0.5, "items": 90, "batches": 90 }],
     })
 }
 

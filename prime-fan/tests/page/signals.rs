@@ -63,14 +63,15 @@ fn unfinished(server: &Server) -> BufReader<TcpStream> {
 fn a_signal_ends_every_stream_with_its_last_line_and_then_the_server() {
     for name in ["INT", "TERM"] {
         let (mut server, stderr) = start();
-        let streams = [
+        let queries = [
             // Trial division takes seconds for the first prime.
             ("bits=64&finder=trial", "text/event-stream"),
             ("bits=64&pace=1", "application/x-ndjson"),
             ("bits=64&pace=0", "application/x-ndjson"),
             ("bits=64&pace=0&newest=10", "text/event-stream"),
-        ]
-        .map(|(query, accept)| stream(&server, query, accept));
+        ];
+        let streams = queries.repeat(2);
+        let streams: Vec<_> = streams.iter().map(|(query, accept)| stream(&server, query, accept)).collect();
         let refused = rest(ask(&server, "GET /primes HTTP/1.0\r\n\r\n"));
         assert!(refused.starts_with("HTTP/1.0 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
 
@@ -82,7 +83,7 @@ fn a_signal_ends_every_stream_with_its_last_line_and_then_the_server() {
             assert!(last.ends_with("\r\n0\r\n\r\n"), "cut off: {last}");
         }
         assert_eq!(server.code(), Some(0));
-        assert_eq!(rest(stderr), "shutting down with 4 open streams; another signal ends the process at once\n");
+        assert_eq!(rest(stderr), "shutting down with 8 open streams; another signal ends the process at once\n");
     }
 }
 

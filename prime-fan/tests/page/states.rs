@@ -44,12 +44,12 @@ fn a_refusal_is_told_until_the_next_start() {
     browser.load(&server.url());
     browser.until_state("live elsewhere");
     assert!(browser.text("#run").contains("Search 2, started elsewhere: 40 bits, fast, 5 primes/s"));
-    server.refuse(Some((503, "4 pipelines run already: try again later\n")));
+    server.refuse(Some((503, "8 pipelines run already: try again later\n")));
     start(&browser, &server);
     browser.until_state("refused: busy");
     looks(&server);
     assert_eq!(browser.text("#state-text"), "refused: busy");
-    assert_eq!(browser.text("#note"), "4 pipelines run already: try again later");
+    assert_eq!(browser.text("#note"), "8 pipelines run already: try again later");
 
     server.refuse(None);
     start(&browser, &server);

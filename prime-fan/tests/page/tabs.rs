@@ -103,7 +103,7 @@ fn a_fan_has_four_workers_at_least_and_a_slow_visitor_fills_the_window() {
     browser.load(&server.url());
     browser.until_state("ready");
     assert!(browser.texts(".lane-name > span").len() >= 4);
-    browser.run("document.querySelector('[name=pace][value=\"5\"]').click()");
+    browser.slide("#pace", 2);
     browser.click("#start");
     until("the window is full", || (browser.text("#generating") == "waits: window full").then_some(()));
     let pipeline = server.pipeline();

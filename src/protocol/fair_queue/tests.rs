@@ -140,6 +140,8 @@ enum Step {
     Recharge(usize, u32),
     /// The serve of a thread that has looked ends.
     End(usize, u32),
+    /// At most so many threads serve a run from now on.
+    SetConcurrency(usize, usize),
     Close(usize),
 }
 
@@ -152,6 +154,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0usize..64).prop_map(Step::Look),
         1 => (0usize..64, 0u32..40).prop_map(|(thread, used)| Step::Recharge(thread, used)),
         4 => (0usize..64, 0u32..40).prop_map(|(thread, used)| Step::End(thread, used)),
+        1 => (0usize..64, 1usize..4).prop_map(|(run, concurrency)| Step::SetConcurrency(run, concurrency)),
         1 => (0usize..64).prop_map(Step::Close),
     ];
     prop::collection::vec(step, 0..200)
@@ -161,6 +164,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Run {
     key: RunKey,
     concurrency: usize,
+    /// How many threads may serve it: after the concurrency was lowered, those that do.
+    allowed: usize,
     queued: usize,
     /// Of these, items that no push has told of yet. Another item's push may tell of them.
     untold: usize,
@@ -189,7 +194,16 @@ impl World {
                 assert!(self.runs.iter().all(|run| run.key < key));
                 let service = self.queue.entries[&key].service;
                 let (queued, untold, is_closed, has_left) = (0, 0, false, false);
-                self.runs.push(Run { key, concurrency, queued, untold, is_closed, has_left, service });
+                self.runs.push(Run {
+                    key,
+                    concurrency,
+                    allowed: concurrency,
+                    queued,
+                    untold,
+                    is_closed,
+                    has_left,
+                    service,
+                });
             }
             Step::Queue(which) if !self.runs.is_empty() => {
                 let which = which % self.runs.len();
@@ -210,7 +224,7 @@ impl World {
                 let Some((serve, &run)) = self.queue.pick(estimate * NANO) else {
                     // Every run to which something was pushed has all the threads that it may have.
                     for (which, run) in self.runs.iter().enumerate() {
-                        assert!(run.queued == run.untold || self.serving(which) == run.concurrency);
+                        assert!(run.queued == run.untold || self.serving(which) >= run.concurrency);
                     }
                     return;
                 };
@@ -241,6 +255,13 @@ impl World {
                 self.runs[run].service += u64::from(used.max(1));
                 self.left(run, left);
             }
+            Step::SetConcurrency(which, concurrency) if !self.runs.is_empty() => {
+                let which = which % self.runs.len();
+                let run = &mut self.runs[which];
+                let before = std::mem::replace(&mut run.concurrency, concurrency);
+                let more = if run.has_left { 0 } else { concurrency.saturating_sub(before) };
+                assert_eq!(self.queue.set_concurrency(run.key, concurrency), more);
+            }
             Step::Close(which) if !self.runs.is_empty() => {
                 let which = which % self.runs.len();
                 // A producer pushes what it queued before it closes the run.
@@ -249,7 +270,13 @@ impl World {
                 let left = self.queue.close(self.runs[which].key);
                 self.left(which, left);
             }
-            Step::Queue(_) | Step::Push(_) | Step::Look(_) | Step::Recharge(..) | Step::End(..) | Step::Close(_) => {}
+            Step::Queue(_)
+            | Step::Push(_)
+            | Step::Look(_)
+            | Step::Recharge(..)
+            | Step::End(..)
+            | Step::SetConcurrency(..)
+            | Step::Close(_) => {}
         }
     }
 
@@ -274,7 +301,14 @@ impl World {
         self.threads.iter().filter(|thread| thread.run == run).count()
     }
 
-    fn check(&self, virtual_time: u64) {
+    fn check(&mut self, virtual_time: u64) {
+        for which in 0..self.runs.len() {
+            let serving = self.serving(which);
+            let run = &mut self.runs[which];
+            run.allowed = run.concurrency.max(run.allowed.min(serving));
+            assert!(serving <= run.allowed);
+            assert_eq!(self.queue.is_crowded(run.key), !run.has_left && serving > run.concurrency);
+        }
         assert!(self.queue.virtual_time >= virtual_time);
         assert_eq!(self.queue.runs(), self.runs.iter().filter(|run| !run.has_left).count());
         let entries = self.queue.entries.values();
@@ -284,7 +318,6 @@ impl World {
         assert_eq!(self.queue.waiting, waiting);
         assert_eq!(self.queue.waiting_service, waiting.iter().map(|place| u128::from(place.service)).sum());
         for (which, run) in self.runs.iter().enumerate() {
-            assert!(self.serving(which) <= run.concurrency);
             let Some(entry) = self.queue.entries.get(&run.key) else { continue };
             assert_eq!(entry.threads, self.serving(which));
             assert!(run.queued == run.untold || entry.is_ready, "a push was lost");

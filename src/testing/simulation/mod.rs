@@ -255,7 +255,10 @@ where
     {
         let (checked, f) = (self.settings.check(item_bytes::<I, T::Item>(), None)?, Arc::new(f));
         // By the real clock, the results would leave at other times in each run.
-        let factory = move |credit: &Credit| FlatMap { f: Arc::clone(&f), chunk: credit.chunk(), nanos: u64::MAX };
+        let factory = move |credit: &Credit| {
+            let size = credit.chunk_size();
+            FlatMap { f: Arc::clone(&f), chunk: move || size.get(), nanos: u64::MAX }
+        };
         let source = self.source.map_ok(Lazy::New);
         Ok(Machine::new(source, &checked, self.ordered, self.plan, true, factory).finish())
     }

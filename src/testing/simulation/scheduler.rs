@@ -144,6 +144,9 @@ pub(super) struct Machine<I: Send + 'static, W: Turns<I>> {
     steps: u64,
     lately: VecDeque<Step>,
     most_in_flight: usize,
+    /// How many items may be in flight, and how many results may wait.
+    window: usize,
+    most_results: usize,
     most_outstanding: usize,
     limit: u64,
 }
@@ -247,6 +250,8 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
             steps: 0,
             lately: VecDeque::new(),
             most_in_flight: 0,
+            window: 0,
+            most_results: 0,
             most_outstanding: 0,
             limit,
         };
@@ -304,8 +309,9 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
         let mut stats = self.receiver.as_ref().map_or_else(|| self.run.stats(), Receiver::stats);
         // The times were measured on the simulation's clock, and so was the start of a batch that runs.
         self.run.metrics.read(&mut stats, self.environment.started + self.clock, None);
-        // This one was not: a step takes no time on the simulation's clock.
+        // These were not: a step takes no time on the simulation's clock.
         stats.verdict = None;
+        stats.queue_wait = None;
         stats
     }
 
@@ -460,20 +466,28 @@ impl<I: Send + 'static, W: Turns<I>> Machine<I, W> {
     }
 
     fn check(&mut self) {
-        let stats = self.run.stats();
-        self.expect(stats.taken == stats.accounted(), || format!("not every item is accounted for: {stats:?}"));
-        let window = self.run.state.protocol().window();
-        self.expect(stats.in_flight <= window, || {
-            format!("{} items are in flight, and the window is {window}", stats.in_flight)
+        // Not the statistics: their percentiles would take as long as the step.
+        let (ledger, window) = {
+            let protocol = self.run.state.protocol();
+            (protocol.ledger(), protocol.window())
+        };
+        self.expect(ledger.taken == ledger.accounted(), || format!("not every item is accounted for: {ledger:?}"));
+        // The work may lower it. What is in flight then goes on.
+        let window = window.max(self.window.min(ledger.in_flight));
+        self.expect(ledger.in_flight <= window, || {
+            format!("{} items are in flight, and the window is {window}", ledger.in_flight)
         });
-        self.most_in_flight = self.most_in_flight.max(stats.in_flight);
+        self.window = window;
+        self.most_in_flight = self.most_in_flight.max(ledger.in_flight);
         self.most_outstanding = self.most_outstanding.max(self.run.state.protocol().outstanding());
         let credit = &self.environment.shared.credit;
         // None is handed out while there is no room, and each that runs may have a chunk, and one more that was not taken.
         let most = window + 2 * credit.chunk() * self.most_outstanding;
+        let most = most.max(self.most_results.min(credit.held()));
         self.expect(credit.held() <= most, || {
             format!("{} results wait, and {most} may: the window is {window}", credit.held())
         });
+        self.most_results = most;
         let (begun, asked) = {
             let entries = self.environment.log.entries();
             (entries.begun_after_stop, entries.asked_after_stop)

@@ -1,6 +1,8 @@
 // The workers, and the wires between them, generator and aggregator.
 
-import { el, portrait, short, still, text } from "./dom.js";
+import { count, el, portrait, short, still, text } from "./dom.js";
+import { travel } from "./failures.js";
+import { duration } from "./observed.js";
 
 let lane = [];
 
@@ -17,14 +19,15 @@ export function lanes(n) {
       };
       const name = part("span", "lane-name");
       name.innerHTML = `<span class="lane-word">Worker </span>${i + 1}`;
+      const told = part("em", "lane-told");
       const rate = part("span", "lane-rate");
       const share = part("span", "lane-busy");
       const meter = part("div", "gauge");
       meter.append(document.createElement("i"));
-      for (const [key, value] of [["role", "meter"], ["aria-label", `Worker ${i + 1}, busy, in percent`], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
+      for (const [key, value] of [["role", "meter"], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
         meter.setAttribute(key, value);
       }
-      return { item, meter, share, rate };
+      return { item, meter, share, rate, told, rebuilt: null };
     });
     el.lanes.replaceChildren(...lane.map(({ item }) => item));
     el.lanes.style.setProperty("--workers", n);
@@ -36,17 +39,37 @@ export function level(meter, share) {
   meter.firstElementChild.style.setProperty("--level", share.toFixed(3));
 }
 
-/** Shows how busy each worker is, its items per second, and the primes per item. `workers` is `null` if that is unknown. */
+/**
+ * Shows how busy each worker is, its items per second, how often it was rebuilt, and for how long it has run its item;
+ * and the primes per item. `workers` is `null` if that is unknown.
+ */
 export function show(workers, primesPerItem = 0) {
   last = workers ?? [];
-  lane.forEach(({ meter, share, rate }, i) => {
-    const { busy, items } = workers?.[i] ?? { busy: 0, items: 0 };
+  lane.forEach((one, i) => {
+    const { item, meter, share, rate, told } = one;
+    const { busy, items, rebuilt = 0, age = 0 } = workers?.[i] ?? { busy: 0, items: 0 };
+    if (one.rebuilt !== null && rebuilt > one.rebuilt) failed(i);
+    one.rebuilt = workers ? rebuilt : null;
+    const words = [rebuilt > 0 ? `rebuilt ${count(rebuilt)}` : "", age >= OLD ? `item for ${duration(age)}` : ""].filter(Boolean).join(", ");
+    text(told, words);
+    // Where there is no room for the words, they are shown at the pointer.
+    item.title = `Worker ${i + 1}${words && `; ${words}`}`;
+    item.toggleAttribute("data-rebuilt", rebuilt > 0);
+    meter.setAttribute("aria-label", `Worker ${i + 1}, busy, in percent${words && `; ${words}`}`);
     level(meter, busy);
     meter.setAttribute("aria-valuenow", Math.round(busy * 100));
     text(share, workers ? `${Math.round(busy * 100)} %` : "–");
     text(rate, workers ? `${short(items)} /s` : "–");
   });
   flows(last, primesPerItem);
+}
+
+const OLD = 0.25; // seconds from which on the age of an item is shown: the pause between two looks at the server
+
+/** Shows that an item of a worker has panicked, since its work was rebuilt. */
+function failed(i) {
+  if (wire[i]?.[1]) travel(wire[i][1]);
+  if (!still.matches) lane[i].item.animate([{ backgroundColor: "var(--stop-wash)" }, {}], 1200);
 }
 
 let last = [];

@@ -2,16 +2,19 @@
 
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
+import * as observed from "./observed.js";
+import * as trends from "./trends.js";
 
 const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
-const IDLE = { ...NOTHING, ended: true, window: 0, workers: [] };
+const IDLE = { ...NOTHING, ended: true, limit: 0, workers: [] };
 const TOTALS = ["taken", "completed", "failed", "skipped"];
-const RATES = ["taken-rate", "tested-rate", "prime-rate"];
+const LIMITS = ["worker", "source", "consumer"];
+const RATES = ["taken-rate", "tested-rate", "prime-rate", "failure-rate"];
 
 let before = { ...NOTHING, workers: [], received: null, at: 0 };
-const rates = { taken: 0, tested: 0, primes: 0, workers: [] };
+const rates = { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] };
 
 export const testedRate = () => rates.tested;
 
@@ -27,21 +30,26 @@ export function show(pipeline, workers, received = null) {
   text(el["taken-rate"], short(rates.taken));
   text(el["tested-rate"], short(rates.tested));
   text(el["prime-rate"], short(rates.primes));
-  const isFull = !now.ended && now.in_flight >= 0.95 * now.window;
+  text(el["failure-rate"], short(rates.failures));
+  el.failures.hidden = now.failed === 0;
+  const isFull = !now.ended && now.in_flight >= 0.95 * now.limit;
   text(el.generating, now.ended ? "idle" : isFull ? "waits: window full" : `batches of ${count(now.batch_size)}`);
   for (const name of TOTALS) text(el[name], count(now[name]));
   el.failed.toggleAttribute("data-bad", now.failed > 0);
   text(el["in-flight"], count(now.in_flight));
   text(el["in-flight-now"], count(now.in_flight));
-  text(el.window, now.window ? count(now.window) : "–");
-  gauge(now.window, now.in_flight, isFull);
+  text(el["window-now"], now.limit ? count(now.limit) : "–");
+  gauge(now.limit, now.in_flight, isFull);
+  observed.show(now, rates.limits);
+  if (pipeline !== null) trends.add(pipeline, { drawn: rates.taken, tested: rates.tested, found: rates.primes });
 }
 
 /** Shows no figures, because the server does not answer. */
 export function blank() {
   before = { ...NOTHING, workers: [], received: null, at: 0 };
   fan.show(null);
-  for (const name of [...RATES, ...TOTALS, "in-flight", "in-flight-now", "window", "generating"]) text(el[name], "–");
+  observed.show(IDLE, {});
+  for (const name of [...RATES, ...TOTALS, "in-flight", "in-flight-now", "window-now", "generating"]) text(el[name], "–");
   el.failed.toggleAttribute("data-bad", false);
   gauge(0, 0, false);
 }
@@ -51,14 +59,15 @@ function gauge(window, inFlight, isFull) {
   fan.level(meter, window ? Math.min(1, inFlight / window) : 0);
   meter.toggleAttribute("data-full", isFull);
   meter.setAttribute("aria-valuemax", window);
-  meter.setAttribute("aria-valuenow", inFlight);
+  // Right after the window was made smaller, more are in flight than it has room for.
+  meter.setAttribute("aria-valuenow", Math.min(window, inFlight));
 }
 
 /** Computes the rates between two answers by the server's clock, which stands still for a pipeline that has ended. */
 function measure(now) {
   if (now.id !== before.id || now.elapsed_seconds < before.elapsed_seconds) {
     before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_seconds };
-    Object.assign(rates, { taken: 0, tested: 0, primes: 0, workers: [] });
+    Object.assign(rates, { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] });
   }
   const elapsed = now.elapsed_seconds - before.elapsed_seconds;
   if (elapsed <= 0 && !now.ended) return;
@@ -67,6 +76,11 @@ function measure(now) {
   const tested = (p) => p.completed + p.failed;
   rates.taken = toward(rates.taken, now.taken - before.taken);
   rates.tested = toward(rates.tested, tested(now) - tested(before));
+  for (const key of LIMITS) {
+    const spent = (p) => p.verdict?.[`${key}_seconds`] ?? 0;
+    rates.limits[key] = toward(rates.limits[key] ?? 0, spent(now) - spent(before));
+  }
+  rates.failures = toward(rates.failures, now.failed - before.failed);
   // The server counts emitted primes per batch; the count of this page is exact.
   rates.primes =
     now.received === null
@@ -77,6 +91,8 @@ function measure(now) {
     return {
       busy: now.ended ? 0 : Math.min(1, Math.max(0, (worker.busy_seconds - then.busy_seconds) / elapsed)),
       items: toward(rates.workers[i]?.items ?? 0, worker.items - then.items),
+      rebuilt: worker.rebuilt,
+      age: now.ended ? 0 : worker.current?.running_seconds,
     };
   });
   before = now;

@@ -4,6 +4,10 @@ import "./check.js";
 import { count, el, enable, isEnabled, plural, text } from "./dom.js";
 import * as figures from "./figures.js";
 import * as list from "./list.js";
+import * as searches from "./searches.js";
+import * as settings from "./settings.js";
+import { chosen, describe } from "./settings.js";
+import * as summary from "./summary.js";
 import { events, reason } from "./stream.js";
 
 const LOOK = 250; // ms between two requests for the stats while the page is visible
@@ -52,6 +56,7 @@ function show() {
   const answers = server === "answers";
   enable(el.start, search === null && answers);
   enable(el.stop, search !== null && phase.name !== "stopping");
+  enable(el.drain, search !== null && !["stopping", "draining"].includes(phase.name));
 
   const others = running().filter(({ id }) => id !== search?.id).length;
   enable(el["stop-all"], answers && running().length > 0);
@@ -59,37 +64,35 @@ function show() {
   text(el.others, others === 0 || !answers ? "" : search || last ? `${plural(others, "other search", "other searches")} running.` : "");
 
   const pipeline = pick();
-  const settings = search?.settings ?? pipeline?.search;
+  const shownSettings = search?.settings ?? pipeline?.search;
   if (!answers && search === null) text(el.run, "");
-  else if (settings === undefined) text(el.run, "No search is running.");
+  else if (shownSettings === undefined) text(el.run, "No search is running.");
   else {
     const whose = search || last ? "Your search" : `Search ${pipeline.id}, started elsewhere`;
-    text(el.run, `${whose}: ${describe(settings)}${pipeline?.ended && search === null ? "; it has ended" : ""}.`);
+    text(el.run, `${whose}: ${describe(shownSettings)}${pipeline?.ended && search === null ? "; it has ended" : ""}.`);
   }
-  const isDifferent = search !== null && ["bits", "finder", "pace"].some((key) => String(search.settings[key]) !== chosen()[key]);
-  el.differs.hidden = !isDifferent;
-}
-
-const chosen = () => Object.fromEntries(new FormData(el.controls));
-
-function describe({ bits, finder, pace }) {
-  const primes = Number(pace) === 0 ? "all primes" : `${count(pace)} primes/s`;
-  return `${bits} bits, ${finder === "fast" ? "fast" : "trial division"}, ${primes}`;
+  const different = search === null ? [] : settings.different(search.settings);
+  el.differs.hidden = different.length === 0;
+  if (different.length > 0) text(el.differs, `The controls show other settings, which take effect at the next start: ${different.join(", ")}.`);
+  if (answers) searches.show(known, search?.id ?? null, act);
+  else searches.blank();
 }
 
 // ---- This page's search
 
 async function start() {
-  const own = { id: null, settings: chosen(), closing: new AbortController(), stopAsked: null, failures: 0 };
+  const own = { id: null, settings: chosen(), closing: new AbortController(), stopAsked: null, drainAsked: false, failures: 0 };
   search = own;
   last = null;
   list.clear();
+  summary.hide();
+  settings.write();
   say("starting");
   try {
     const query = new URLSearchParams({ ...own.settings, newest: list.KEPT });
     const answer = await fetch(`primes?${query}`, { headers: { accept: "text/event-stream" }, signal: own.closing.signal });
     if (answer.ok) {
-      if (own.stopAsked === null) say("live");
+      if (own.stopAsked === null && !own.drainAsked) say("live");
       look();
       for await (const event of events(answer.body)) take(own, event);
       end(own, "lost", "connection lost", "The stream broke off: the search may not be complete.");
@@ -107,14 +110,17 @@ function take(own, { name, data }) {
   if (search !== own) return;
   if (name === "start") {
     own.id = data.id;
+    if (own.stopAsked === null) change(); // if a slider has moved since Start
     if (own.stopAsked !== null) askToStop(own);
+    else if (own.drainAsked) ask("drain", own.id);
   } else if (own.stopAsked !== null) {
     return; // after the click on Stop the list does not change, and the answer to the request tells the end
   } else if (name === "message") {
     list.add(data);
+    if (data.failures > own.failures) tell(own, data.failures);
   } else if (name === "failure") {
-    own.failures += 1;
-    text(el.note, `${plural(own.failures, "item")} failed; the last: ${data.error}`);
+    own.failure = data.error; // the newest: the server sends no more than ten per second, and then their number
+    tell(own, own.failures + 1);
   } else if (name === "end") {
     const how = data.end;
     const failures = own.failures ? el.note.textContent : "";
@@ -123,6 +129,11 @@ function take(own, { name, data }) {
     else if (how === "complete") end(own, "over", own.failures ? "complete, with failures" : "complete", failures);
     else end(own, "over", how, failures);
   }
+}
+
+function tell(own, failures) {
+  own.failures = failures;
+  text(el.note, `${plural(failures, "item")} failed; the last: ${own.failure}`);
 }
 
 /** Ends this page's search. The first reason counts; later ones, such as the end of the stream after a stop, follow from it. */
@@ -136,7 +147,7 @@ function end(own, name, words, note = "") {
   say(name, words, note);
   look();
 }
-const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, window: 0 };
+const NONE = { taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0, limit: 0 };
 
 /** Stops this page's search. The time is measured from the event's timestamp, so that a delay by a busy page is included. */
 function stop(event) {
@@ -170,6 +181,32 @@ async function askToStop(own) {
   look();
 }
 
+/** Lets this page's search end when all numbers in flight are tested, and their primes are here. */
+function drain() {
+  search.drainAsked = true;
+  say("draining", "draining", el.note.textContent);
+  if (search.id !== null) ask("drain", search.id); // otherwise as soon as the stream has sent the id
+}
+
+/** Asks for the end of a search that this page may or may not have started. */
+function act(what, id, event) {
+  if (id !== search?.id) ask(what, id);
+  else if (what === "stop") stop(event);
+  else drain();
+}
+
+/** Asks to stop or to drain a search, the end of which is seen in the stats and, for that of this page, in its stream. */
+async function ask(what, id) {
+  try {
+    const answer = await fetch(`searches/${id}/${what}`, { method: "POST" });
+    // One that has just ended is what was asked for.
+    if (!answer.ok && answer.status !== 404) throw new Error(await reason(answer));
+    look();
+  } catch (error) {
+    text(el.note, `Search ${id}, ${what}: ${error.message}`);
+  }
+}
+
 async function stopAll(event) {
   const own = search;
   if (own !== null && phase.name !== "stopping") stop(event);
@@ -189,12 +226,34 @@ el.controls.addEventListener("submit", (event) => {
   if (isEnabled(el.start)) start();
 });
 el.stop.addEventListener("click", (event) => isEnabled(el.stop) && stop(event));
+el.drain.addEventListener("click", () => isEnabled(el.drain) && drain());
 el["stop-all"].addEventListener("click", (event) => isEnabled(el["stop-all"]) && stopAll(event));
 el.controls.addEventListener("input", () => {
-  text(el["bits-value"], el.bits.value);
+  settings.write();
+  change();
   show();
 });
-text(el["bits-value"], el.bits.value);
+settings.read();
+
+/** Has the server change the settings of this page's search that can change, as soon as it has done so the last time. */
+async function change() {
+  const own = search;
+  if (!own?.id || own.isChanging || own.stopAsked !== null) return;
+  const changes = settings.changes(own.settings);
+  if (Object.keys(changes).length === 0) return;
+  own.isChanging = true;
+  try {
+    const answer = await fetch(`searches/${own.id}/settings?${new URLSearchParams(changes)}`, { method: "POST" });
+    if (!answer.ok) throw new Error(await reason(answer));
+    Object.assign(own.settings, changes);
+    own.isChanging = false;
+    show();
+    change(); // a slider may have moved meanwhile
+  } catch (error) {
+    own.isChanging = false;
+    if (search === own) text(el.note, `Settings: ${error.message}`);
+  }
+}
 
 // ---- The stats
 
@@ -217,12 +276,16 @@ async function lookOnce() {
     server = "answers";
     known = stats.pipelines;
     workers = stats.workers;
+    settings.threads(workers);
+    text(el.set, `All searches share ${plural(workers, "worker thread")}.`);
     // While the search stops, neither the figures nor the list change; the final figures come with the answer to the
     // stop.
     if (phase.name !== "stopping") {
       const pipeline = search !== null && search.id === null ? null : pick();
       if (last !== null && pipeline?.id === last.id) last = { ...pipeline };
       figures.show(pipeline, workers, search !== null ? list.received() : null);
+      if (pipeline !== null) summary.note(pipeline);
+      if (search === null && last?.ended && last.elapsed_seconds > 0) summary.show(last, phase.words);
     }
   } catch {
     // A failed request does not end this page's search: its stream may still be open.
@@ -254,7 +317,7 @@ document.addEventListener("visibilitychange", () => {
 let toldAt = 0;
 function news() {
   const now = performance.now();
-  if (shown().name !== "live" || now - toldAt < NEWS) return;
+  if (!["live", "draining"].includes(shown().name) || now - toldAt < NEWS) return;
   toldAt = now;
   el.news.textContent = `${count(list.received())} primes so far; ${count(figures.testedRate())} numbers tested per second.`;
 }

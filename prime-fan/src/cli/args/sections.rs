@@ -37,6 +37,8 @@ const STATISTICS: &str = "
                       skipped: numbers of items
   bottleneck          what limited the speed: kind (worker, source or
                       consumer), share of the time, and the seconds of each
+  queue_wait,         how long an item was queued, and how long it ran:
+  run_time            p50_seconds, p90_seconds, p99_seconds, max_seconds
   workers             for each: busy_seconds, busy (share of the time),
                       items, batches, rebuilt (after a panic)";
 

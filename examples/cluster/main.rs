@@ -1,0 +1,57 @@
+//! A pipeline whose workers are other processes: this program is a node, or the coordinator.
+//!
+//! ```sh
+//! nats-server --jetstream &
+//! cargo run --release --features nats --example cluster -- node &
+//! cargo run --release --features nats --example cluster -- node &
+//! cargo run --release --features nats --example cluster -- sum 1000000
+//! ```
+//!
+//! `NATS_URL` names another server than `nats://127.0.0.1:4222`.
+
+use std::env;
+use std::error::Error;
+
+use actix_fan::FanOutExt;
+use actix_fan::remote::{Nats, Node};
+use futures::StreamExt;
+
+/// The work: how many steps the Collatz sequence of a number takes to 1.
+fn steps(start: u64) -> u32 {
+    let next = |&n: &u64| (n != 1).then(|| if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+    std::iter::successors(Some(start), next).map(|_| 1).sum::<u32>() - 1
+}
+
+/// On each machine that works.
+async fn node(nats: &Nats) -> Result<(), Box<dyn Error>> {
+    let node = Node::builder().map("collatz/1", steps).start(nats).await?;
+    println!("node {} serves until it is stopped", node.name());
+    node.finished().await;
+    Ok(())
+}
+
+/// On the machine that has the numbers.
+async fn sum(nats: &Nats, numbers: u64) -> Result<(), Box<dyn Error>> {
+    let mut steps = (1..=numbers).fan_out().over(nats).run::<u32>("collatz/1")?;
+    let mut sum = 0;
+    while let Some(result) = steps.next().await {
+        sum += u64::from(result?);
+    }
+    let stats = steps.finished().await?;
+    println!("{sum} steps in {:.1?}", stats.elapsed);
+    for node in &stats.nodes {
+        println!("{}: {} numbers in {} batches", node.name, node.items, node.batches);
+    }
+    Ok(())
+}
+
+#[actix::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
+    let nats = Nats::connect(url).await?;
+    match &env::args().skip(1).collect::<Vec<_>>()[..] {
+        [role] if role == "node" => node(&nats).await,
+        [role, numbers] if role == "sum" => sum(&nats, numbers.parse()?).await,
+        _ => Err("say `node`, or `sum` and how many numbers".into()),
+    }
+}

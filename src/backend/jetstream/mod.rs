@@ -1,0 +1,11 @@
+//! NATS JetStream as a backend: `../README.md` has the protocol.
+
+mod connection;
+mod coordinator_link;
+mod names;
+mod node_link;
+mod streams;
+
+pub(crate) mod node;
+
+pub use connection::{ConnectError, Nats, NatsBuilder};

@@ -1,0 +1,240 @@
+//! A node's link to coordinators over JetStream.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::kv::Operation;
+use async_nats::jetstream::{AckKind, Message};
+use futures::StreamExt;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::backend::jetstream::connection::Link;
+use crate::backend::jetstream::coordinator_link::CANCELLED;
+use crate::backend::jetstream::names::{self, RunName};
+use crate::backend::kinds::Kind;
+use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
+use crate::util::log;
+
+/// How long a slot waits for a job of one kind before it asks again: with several kinds, it goes on to the next one.
+const PULL: Duration = Duration::from_secs(5);
+const PULL_OF_SEVERAL: Duration = Duration::from_millis(250);
+
+/// How long the watch of cancelled runs may take to show what is there.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// How long a job that was given back waits.
+const GIVEN_BACK: Duration = Duration::from_millis(100);
+
+/// A node over JetStream.
+#[derive(Clone)]
+pub(super) struct JobsLink(Rc<Inner>);
+
+struct Inner {
+    link: Link,
+    kinds: Vec<Kind>,
+    /// Made for the first job, and again after an error.
+    consumers: RefCell<HashMap<Kind, Consumer<pull::Config>>>,
+    cancelled: watch::Receiver<HashSet<String>>,
+}
+
+/// A job that was delivered.
+pub(super) struct Delivery {
+    message: Message,
+    kind: Kind,
+    run: RunName,
+    first: u64,
+    deliveries: u64,
+}
+
+impl Delivered for Delivery {
+    fn kind(&self) -> &str {
+        self.kind.as_str()
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.message.payload
+    }
+
+    fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+}
+
+impl JobsLink {
+    /// Opens the link. Its tasks run on this thread.
+    ///
+    /// # Errors
+    ///
+    /// Where the node could not learn that a run is cancelled, or has no access to the jobs.
+    pub(super) async fn open(link: Link, kinds: Vec<Kind>) -> Result<Self, LinkError> {
+        let (sender, cancelled) = watch::channel(HashSet::new());
+        let runs = Runs { link: link.clone(), sender };
+        let watching = runs.watch().await?;
+        tokio::task::spawn_local(runs.follow(watching));
+        let opened = Self(Rc::new(Inner { link, kinds, consumers: RefCell::default(), cancelled }));
+        for kind in &opened.0.kinds {
+            opened.consumer(kind).await?;
+        }
+        Ok(opened)
+    }
+
+    async fn consumer(&self, kind: &Kind) -> Result<Consumer<pull::Config>, LinkError> {
+        if let Some(consumer) = self.0.consumers.borrow().get(kind) {
+            return Ok(consumer.clone());
+        }
+        let consumer = self.0.link.consumer(kind).await?;
+        self.0.consumers.borrow_mut().insert(kind.clone(), consumer.clone());
+        Ok(consumer)
+    }
+
+    async fn pull(&self, kind: &Kind, expires: Duration) -> Result<Option<Message>, LinkError> {
+        let error = |error: &dyn std::fmt::Display| self.0.link.explain("a job could not be pulled", error);
+        let consumer = self.consumer(kind).await?;
+        // Without a heartbeat, with which the client waits for five seconds more than it should.
+        let messages = consumer.batch().max_messages(1).expires(expires).messages().await;
+        let mut messages = messages.map_err(|e| error(&e))?;
+        messages.next().await.transpose().map_err(|e| error(&e))
+    }
+}
+
+impl NodeLink for JobsLink {
+    type Delivery = Delivery;
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + 'static {
+        sleep(duration)
+    }
+
+    fn max_message(&self) -> usize {
+        self.0.link.max_message()
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.link.settings.ack_wait
+    }
+
+    async fn next(&self, slot: usize) -> Result<Option<Delivery>, LinkError> {
+        let kinds = &self.0.kinds;
+        let expires = if kinds.len() > 1 { PULL_OF_SEVERAL } else { PULL };
+        for at in 0..kinds.len() {
+            // Each slot begins with another one.
+            let kind = &kinds[(slot + at) % kinds.len()];
+            let message = match self.pull(kind, expires).await {
+                Ok(message) => message,
+                Err(error) => {
+                    // The consumer may be gone, with a server that has lost its files.
+                    self.0.consumers.borrow_mut().remove(kind);
+                    return Err(error);
+                }
+            };
+            let Some(message) = message else { continue };
+            let parsed = names::parse_job(&message.subject);
+            let deliveries = message.info().ok().and_then(|info| u64::try_from(info.delivered).ok());
+            match (parsed, deliveries) {
+                (Some((kind, run, first)), Some(deliveries)) => {
+                    return Ok(Some(Delivery { message, kind, run, first, deliveries }));
+                }
+                _ => {
+                    log::warn!("a job on the subject {:?} is dropped, which no coordinator sends on", message.subject);
+                    let _ = message.ack_with(AckKind::Term).await;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn cancelled(&self, delivery: &Delivery) -> impl Future<Output = ()> + 'static {
+        let (mut cancelled, run) = (self.0.cancelled.clone(), delivery.run.clone());
+        async move {
+            // An error if the node ends.
+            if cancelled.wait_for(|cancelled| cancelled.contains(run.as_str())).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn progress(&self, delivery: &Delivery) -> Result<(), LinkError> {
+        let told = delivery.message.ack_with(AckKind::Progress).await;
+        told.map_err(|error| LinkError::new("progress could not be told", error))
+    }
+
+    async fn answer(&self, delivery: &Delivery, outcomes: Vec<u8>) -> Result<(), LinkError> {
+        let Inner { link, .. } = &*self.0;
+        let error = |error: &dyn std::fmt::Display| link.explain("outcomes could not be sent", error);
+        let subject = names::result(&delivery.run, delivery.first);
+        let sent = link.context.publish(subject, outcomes.into()).await.map_err(|e| error(&e))?;
+        sent.await.map(drop).map_err(|e| error(&e))
+    }
+
+    async fn settle(&self, delivery: &Delivery, how: Settled) -> Result<(), LinkError> {
+        let kind = match how {
+            Settled::Answered => AckKind::Ack,
+            Settled::Dropped => AckKind::Term,
+            Settled::GivenBack => AckKind::Nak(Some(GIVEN_BACK)),
+        };
+        let settled = delivery.message.ack_with(kind).await;
+        settled.map_err(|error| LinkError::new("the server could not be told", error))
+    }
+}
+
+/// Follows which runs are cancelled.
+struct Runs {
+    link: Link,
+    sender: watch::Sender<HashSet<String>>,
+}
+
+type Watch = async_nats::jetstream::kv::Watch;
+
+impl Runs {
+    /// A watch that works: it has shown what is there.
+    async fn watch(&self) -> Result<Watch, LinkError> {
+        let runs = self.link.runs().await?;
+        let watch = runs.watch_with_history(">").await;
+        let mut watch = watch.map_err(|error| self.link.explain("cancelled runs could not be watched", error))?;
+        let deaf = || self.link.explain("the watch of cancelled runs shows nothing", "it may need a permission");
+        let first = timeout(WATCH, watch.next()).await.map_err(|_| deaf())?.ok_or_else(deaf)?;
+        match first {
+            Ok(entry) => self.note(entry),
+            Err(error) => return Err(LinkError::new("the watch of cancelled runs has failed", error)),
+        }
+        Ok(watch)
+    }
+
+    fn note(&self, entry: async_nats::jetstream::kv::Entry) {
+        let is_cancelled = entry.operation == Operation::Put && entry.value == CANCELLED;
+        self.sender.send_if_modified(|cancelled| {
+            if is_cancelled { cancelled.insert(entry.key) } else { cancelled.remove(&entry.key) }
+        });
+    }
+
+    /// Follows the watch while the node lives, and makes another one where it ends.
+    async fn follow(self, mut watch: Watch) {
+        loop {
+            let next = tokio::select! {
+                next = watch.next() => next,
+                () = self.sender.closed() => return,
+            };
+            match next {
+                Some(Ok(entry)) => self.note(entry),
+                Some(Err(error)) => log::warn!("the watch of cancelled runs has failed: {error}"),
+                None => loop {
+                    tokio::select! {
+                        () = sleep(WATCH) => {}
+                        () = self.sender.closed() => return,
+                    }
+                    match self.watch().await {
+                        Ok(again) => {
+                            watch = again;
+                            break;
+                        }
+                        Err(error) => log::warn!("cancelled runs can't be watched, which is tried again: {error}"),
+                    }
+                },
+            }
+        }
+    }
+}

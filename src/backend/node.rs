@@ -1,0 +1,222 @@
+//! A node: takes jobs from a backend, runs them on its threads, and sends their outcomes back.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use tokio::sync::RwLock;
+
+use crate::backend::kinds::{Kinds, ReceivedBatch, RunBatch};
+use crate::backend::link::{Delivered, NodeLink, Settled};
+use crate::backend::wire::{OutcomesHead, OutcomesWriter, ReceivedJob, Verdict, WireError};
+use crate::error::Stopped;
+use crate::util::log;
+
+/// How often a job is delivered at most. One that comes again has brought down each node that had it, or these were cut
+/// off. Not fewer: the other jobs of a node that dies have been delivered once more as well.
+pub(crate) const MAX_DELIVERIES: u64 = 5;
+
+/// A job that was delivered more often runs while no other job runs on its node. So one that ends nodes ends no others with
+/// it, whose deliveries would be counted as well.
+const SUSPICIOUS: u64 = 2;
+
+/// How long a node waits after a call of its backend that failed, the first time and at most.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a node refuses, however often it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The most items of a job.
+    pub(crate) max_items: u32,
+}
+
+/// Runs a job's batch on some thread. Dropping the future cancels it.
+pub(crate) trait RunsJobs {
+    /// The message with the outcomes.
+    fn run(
+        &self,
+        kind: String,
+        payload: Vec<u8>,
+        node: Arc<str>,
+        max_message: usize,
+    ) -> impl Future<Output = Result<Vec<u8>, Stopped>>;
+}
+
+/// A node, whichever its backend.
+pub(crate) struct Station<L, R> {
+    link: L,
+    runs: R,
+    /// What it is called in outcomes.
+    node: Arc<str>,
+    limits: Limits,
+    /// Held by each job that runs, and by one alone if it is suspicious.
+    beside: RwLock<()>,
+}
+
+impl<L: NodeLink, R: RunsJobs> Station<L, R> {
+    pub(crate) fn new(link: L, runs: R, node: Arc<str>, limits: Limits) -> Self {
+        Self { link, runs, node, limits, beside: RwLock::default() }
+    }
+
+    /// Serves jobs, `slots` at a time, until `drain` is ready; then ends those that it has. Once `leave` is ready it gives
+    /// them back.
+    pub(crate) async fn serve(
+        &self,
+        slots: usize,
+        drain: impl Future<Output = ()> + Clone,
+        leave: impl Future<Output = ()> + Clone,
+    ) {
+        join_all((0..slots).map(|slot| self.serve_slot(slot, drain.clone(), leave.clone()))).await;
+    }
+
+    async fn serve_slot(
+        &self,
+        slot: usize,
+        drain: impl Future<Output = ()> + Clone,
+        leave: impl Future<Output = ()> + Clone,
+    ) {
+        let mut pause = PAUSE;
+        let mut drain = pin!(drain);
+        loop {
+            match select(drain.as_mut(), pin!(self.link.next(slot))).await {
+                Either::Left(((), _)) => return,
+                Either::Right((Ok(None), _)) => pause = PAUSE,
+                Either::Right((Ok(Some(delivery)), _)) => {
+                    pause = PAUSE;
+                    self.serve_delivery(&delivery, leave.clone()).await;
+                }
+                Either::Right((Err(error), _)) => {
+                    log::warn!("no job can be taken, which is tried again after {pause:?}: {error}");
+                    if let Either::Left(_) = select(drain.as_mut(), pin!(self.link.sleep(pause))).await {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Runs one job to its end, or until it is cancelled or to be given back.
+    async fn serve_delivery(&self, delivery: &L::Delivery, leave: impl Future<Output = ()>) {
+        let serving = async {
+            let outcomes = match self.check(delivery) {
+                // Its head can't be read, so no coordinator can be answered. If one waits for it, it sends it again.
+                Err(error) => {
+                    log::warn!("a job was not understood, and is dropped: {error}");
+                    return Settled::Dropped;
+                }
+                Ok(Some(refusal)) => refusal,
+                Ok(None) => {
+                    let _beside = match delivery.deliveries() {
+                        ..=SUSPICIOUS => Either::Left(self.beside.read().await),
+                        _ => Either::Right(self.beside.write().await),
+                    };
+                    let (kind, payload) = (delivery.kind().to_owned(), delivery.payload().to_vec());
+                    let ran = self.runs.run(kind, payload, Arc::clone(&self.node), self.link.max_message());
+                    match ran.await {
+                        Ok(outcomes) => outcomes,
+                        Err(Stopped) => return Settled::GivenBack,
+                    }
+                }
+            };
+            // Until the backend has them, or the run is cancelled, or the node leaves.
+            let mut pause = PAUSE;
+            while let Err(error) = self.link.answer(delivery, outcomes.clone()).await {
+                log::warn!("outcomes could not be sent, which is tried again after {pause:?}: {error}");
+                self.link.sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Settled::Answered
+        };
+        let cancelled = async {
+            self.link.cancelled(delivery).await;
+            Settled::Dropped
+        };
+        let leaving = async {
+            leave.await;
+            Settled::GivenBack
+        };
+        let progress = async {
+            loop {
+                self.link.sleep(self.link.patience() / 3).await;
+                if let Err(error) = self.link.progress(delivery).await {
+                    log::debug!("the backend was not told of progress: {error}");
+                }
+            }
+        };
+        let how = tokio::select! {
+            biased;
+            how = cancelled => how,
+            how = leaving => how,
+            how = serving => how,
+            () = progress => unreachable!("it goes on"),
+        };
+        if let Err(error) = self.link.settle(delivery, how).await {
+            // It will be delivered again, and its outcomes come twice.
+            log::warn!("a job could not be settled: {error}");
+        }
+    }
+
+    /// The outcomes of a job that is not to be run.
+    fn check(&self, delivery: &L::Delivery) -> Result<Option<Vec<u8>>, WireError> {
+        let job = ReceivedJob::parse(delivery.payload())?;
+        let (items, most) = (job.head.items, self.limits.max_items);
+        let verdict = if delivery.deliveries() > MAX_DELIVERIES {
+            Verdict::Deadly { deliveries: delivery.deliveries() - 1 }
+        } else if items > most {
+            Verdict::Refused(format!("it has {items} items, and this node takes at most {most}"))
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(refusal(&job, &self.node, verdict)))
+    }
+}
+
+fn refusal(job: &ReceivedJob<'_>, node: &str, verdict: Verdict) -> Vec<u8> {
+    let (first, items) = (job.head.first, job.head.items);
+    let head = OutcomesHead { first, items, node: node.to_owned(), ran_nanos: 0, verdict };
+    OutcomesWriter::default().outcomes(&head)
+}
+
+/// Runs a job on this thread.
+pub(crate) fn run_job(
+    runners: &mut Runners,
+    kind: &str,
+    payload: &[u8],
+    node: &str,
+    max_message: usize,
+    is_cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<u8>, Stopped> {
+    let job = ReceivedJob::parse(payload).map_err(|_| Stopped)?;
+    let items = match job.items() {
+        Ok(items) => items,
+        Err(error) => return Ok(refusal(&job, node, Verdict::Refused(format!("it was not understood: {error}")))),
+    };
+    match runners.of(kind) {
+        Some(runner) => runner.run(&ReceivedBatch { head: job.head, items, node, max_message }, is_cancelled),
+        None => Ok(refusal(&job, node, Verdict::Refused(format!("node {node} has no work of the kind {kind}")))),
+    }
+}
+
+/// The works of one thread.
+pub(crate) struct Runners {
+    kinds: Kinds,
+    made: HashMap<String, Box<dyn RunBatch>>,
+}
+
+impl Runners {
+    pub(crate) fn new(kinds: Kinds) -> Self {
+        Self { kinds, made: HashMap::new() }
+    }
+
+    fn of(&mut self, kind: &str) -> Option<&mut Box<dyn RunBatch>> {
+        if !self.made.contains_key(kind) {
+            self.made.insert(kind.to_owned(), self.kinds.runner(kind)?);
+        }
+        self.made.get_mut(kind)
+    }
+}
