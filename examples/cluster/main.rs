@@ -7,7 +7,8 @@
 //! cargo run --release --features nats --example cluster -- sum 1000000
 //! ```
 //!
-//! `NATS_URL` names another server than `nats://127.0.0.1:4222`.
+//! `examples/cluster.sh` does all of that. `NATS_URL` names another server than `nats://127.0.0.1:4222`, `NATS_NKEY` a file with
+//! the seed of a key, `NATS_CA` one with certificates, and `NATS_INBOX` a prefix for replies: see `deploy/`.
 
 use std::env;
 use std::error::Error;
@@ -48,7 +49,17 @@ async fn sum(nats: &Nats, numbers: u64) -> Result<(), Box<dyn Error>> {
 #[actix::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
-    let nats = Nats::connect(url).await?;
+    let mut nats = Nats::builder(url);
+    if let Some(file) = env::var_os("NATS_NKEY") {
+        nats = nats.nkey_file(file);
+    }
+    if let Some(file) = env::var_os("NATS_CA") {
+        nats = nats.tls_ca_file(file);
+    }
+    if let Ok(prefix) = env::var("NATS_INBOX") {
+        nats = nats.inbox_prefix(prefix);
+    }
+    let nats = nats.connect().await?;
     match &env::args().skip(1).collect::<Vec<_>>()[..] {
         [role] if role == "node" => node(&nats).await,
         [role, numbers] if role == "sum" => sum(&nats, numbers.parse()?).await,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::kv::Operation;
 use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::backend::jetstream::connection::Link;
 use crate::backend::jetstream::coordinator_link::CANCELLED;
 use crate::backend::jetstream::names::{self, RunName};
+use crate::backend::jetstream::streams::SIGN;
 use crate::backend::kinds::Kind;
 use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
 use crate::util::log;
@@ -196,11 +198,21 @@ impl Runs {
         let watch = runs.watch_with_history(">").await;
         let mut watch = watch.map_err(|error| self.link.explain("cancelled runs could not be watched", error))?;
         let deaf = || self.link.explain("the watch of cancelled runs shows nothing", "it may need a permission");
-        let first = timeout(WATCH, watch.next()).await.map_err(|_| deaf())?.ok_or_else(deaf)?;
-        match first {
-            Ok(entry) => self.note(entry),
-            Err(error) => return Err(LinkError::new("the watch of cancelled runs has failed", error)),
-        }
+        // A permission that is missing is no error: the watch would just show nothing.
+        let signed = runs.put(SIGN, Bytes::from_static(b"here")).await;
+        let sign = signed.map_err(|error| self.link.explain("the bucket of runs could not be signed", error))?;
+        let follow = async {
+            while let Some(next) = watch.next().await {
+                let entry = next.map_err(|error| LinkError::new("the watch of cancelled runs has failed", error))?;
+                let is_signed = entry.revision >= sign;
+                self.note(entry);
+                if is_signed {
+                    return Ok(());
+                }
+            }
+            Err(deaf())
+        };
+        timeout(WATCH, follow).await.map_err(|_| deaf())??;
         Ok(watch)
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
-use bytes::Bytes;
 
 use crate::backend::jetstream::connection::Link;
 use crate::backend::jetstream::names;
@@ -21,7 +20,7 @@ pub(super) const MAX_MESSAGE: i32 = 1 << 20;
 /// What is looked for before a job is stored: a message of the same name within this time.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
-/// A key of the bucket that is always there: a watch of the bucket that works shows it.
+/// A key of the bucket that a node writes: a watch of the bucket that works shows it.
 pub(super) const SIGN: &str = "_sign";
 
 impl Link {
@@ -63,12 +62,7 @@ impl Link {
         })
         .await?;
         let error = |error| LinkError::new("the bucket of runs could not be opened", error);
-        let store = self.context.get_key_value(bucket).await.map_err(error)?;
-        // It is older than a run, so that is renewed in time.
-        if let Err(error) = store.put(SIGN, Bytes::from_static(b"here")).await {
-            crate::util::log::debug!("the bucket was not signed, which nodes may not do: {error}");
-        }
-        Ok(store)
+        self.context.get_key_value(bucket).await.map_err(error)
     }
 
     fn config(&self) -> Config {
