@@ -53,6 +53,9 @@ pub enum StartError {
     /// The name for the worker threads has a NUL byte.
     #[error("thread_name {0:?} holds a NUL byte")]
     ThreadName(String),
+    /// The time that a batch should take, set by `Remote::batch_time`, was 0.
+    #[error("batch_time is 0: a batch must be allowed to take some time")]
+    BatchTime,
     /// The kind of work, given to `Remote::run`, is no name and version.
     #[error("{0:?} is no kind of work: a kind has 1 to 32 of a-z, 0-9, - and _, a slash and a version, as in primes/1")]
     Kind(String),

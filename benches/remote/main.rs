@@ -10,10 +10,10 @@
 //!   processors: those of a local pipeline, of one node, and of two nodes that share them. Printed is the time of the local
 //!   pipeline divided by that of the nodes, round by round.
 //! - *Overhead*: batches of one item that does nothing, 64 at a time: batches per second, and the processor time per batch of
-//!   the coordinator.
+//!   the coordinator, the server and the nodes.
 //! - *Cancel*: a run of 5 ms items, two in each batch, is stopped, and then a run of one item is begun. Printed is how long it
 //!   takes until the stop has returned and the run has ended, and until that one item's result is there: nodes are idle then.
-//! - *Memory*: the resident memory of the coordinator after a tenth of 10 million items, and after all.
+//! - *Memory*: the resident memory of the coordinator after a quarter of 10 million items, and after all.
 
 mod server;
 #[path = "../support"]
@@ -60,13 +60,13 @@ fn main() {
     let threads = available_parallelism().map_or(2, NonZeroUsize::get);
     let nats = block_on(Nats::connect(&server.url)).expect("the server has started");
     let one = Nodes::start(&server, &[threads]);
-    table(&selection, "overhead, one node", || overhead(&nats, selection.rounds(5)));
+    table(&selection, "overhead, one node", || overhead(&nats, &server, &one, selection.rounds(5)));
     table(&selection, "cancel, one node", || cancel(&nats, selection.rounds(21)));
     table(&selection, "memory of the coordinator, one node", || memory(&nats));
     table(&selection, "throughput, one node", || throughput(&nats, threads, selection.rounds(7)));
     drop(one);
     let two = Nodes::start(&server, &[threads.div_ceil(2), threads / 2]);
-    table(&selection, "overhead, two nodes", || overhead(&nats, selection.rounds(5)));
+    table(&selection, "overhead, two nodes", || overhead(&nats, &server, &two, selection.rounds(5)));
     table(&selection, "throughput, two nodes", || throughput(&nats, threads, selection.rounds(7)));
     drop(two);
 }
@@ -137,21 +137,28 @@ fn throughput(nats: &Nats, threads: usize, rounds: usize) {
     println!("  of the local throughput {:.3}", Summary::of(ratios.collect::<Vec<_>>()));
 }
 
-fn overhead(nats: &Nats, rounds: usize) {
+fn overhead(nats: &Nats, server: &Server, nodes: &Nodes, rounds: usize) {
     let batches = if measuring() { 20_000_u64 } else { 20 };
-    let (rates, costs): (Vec<f64>, Vec<f64>) = (0..rounds)
-        .map(|_| {
-            System::new().block_on(async {
-                let before = processor_time();
-                let run = (0..batches).fan_out().batch(1).over(nats).run::<u64>("nothing/1");
-                let time = drain(run.expect("it starts")).await;
-                let cost = (processor_time() - before).as_secs_f64() * 1e6 / batches as f64;
-                (batches as f64 / time.as_secs_f64(), cost)
-            })
-        })
-        .unzip();
+    let times = || {
+        let nodes = nodes.0.iter().map(|node| processor_time(node.id())).sum();
+        [processor_time(std::process::id()), processor_time(server.id()), nodes]
+    };
+    let (mut rates, mut costs) = (Vec::new(), [const { Vec::new() }; 3]);
+    for _ in 0..rounds {
+        System::new().block_on(async {
+            let before = times();
+            let run = (0..batches).fan_out().batch(1).over(nats).run::<u64>("nothing/1");
+            let time = drain(run.expect("it starts")).await;
+            rates.push(batches as f64 / time.as_secs_f64());
+            for ((costs, before), after) in costs.iter_mut().zip(before).zip(times()) {
+                costs.push((after - before).as_secs_f64() * 1e6 / batches as f64);
+            }
+        });
+    }
     println!("  batches per second {:.0}", Summary::of(rates));
-    println!("  processor time of the coordinator per batch, us {:.0}", Summary::of(costs));
+    for (what, costs) in ["coordinator", "server", "nodes"].into_iter().zip(costs) {
+        println!("  processor time per batch of the {what}, us {:.0}", Summary::of(costs));
+    }
 }
 
 fn cancel(nats: &Nats, rounds: usize) {
@@ -183,23 +190,27 @@ fn memory(nats: &Nats) {
     System::new().block_on(async {
         let mut run = (0..items).fan_out().ordered().over(nats).run::<u64>("nothing/1").expect("it starts");
         let mut taken = 0;
-        let mut at_a_tenth = None;
+        let mut at_a_quarter = None;
         while let Some(chunk) = run.next_chunk().await {
             taken += chunk.len() as u64;
             drop(chunk);
-            if taken >= items / 10 && at_a_tenth.is_none() {
-                at_a_tenth = proc_status(None, "VmRSS");
+            if taken >= items / 4 && at_a_quarter.is_none() {
+                at_a_quarter = proc_status(None, "VmRSS");
             }
         }
         assert_eq!(taken, items);
         let mib = |kib: Option<u64>| kib.map_or(0.0, |kib| kib as f64 / 1024.0);
-        println!("  after a tenth {:.1} MiB, after all {:.1} MiB", mib(at_a_tenth), mib(proc_status(None, "VmRSS")));
+        println!(
+            "  after a quarter {:.1} MiB, after all {:.1} MiB",
+            mib(at_a_quarter),
+            mib(proc_status(None, "VmRSS"))
+        );
     });
 }
 
-/// Of this process.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+/// Of a process.
+fn processor_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let ticks = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
     Duration::from_millis(10) * ticks.flat_map(str::parse::<u32>).sum()
 }

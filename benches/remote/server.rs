@@ -43,6 +43,12 @@ impl Server {
     }
 }
 
+impl Server {
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();

@@ -149,7 +149,7 @@ where
                     replies: FuturesUnordered::new(),
                     journal,
                     heard: now,
-                    looked: now,
+                    answered: now,
                     is_looking: false,
                     last_error: None,
                     ended: false,
@@ -192,9 +192,9 @@ struct Serving<'a, L: CoordinatorLink, O, A> {
     replies: FuturesUnordered<LocalBoxFuture<'static, Reply<L::Message>>>,
     /// What is stored of an earlier coordinator: from the index of the first item, so many.
     journal: BTreeMap<u64, u32>,
-    /// When the backend gave the last sign, and when it was last asked for the jobs.
+    /// When the backend gave the last sign, and when the last outcomes came.
     heard: Duration,
-    looked: Duration,
+    answered: Duration,
     is_looking: bool,
     last_error: Option<LinkError>,
     /// True if no more batches come.
@@ -227,17 +227,18 @@ where
             }
             let event = tokio::select! {
                 biased;
+                // What comes last here adds to what comes first, and waits for it.
+                () = &mut ticks => Event::Tick,
                 Some(reply) = self.replies.next(), if !self.replies.is_empty() => Event::Reply(reply),
                 message = outcomes.next() => Event::Outcomes(message),
                 command = commands.recv() => Event::Command(command),
-                () = &mut ticks => Event::Tick,
             };
             match event {
                 // A stop is seen above.
                 Event::Command(None) => self.ended = true,
                 Event::Command(Some(command)) => self.obey(command),
                 Event::Outcomes(Some(message)) => {
-                    self.heard = self.link.now();
+                    (self.heard, self.answered) = (self.link.now(), self.link.now());
                     self.receive(message.as_ref());
                 }
                 Event::Outcomes(None) => {
@@ -452,6 +453,14 @@ where
                 match result {
                     Err(error) => Some(error),
                     Ok(jobs) => {
+                        let silent = self.link.now().saturating_sub(self.answered);
+                        if silent > self.patience.answer && !jobs.is_empty() {
+                            log::warn!(
+                                "{} batches have waited for {silent:.0?} at the backend, and no node has answered: is there one \
+                                 that has this kind of work?",
+                                jobs.len()
+                            );
+                        }
                         for missing in self.leases.look(self.link.now(), |first| jobs.contains(&first)) {
                             let (first, again) = (missing.first, missing.again);
                             let found = self.link.stored(first);
@@ -535,7 +544,7 @@ where
         let now = self.link.now();
         if self.leases.is_empty() && self.replays.is_empty() {
             // Nothing is waited for.
-            self.heard = now;
+            (self.heard, self.answered) = (now, now);
             return;
         }
         if now.saturating_sub(self.heard) > self.patience.outage {
@@ -543,7 +552,7 @@ where
             return self.fail(format!("nothing was heard of the backend for {silent:.1?}"));
         }
         if !self.is_looking && (self.leases.has_overdue(now) || now.saturating_sub(self.heard) > self.patience.answer) {
-            (self.is_looking, self.looked) = (true, now);
+            self.is_looking = true;
             self.replies.push(self.link.jobs().map(Reply::Jobs).boxed_local());
         }
     }

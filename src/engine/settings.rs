@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
+#[cfg(feature = "nats")]
+use std::time::Duration;
 
 use crate::engine::host::Host;
 use crate::engine::run::Core;
@@ -51,9 +53,9 @@ pub(crate) struct Checked {
     pub(crate) name: Option<Arc<str>>,
     /// `None` before [`observe`](Self::observe).
     pub(crate) observed: Option<Arc<Observed>>,
-    /// True if the workers are in other processes.
+    /// The work that a batch should hold, if the workers are in other processes.
     #[cfg(feature = "nats")]
-    pub(crate) is_remote: bool,
+    pub(crate) remote: Option<Duration>,
 }
 
 impl Checked {
@@ -62,8 +64,8 @@ impl Checked {
         let protocol = Protocol::new(self.concurrency, self.window, self.batch, item_bytes);
         let protocol = protocol.with_batches_of(self.asked_batch);
         #[cfg(feature = "nats")]
-        if self.is_remote {
-            let core = Core::of_nodes(protocol.at(Distance::NODES), host.cloned());
+        if let Some(target) = self.remote {
+            let core = Core::of_nodes(protocol.at(Distance::nodes(target)), host.cloned());
             return core.named(self.name.clone(), self.observed.clone());
         }
         Core::new(protocol, self.threads.workers, host.cloned()).named(self.name.clone(), self.observed.clone())
@@ -133,7 +135,7 @@ impl Settings {
             name: self.name.clone(),
             observed: None,
             #[cfg(feature = "nats")]
-            is_remote: false,
+            remote: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! A pipeline whose workers are on other machines.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use serde::Serialize;
@@ -32,6 +33,9 @@ const WINDOW_MAX: usize = 1 << 20;
 /// How many batches are with the nodes by default.
 const SLOTS: usize = 64;
 
+/// How long a batch should run by default.
+const BATCH_TIME: Duration = Duration::from_millis(20);
+
 /// A source that is about to be fanned out over nodes on other machines: made by [`FanOut::over`].
 ///
 /// Its results, order, stop, statistics and errors are those of a pipeline over threads, and so are the settings of
@@ -51,13 +55,14 @@ pub struct Remote<S> {
     fan_out: FanOut<S>,
     nats: Nats,
     slots: usize,
+    batch_time: Duration,
     run_id: Option<String>,
 }
 
 impl<S> FanOut<S> {
     /// Has nodes on other machines do the work: see [`Remote`], and [`Node`](crate::remote::Node) for their side.
     pub fn over(self, nats: &Nats) -> Remote<S> {
-        Remote { fan_out: self, nats: nats.clone(), slots: SLOTS, run_id: None }
+        Remote { fan_out: self, nats: nats.clone(), slots: SLOTS, batch_time: BATCH_TIME, run_id: None }
     }
 }
 
@@ -67,6 +72,17 @@ impl<S> Remote<S> {
     /// once, and a drain take longer.
     pub fn slots(mut self, slots: usize) -> Self {
         self.slots = slots;
+        self
+    }
+
+    /// How long a batch should run on a thread of a node, as measured there: 20 ms by default, more than 0. Unless
+    /// [`batch`](FanOut::batch) sets the number of its items.
+    ///
+    /// A batch costs the server and the coordinator some 50 us each. So the more threads all nodes have, the longer batches
+    /// should be: about a millisecond for every ten threads. A batch never has more than 256 KiB of items, or of results, nor
+    /// more than its share of the [window](FanOut::window), which is the window divided by the slots.
+    pub fn batch_time(mut self, time: Duration) -> Self {
+        self.batch_time = time;
         self
     }
 
@@ -98,7 +114,8 @@ where
     where
         O: DeserializeOwned + Send + 'static,
     {
-        let Self { fan_out: FanOut { source, mut settings, ordered, detach, .. }, nats, slots, run_id } = self;
+        let Self { fan_out: FanOut { source, mut settings, ordered, detach, .. }, nats, slots, batch_time, run_id } =
+            self;
         let upstream = runs_of(&source);
         // On an early return it is dropped here, and a second panic during the unwinding of the first would end the
         // process.
@@ -110,9 +127,12 @@ where
         if slots == 0 {
             return Err(StartError::Concurrency);
         }
+        if batch_time.is_zero() {
+            return Err(StartError::BatchTime);
+        }
         settings.concurrency = None;
         let mut checked = settings.check(bytes, Some(slots))?;
-        checked.is_remote = true;
+        checked.remote = Some(batch_time);
         let host = if detach.is_some() { Host::detached()? } else { Host::of_actors()? };
         checked.observe(RunKind::Pipeline, settings.observers, None);
         let (assembly, aggregator) = Assembly::<I, O>::new(&checked, ordered, Some(&host), upstream, TIME_SLICE);

@@ -21,9 +21,12 @@ impl Distance {
     /// half a per cent of the target. While batches are short, several of them keep a worker busy while the generator's
     /// thread does something else.
     pub(crate) const THREADS: Self = Self { target: Duration::from_millis(2), max_depth: 4 };
+
     /// A worker is a slot of a node elsewhere, and has one batch. That costs some 100 us, in several processes.
     #[cfg(feature = "nats")]
-    pub(crate) const NODES: Self = Self { target: Duration::from_millis(20), max_depth: 1 };
+    pub(crate) fn nodes(target: Duration) -> Self {
+        Self { target, max_depth: 1 }
+    }
 }
 
 /// The most bytes of items, or of results, in one batch: well inside a core's second-level cache.

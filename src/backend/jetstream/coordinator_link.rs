@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
-use async_nats::jetstream::kv::{Operation, Store, Watch};
+use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind, Watch};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use bytes::Bytes;
@@ -169,8 +169,11 @@ impl CoordinatorLink for RunLink {
         async move {
             let Inner { link, run, runs, revision, .. } = &*inner;
             // With the revision: another coordinator that has taken the run over goes on.
-            let recorded = runs.update(run.as_str(), CANCELLED.into(), *revision).await;
-            recorded.map_err(|error| link.explain("the run could not be cancelled", error))?;
+            match runs.update(run.as_str(), CANCELLED.into(), *revision).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => return Ok(()),
+                Err(error) => return Err(link.explain("the run could not be cancelled", error)),
+            }
             inner.purge_jobs().await?;
             inner.purge_results().await
         }

@@ -340,7 +340,7 @@ where
         let mut settings = Settings::new(BatchSize::Fixed(self.batch), "simulated");
         settings.window = Some(self.window);
         let mut checked = settings.check(item_bytes::<T::Item, O>(), Some(self.nodes * self.slots))?;
-        checked.is_remote = true;
+        checked.remote = Some(Duration::from_millis(20));
         let (assembly, aggregator) =
             Assembly::<T::Item, O>::new(&checked, self.ordered, None, Vec::new(), Duration::MAX);
         let run = assembly.run.clone();
