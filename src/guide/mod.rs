@@ -17,3 +17,7 @@ pub mod go {}
 
 #[doc = include_str!("in_production.md")]
 pub mod in_production {}
+
+#[cfg(feature = "nats")]
+#[doc = include_str!("many_machines.md")]
+pub mod many_machines {}
