@@ -13,6 +13,8 @@ use crate::util::clock::{self, CLOCK};
 pub(crate) struct Metrics {
     started: Instant,
     workers: Box<[WorkerMetrics]>,
+    /// How many batches nodes in other processes may have, if these do the work.
+    slots: usize,
     /// What nodes in other processes did.
     nodes: Mutex<Vec<NodeMetrics>>,
     /// Results taken. The one consumer of a pipeline stores its count, those of a pool add to it.
@@ -27,6 +29,7 @@ impl Metrics {
         Self {
             started: Instant::now(),
             workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            slots: 0,
             nodes: Mutex::default(),
             emitted: AtomicU64::new(0),
             waits: Times::default(),
@@ -34,9 +37,15 @@ impl Metrics {
         }
     }
 
-    /// The number of its workers.
+    /// Of a run with so many slots on nodes in other processes.
+    #[cfg(feature = "nats")]
+    pub(crate) fn of_nodes(slots: usize) -> Self {
+        Self { slots, ..Self::new(0) }
+    }
+
+    /// The number of its workers, or of its slots on nodes; 0 for a merged stream.
     pub(crate) fn workers(&self) -> usize {
-        self.workers.len()
+        self.workers.len().max(self.slots)
     }
 
     /// Records that a batch of `items` has ended on the node of this name, where it ran for `busy`. Returns the node's
@@ -119,7 +128,7 @@ impl Metrics {
         (stats.queue_wait, stats.run_time) = (self.waits.read(), self.runs.read());
         stats.nodes =
             self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|node| node.read(now)).collect();
-        if self.workers.is_empty() && stats.nodes.is_empty() {
+        if self.workers() == 0 {
             // A merged stream, of which no worker could be waited for.
             stats.verdict = None;
         }

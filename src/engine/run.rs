@@ -50,7 +50,7 @@ impl Core {
     /// For a run whose workers are in other processes: here, its coordinator holds what is left to do.
     #[cfg(feature = "nats")]
     pub(crate) fn of_nodes(protocol: Protocol, host: Option<Host>) -> Self {
-        Self { metrics: Metrics::new(0), ..Self::new(protocol, 1, host) }
+        Self { metrics: Metrics::of_nodes(protocol.workers()), ..Self::new(protocol, 1, host) }
     }
 
     pub(crate) fn named(self, name: Option<Arc<str>>, observed: Option<Arc<Observed>>) -> Self {

@@ -213,7 +213,7 @@ impl Started {
         if forgets_parked {
             // Only the first is told.
             let gone: Weak<Gone> = Weak::new();
-            intake.is_served_by(Arc::clone(set), gone);
+            intake.is_served_by(Some(Arc::clone(set)), gone);
         }
         let queue = Stage::join(&assembly.intake, set, WORKERS, shared, true, true);
 
