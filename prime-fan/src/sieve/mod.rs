@@ -11,6 +11,7 @@ mod presieve;
 mod segment;
 mod segments;
 mod slices;
+mod tuplets;
 mod wheel;
 
 use std::fmt;
@@ -155,6 +156,12 @@ impl Sieve {
     #[must_use]
     pub fn segments(&self) -> Segments {
         Segments::new(&self.shared.range, self.shared.plan)
+    }
+
+    /// Returns the segments as [`segments`](Self::segments) does, but in descending order, from the last number down.
+    #[must_use]
+    pub fn segments_down(&self) -> Segments {
+        Segments::down(&self.shared.range, self.shared.plan)
     }
 
     /// Returns a buffer in which to sieve segments, one after the other: each worker needs one.

@@ -137,16 +137,30 @@ impl Plan {
     /// left.
     pub(super) fn next(&self, first: u64, start: u64, end: u64) -> u64 {
         let there = end.min(start.saturating_add(self.span - 1));
-        let limit = self.limit(self.span, there);
-        let longest =
-            Cost::of(limit, there, self.slice_numbers(), self.medium).span((end - first) as f64 + 1.0, self.span) / 30;
-        // All segments of the same length, since a short last one would cost as much to start.
-        let bytes = end / 30 - start / 30 + 1;
-        let even = 30 * bytes.div_ceil(bytes.div_ceil(longest));
-        let len = even.min((start - first).saturating_mul(GROWTH).max(FIRST) / 30 * 30);
+        let len = self.len(there, start - first, (start, end));
         // A segment has whole buckets, unless it is short.
         let over = (start - start % 30).saturating_add(len) % NUMBERS;
         if len > 4 * NUMBERS { len - over } else { len }
+    }
+
+    /// Returns the first number of the segment that ends with `end`, for the range `start..=last` that is sieved
+    /// downwards. It may be below the range.
+    pub(super) fn next_down(&self, last: u64, start: u64, end: u64) -> u64 {
+        let len = self.len(end, last - end, (start, end));
+        // Its last byte may be a part, which is one of the `len / 30`.
+        let first = (end / 30 + 1).saturating_sub(len / 30) * 30;
+        if len > 4 * NUMBERS { first.next_multiple_of(NUMBERS) } else { first }
+    }
+
+    /// Returns the length of a segment near `there`, after `done` numbers, if those from `start` to `end` are left.
+    fn len(&self, there: u64, done: u64, (start, end): (u64, u64)) -> u64 {
+        let limit = self.limit(self.span, there);
+        let numbers = (end - start).saturating_add(done) as f64 + 1.0;
+        let longest = Cost::of(limit, there, self.slice_numbers(), self.medium).span(numbers, self.span) / 30;
+        // All segments of the same length, since a short last one would cost as much to start.
+        let bytes = end / 30 - start / 30 + 1;
+        let even = 30 * bytes.div_ceil(bytes.div_ceil(longest));
+        even.min(done.saturating_mul(GROWTH).max(FIRST) / 30 * 30)
     }
 
     /// Returns the limit of the primes that strike in a segment of `len` numbers, the last of which is `end`.

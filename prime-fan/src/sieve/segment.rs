@@ -13,6 +13,7 @@ use super::periods::Strikers;
 use super::plan::NARROW;
 use super::presieve::{CHUNK, presieve};
 use super::slices::Taken;
+use super::tuplets;
 use super::wheel::{BIT, bits_from};
 use crate::is_prime;
 
@@ -248,6 +249,47 @@ impl Segment {
     /// of the range belongs to exactly one segment.
     pub fn twins(&self) -> impl Iterator<Item = (u64, u64)> {
         self.small_twins().chain(Twins::of(self.bits())).chain(self.straddling())
+    }
+
+    /// Returns the number of tuplets of `K` primes in the segment: as many as [`tuplets`](Self::tuplets) yields.
+    pub fn count_tuplets<const K: usize>(&self) -> u64 {
+        match K {
+            2 => self.count_twins(),
+            _ => self.tuplets::<K>().fold(0, |count, _| count + 1),
+        }
+    }
+
+    /// Returns the tuplets of `K` primes, from 2 to 6, that are as close to each other as infinitely many can be: twins,
+    /// triplets, quadruplets, quintuplets and sextuplets. They come in ascending order.
+    ///
+    /// The first prime is in the segment. The others may be beyond the segment's end, but are in the range of the sieve.
+    /// So each tuplet of the range belongs to exactly one segment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sieve = prime_fan::Sieve::new(0..=20);
+    /// let mut segment = sieve.segment();
+    /// segment.fill(0..=20);
+    /// assert!(segment.tuplets::<3>().eq([[5, 7, 11], [7, 11, 13], [11, 13, 17], [13, 17, 19]]));
+    /// assert!(segment.tuplets::<5>().eq([[5, 7, 11, 13, 17], [7, 11, 13, 17, 19]]));
+    /// ```
+    pub fn tuplets<const K: usize>(&self) -> impl Iterator<Item = [u64; K]> {
+        const { assert!(K >= 2 && K <= 6, "a tuplet has 2 to 6 primes") };
+        let end = *self.range.end();
+        let reach = end.saturating_add(tuplets::WIDTH).min(*self.shared.range.end());
+        let beyond = match end.checked_add(1) {
+            Some(after) if !self.range.is_empty() => after..=reach,
+            #[expect(clippy::reversed_empty_ranges)]
+            _ => 1..=0,
+        };
+        let ahead = beyond.filter(|&n| is_prime(n));
+        let mut last = [0; K];
+        self.primes().chain(ahead).filter_map(move |prime| {
+            last.rotate_left(1);
+            last[K - 1] = prime;
+            (tuplets::is_tuplet(last) && last[0] <= end).then_some(last)
+        })
     }
 
     fn bits(&self) -> Bits<'_> {

@@ -75,6 +75,35 @@ fn twins_belong_to_the_segment_of_their_first() {
 }
 
 #[test]
+fn tuplets_belong_to_the_segment_of_their_first() {
+    fn found<const K: usize>(patterns: [&[u64]; 2]) {
+        for whole in [0..=6000, (1 << 32) - 100..=(1 << 32) + 30_000, u64::MAX - 30_000..=u64::MAX] {
+            let sieve = Sieve::new(whole.clone());
+            let mut segment = sieve.segment();
+            let mut tuplets = Vec::new();
+            for start in whole.clone().step_by(7) {
+                let end = start.saturating_add(6).min(*whole.end());
+                segment.fill(start..=end);
+                tuplets.extend(segment.tuplets::<K>());
+                assert_eq!(segment.tuplets::<K>().count() as u64, segment.count_tuplets::<K>());
+            }
+            let is_found = |n: u64, d: u64| n.checked_add(d).is_some_and(|n| whole.contains(&n) && is_prime(n));
+            let matching = |n: u64| patterns.into_iter().find(|pattern| pattern.iter().all(|&d| is_found(n, d)));
+            let expected = whole.clone().filter_map(|n| {
+                let pattern = matching(n)?;
+                Some(std::array::from_fn(|i| n + pattern[i]))
+            });
+            assert!(tuplets.into_iter().eq(expected), "{whole:?}, {K}");
+        }
+    }
+    found::<2>([&[0, 2], &[0, 2]]);
+    found::<3>([&[0, 2, 6], &[0, 4, 6]]);
+    found::<4>([&[0, 2, 6, 8], &[0, 2, 6, 8]]);
+    found::<5>([&[0, 2, 6, 8, 12], &[0, 4, 6, 10, 12]]);
+    found::<6>([&[0, 4, 6, 10, 12, 16], &[0, 4, 6, 10, 12, 16]]);
+}
+
+#[test]
 #[expect(clippy::reversed_empty_ranges)]
 fn an_empty_range_has_nothing() {
     let sieve = Sieve::new(5..=3);
