@@ -18,11 +18,12 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A result: a number, or a pair of twins.
+/// A result: a number, a pair of twins, or a tuplet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     /// Its digits, as they are to be printed.
     pub(crate) number: &'a [u8],
+    /// The twin, or the other primes of a tuplet, separated as [`Layout::separator`] says.
     pub(crate) twin: Option<&'a [u8]>,
     /// Its index among the numbers that are tested, from 0.
     pub(crate) index: u64,
@@ -45,24 +46,37 @@ pub(crate) struct Layout {
     pub(crate) format: Format,
     /// True if numbers in text are followed by their verdict.
     pub(crate) annotate: bool,
-    /// True if records are pairs of twins.
-    pub(crate) twins: bool,
+    /// How many primes a record has: 2 are twins, more are a tuplet.
+    pub(crate) size: usize,
     /// True if records have the place where the number was read.
     pub(crate) location: bool,
 }
 
 impl Layout {
     pub(crate) fn plain(format: Format) -> Self {
-        Self { format, annotate: false, twins: false, location: false }
+        Self { format, annotate: false, size: 1, location: false }
     }
 
     /// Returns the header of the output; empty unless the format is CSV.
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self { format: Format::Text | Format::Json, .. } => "",
-            Self { twins: true, .. } => "number,twin,index,verdict\n",
+            Self { size: 2, .. } => "number,twin,index,verdict\n",
+            Self { size: 3, .. } => "number,second,third,index,verdict\n",
+            Self { size: 4, .. } => "number,second,third,fourth,index,verdict\n",
+            Self { size: 5, .. } => "number,second,third,fourth,fifth,index,verdict\n",
+            Self { size: 6, .. } => "number,second,third,fourth,fifth,sixth,index,verdict\n",
             Self { location: true, .. } => "number,index,verdict,file,line\n",
             _ => "number,index,verdict\n",
+        }
+    }
+
+    /// Returns what separates the other primes of a tuplet.
+    pub(crate) fn separator(self) -> &'static [u8] {
+        match self.format {
+            Format::Text => b" ",
+            Format::Json => b"\",\"",
+            Format::Csv => b",",
         }
     }
 
@@ -79,10 +93,10 @@ impl Layout {
 
     /// Returns the most bytes of a line whose numbers have `digits` digits.
     pub(crate) fn line_bytes(self, digits: usize) -> usize {
-        let number = if self.twins { 2 * (digits + 1) } else { digits + 1 };
+        let number = self.size * (digits + self.separator().len());
         match self.format {
             Format::Text => number,
-            Format::Json => number + digits + "{'number':'','twin':'','index':,'verdict':'prime'}".len(),
+            Format::Json => number + digits + "{'number':'','others':['],'index':,'verdict':'prime'}\n".len(),
             Format::Csv => number + digits + ",prime\n".len(),
         }
     }
@@ -113,10 +127,11 @@ impl Layout {
                 lines.extend_from_slice(b"{\"number\":\"");
                 lines.extend_from_slice(number);
                 if let Some(twin) = twin {
-                    lines.extend_from_slice(b"\",\"twin\":\"");
+                    let name: &[u8] = if self.size > 2 { b"\",\"others\":[\"" } else { b"\",\"twin\":\"" };
+                    lines.extend_from_slice(name);
                     lines.extend_from_slice(twin);
                 }
-                lines.extend_from_slice(b"\",\"index\":");
+                lines.extend_from_slice(if self.size > 2 { b"\"],\"index\":" } else { b"\",\"index\":" });
                 lines.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
                 lines.extend_from_slice(b",\"verdict\":\"");
                 lines.extend_from_slice(verdict.name().as_bytes());
@@ -148,8 +163,21 @@ impl Layout {
         lines.push(b'\n');
     }
 
-    /// Returns the output of `--count`.
-    pub(crate) fn count(self, found: u64) -> String {
+    /// Returns the output of `--count`, which has a name for each count if there are several.
+    pub(crate) fn count(self, counts: &[(&str, u64)]) -> String {
+        let &[(_, found)] = counts else {
+            let join = |separator: &str, each: &dyn Fn(&(&str, u64)) -> String| {
+                counts.iter().map(each).collect::<Vec<_>>().join(separator)
+            };
+            return match self.format {
+                Format::Text => join("\n", &|(name, found)| format!("{name} {found}")) + "\n",
+                Format::Json => format!("{{{}}}\n", join(",", &|(name, found)| format!("\"{name}\":{found}"))),
+                Format::Csv => {
+                    let row = join(",", &|(_, found)| found.to_string());
+                    format!("{}\n{row}\n", join(",", &|(name, _)| (*name).to_owned()))
+                }
+            };
+        };
         match self.format {
             Format::Text => format!("{found}\n"),
             Format::Json => format!("{{\"count\":{found}}}\n"),
@@ -199,10 +227,33 @@ mod tests {
 
     #[test]
     fn twins_stand_beside_each_other() {
-        let twins = |format| line(Layout { twins: true, ..Layout::plain(format) }, Some(b"13"));
+        let twins = |format| line(Layout { size: 2, ..Layout::plain(format) }, Some(b"13"));
         assert_eq!(twins(Format::Text), "11 13\n");
         assert_eq!(twins(Format::Json), "{\"number\":\"11\",\"twin\":\"13\",\"index\":4,\"verdict\":\"prime\"}\n");
         assert_eq!(twins(Format::Csv), "11,13,4,prime\n");
+    }
+
+    #[test]
+    fn a_tuplet_stands_on_one_line() {
+        let tuplet = |format| {
+            let layout = Layout { size: 3, ..Layout::plain(format) };
+            line(layout, Some(&[&b"13"[..], b"17"].join(layout.separator())))
+        };
+        assert_eq!(tuplet(Format::Text), "11 13 17\n");
+        let json = "{\"number\":\"11\",\"others\":[\"13\",\"17\"],\"index\":4,\"verdict\":\"prime\"}\n";
+        assert_eq!(tuplet(Format::Json), json);
+        assert_eq!(tuplet(Format::Csv), "11,13,17,4,prime\n");
+        for format in [Format::Text, Format::Json, Format::Csv] {
+            assert!(tuplet(format).len() <= Layout { size: 3, ..Layout::plain(format) }.line_bytes(2));
+        }
+    }
+
+    #[test]
+    fn several_counts_have_names() {
+        let count = |format| Layout::plain(format).count(&[("primes", 25), ("pairs", 8)]);
+        assert_eq!(count(Format::Text), "primes 25\npairs 8\n");
+        assert_eq!(count(Format::Json), "{\"primes\":25,\"pairs\":8}\n");
+        assert_eq!(count(Format::Csv), "primes,pairs\n25,8\n");
     }
 
     #[test]
@@ -220,9 +271,10 @@ mod tests {
     #[test]
     fn the_header_names_the_columns_of_the_lines_below() {
         let columns = |line: &str| line.trim_end().split(',').count();
-        for twins in [false, true] {
-            let layout = Layout { twins, ..Layout::plain(Format::Csv) };
-            assert_eq!(columns(layout.header()), columns(&line(layout, twins.then_some(b"13"))));
+        for size in 1..=6 {
+            let layout = Layout { size, ..Layout::plain(Format::Csv) };
+            let others = vec![&b"13"[..]; size - 1].join(layout.separator());
+            assert_eq!(columns(layout.header()), columns(&line(layout, (size > 1).then_some(&others))));
         }
         let layout = Layout { location: true, ..Layout::plain(Format::Csv) };
         // The file's name has a comma.

@@ -72,7 +72,7 @@ fn run(shutdown: &Shutdown) -> Result<(), Failure> {
                 .block_on(filter::run(filter, &settings, shutdown))
         }
         Command::Range(args) => {
-            let (range, settings) = args.into_range();
+            let (range, settings) = args.into_range()?;
             in_system("range", &settings, &[], shutdown)?.block_on(range::run(range, &settings, shutdown))
         }
         Command::Completions { shell } => packaging::completions(shell),

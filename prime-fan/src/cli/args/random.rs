@@ -113,7 +113,7 @@ fn draw() -> u64 {
     seeds.next().expect("they have no end")
 }
 
-fn invalid(message: String) -> clap::Error {
+pub(super) fn invalid(message: String) -> clap::Error {
     <Cli as CommandFactory>::command().error(ErrorKind::ValueValidation, message)
 }
 

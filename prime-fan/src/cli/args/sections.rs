@@ -17,6 +17,7 @@ const NUMBERS: &str = "
 const FIELDS: &str = "
   number   the number, in decimal; in JSON a string, to keep all digits
   twin     with --twins: the larger prime of the pair
+  others   with --tuplets: the other primes; in CSV second, third and so on
   index    the position of the number, from 0: among the numbers drawn, the
            words of the input, or the numbers of the range
   verdict  prime, probable-prime, composite, or neither (0 and 1)

@@ -25,8 +25,9 @@ const COUNTED: u64 = 30 << 22;
 
 /// Prints the primes of a range in order, or their count.
 pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
-    let args::Range { range, what, count } = range;
-    let layout = Layout { twins: what == What::Twins, ..Layout::plain(settings.format) };
+    let args::Range { range, what, count, down, number } = range;
+    let size = if count { 1 } else { what[0].size() };
+    let layout = Layout { size, ..Layout::plain(settings.format) };
     let mut output = Output::to(settings, shutdown)?;
     if !count {
         output.write(layout.header().as_bytes())?;
@@ -38,13 +39,17 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shut
     let span = if count { COUNTED } else { printed(&range, layout) };
     let sieve = Sieve::with_span(range.clone(), span);
     let workers = workers(settings);
+    let segments = if down { sieve.segments_down() } else { sieve.segments() };
     // One segment per batch: a segment may take several times as long as all before it.
-    let pool = sieve.segments().fan_out().thread_name("prime-sieve").workers(workers).batch(1);
+    let pool = segments.fan_out().thread_name("prime-sieve").workers(workers).batch(1);
     let pool = pool.window(WINDOW * workers).ordered();
     let lines = (!count).then_some(layout);
     let start = *range.start();
-    let found = pool.with(move || Siever { segment: sieve.segment(), what, lines, start })?;
-    let survey = Survey { numbers, what, layout, count };
+    let counted = what.clone();
+    let siever = move || Siever { segment: sieve.segment(), what: counted.clone(), lines, start, down };
+    let found = pool.with(siever)?;
+    let counts = vec![0; what.len()];
+    let survey = Survey { numbers, what, layout, count, left: number, counts };
     Run::new(survey, found, output, settings, shutdown).finish().await
 }
 
@@ -63,17 +68,19 @@ fn digits(n: u64) -> usize {
 struct Sieved {
     lines: Vec<u8>,
     numbers: u64,
-    found: u64,
+    /// How many there are of each that is searched for.
+    found: Vec<u64>,
 }
 
 /// The work on a segment.
 struct Siever {
     segment: Segment,
-    what: What,
+    what: Vec<What>,
     /// How to write the primes; `None` if they are only counted.
     lines: Option<Layout>,
     /// The first number of the whole range.
     start: u64,
+    down: bool,
 }
 
 impl Work<RangeInclusive<u64>> for Siever {
@@ -85,12 +92,9 @@ impl Work<RangeInclusive<u64>> for Siever {
         if !self.segment.fill_unless(range, || job.is_stopped()) {
             return Ok(());
         }
-        let found = match self.what {
-            What::Primes => self.segment.count(),
-            What::Twins => self.segment.count_twins(),
-        };
+        let found: Vec<u64> = self.what.iter().map(|&what| self.count(what)).collect();
         let lines = match self.lines {
-            Some(layout) => self.write(layout, found as usize * layout.line_bytes(digits)),
+            Some(layout) => self.write(layout, found[0] as usize * layout.line_bytes(digits)),
             None => Vec::new(),
         };
         job.emit(Sieved { lines, numbers, found });
@@ -99,61 +103,118 @@ impl Work<RangeInclusive<u64>> for Siever {
 }
 
 impl Siever {
+    fn count(&self, what: What) -> u64 {
+        match what {
+            What::Primes => self.segment.count(),
+            What::Twins => self.segment.count_twins(),
+            What::Triplets => self.segment.count_tuplets::<3>(),
+            What::Quadruplets => self.segment.count_tuplets::<4>(),
+            What::Quintuplets => self.segment.count_tuplets::<5>(),
+            What::Sextuplets => self.segment.count_tuplets::<6>(),
+        }
+    }
+
     fn write(&self, layout: Layout, bytes: usize) -> Vec<u8> {
         let mut lines = Vec::with_capacity(bytes);
-        let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let mut write = |number: u64, twin: Option<u64>| {
-            let twin = twin.map(|twin| second.format(twin).as_bytes());
-            let (index, verdict) = (number - self.start, Verdict::Prime);
-            layout.write(
-                Record { number: first.format(number).as_bytes(), twin, index, verdict, place: None },
-                &mut lines,
-            );
-        };
-        match self.what {
-            What::Primes => self.segment.primes().for_each(|prime| write(prime, None)),
-            What::Twins => self.segment.twins().for_each(|(prime, twin)| write(prime, Some(twin))),
+        match self.what[0] {
+            What::Primes => self.write_each(self.segment.primes().map(|prime| [prime]), layout, &mut lines),
+            What::Twins => {
+                let pairs = self.segment.twins().map(|(prime, twin)| [prime, twin]);
+                self.write_each(pairs, layout, &mut lines);
+            }
+            What::Triplets => self.write_each(self.segment.tuplets::<3>(), layout, &mut lines),
+            What::Quadruplets => self.write_each(self.segment.tuplets::<4>(), layout, &mut lines),
+            What::Quintuplets => self.write_each(self.segment.tuplets::<5>(), layout, &mut lines),
+            What::Sextuplets => self.write_each(self.segment.tuplets::<6>(), layout, &mut lines),
         }
         lines
+    }
+
+    #[inline]
+    fn write_each<const K: usize>(&self, records: impl Iterator<Item = [u64; K]>, layout: Layout, lines: &mut Vec<u8>) {
+        let (mut first, mut other) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let mut others = Vec::new();
+        let mut write = |primes: [u64; K]| {
+            others.clear();
+            for (i, &prime) in primes[1..].iter().enumerate() {
+                if i > 0 {
+                    others.extend_from_slice(layout.separator());
+                }
+                others.extend_from_slice(other.format(prime).as_bytes());
+            }
+            let (index, verdict) = (primes[0] - self.start, Verdict::Prime);
+            let twin = (K > 1).then_some(&others[..]);
+            let number = first.format(primes[0]).as_bytes();
+            layout.write(Record { number, twin, index, verdict, place: None }, lines);
+        };
+        if self.down {
+            // A segment can only be read upwards.
+            records.collect::<Vec<_>>().into_iter().rev().for_each(write);
+        } else {
+            records.for_each(&mut write);
+        }
     }
 }
 
 struct Survey {
     numbers: u64,
-    what: What,
+    what: Vec<What>,
     layout: Layout,
     count: bool,
+    /// How many are still to be found; `None` for all.
+    left: Option<u64>,
+    /// How many there are of each so far.
+    counts: Vec<u64>,
+}
+
+impl Survey {
+    /// Cuts off what is more than was asked for. Returns true if that many are found.
+    fn is_enough(&mut self, lines: &mut Vec<u8>, found: &mut [u64]) -> bool {
+        let Some(left) = &mut self.left else { return false };
+        if found[0] > *left {
+            let lines_kept = usize::try_from(*left).unwrap_or(usize::MAX);
+            let end = memchr::memchr_iter(b'\n', lines).nth(lines_kept - 1);
+            lines.truncate(end.map_or(0, |end| end + 1));
+            found[0] = *left;
+        }
+        *left -= found[0];
+        *left == 0
+    }
 }
 
 impl Search<Sieved> for Survey {
     fn nouns(&self) -> Nouns {
-        let found = match self.what {
-            What::Primes => ["prime", "primes"],
-            What::Twins => ["pair", "pairs"],
+        let found = match self.what[..] {
+            [what] => what.name(),
+            _ => ["prime or tuplet", "primes and tuplets"],
         };
         Nouns { found, items: ["segment", "segments"] }
     }
 
     fn total(&self) -> Option<u64> {
-        Some(self.numbers)
+        self.left.is_none().then_some(self.numbers)
     }
 
     fn put(&mut self, sieved: Sieved, counts: &mut Counts, output: &mut Output) -> Result<ControlFlow<()>, Failure> {
-        let Sieved { lines, numbers, found } = sieved;
+        let Sieved { mut lines, numbers, mut found } = sieved;
+        let is_enough = self.is_enough(&mut lines, &mut found);
         output.write(&lines)?;
-        counts.found += found;
+        self.counts.iter_mut().zip(&found).for_each(|(count, found)| *count += found);
+        counts.found += found.iter().sum::<u64>();
         counts.tested += numbers;
         counts.done = counts.tested;
-        Ok(ControlFlow::Continue(()))
+        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn is_worth_keeping(&self) -> bool {
         !self.count
     }
 
-    fn conclude(&mut self, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
+    fn conclude(&mut self, _: &Counts, output: &mut Output) -> Result<(), Failure> {
         if self.count {
-            output.write(self.layout.count(counts.found).as_bytes())?;
+            let names = self.what.iter().map(|what| what.name()[1]);
+            let counts: Vec<_> = names.zip(self.counts.iter().copied()).collect();
+            output.write(self.layout.count(&counts).as_bytes())?;
         }
         output.flush()
     }

@@ -184,7 +184,7 @@ impl Search<Sifted> for Filtered {
 
     fn conclude(&mut self, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
         if let (Some(layout), None) = (self.count, &self.failure) {
-            output.write(layout.count(counts.found).as_bytes())?;
+            output.write(layout.count(&[("count", counts.found)]).as_bytes())?;
         }
         output.flush()
     }
