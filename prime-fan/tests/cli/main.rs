@@ -16,6 +16,7 @@ mod input;
 #[cfg(unix)]
 mod kill;
 mod output;
+mod peer;
 mod program;
 mod progress;
 mod range;

@@ -26,6 +26,24 @@ fn many_segments_come_in_order_and_their_count_is_their_number() {
 }
 
 #[test]
+fn a_range_is_the_same_upwards_and_downwards() {
+    for range in ["0..=5000", "1e12..+600_000", "18446744073709500000.."] {
+        let mut down = run(&format!("range {range} --down --workers 3")).numbers();
+        down.reverse();
+        assert!(down == run(&format!("range {range} --workers 3")).numbers(), "{range}");
+    }
+}
+
+#[test]
+fn the_first_primes_are_the_beginning_of_all_of_them() {
+    let all = run("range 1e12..+600_000").numbers();
+    for number in [1, 2, 500, all.len() - 1, all.len(), all.len() + 1] {
+        let first = run(&format!("range 1e12..+600_000 --number {number} --workers 2")).numbers();
+        assert!(first == all[..number.min(all.len())], "{number}");
+    }
+}
+
+#[test]
 fn a_range_without_an_end_goes_on_until_the_reader_closes_the_pipe() {
     let mut running = Running::start("range 1e18..");
     assert_eq!(running.line(), "1000000000000000003");
