@@ -7,7 +7,7 @@
 //! Whole processes are timed, from their start to their end, with their output discarded. Programs run in turn, and a
 //! ratio is taken within each round; printed are the median, the least and the most. A program that is not installed is
 //! left out, with a note: `gp` (PARI), `openssl` and `primesieve` come as packages of those names, or `pari-gp`, in
-//! most distributions. Slower programs get fewer numbers, and the time per number is compared.
+//! most distributions. The environment variable `PRIMESIEVE` names another `primesieve`, such as version 12. Slower programs get fewer numbers, and the time per number is compared.
 //!
 //! The targets are those of an idle machine with 2 cores. A missed target is printed and is not a failure.
 
@@ -33,15 +33,13 @@ use support::median::Summary;
 
 const ROUNDS: usize = 5;
 
-/// The range that is sieved, as both programs write it.
-const START: &str = "1e15";
-
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let numbers = Numbers::new(if measuring() { 1 } else { 1000 })?;
-    let far = ["1e15", "1e16", "1e18"].map(count_from);
-    for table in [filter(&numbers), print(), count()].into_iter().chain(far) {
+    let counts = [("0", 1.0), ("1e12", 1.0), ("1e15", 1.0), ("1e17", 0.8), ("1e18", 0.8)];
+    let tables = [filter(&numbers)].into_iter().chain(counts.map(|(start, target)| count(start, target)));
+    for table in tables.chain(["0", "1e12", "1e15", "1e17", "1e18"].map(print)) {
         if given().filter(|word| word.parse::<usize>().is_err()).all(|word| table.heading.contains(&word)) {
             table.measure(if measuring() { rounds() } else { 1 })?;
         }
@@ -93,7 +91,7 @@ impl Numbers {
 /// A program and its arguments.
 struct Contender {
     name: &'static str,
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     input: Option<PathBuf>,
     /// How many numbers it tests, by which its time is divided.
@@ -101,8 +99,14 @@ struct Contender {
 }
 
 impl Contender {
-    fn new<const N: usize>(name: &'static str, program: &'static str, arguments: [&str; N], numbers: u64) -> Self {
-        Self { name, program, arguments: arguments.map(str::to_owned).to_vec(), input: None, numbers }
+    fn new<const N: usize>(name: &'static str, program: &str, arguments: [&str; N], numbers: u64) -> Self {
+        Self {
+            name,
+            program: program.to_owned(),
+            arguments: arguments.map(str::to_owned).to_vec(),
+            input: None,
+            numbers,
+        }
     }
 
     fn reading(self, input: &Path) -> Self {
@@ -111,7 +115,7 @@ impl Contender {
 
     fn is_installed(&self) -> bool {
         // `xargs` runs the program that it is given first.
-        let program = if self.program == "xargs" { &self.arguments[0] } else { self.program };
+        let program = if self.program == "xargs" { &self.arguments[0] } else { &self.program };
         Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok()
     }
 
@@ -122,7 +126,7 @@ impl Contender {
             None => Stdio::null(),
         };
         let began = Instant::now();
-        let mut child = Command::new(self.program)
+        let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .stdin(input)
             .stdout(Stdio::null())
@@ -164,7 +168,7 @@ struct Run {
 
 /// Programs for the same task. The first is ours.
 struct Table {
-    heading: &'static str,
+    heading: String,
     contenders: Vec<Contender>,
     /// The targets: the least times of the second program, the third and so on, as multiples of our time.
     targets: Vec<f64>,
@@ -178,7 +182,7 @@ fn filter(numbers: &Numbers) -> Table {
     let path = |path: &Path| path.display().to_string();
     let Numbers { many: (many, all), some: (_, fewer), few: (few, fewest), script, .. } = numbers;
     Table {
-        heading: "filter: which of random 64-bit numbers in a file are prime",
+        heading: "filter: which of random 64-bit numbers in a file are prime".to_owned(),
         contenders: vec![
             Contender::new("prime-fan, 2 workers", OURS, ["filter", "--workers", "2", &path(many)], *all),
             Contender::new("prime-fan, 1 worker", OURS, ["filter", "--workers", "1", &path(many)], *all),
@@ -190,57 +194,40 @@ fn filter(numbers: &Numbers) -> Table {
     }
 }
 
-fn print() -> Table {
-    let (range, length) = if measuring() { ("+1e8", 100_000_000) } else { ("+1e4", 10_000) };
-    Table {
-        heading: "range: the primes among 10^8 numbers from 10^15 on, printed",
-        contenders: vec![
-            Contender::new(
-                "prime-fan, 2 workers",
-                OURS,
-                ["range", &format!("{START}..{range}"), "--workers", "2"],
-                length,
-            ),
-            Contender::new("primesieve", "primesieve", [START, &format!("-d{length}"), "-p1", "-q"], length),
-        ],
-        targets: vec![1.0],
-        memory: Some(64),
-    }
+/// The program, or the one that the environment names.
+fn primesieve() -> String {
+    env::var("PRIMESIEVE").unwrap_or_else(|_| "primesieve".to_owned())
 }
 
-fn count() -> Table {
-    let (end, length) = if measuring() { ("1e9", 1_000_000_000) } else { ("1e5", 100_000) };
-    Table {
-        heading: "count: how many primes there are below 10^9",
-        contenders: vec![
-            Contender::new(
-                "prime-fan, 2 workers",
-                OURS,
-                ["range", &format!("0..{end}"), "--count", "--workers", "2"],
-                length,
-            ),
-            Contender::new("primesieve, 2 threads", "primesieve", [end, "-c1", "-t2", "-q"], length),
-        ],
-        targets: vec![1.0 / 3.0],
-        memory: None,
-    }
-}
-
-/// Where the primes up to the root are many, and `primesieve` sorts them by the segments that they strike.
-fn count_from(start: &'static str) -> Table {
+/// Our program and `primesieve` for 10^9 numbers from `start` on.
+fn range(start: &str, ours: &[&str], theirs: &[&str]) -> [Contender; 3] {
     let (length, exact) = if measuring() { ("1e9", 1_000_000_000) } else { ("1e5", 100_000) };
+    let ours = |name, workers| {
+        let mut contender = Contender::new(name, OURS, ["range", &format!("{start}..+{length}"), "-t", workers], exact);
+        contender.arguments.extend(ours.iter().map(|&argument| argument.to_owned()));
+        contender
+    };
+    let mut peer = Contender::new("primesieve, 2 threads", &primesieve(), [start, &format!("-d{length}"), "-q"], exact);
+    peer.arguments.extend(theirs.iter().map(|&argument| argument.to_owned()));
+    [ours("prime-fan, 2 workers", "2"), ours("prime-fan, 1 worker", "1"), peer]
+}
+
+/// It prints on one thread.
+fn print(start: &str) -> Table {
     Table {
-        heading: "count: how many primes there are among 10^9 numbers, far from 0",
-        contenders: vec![
-            Contender::new(
-                "prime-fan, 2 workers",
-                OURS,
-                ["range", &format!("{start}..+{length}"), "--count", "--workers", "2"],
-                exact,
-            ),
-            Contender::new("primesieve, 2 threads", "primesieve", [start, &format!("-d{length}"), "-t2", "-q"], exact),
-        ],
-        targets: vec![1.0 / 3.0],
+        heading: format!("print: the primes among 10^9 numbers from {start} on"),
+        contenders: range(start, &[], &["-p1"]).into(),
+        targets: vec![1.8, 1.5],
+        memory: Some(128),
+    }
+}
+
+/// Far from 0 the primes up to the root are many, and both programs sort their multiples by the parts of the sieve.
+fn count(start: &str, target: f64) -> Table {
+    Table {
+        heading: format!("count: how many primes there are among 10^9 numbers from {start} on"),
+        contenders: range(start, &["--count"], &["-c1", "-t2"]).into(),
+        targets: vec![1.8, target],
         memory: Some(128),
     }
 }
