@@ -310,7 +310,7 @@ mod tests {
                 "queued": 0, "waiting": 0,
                 "emitted": 0, "batch_size": 0, "mean_service_seconds": null,
                 "queue_wait": null, "run_time": null, "end": null, "verdict": null, "elapsed_seconds": 0.0,
-                "workers": [],
+                "workers": [], "nodes": [],
             }),
         );
         (stats.taken, stats.completed, stats.failed, stats.skipped, stats.in_flight) = (u64::MAX, 2, 3, 4, 5);
@@ -327,6 +327,7 @@ mod tests {
         let current = CurrentItem { index: 13, running: Duration::from_millis(250) };
         let busy = Duration::from_millis(750);
         stats.workers = vec![WorkerStats { busy, items: 10, batches: 11, rebuilt: 12, current: Some(current) }];
+        stats.nodes = vec![NodeStats { name: "n-1".into(), items: 14, batches: 15, busy, silent: second }];
         assert_json(
             &stats,
             json!({
@@ -345,6 +346,7 @@ mod tests {
                 "elapsed_seconds": 1.5,
                 "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12,
                     "current": {"index": 13, "running_seconds": 0.25}}],
+                "nodes": [{"name": "n-1", "items": 14, "batches": 15, "busy_seconds": 0.75, "silent_seconds": 1.0}],
             }),
         );
     }
@@ -445,7 +447,7 @@ mod tests {
         ];
         assert_eq!(
             pipeline.map(kind).join(" "),
-            "system_stopped own_worker actor_lost worker_thread source_panicked worker_factory recipient_gone"
+            "system_stopped own_worker actor_lost worker_thread source_panicked worker_factory recipient_gone remote"
         );
         let start = [
             StartError::Workers(0),
@@ -465,7 +467,8 @@ mod tests {
         ];
         assert_eq!(
             start.map(kind).join(" "),
-            "workers threads concurrency global_workers window batch stack_size thread_name no_system system_stopped thread"
+            "workers threads concurrency global_workers window batch stack_size thread_name batch_time kind run_id no_system \
+             system_stopped thread"
         );
         let setting = [
             SettingError::Window,
