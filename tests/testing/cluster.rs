@@ -59,12 +59,11 @@ fn draw(seed: u64, salt: u64, end: u64) -> u64 {
 }
 
 fn bad(seed: u64) -> Network {
-    let mut network = Network::good();
-    network.errors = draw(seed, 1, 200) as usize;
-    network.losses = draw(seed, 2, 150) as usize;
-    network.doubles = draw(seed, 3, 300) as usize;
-    network.delay = Duration::from_millis(1 + draw(seed, 4, 40));
-    network
+    Network::good()
+        .errors(draw(seed, 1, 200) as usize)
+        .losses(draw(seed, 2, 150) as usize)
+        .doubles(draw(seed, 3, 300) as usize)
+        .delay(Duration::from_millis(1 + draw(seed, 4, 40)))
 }
 
 /// Runs it, in order or not, and checks that the results are exact.

@@ -49,24 +49,39 @@ const OUTAGE: Duration = Duration::from_secs(60);
 /// After so many steps a simulation is regarded as endless.
 const LIMIT: u64 = 2_000_000;
 
-/// How a simulated network behaves: each number is of 1,000 messages.
+/// How a simulated network behaves.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct Network {
-    /// Calls that fail, with and without having had their effect.
-    pub errors: usize,
-    /// Messages that are acknowledged and lost.
-    pub losses: usize,
-    /// Outcomes that come twice.
-    pub doubles: usize,
-    /// The longest way of a message. It is drawn for each, so messages overtake each other.
-    pub delay: Duration,
+    errors: usize,
+    losses: usize,
+    doubles: usize,
+    delay: Duration,
 }
 
 impl Network {
     /// Without faults, and with a delay of up to a millisecond.
     pub fn good() -> Self {
         Self { errors: 0, losses: 0, doubles: 0, delay: Duration::from_millis(1) }
+    }
+
+    /// Of 1,000 calls, so many fail on their way, and as many on the way back, after they have had their effect.
+    pub fn errors(self, permille: usize) -> Self {
+        Self { errors: permille, ..self }
+    }
+
+    /// Of 1,000 messages, so many are acknowledged and lost.
+    pub fn losses(self, permille: usize) -> Self {
+        Self { losses: permille, ..self }
+    }
+
+    /// Of 1,000 outcomes, so many come twice.
+    pub fn doubles(self, permille: usize) -> Self {
+        Self { doubles: permille, ..self }
+    }
+
+    /// The longest way of a message, which is drawn for each: so messages overtake each other.
+    pub fn delay(self, most: Duration) -> Self {
+        Self { delay: most, ..self }
     }
 }
 
@@ -142,7 +157,7 @@ pub struct ClusterOutcome<O> {
 ///     let outcome = simulate_cluster(|| 0..100u64)
 ///         .seed(seed)
 ///         .ordered()
-///         .network(Network { losses: 50, errors: 50, doubles: 50, ..Network::good() })
+///         .network(Network::good().losses(50).errors(50).doubles(50))
 ///         .fate(Duration::from_millis(20), Fate::NodeDies)
 ///         .run(|| work_fn(|n: u64, job: &mut actix_fan::Job<'_, u64>| {
 ///             job.emit(n * n);
