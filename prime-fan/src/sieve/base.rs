@@ -4,7 +4,7 @@ use std::array;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
-use super::plan::{BLOCK, Plan};
+use super::plan::{BLOCK, NARROW, Plan};
 use super::presieve::PRESIEVED;
 use super::{Segment, Sieve};
 
@@ -13,7 +13,8 @@ pub(super) struct Base {
     /// The smaller primes, of which whole periods are struck out: a list per remainder modulo 30, each in ascending
     /// order.
     pub(super) frequent: [Vec<u32>; 8],
-    medium: Medium,
+    /// Those below [`NARROW`], and the others, which a short segment does not need.
+    medium: [Medium; 2],
     /// The others.
     pub(super) large: Large,
 }
@@ -35,22 +36,15 @@ impl Base {
         });
         let frequent_limit = last.max(plan.frequent);
         let medium_limit = frequent_limit.max(plan.medium);
-        let medium = Medium { primes: OnceLock::new(), range: frequent_limit + 1..=plan.limit.min(medium_limit) };
+        let (first, last) = (frequent_limit + 1, plan.limit.min(medium_limit));
+        let medium = [first..=last.min(NARROW), first.max(NARROW + 1)..=last];
+        let medium = medium.map(|range| Medium { primes: OnceLock::new(), range });
         Self { frequent, medium, large: Large::new(medium_limit, plan) }
     }
 
-    /// Returns the medium primes up to `limit`, in ascending order.
-    pub(super) fn medium(&self, limit: u32) -> &[u32] {
-        let Medium { primes, range } = &self.medium;
-        if limit < *range.start() || range.is_empty() {
-            return &[];
-        }
-        let primes = primes.get_or_init(|| {
-            let mut primes = Vec::new();
-            each_prime(range.clone(), |prime| primes.push(prime));
-            primes.into()
-        });
-        &primes[..primes.partition_point(|&prime| prime <= limit)]
+    /// Returns the medium primes up to `limit`, in ascending order: those up to [`NARROW`], and the others.
+    pub(super) fn medium(&self, limit: u32) -> [&[u32]; 2] {
+        self.medium.each_ref().map(|medium| medium.up_to(limit))
     }
 
     /// Returns the frequent and the presieved primes of `range`, list by list: those that were struck out themselves.
@@ -60,6 +54,21 @@ impl Base {
             let from = list.partition_point(|&prime| u64::from(prime) < *range.start());
             list[from..].iter().map(|&prime| u64::from(prime)).take_while(|prime| prime <= range.end())
         })
+    }
+}
+
+impl Medium {
+    fn up_to(&self, limit: u32) -> &[u32] {
+        let Self { primes, range } = self;
+        if limit < *range.start() || range.is_empty() {
+            return &[];
+        }
+        let primes = primes.get_or_init(|| {
+            let mut primes = Vec::new();
+            each_prime(range.clone(), |prime| primes.push(prime));
+            primes.into()
+        });
+        &primes[..primes.partition_point(|&prime| prime <= limit)]
     }
 }
 
@@ -208,14 +217,14 @@ mod tests {
                     assert!(base.frequent.iter().flatten().all(|&prime| prime <= frequent));
                     let large = large(&base, 0..base.large.tasks.len());
                     assert!(large.is_sorted() && large.iter().all(|&prime| prime > u64::from(frequent.max(medium))));
-                    assert!(base.medium(limit).iter().all(|prime| *prime <= medium && *prime > frequent));
+                    assert!(base.medium(limit).concat().iter().all(|prime| *prime <= medium && *prime > frequent));
                     let mut all: Vec<u64> = base.within(&(0..=u64::from(limit.max(157)))).chain(large).collect();
-                    all.extend(base.medium(limit).iter().map(|&prime| u64::from(prime)));
+                    all.extend(base.medium(limit).concat().iter().map(|&prime| u64::from(prime)));
                     all.sort_unstable();
                     let limit = u64::from(limit).max(157);
                     assert!(all.into_iter().eq((7..=limit).filter(|&n| is_prime(n))), "{limit} {frequent} {medium}");
                     let half = u64::from(limit as u32 / 2).max(157);
-                    assert!(base.medium(half as u32).iter().all(|&prime| u64::from(prime) <= half));
+                    assert!(base.medium(half as u32).concat().iter().all(|&prime| u64::from(prime) <= half));
                 }
             }
         }

@@ -10,7 +10,6 @@ use super::buckets::{self, BUCKET, Buckets, Chain};
 use super::large;
 use super::medium::Medium;
 use super::periods::Strikers;
-use super::plan::NARROW;
 use super::presieve::{CHUNK, presieve};
 use super::slices::Taken;
 use super::tuplets;
@@ -163,8 +162,7 @@ impl Segment {
         presieve(&mut bytes[margin..][..len.next_multiple_of(CHUNK)], first);
 
         self.strikers.ready(&base.frequent, limit, first, margin);
-        let medium = base.medium(limit);
-        let (narrow, wide) = medium.split_at(medium.partition_point(|&prime| prime < NARROW));
+        let [narrow, wide] = base.medium(limit);
         self.medium.ready(narrow, first);
         self.wide.ready(wide, first);
         let mut chains = self.chains.iter().peekable();
