@@ -40,6 +40,6 @@
 //! [`Remote`] says what is promised when nodes, servers or networks fail.
 
 pub use crate::backend::jetstream::node::{Node, NodeBuilder, NodeError};
-pub use crate::backend::jetstream::{ConnectError, Nats, NatsBuilder};
+pub use crate::backend::jetstream::{Check, ConnectError, Health, Nats, NatsBuilder, doctor};
 pub use crate::backend::remote_error::RemoteError;
 pub use crate::pipeline::remote::Remote;

@@ -62,6 +62,7 @@
 //!
 //! - `cli` (default): the program and its dependencies. With `default-features = false` only the library is built, with
 //!   the dependencies machine-prime, rand and thiserror.
+//! - `nats`: nodes on other machines, over NATS JetStream.
 
 #[cfg(any(all(test, feature = "cli"), feature = "checks"))]
 #[doc(hidden)]
@@ -69,7 +70,7 @@ pub mod checks;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program uses the rest"))]
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "the program uses the rest, some of it for nodes alone"))]
 mod parse;
 mod primality;
 mod random_integers;

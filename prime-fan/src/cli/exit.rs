@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use actix_fan::{PipelineError, StartError};
+use actix_fan::{BoxError, PipelineError, StartError};
 use anstream::AutoStream;
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ pub(crate) const TIME_IS_UP: u8 = 124;
 const NOTHING_FOUND: u8 = 1;
 const USAGE: u8 = 2;
 // The numbers of sysexits.h.
+const UNAVAILABLE: u8 = 69;
 const SOFTWARE: u8 = 70;
 const SYSTEM: u8 = 71;
 const INPUT_OUTPUT: u8 = 74;
@@ -55,6 +56,15 @@ pub(crate) enum Failure {
     Reported(u64),
     #[error("the search ended too early")]
     Pipeline(#[from] PipelineError),
+    /// The NATS server, or the connection to it.
+    #[error(transparent)]
+    Server(BoxError),
+    #[error("{0} is no regular file: --run needs an input that is the same each time")]
+    NoFile(String),
+    #[error("this program was built without the feature nats: `cargo install prime-fan --features nats` has it")]
+    WithoutNats,
+    #[error("something is bad")]
+    Unwell,
     #[error("the test of {0} of the numbers failed")]
     Items(u64),
     #[error("{tested} numbers tested, {found} of {count} primes found: raise --tested to search longer")]
@@ -102,10 +112,11 @@ impl Failure {
             // The process ends by the signal itself; the shell reports that.
             Self::Interrupted => return Signal::INTERRUPT.code().into(),
             // The empty output says it.
-            Self::NothingFound => return NOTHING_FOUND.into(),
+            Self::NothingFound | Self::Unwell => return NOTHING_FOUND.into(),
             Self::Unread => return INPUT_OUTPUT.into(),
             Self::Missing { .. } | Self::AllBad { .. } => NOTHING_FOUND,
-            Self::Bad(_) | Self::Reported(_) => USAGE,
+            Self::Bad(_) | Self::Reported(_) | Self::NoFile(_) | Self::WithoutNats => USAGE,
+            Self::Server(_) | Self::Pipeline(PipelineError::Remote { .. }) => UNAVAILABLE,
             Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
             Self::System { .. } | Self::Start(_) => SYSTEM,
             Self::Stdout(_) | Self::Output { .. } => INPUT_OUTPUT,

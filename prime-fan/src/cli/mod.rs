@@ -1,9 +1,14 @@
 //! The program `prime-fan`: finds primes on all processors, among random numbers, in files or in a range.
 
+// What the build without nodes has no use for: the arguments about them, and why they fail.
+#[cfg_attr(not(feature = "nats"), allow(dead_code, unused_imports))]
 mod args;
 mod blocking_io;
+#[cfg_attr(not(feature = "nats"), path = "no_cluster.rs")]
+mod cluster;
 mod commands;
 mod counts;
+#[allow(dead_code, reason = "some failures need the feature nats, and one its absence")]
 mod exit;
 mod file_attributes;
 mod format;
@@ -12,6 +17,7 @@ mod messages;
 mod output;
 mod progress;
 mod search;
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a node ends in steps"))]
 mod shutdown;
 mod signals;
 mod statistics;
@@ -67,13 +73,23 @@ fn run(shutdown: &Shutdown) -> Result<(), Failure> {
             in_system("random", &settings, &[], shutdown)?.block_on(random::run(search, &settings, shutdown))
         }
         Command::Filter(args) => {
-            let (filter, settings) = args.into_filter();
+            let (filter, settings) = args.into_filter()?;
             in_system("filter", &settings, &filter.sources, shutdown)?
                 .block_on(filter::run(filter, &settings, shutdown))
         }
         Command::Range(args) => {
             let (range, settings) = args.into_range()?;
             in_system("range", &settings, &[], shutdown)?.block_on(range::run(range, &settings, shutdown))
+        }
+        Command::Node(args) => {
+            let node = args.into_node();
+            log_to_messages(node.log_filter);
+            event_loop()?.block_on(cluster::node(node, shutdown))
+        }
+        Command::Doctor(args) => {
+            let doctor = args.into_doctor();
+            log_to_messages(doctor.log_filter);
+            event_loop()?.block_on(cluster::doctor(doctor))
         }
         Command::Completions { shell } => packaging::completions(shell),
         Command::Man { command } => packaging::man(command.as_deref()),
@@ -89,17 +105,25 @@ fn in_system(
 ) -> Result<actix::SystemRunner, Failure> {
     let others = || output::identity(settings).into_iter().chain(sources.iter().filter_map(Source::identity));
     shutdown.set_statistics(Statistics::new(command, settings, others)?);
+    log_to_messages(settings.log_filter);
+    if let Some(time) = settings.timeout {
+        shutdown.set_timeout(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
+    }
+    event_loop()
+}
+
+fn log_to_messages(filter: Option<&str>) {
     let style = if messages::has_colours() { WriteStyle::Always } else { WriteStyle::Never };
     let mut log = env_logger::Builder::new();
     // -q and -v take precedence over RUST_LOG.
-    match settings.log_filter {
+    match filter {
         Some(filter) => log.parse_filters(filter),
         None => log.parse_env(Env::default().default_filter_or("warn")),
     };
     log.write_style(style).target(Target::Pipe(Box::new(messages::Log))).init();
-    if let Some(time) = settings.timeout {
-        shutdown.set_timeout(time).map_err(|source| Failure::System { what: "the clock of --timeout", source })?;
-    }
+}
+
+fn event_loop() -> Result<actix::SystemRunner, Failure> {
     // Built here, because actix panics if the operating system refuses the resources of an event loop.
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()

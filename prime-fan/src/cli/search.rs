@@ -89,7 +89,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         settings: &'a Settings,
         shutdown: &'a Shutdown,
     ) -> Self {
-        shutdown.attach(results.stop_handle());
+        // With nodes it stops at once: to complete what is in flight may take long, or for ever if there are no nodes.
+        shutdown.attach(results.stop_handle(), settings.cluster.is_some());
         let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
         Self { search, results, output, counts: Counts::default(), progress, settings, shutdown }
     }
@@ -109,6 +110,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         let cut_short = self.shutdown.requested().filter(|_| !enough && !self.search.is_settled());
         if ended.is_ok()
             && cut_short.is_none()
+            // A count that leaves out what failed would be wrong.
+            && self.counts.failed == 0
             && let Err(failure) = self.search.conclude(&self.counts, &mut self.output)
         {
             return self.abandon(failure);

@@ -1,6 +1,7 @@
 //! The early end of a run: by Ctrl-C, SIGTERM, SIGHUP or `--timeout`. The first of these drains the pipeline; a further
 //! signal ends the process.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -43,6 +44,12 @@ struct State {
     /// The last signal that came.
     signal: Option<Signal>,
     pipeline: Option<StopHandle>,
+    /// True if the pipeline is to be stopped at once, not drained.
+    stops: bool,
+    /// What has the process end otherwise, each at the next signal: a node drains, and then leaves.
+    steps: VecDeque<Step>,
+    /// True once there were such steps.
+    is_serving: bool,
     /// The temporary file of the results, which is removed if the process ends before the file is renamed.
     temporary: Option<PathBuf>,
     /// When the run last made progress.
@@ -51,6 +58,8 @@ struct State {
     /// The statistics, which are written at the end, also of a run that fails.
     statistics: Option<Statistics>,
 }
+
+type Step = Box<dyn FnOnce() + Send>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
@@ -61,6 +70,20 @@ enum Phase {
     Committing,
     /// The results are written or discarded; only messages are left to write.
     Messages,
+}
+
+impl State {
+    fn end_pipeline(&self) {
+        match &self.pipeline {
+            Some(pipeline) if self.stops => pipeline.stop(),
+            Some(pipeline) => pipeline.drain(),
+            None => {}
+        }
+    }
+
+    fn has_nothing_to_end(&self) -> bool {
+        self.pipeline.is_none() && !self.is_serving
+    }
 }
 
 impl Shutdown {
@@ -85,13 +108,31 @@ impl Shutdown {
         Ok(())
     }
 
-    /// Sets the pipeline to drain. It is drained at once if the end was requested before.
-    pub(crate) fn attach(&self, pipeline: StopHandle) {
+    /// Sets the pipeline to drain, or to stop at once if `stops`. That happens now if the end was requested before.
+    pub(crate) fn attach(&self, pipeline: StopHandle, stops: bool) {
         let mut state = self.state();
-        if state.requested.is_some() {
-            pipeline.drain();
-        }
+        state.stops = stops;
         state.pipeline = Some(pipeline);
+        if state.requested.is_some() {
+            state.end_pipeline();
+        }
+    }
+
+    /// Sets what a request to end does in a process without a pipeline: each further signal does the next step. One that
+    /// comes after the last step ends the process.
+    pub(crate) fn set_steps(&self, steps: impl IntoIterator<Item = Step>) {
+        let mut state = self.state();
+        (state.steps, state.is_serving) = (steps.into_iter().collect(), true);
+        if state.requested.is_some()
+            && let Some(step) = state.steps.pop_front()
+        {
+            step();
+        }
+    }
+
+    /// Forgets the last signal, by which the process would end: it did what was asked.
+    pub(crate) fn forgive(&self) {
+        self.state().signal = None;
     }
 
     /// Creates the temporary file of the results, and removes it should the process end early. The lock is held
@@ -159,10 +200,16 @@ impl Shutdown {
     fn on_signal(&self, signal: Signal) {
         self.state().signal = Some(signal);
         match self.request(Reason::Signal) {
-            Some(since) if since.elapsed() >= GRACE => self.exit_now(),
+            Some(since) if since.elapsed() >= GRACE => {
+                let step = self.state().steps.pop_front();
+                match step {
+                    Some(step) => step(),
+                    None => self.exit_now(),
+                }
+            }
             Some(_) => {}
             // No item is in flight yet, and the start may block forever: opening a named pipe waits for its reader.
-            None if self.state().pipeline.is_none() => self.exit_now(),
+            None if self.state().has_nothing_to_end() => self.exit_now(),
             None => {
                 let shutdown = self.clone();
                 let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || shutdown.watch());
@@ -195,8 +242,11 @@ impl Shutdown {
             return Some(since);
         }
         state.requested = Some((reason, Instant::now()));
-        if let Some(pipeline) = &state.pipeline {
-            pipeline.drain();
+        state.end_pipeline();
+        let step = state.steps.pop_front();
+        drop(state);
+        if let Some(step) = step {
+            step();
         }
         None
     }

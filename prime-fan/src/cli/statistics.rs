@@ -151,8 +151,8 @@ mod tests {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(
             names(&document),
-            "bad bottleneck command elapsed_seconds end found items numbers_per_second queue_wait run_time seed tested \
-             version workers"
+            "bad bottleneck command elapsed_seconds end found items nodes numbers_per_second queue_wait run_time seed \
+             tested version workers"
         );
         assert_eq!(names(&document["end"]), "message reason");
         assert_eq!(names(&document["items"]), "completed failed skipped taken unit");

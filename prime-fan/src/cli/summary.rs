@@ -1,9 +1,10 @@
 //! The summary and the statistics of a search at its end.
 
-use actix_fan::{Percentiles, Stats, WorkerStats};
+use actix_fan::{NodeStats, Percentiles, Stats, WorkerStats};
 
 use crate::cli::args::{Seed, Settings, StatsForm};
 use crate::cli::counts::{Counts, Nouns};
+use crate::cli::format;
 use crate::cli::human::{self, count, fit};
 use crate::cli::messages::{PREFIX, say, write};
 use crate::cli::terminal;
@@ -42,7 +43,10 @@ fn busy(worker: &WorkerStats, stats: &Stats) -> f64 {
 
 /// Returns the summary: one sentence that fits into `columns`.
 fn summary(nouns: Nouns, counts: &Counts, stats: &Stats, columns: usize) -> String {
-    let workers = count(stats.workers.len() as u64, ["worker", "workers"]);
+    let workers = match stats.nodes.len() {
+        0 => count(stats.workers.len() as u64, ["worker", "workers"]),
+        nodes => count(nodes as u64, ["node", "nodes"]),
+    };
     let mut parts = vec![
         (3, format!("{} tested", count(counts.tested, NUMBERS))),
         (0, format!(" by {workers}")),
@@ -91,10 +95,21 @@ fn text(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
             count(*rebuilt, ["time", "times"]),
         );
     }
+    for node in &stats.nodes {
+        let NodeStats { name, items, batches, busy, .. } = node;
+        text += &format!(
+            "node {name}   {} in {}, {} {}/s, busy {:.3} s\n",
+            count(*items, nouns.items),
+            count(*batches, ["batch", "batches"]),
+            human::short(*items as f64 / stats.elapsed.as_secs_f64().max(1e-9)),
+            nouns.items[1],
+            busy.as_secs_f64(),
+        );
+    }
     text
 }
 
-/// Returns the fields of a JSON object. None of the values needs escaping.
+/// Returns the fields of a JSON object. None of the values needs escaping but the names of nodes.
 pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     let workers: Vec<String> = stats
         .workers
@@ -105,6 +120,18 @@ pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
                 "{{\"busy_seconds\":{:.6},\"busy\":{:.4},\"items\":{items},\"batches\":{batches},\"rebuilt\":{rebuilt}}}",
                 worker.busy.as_secs_f64(),
                 busy(worker, stats),
+            )
+        })
+        .collect();
+    let nodes: Vec<String> = stats
+        .nodes
+        .iter()
+        .map(|NodeStats { name, items, batches, busy, silent, .. }| {
+            format!(
+                "{{\"name\":\"{}\",\"items\":{items},\"batches\":{batches},\"busy_seconds\":{:.6},\"silent_seconds\":{:.6}}}",
+                format::json(name),
+                busy.as_secs_f64(),
+                silent.as_secs_f64(),
             )
         })
         .collect();
@@ -132,13 +159,14 @@ pub(crate) fn json(nouns: Nouns, counts: &Counts, stats: &Stats) -> String {
     format!(
         "\"tested\":{tested},\"found\":{found},\"bad\":{bad},\"elapsed_seconds\":{:.6},\"numbers_per_second\":{:.0},\
          \"items\":{{\"unit\":\"{}\",\"taken\":{taken},\"completed\":{completed},\"failed\":{failed},\
-         \"skipped\":{skipped}}},\"bottleneck\":{verdict},\"queue_wait\":{},\"run_time\":{},\"workers\":[{}]",
+         \"skipped\":{skipped}}},\"bottleneck\":{verdict},\"queue_wait\":{},\"run_time\":{},\"workers\":[{}],\"nodes\":[{}]",
         stats.elapsed.as_secs_f64(),
         rate(counts, stats),
         nouns.items[1],
         percentiles(stats.queue_wait),
         percentiles(stats.run_time),
         workers.join(","),
+        nodes.join(","),
     )
 }
 
@@ -193,7 +221,7 @@ mod tests {
             json(NOUNS, &counts, &stats()),
             "\"tested\":6,\"found\":1,\"bad\":0,\"elapsed_seconds\":1.500000,\"numbers_per_second\":4,\
              \"items\":{\"unit\":\"numbers\",\"taken\":7,\"completed\":6,\"failed\":0,\"skipped\":1},\
-             \"bottleneck\":null,\"queue_wait\":null,\"run_time\":null,\"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}]"
+             \"bottleneck\":null,\"queue_wait\":null,\"run_time\":null,\"workers\":[{\"busy_seconds\":0.750000,\"busy\":0.5000,\"items\":6,\"batches\":2,\"rebuilt\":0}],\"nodes\":[]"
         );
     }
 }

@@ -23,7 +23,7 @@ impl Buffers {
         Buffer { bytes: bytes.unwrap_or_else(|| vec![0; KEPT + READ]), home: self.clone() }
     }
 
-    #[cfg(test)]
+    /// A buffer with these bytes.
     pub(super) fn holding(&self, bytes: &[u8]) -> Buffer {
         Buffer { bytes: bytes.to_vec(), home: self.clone() }
     }

@@ -129,6 +129,15 @@ impl Bad {
         Self { file, line, text, reason }
     }
 
+    /// What it is made of: the file, the line, the beginning of the word in printable characters, and the reason.
+    pub(crate) fn parts(&self) -> (Option<&Path>, u64, &str, &NumberError) {
+        (self.file.as_deref(), self.line, &self.text, &self.reason)
+    }
+
+    pub(crate) fn of_parts(file: Option<Arc<Path>>, line: u64, text: String, reason: NumberError) -> Self {
+        Self { file, line, text, reason }
+    }
+
     /// Returns true if the word is text in an encoding that is not supported.
     pub(crate) fn is_encoded(&self) -> bool {
         matches!(self.reason, NumberError::Encoding(_))

@@ -32,6 +32,27 @@ impl Slice {
         &self.buffer.bytes[self.range.clone()]
     }
 
+    /// Makes a slice of bytes that end between two words.
+    pub(crate) fn new(bytes: &[u8], file: Option<Arc<Path>>, line: u64, index: u64) -> Self {
+        Self { buffer: Buffers::default().holding(bytes), range: 0..bytes.len(), file, line, index }
+    }
+
+    /// Cuts the slice into pieces of about so many bytes, each of which ends between two words: the bytes, their first line,
+    /// and the index of their first word.
+    pub(crate) fn pieces(&self, about: usize) -> Vec<(&[u8], u64, u64)> {
+        let (mut rest, mut line, mut index) = (self.bytes(), self.line, self.index);
+        let mut pieces = Vec::new();
+        while !rest.is_empty() {
+            let after = rest.get(about..).and_then(|after| after.iter().position(u8::is_ascii_whitespace));
+            let (piece, next) = rest.split_at(after.map_or(rest.len(), |after| about + after + 1));
+            pieces.push((piece, line, index));
+            line += memchr_iter(b'\n', piece).count() as u64;
+            index += words(piece);
+            rest = next;
+        }
+        pieces
+    }
+
     /// The words of the slice, parsed.
     #[inline]
     pub(crate) fn words(&self) -> impl Iterator<Item = Word<'_>> {
@@ -207,8 +228,7 @@ fn words(bytes: &[u8]) -> u64 {
 impl Slice {
     /// Makes a slice of a file with this name, from its 7th line and 100th word on.
     pub(crate) fn for_test(bytes: &[u8], file: &str) -> Self {
-        let buffer = Buffers::default().holding(bytes);
-        Self { buffer, range: 0..bytes.len(), file: Some(Path::new(file).into()), line: 7, index: 100 }
+        Self::new(bytes, Some(Path::new(file).into()), 7, 100)
     }
 }
 
@@ -315,6 +335,14 @@ mod tests {
     fn a_word_that_is_too_long_stays_so_after_a_mark() {
         let text = format!("\u{feff}{}", "0".repeat(LONGEST + 5));
         assert!(texts(&[&text, "\n7"])[0].trim_end().len() > LONGEST);
+    }
+
+    #[test]
+    fn pieces_are_the_slice_and_know_their_lines_and_words() {
+        let slice = Slice::for_test(b"1 23\n4\n\n567 8", "n.txt");
+        let pieces = slice.pieces(3);
+        assert_eq!(pieces, [(&b"1 23\n"[..], 7, 100), (b"4\n\n567 ", 8, 102), (b"8", 10, 104)]);
+        assert_eq!(slice.pieces(100).len(), 1);
     }
 
     proptest! {

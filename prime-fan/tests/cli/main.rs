@@ -15,6 +15,8 @@ mod filter;
 mod input;
 #[cfg(unix)]
 mod kill;
+#[cfg(all(unix, feature = "nats"))]
+mod nodes;
 mod output;
 mod peer;
 mod program;

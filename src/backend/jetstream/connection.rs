@@ -89,6 +89,8 @@ pub(super) struct Settings {
     pub(super) outage: Duration,
     pub(super) replicas: usize,
     pub(super) max_bytes: i64,
+    /// True if the connection is made with TLS, whatever the server asks for.
+    pub(super) tls: bool,
 }
 
 /// How a [`Nats`] connects: made by [`Nats::builder`].
@@ -155,6 +157,7 @@ impl Nats {
             outage: Duration::from_secs(120),
             replicas: 1,
             max_bytes: 1 << 30,
+            tls: false,
         };
         NatsBuilder {
             url: url.into(),
@@ -340,7 +343,10 @@ impl NatsBuilder {
             return Err(ConnectError::Setting(format!("replicas is {replicas}: it must be 1 to 5")));
         }
         let complaint = Complaint::default();
-        let (url, settings, options) = (self.url.clone(), self.settings.clone(), self.options(&complaint)?);
+        let is_tls = |url: &str| ["tls://", "wss://"].iter().any(|scheme| url.trim().starts_with(scheme));
+        let tls = self.tls_ca.is_some() || self.tls_client.is_some() || self.url.split(',').all(is_tls);
+        let settings = Settings { tls, ..self.settings.clone() };
+        let (url, options) = (self.url.clone(), self.options(&complaint)?);
         let (tasks, mut waiting) = unbounded_channel::<Task>();
         let (connected, connection) = oneshot::channel();
         thread::Builder::new()

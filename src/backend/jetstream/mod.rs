@@ -2,6 +2,7 @@
 
 mod connection;
 mod coordinator_link;
+mod doctor;
 mod names;
 mod node_link;
 mod streams;
@@ -9,3 +10,4 @@ mod streams;
 pub(crate) mod node;
 
 pub use connection::{ConnectError, Nats, NatsBuilder};
+pub use doctor::{Check, Health, doctor};

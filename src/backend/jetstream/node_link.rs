@@ -1,6 +1,6 @@
 //! A node's link to coordinators over JetStream.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::rc::Rc;
@@ -26,6 +26,9 @@ use crate::util::log;
 const PULL: Duration = Duration::from_secs(5);
 const PULL_OF_SEVERAL: Duration = Duration::from_millis(250);
 
+/// How long it waits for a job that was there a moment ago: another slot may have it by now.
+const PULL_OF_QUEUED: Duration = Duration::from_millis(50);
+
 /// How long the watch of cancelled runs may take to show what is there.
 const WATCH: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,8 @@ struct Inner {
     /// Made for the first job, and again after an error.
     consumers: RefCell<HashMap<Kind, Consumer<pull::Config>>>,
     cancelled: watch::Receiver<HashSet<String>>,
+    /// How often slots have asked for a job.
+    asked: Cell<usize>,
 }
 
 /// A job that was delivered.
@@ -78,7 +83,8 @@ impl JobsLink {
         let runs = Runs { link: link.clone(), sender };
         let watching = runs.watch().await?;
         tokio::task::spawn_local(runs.follow(watching));
-        let opened = Self(Rc::new(Inner { link, kinds, consumers: RefCell::default(), cancelled }));
+        let opened =
+            Self(Rc::new(Inner { link, kinds, consumers: RefCell::default(), cancelled, asked: Cell::new(0) }));
         for kind in &opened.0.kinds {
             opened.consumer(kind).await?;
         }
@@ -94,6 +100,15 @@ impl JobsLink {
         Ok(consumer)
     }
 
+    /// Returns true if jobs of a kind are queued. A pull that does not wait would tell as well, but one that comes a moment too
+    /// late is kept by the server for ever.
+    async fn are_queued(&self, kind: &Kind) -> Result<bool, LinkError> {
+        let info = self.consumer(kind).await?.get_info().await;
+        let info = info.map_err(|error| self.0.link.explain("it can't be seen which jobs are queued", error))?;
+        Ok(info.num_pending > 0)
+    }
+
+    /// A job of a kind; `None` if there is none within `expires`.
     async fn pull(&self, kind: &Kind, expires: Duration) -> Result<Option<Message>, LinkError> {
         let error = |error: &dyn std::fmt::Display| self.0.link.explain("a job could not be pulled", error);
         let consumer = self.consumer(kind).await?;
@@ -121,11 +136,18 @@ impl NodeLink for JobsLink {
 
     async fn next(&self, slot: usize) -> Result<Option<Delivery>, LinkError> {
         let kinds = &self.0.kinds;
-        let expires = if kinds.len() > 1 { PULL_OF_SEVERAL } else { PULL };
-        for at in 0..kinds.len() {
-            // Each slot begins with another one.
-            let kind = &kinds[(slot + at) % kinds.len()];
-            let message = match self.pull(kind, expires).await {
+        // Each slot begins with another kind, and then with the one after that.
+        let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
+        let in_turn = || (0..kinds.len()).map(|at| &kinds[begin.wrapping_add(at) % kinds.len()]);
+        // First those of which there are jobs, so that a kind without any does not slow down the others.
+        let queued = in_turn().map(|kind| (kind, PULL_OF_QUEUED)).take(if kinds.len() > 1 { kinds.len() } else { 0 });
+        let waits = in_turn().map(|kind| (kind, if kinds.len() > 1 { PULL_OF_SEVERAL } else { PULL }));
+        for (kind, expires) in queued.chain(waits) {
+            let message = async {
+                let is_in_vain = expires == PULL_OF_QUEUED && !self.are_queued(kind).await?;
+                if is_in_vain { Ok(None) } else { self.pull(kind, expires).await }
+            };
+            let message = match message.await {
                 Ok(message) => message,
                 Err(error) => {
                     // The consumer may be gone, with a server that has lost its files.

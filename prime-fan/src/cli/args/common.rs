@@ -8,6 +8,7 @@ use actix_fan::MAX_WORKERS;
 use anstream::ColorChoice;
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::cluster::{Cluster, Remote, invalid};
 use crate::cli::format::Format;
 use crate::parse::values::{duration, whole};
 
@@ -53,6 +54,9 @@ pub(crate) struct Common {
     /// When to colour messages
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     color: ColorWhen,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// When to show progress.
@@ -64,7 +68,7 @@ pub(crate) enum ProgressWhen {
     /// Also without a terminal, as one line per second
     Always,
     Never,
-    /// Like auto, with a line for each worker
+    /// Like auto, with a line for each worker or node
     Workers,
 }
 
@@ -76,7 +80,7 @@ pub(crate) enum StatsForm {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ColorWhen {
+pub(super) enum ColorWhen {
     /// If they go to a terminal and NO_COLOR is not set
     #[default]
     Auto,
@@ -99,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) summary: bool,
     /// The seed of a search among random numbers.
     pub(crate) seed: Option<Seed>,
+    /// The nodes that do the work; `None` if this machine does it.
+    pub(crate) cluster: Option<Cluster>,
     /// The log filter of -q or -v; `None` if `RUST_LOG` decides.
     pub(crate) log_filter: Option<&'static str>,
 }
@@ -111,16 +117,31 @@ pub(crate) struct Seed {
     pub(crate) was_drawn: bool,
 }
 
-impl From<Common> for Settings {
-    fn from(common: Common) -> Self {
-        let Common { workers, format, output, timeout, progress, stats, stats_file, quiet, verbose, color: _ } = common;
-        let log_filter = match (quiet, verbose) {
-            (true, _) => Some("error"),
-            (_, 0) => None,
-            (_, 1) => Some("info"),
-            _ => Some("debug"),
-        };
-        Self {
+/// The log filter of -q and -v.
+pub(super) fn log_filter(quiet: bool, verbose: u8) -> Option<&'static str> {
+    match (quiet, verbose) {
+        (true, _) => Some("error"),
+        (_, 0) => None,
+        // The client of NATS logs what this program says with more context.
+        (_, 1) => Some("info,async_nats=warn"),
+        _ => Some("debug,async_nats=info"),
+    }
+}
+
+impl TryFrom<Common> for Settings {
+    type Error = clap::Error;
+
+    fn try_from(common: Common) -> Result<Self, clap::Error> {
+        let Common { workers, format, output, timeout, progress, stats, stats_file, quiet, verbose, color: _, remote } =
+            common;
+        let cluster = remote.cluster();
+        if cluster.is_some() && workers.is_some() {
+            return Err(invalid(
+                "--workers is the number of threads on this machine, but with --nats other machines do the work: give it \
+                 to their 'prime-fan node'",
+            ));
+        }
+        Ok(Self {
             workers,
             format,
             output,
@@ -131,8 +152,9 @@ impl From<Common> for Settings {
             quiet,
             summary: false,
             seed: None,
-            log_filter,
-        }
+            cluster,
+            log_filter: log_filter(quiet, verbose),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::cluster::invalid;
 use super::common::{Common, Settings};
 use crate::parse::input::Source;
 use crate::parse::values::source;
@@ -86,13 +87,21 @@ pub(crate) enum Keep {
 }
 
 impl FilterArgs {
-    pub(crate) fn into_filter(self) -> (Filter, Settings) {
+    pub(crate) fn into_filter(self) -> Result<(Filter, Settings), clap::Error> {
         let Self { sources, not, annotate, count, location, bad, unordered, common } = self;
         let keep = match (not, annotate) {
             (true, _) => Keep::Others,
             (_, true) => Keep::All,
             _ => Keep::Primes,
         };
-        (Filter { sources, keep, bad, count, location, ordered: !unordered }, common.into())
+        let settings = Settings::try_from(common)?;
+        // What a pipe holds the second time, and where its reads end, is not known.
+        let is_run = settings.cluster.as_ref().is_some_and(|cluster| cluster.run.is_some());
+        if is_run && sources.contains(&Source::Stdin) {
+            return Err(invalid(
+                "--run needs an input that is the same each time: name files instead of the standard input",
+            ));
+        }
+        Ok((Filter { sources, keep, bad, count, location, ordered: !unordered }, settings))
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, and the configuration that is made of it.
 
+mod cluster;
 mod command;
 mod common;
 mod filter;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use cluster::{Connection, Doctor, DoctorArgs, Node, NodeArgs};
 pub(crate) use common::{ProgressWhen, Seed, Settings, StatsForm};
 pub(crate) use filter::{Filter, FilterArgs, Keep, OnBad};
 pub(crate) use random::{Finder, RandomArgs, Search};
@@ -77,6 +79,23 @@ pub(crate) enum Command {
         after_long_help = sections::long(range::EXAMPLES)
     )]
     Range(RangeArgs),
+    /// Works for searches on other machines
+    ///
+    /// A node takes batches from the NATS server and tests their numbers, for any search that was started with `--nats`.
+    /// SIGTERM or Ctrl-C has it end the batches that it has; a second one has it give them back.
+    #[command(
+        after_help = sections::of_node(cluster::NODE_EXAMPLES),
+        after_long_help = sections::of_node(cluster::NODE_EXAMPLES)
+    )]
+    Node(NodeArgs),
+    /// Checks a NATS server and what this machine may do there
+    ///
+    /// Prints a line for each check: ok, warn or bad, and what to change. If something is bad, the exit code is 1.
+    #[command(
+        after_help = sections::of_doctor(cluster::DOCTOR_EXAMPLES),
+        after_long_help = sections::of_doctor(cluster::DOCTOR_EXAMPLES)
+    )]
+    Doctor(DoctorArgs),
     /// Prints a completion script for a shell
     Completions {
         /// The shell
@@ -85,7 +104,7 @@ pub(crate) enum Command {
     /// Prints the manual page of the program or of a command
     Man {
         /// The command
-        #[arg(value_parser = ["random", "filter", "range"])]
+        #[arg(value_parser = ["random", "filter", "range", "node", "doctor"])]
         command: Option<String>,
     },
 }

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use super::Cli;
+use super::cluster;
 use super::common::{Common, Seed, Settings};
 use crate::parse::values::whole;
 
@@ -67,6 +68,8 @@ pub(crate) enum Finder {
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) numbers: RandomIntegers,
+    /// What they are drawn from.
+    pub(crate) range: RangeInclusive<u64>,
     /// How many primes to find.
     pub(crate) count: u64,
     /// How many numbers to test before the search gives up.
@@ -78,6 +81,7 @@ pub(crate) struct Search {
 impl RandomArgs {
     pub(crate) fn into_search(self) -> Result<(Search, Settings), clap::Error> {
         let range = self.range();
+        let drawn_from = range.clone();
         let numbers = RandomIntegers::new(range.clone()).map_err(|EmptyRange { min, max, .. }| {
             invalid(format!("--min {min} is greater than --max {max}: lower --min or raise --max"))
         })?;
@@ -88,9 +92,14 @@ impl RandomArgs {
         let seed = Seed { value: self.seed.unwrap_or_else(draw), was_drawn: self.seed.is_none() };
         let numbers = numbers.seeded(seed.value);
         let Self { number: count, tested, finder, ordered, common, .. } = self;
-        let settings = Settings::from(common);
+        let settings = Settings::try_from(common)?;
+        if seed.was_drawn && settings.cluster.as_ref().is_some_and(|cluster| cluster.run.is_some()) {
+            return Err(cluster::invalid(
+                "--run needs --seed N, without which each run draws other numbers and no results can be taken over",
+            ));
+        }
         let settings = Settings { summary: !settings.quiet, seed: Some(seed), ..settings };
-        Ok((Search { numbers, count, tested, finder, ordered }, settings))
+        Ok((Search { numbers, range: drawn_from, count, tested, finder, ordered }, settings))
     }
 
     fn range(&self) -> RangeInclusive<u64> {

@@ -75,7 +75,8 @@ pub(crate) enum What {
 }
 
 impl What {
-    const ALL: [Self; 6] =
+    /// Each, by the number of its primes.
+    pub(crate) const ALL: [Self; 6] =
         [Self::Primes, Self::Twins, Self::Triplets, Self::Quadruplets, Self::Quintuplets, Self::Sextuplets];
 
     /// Returns how many primes it has.
@@ -110,6 +111,6 @@ impl RangeArgs {
             };
             return Err(invalid(message.to_owned()));
         }
-        Ok((Range { range, what, count, down, number }, common.into()))
+        Ok((Range { range, what, count, down, number }, common.try_into()?))
     }
 }

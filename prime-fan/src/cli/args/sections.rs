@@ -4,6 +4,7 @@ const EXIT_CODES: &str = "
     0  the search succeeded, or the reader closed the output
     1  nothing was found, or --tested ended `random` before it had enough
     2  an argument is wrong, or a word of the input is not a number
+   69  the NATS server could not be reached, or did not do its part
    70  internal error: a test failed, or the search ended too early
    71  the operating system refused a thread or another resource
    74  a file or a stream could not be read or written
@@ -41,7 +42,9 @@ const STATISTICS: &str = "
   queue_wait,         how long an item was queued, and how long it ran:
   run_time            p50_seconds, p90_seconds, p99_seconds, max_seconds
   workers             for each: busy_seconds, busy (share of the time),
-                      items, batches, rebuilt (after a panic)";
+                      items, batches, rebuilt (after a panic)
+  nodes               with --nats, for each: name, items, batches,
+                      busy_seconds (of all its threads), silent_seconds";
 
 const ENVIRONMENT: &str = "
   RUST_LOG        what to log without -q and -v, such as actix_fan=debug
@@ -53,6 +56,29 @@ const ENVIRONMENT: &str = "
 /// Returns the sections after the short help (`-h`).
 pub(super) fn short(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes:{EXIT_CODES}")
+}
+
+const NODE_EXIT_CODES: &str = "
+    0  SIGTERM, SIGHUP or Ctrl-C came, and its batches have ended
+    2  an argument is wrong
+   69  the NATS server could not be reached, or refused something
+   71  the operating system refused a thread or another resource
+  130  a second Ctrl-C came (SIGTERM 143, SIGHUP 129)";
+
+const DOCTOR_EXIT_CODES: &str = "
+    0  nothing is bad
+    1  something is bad
+    2  an argument is wrong
+   74  the result could not be written";
+
+/// Returns the sections after the help of `node`.
+pub(super) fn of_node(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\nExit codes:{NODE_EXIT_CODES}")
+}
+
+/// Returns the sections after the help of `doctor`.
+pub(super) fn of_doctor(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\nExit codes:{DOCTOR_EXIT_CODES}")
 }
 
 /// Returns the sections after the long help (`--help`) and in the man page.

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use crate::{Verdict, is_prime, trial_division};
-use actix_fan::{FanIn, FanOutExt, Job, StartError, Stats, Stopped, work_fn};
+use actix_fan::{BoxError, FanIn, FanOutExt, Job, StartError, Stats, Stopped, Work};
 
 use crate::cli::args::{self, Finder, Settings};
+use crate::cli::cluster::Cluster;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Layout, Record};
@@ -16,15 +17,15 @@ use crate::cli::shutdown::Shutdown;
 /// Prints primes among random numbers until there are enough, `--tested` numbers were tested, or the run is asked to
 /// end.
 pub(crate) async fn run(search: args::Search, settings: &Settings, shutdown: &Shutdown) -> Result<(), Failure> {
-    let args::Search { numbers, count, tested, finder, ordered } = search;
+    let args::Search { numbers, range, count, tested, finder, ordered } = search;
     let layout = Layout::plain(settings.format);
     let mut output = Output::to(settings, shutdown)?;
     output.write(layout.header().as_bytes())?;
-    let pool = Pool { finder, workers: settings.workers, ordered };
-    let primes = match tested {
-        Some(tested) => pool.start(numbers.take(tested)),
-        None => pool.start(numbers),
-    }?;
+    let numbers = numbers.take(tested.unwrap_or(usize::MAX));
+    let primes = match Cluster::of(settings).await? {
+        Some(cluster) => cluster.primes(numbers, finder, ordered, (settings.seed.map(|seed| seed.value), range))?,
+        None => Pool { finder, workers: settings.workers, ordered }.start(numbers)?,
+    };
     let hunt = Hunt { count, tested, layout, line: Vec::new() };
     Run::new(hunt, primes, output, settings, shutdown).finish().await
 }
@@ -37,7 +38,25 @@ struct Pool {
 }
 
 /// A prime, and its index among the numbers drawn.
-type Prime = (u64, u64);
+pub(crate) type Prime = (u64, u64);
+
+/// The work on a number.
+pub(crate) struct Tester(pub(crate) Finder);
+
+impl Work<u64> for Tester {
+    type Output = Prime;
+
+    fn run(&mut self, n: u64, job: &mut Job<'_, Prime>) -> Result<(), BoxError> {
+        let is_prime = match self.0 {
+            Finder::Fast => is_prime(n),
+            Finder::Trial => trial_division(n, || job.is_stopped()).ok_or(Stopped)?,
+        };
+        if is_prime {
+            job.emit((n, job.index()));
+        }
+        Ok(())
+    }
+}
 
 impl Pool {
     fn start(self, numbers: impl Iterator<Item = u64> + 'static) -> Result<FanIn<Prime>, StartError> {
@@ -48,24 +67,8 @@ impl Pool {
         if self.ordered {
             pool = pool.ordered();
         }
-        match self.finder {
-            Finder::Fast => pool.with(|| {
-                work_fn(|n, job: &mut Job<'_, Prime>| {
-                    if is_prime(n) {
-                        job.emit((n, job.index()));
-                    }
-                    Ok(())
-                })
-            }),
-            Finder::Trial => pool.with(|| {
-                work_fn(|n, job: &mut Job<'_, Prime>| {
-                    if trial_division(n, || job.is_stopped()).ok_or(Stopped)? {
-                        job.emit((n, job.index()));
-                    }
-                    Ok(())
-                })
-            }),
-        }
+        let finder = self.finder;
+        pool.with(move || Tester(finder))
     }
 }
 
@@ -133,7 +136,7 @@ mod tests {
             shutdown.request(Reason::Signal);
             let pool = Pool { finder: Finder::Fast, workers: Some(1), ordered: false };
             let mut primes = pool.start(2..).unwrap();
-            shutdown.attach(primes.stop_handle());
+            shutdown.attach(primes.stop_handle(), false);
             primes.finished().await.unwrap();
         });
     }

@@ -6,6 +6,7 @@ use crate::{Segment, Sieve, Verdict};
 use actix_fan::{BoxError, FanOutExt, Job, Work};
 
 use crate::cli::args::{self, Settings, What};
+use crate::cli::cluster::Cluster;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Layout, Record};
@@ -36,28 +37,32 @@ pub(crate) async fn run(range: args::Range, settings: &Settings, shutdown: &Shut
         true => 0,
         false => (range.end() - range.start()).saturating_add(1),
     };
-    let span = if count { COUNTED } else { printed(&range, layout) };
+    let lines = (!count).then_some(layout);
+    let counts = vec![0; what.len()];
+    let survey = Survey { numbers, what: what.clone(), layout, count, left: number, counts };
+    if let Some(cluster) = Cluster::of(settings).await? {
+        let span = if count { COUNTED } else { printed(&range, layout, cluster.text_bytes()) };
+        let found = cluster.segments(range, span, what, lines, down)?;
+        return Run::new(survey, found, output, settings, shutdown).finish().await;
+    }
+    let span = if count { COUNTED } else { printed(&range, layout, TEXT) };
     let sieve = Sieve::with_span(range.clone(), span);
     let workers = workers(settings);
     let segments = if down { sieve.segments_down() } else { sieve.segments() };
     // One segment per batch: a segment may take several times as long as all before it.
     let pool = segments.fan_out().thread_name("prime-sieve").workers(workers).batch(1);
     let pool = pool.window(WINDOW * workers).ordered();
-    let lines = (!count).then_some(layout);
     let start = *range.start();
-    let counted = what.clone();
-    let siever = move || Siever { segment: sieve.segment(), what: counted.clone(), lines, start, down };
+    let siever = move || Siever { segment: sieve.segment(), what: what.clone(), lines, start, down };
     let found = pool.with(siever)?;
-    let counts = vec![0; what.len()];
-    let survey = Survey { numbers, what, layout, count, left: number, counts };
     Run::new(survey, found, output, settings, shutdown).finish().await
 }
 
-/// Returns how many numbers from the start of the range on have primes for about [`TEXT`] bytes.
-fn printed(range: &RangeInclusive<u64>, layout: Layout) -> u64 {
+/// Returns how many numbers from the start of the range on have primes for about so many bytes of text.
+fn printed(range: &RangeInclusive<u64>, layout: Layout, text: u64) -> u64 {
     // At most one number in `rarity` is prime there.
     let rarity = (*range.start()).max(1 << 20).ilog2() as f64 * std::f64::consts::LN_2;
-    (TEXT as f64 / layout.line_bytes(digits(*range.end())) as f64 * rarity) as u64
+    (text as f64 / layout.line_bytes(digits(*range.end())) as f64 * rarity) as u64
 }
 
 fn digits(n: u64) -> usize {
@@ -65,22 +70,22 @@ fn digits(n: u64) -> usize {
 }
 
 /// The result of a segment.
-struct Sieved {
-    lines: Vec<u8>,
-    numbers: u64,
+pub(crate) struct Sieved {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) numbers: u64,
     /// How many there are of each that is searched for.
-    found: Vec<u64>,
+    pub(crate) found: Vec<u64>,
 }
 
 /// The work on a segment.
-struct Siever {
-    segment: Segment,
-    what: Vec<What>,
+pub(crate) struct Siever {
+    pub(crate) segment: Segment,
+    pub(crate) what: Vec<What>,
     /// How to write the primes; `None` if they are only counted.
-    lines: Option<Layout>,
+    pub(crate) lines: Option<Layout>,
     /// The first number of the whole range.
-    start: u64,
-    down: bool,
+    pub(crate) start: u64,
+    pub(crate) down: bool,
 }
 
 impl Work<RangeInclusive<u64>> for Siever {
@@ -235,7 +240,7 @@ mod tests {
             for start in [0, 1 << 32, 1_000_000_000_000_000, u64::MAX - 100_000_000] {
                 let layout = Layout::plain(format);
                 let range = start..=u64::MAX;
-                let numbers = printed(&range, layout) as f64;
+                let numbers = printed(&range, layout, TEXT) as f64;
                 let bytes = numbers / (start as f64 + numbers).ln() * layout.line_bytes(20) as f64;
                 assert!((5e5..1.1 * TEXT as f64).contains(&bytes), "{format:?} from {start}: {bytes} bytes");
             }

@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::cli::counts::Nouns;
-use crate::cli::human::{count, fit, percent};
+use crate::cli::human::{count, fit, percent, short};
 use crate::cli::messages;
 
 /// The width of a bar in columns.
@@ -22,7 +22,7 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// Returns the lines to draw on a terminal of `columns` columns; with `workers`, a line per worker as well.
+    /// Returns the lines to draw on a terminal of `columns` columns; with `workers`, a line per worker or node as well.
     pub(super) fn lines(&mut self, view: &View<'_>, nouns: Nouns, workers: bool, columns: usize) -> Vec<String> {
         self.frames += 1;
         let head = match view.part {
@@ -36,6 +36,11 @@ impl Bars {
             lines.extend(view.stats.workers.iter().zip(&view.busy).enumerate().map(|(index, (worker, &busy))| {
                 let facts = [(1, format!("worker {index}")), (0, format!(", {}", count(worker.items, nouns.items)))];
                 line(&bar(busy, columns), &facts, columns)
+            }));
+            lines.extend(view.nodes.iter().map(|(node, rate)| {
+                let items = [(0, format!(", {}", count(node.items, nouns.items)))];
+                let facts = [(2, node.name.to_string()), (1, format!(", {} {}/s", short(*rate), nouns.items[1]))];
+                line("", &[facts.as_slice(), &items].concat(), columns)
             }));
         }
         if messages::has_colours() {

@@ -4,11 +4,12 @@ mod bars;
 mod notes;
 mod pace;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use actix_fan::Stats;
+use actix_fan::{NodeStats, Stats};
 
 use crate::cli::args::{ProgressWhen, Settings};
 use crate::cli::counts::{Counts, Nouns};
@@ -27,6 +28,12 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// The interval of lines, where no bar can be drawn.
 const LINE: Duration = Duration::from_secs(1);
 
+/// A node that has answered nothing for this long is not counted any more.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// The time constant of the moving average of a node's rate, in seconds.
+const SMOOTHING: f64 = 2.0;
+
 /// The assumed width of a terminal that doesn't report it.
 const COLUMNS: usize = 80;
 
@@ -34,11 +41,15 @@ pub(crate) struct Progress {
     display: Display,
     nouns: Nouns,
     total: Option<u64>,
+    /// True if nodes on other machines do the work.
+    has_nodes: bool,
     pace: Pace,
     /// Set when the process continues after a stop.
     continued: Arc<AtomicBool>,
     /// Per worker, how long it had been busy when progress was last shown.
     busy: Vec<Duration>,
+    /// Per node, how many items it had ended then, and its rate.
+    nodes: HashMap<Arc<str>, (u64, f64)>,
 }
 
 enum Display {
@@ -63,6 +74,8 @@ struct View<'a> {
     stats: &'a Stats,
     /// Per worker, the share of the time since the last view in which it was busy, from 0 to 1.
     busy: Vec<f64>,
+    /// Per node that gave a sign of late, its items per second.
+    nodes: Vec<(&'a NodeStats, f64)>,
 }
 
 impl Progress {
@@ -77,7 +90,9 @@ impl Progress {
             ProgressWhen::Auto | ProgressWhen::Workers => Display::Notes(Notes::new(Instant::now())),
         };
         let pace = Pace::new(Instant::now());
-        Self { display, nouns, total, pace, continued: signals::continued(), busy: Vec::new() }
+        let has_nodes = settings.cluster.is_some();
+        let continued = signals::continued();
+        Self { display, nouns, total, has_nodes, pace, continued, busy: Vec::new(), nodes: HashMap::new() }
     }
 
     /// Returns true if [`show`](Self::show) should be called now. It is cheap enough to call for every chunk. `waiting`
@@ -150,6 +165,7 @@ impl Progress {
             (now.saturating_sub(before).as_secs_f64() / since).min(1.0)
         };
         let busy = self.busy.iter().enumerate().map(busy).collect();
+        let nodes = self.nodes(stats, since);
         let pace = self.pace.measure(now, counts.tested);
         let part = self.total.map(|total| counts.done as f64 / total.max(1) as f64);
         let facts = match requested {
@@ -168,11 +184,34 @@ impl Progress {
                     (3, rate(pace)),
                     (1, format!(", {} found", short(counts.found as f64))),
                     (0, format!(", {} in flight", short(stats.in_flight as f64))),
+                    (1, if self.has_nodes { of_nodes(nodes.len(), stats) } else { String::new() }),
                     (2, left.map_or(String::new(), |left| format!(", {left} left"))),
                 ]
             }
         };
-        View { part, draining: requested.is_some(), facts, stats, busy }
+        View { part, draining: requested.is_some(), facts, stats, busy, nodes }
+    }
+
+    /// The nodes that gave a sign of late, each with its rate, smoothed: a batch takes longer than the time between two views.
+    fn nodes<'a>(&mut self, stats: &'a Stats, since: f64) -> Vec<(&'a NodeStats, f64)> {
+        let weight = 1.0 - (-since / SMOOTHING).exp();
+        let alive = stats.nodes.iter().filter(|node| node.silent < SILENT);
+        let nodes = alive.map(|node| {
+            let (items, rate) = self.nodes.get(&node.name).copied().unwrap_or_default();
+            let recent = node.items.saturating_sub(items) as f64 / since;
+            (node, rate + (recent - rate) * weight)
+        });
+        let nodes: Vec<_> = nodes.collect();
+        self.nodes = nodes.iter().map(|(node, rate)| (Arc::clone(&node.name), (node.items, *rate))).collect();
+        nodes
+    }
+}
+
+/// How many nodes there are, for a line of progress.
+fn of_nodes(alive: usize, stats: &Stats) -> String {
+    match alive {
+        0 if stats.nodes.is_empty() => ", no node has answered yet".to_owned(),
+        alive => format!(", {}", count(alive as u64, ["node", "nodes"])),
     }
 }
 

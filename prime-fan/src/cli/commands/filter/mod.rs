@@ -11,6 +11,7 @@ use actix_fan::{FanOutExt, ItemError, StopHandle, blocking_ahead};
 
 use crate::cli::args::{self, Keep, OnBad, Settings};
 use crate::cli::blocking_io;
+use crate::cli::cluster::Cluster;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Format, Layout};
@@ -22,7 +23,7 @@ use crate::parse::identity::Identity;
 use crate::parse::input::{Bad, Input, ReadError, Source};
 use crate::parse::slices::Slices;
 
-use sift::{Sift, Sifted};
+pub(crate) use sift::{Sift, Sifted};
 
 /// How many slices of the input per worker may be in flight: two megabytes.
 const WINDOW: usize = 8;
@@ -40,6 +41,8 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
     if !settings.quiet {
         name_hidden_files(&sources);
     }
+    let cluster = Cluster::of(settings).await?;
+    let run = cluster.as_ref().map(|cluster| cluster.run_over(&sources)).transpose()?;
     let workers = workers(settings);
     // The standard error may be a file as well.
     let outputs: Vec<Identity> = output.identity().into_iter().chain(Identity::of_stream(io::stderr())).collect();
@@ -49,13 +52,23 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
         Ok(if is_stdin { Input { bytes: Box::new(blocking_io::Stdin), ..input } } else { input })
     });
     let slices = Slices::new(inputs, !count && layout.format != Format::Text);
+    let sift = Sift { keep, bad, layout, count };
+    let reading = |source| Failure::System { what: "reading", source };
     // Read on a thread of its own, since a read from a pipe may block.
-    let slices = blocking_ahead(workers, slices).map_err(|source| Failure::System { what: "reading", source })?;
-    let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
-    if ordered {
-        pool = pool.ordered();
-    }
-    let sifted = pool.with(move || Sift { keep, bad, layout, count })?;
+    let sifted = match cluster.zip(run) {
+        Some((cluster, run)) => {
+            let pieces = blocking_ahead(workers, cluster.pieces(slices, sift)).map_err(reading)?;
+            cluster.sifted(pieces, sift, ordered, run)?
+        }
+        None => {
+            let slices = blocking_ahead(workers, slices).map_err(reading)?;
+            let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
+            if ordered {
+                pool = pool.ordered();
+            }
+            pool.with(move || sift)?
+        }
+    };
     let filtered = Filtered {
         bytes,
         types,

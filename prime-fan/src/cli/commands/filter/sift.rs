@@ -11,25 +11,26 @@ use crate::parse::slices::{Slice, Word};
 use crate::{Verdict, is_prime};
 
 /// The result of a slice.
-pub(super) struct Sifted {
-    pub(super) lines: Vec<u8>,
-    pub(super) tested: u64,
-    pub(super) found: u64,
-    pub(super) bad: u64,
+pub(crate) struct Sifted {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) tested: u64,
+    pub(crate) found: u64,
+    pub(crate) bad: u64,
     /// The first word that is not a number, if no number comes before it or it ends the search.
-    pub(super) first_bad: Option<Bad>,
+    pub(crate) first_bad: Option<Bad>,
     /// The messages of `--bad report`.
-    pub(super) messages: String,
-    pub(super) bytes: u64,
+    pub(crate) messages: String,
+    pub(crate) bytes: u64,
 }
 
 /// Tests the numbers of slices.
-pub(super) struct Sift {
-    pub(super) keep: Keep,
-    pub(super) bad: OnBad,
-    pub(super) layout: Layout,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sift {
+    pub(crate) keep: Keep,
+    pub(crate) bad: OnBad,
+    pub(crate) layout: Layout,
     /// True if numbers are counted, not written.
-    pub(super) count: bool,
+    pub(crate) count: bool,
 }
 
 impl Work<Slice> for Sift {
@@ -42,7 +43,7 @@ impl Work<Slice> for Sift {
 }
 
 impl Sift {
-    fn sift(&self, slice: &Slice) -> Sifted {
+    pub(crate) fn sift(&self, slice: &Slice) -> Sifted {
         let bytes = slice.bytes().len() as u64;
         let mut sifted =
             Sifted { lines: Vec::new(), tested: 0, found: 0, bad: 0, first_bad: None, messages: String::new(), bytes };
