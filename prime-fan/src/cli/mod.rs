@@ -118,7 +118,7 @@ fn log_to_messages(filter: Option<&str>) {
     // -q and -v take precedence over RUST_LOG.
     match filter {
         Some(filter) => log.parse_filters(filter),
-        None => log.parse_env(Env::default().default_filter_or("warn")),
+        None => log.parse_env(Env::default().default_filter_or("warn,async_nats=off")),
     };
     log.write_style(style).target(Target::Pipe(Box::new(messages::Log))).init();
 }

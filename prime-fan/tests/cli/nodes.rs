@@ -31,13 +31,17 @@ fn program() -> Option<PathBuf> {
 impl Server {
     /// Starts one on a free port. `None`, with the reason, if there is no program.
     fn start(jetstream: bool) -> Option<Self> {
+        Self::start_with(jetstream, &[])
+    }
+
+    fn start_with(jetstream: bool, options: &[&str]) -> Option<Self> {
         let Some(program) = program() else {
             println!("skipped: there is no nats-server, neither in NATS_SERVER nor on the PATH");
             return None;
         };
         let files = TempDir::new().unwrap();
         let mut command = Command::new(&program);
-        command.args(["--addr", "127.0.0.1", "--port", "-1"]);
+        command.args(["--addr", "127.0.0.1", "--port", "-1"]).args(options);
         if jetstream {
             command.arg("--jetstream").arg("--store_dir").arg(files.path());
         }
@@ -256,6 +260,18 @@ fn the_doctor_says_what_is_bad() {
         let ended = without.run(command);
         assert_eq!(ended.code, Some(69), "{command}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn a_name_and_a_password_may_stand_in_the_address() {
+    let Some(mut server) = Server::start_with(true, &["--user", "me", "--pass", "secret"]) else { return };
+    let address = server.url.strip_prefix("nats://").unwrap().to_owned();
+    server.url = format!("nats://me:secret@{address}");
+    assert_eq!(server.run("doctor").code, Some(0));
+    server.url = format!("nats://me:other@{address}");
+    let ended = server.run("range 0..9");
+    assert_eq!(ended.code, Some(69));
+    assert!(ended.stderr.contains("authorization violation") && !ended.stderr.contains("other"), "{}", ended.stderr);
 }
 
 #[test]

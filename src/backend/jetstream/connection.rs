@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, context};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -407,6 +407,13 @@ impl NatsBuilder {
                 }
                 std::future::ready(())
             });
+        // The client does not look at them itself.
+        let first = self.url.split(',').next().and_then(|url| url.trim().parse::<ServerAddr>().ok());
+        if let Some(address) = first
+            && let (Some(user), Some(password)) = (address.username(), address.password())
+        {
+            options = options.user_and_password(user.to_owned(), password.to_owned());
+        }
         if let Some(prefix) = self.inbox_prefix {
             options = options.custom_inbox_prefix(prefix);
         }

@@ -125,7 +125,7 @@ impl Findings {
             self.may_watch_runs(link).await;
         }
         if jobs.is_none() || results.is_none() || runs.is_none() {
-            self.add(Health::Ok, "permissions", "not tried, since there are no streams yet");
+            self.add(Health::Ok, "permissions", "some are not tried, since not all streams are there yet");
         }
         let text = "can't be seen from here. By default JetStream syncs its files every 2 minutes; what a power failure \
                     takes is sent again, so pipelines don't need less";

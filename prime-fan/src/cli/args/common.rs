@@ -120,7 +120,7 @@ pub(crate) struct Seed {
 /// The log filter of -q and -v.
 pub(super) fn log_filter(quiet: bool, verbose: u8) -> Option<&'static str> {
     match (quiet, verbose) {
-        (true, _) => Some("error"),
+        (true, _) => Some("error,async_nats=off"),
         (_, 0) => None,
         // The client of NATS logs what this program says with more context.
         (_, 1) => Some("info,async_nats=warn"),
