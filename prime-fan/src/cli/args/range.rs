@@ -15,7 +15,7 @@ pub(super) const EXAMPLES: &str = "  prime-fan range 2..100              the pri
   prime-fan range ..1e18 --down -n 3  the last three below 10^18
   prime-fan range --twins 2^40..+1e6  pairs of primes that differ by 2
   prime-fan range 0..1e9 -c --tuplets 1,2,3
-                                      how many primes, twins and triplets there are";
+                                      how many primes, pairs and triplets";
 
 #[derive(Args, Debug)]
 pub(crate) struct RangeArgs {
