@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use crate::backend::Post;
@@ -66,6 +66,8 @@ struct Shared {
     settings: Settings,
     /// The last thing that the server refused without a reply.
     complaint: Complaint,
+    /// How often the connection was made.
+    connections: watch::Receiver<u64>,
 }
 
 /// What the server said outside of a reply, as of a permission that is missing.
@@ -141,7 +143,8 @@ pub enum ConnectError {
 
 impl Nats {
     /// Connects to the server at `url`, such as `nats://127.0.0.1:4222` or `tls://nats.example.com`; several are separated
-    /// by commas. It can be awaited under any runtime.
+    /// by commas. An address may have a user's name and password, as in `nats://user:password@host`, but a file with
+    /// [credentials](NatsBuilder::credentials_file) is seen by fewer eyes. It can be awaited under any runtime.
     ///
     /// # Errors
     ///
@@ -193,13 +196,14 @@ impl Nats {
     }
 
     pub(super) fn link(&self) -> Link {
-        let Shared { client, settings, complaint, .. } = &*self.shared;
+        let Shared { client, settings, complaint, connections, .. } = &*self.shared;
         let context = context::ContextBuilder::new()
             .timeout(REQUEST)
             .ack_timeout(REQUEST)
             .max_ack_inflight(PUBLISHES)
             .build(client.clone());
-        Link { client: client.clone(), context, settings: settings.clone(), complaint: complaint.clone() }
+        let (client, settings, complaint) = (client.clone(), settings.clone(), complaint.clone());
+        Link { client, context, settings, complaint, connections: connections.clone() }
     }
 
     /// How a run of nodes' works of this kind is opened, on the thread of the connection.
@@ -259,6 +263,9 @@ pub(super) struct Link {
     pub(super) context: Context,
     pub(super) settings: Settings,
     pub(super) complaint: Complaint,
+    /// Changes when the connection was made again. The server may have been restarted, and know nothing of what it was
+    /// asked before.
+    pub(super) connections: watch::Receiver<u64>,
 }
 
 impl NatsBuilder {
@@ -342,11 +349,11 @@ impl NatsBuilder {
         if !(1..=5).contains(&replicas) {
             return Err(ConnectError::Setting(format!("replicas is {replicas}: it must be 1 to 5")));
         }
-        let complaint = Complaint::default();
+        let (complaint, (connected_again, connections)) = (Complaint::default(), watch::channel(0));
         let is_tls = |url: &str| ["tls://", "wss://"].iter().any(|scheme| url.trim().starts_with(scheme));
         let tls = self.tls_ca.is_some() || self.tls_client.is_some() || self.url.split(',').all(is_tls);
         let settings = Settings { tls, ..self.settings.clone() };
-        let (url, options) = (self.url.clone(), self.options(&complaint)?);
+        let (url, options) = (self.url.clone(), self.options(&complaint, connected_again)?);
         let (tasks, mut waiting) = unbounded_channel::<Task>();
         let (connected, connection) = oneshot::channel();
         thread::Builder::new()
@@ -387,10 +394,10 @@ impl NatsBuilder {
         let gone = || ConnectError::Thread(std::io::Error::other("it has ended"));
         let client = connection.await.map_err(|_| gone())??;
         log::info!("connected to the NATS server {}", client.server_info().server_name);
-        Ok(Nats { shared: Arc::new(Shared { tasks, client, settings, complaint }) })
+        Ok(Nats { shared: Arc::new(Shared { tasks, client, settings, complaint, connections }) })
     }
 
-    fn options(self, complaint: &Complaint) -> Result<ConnectOptions, ConnectError> {
+    fn options(self, complaint: &Complaint, connections: watch::Sender<u64>) -> Result<ConnectOptions, ConnectError> {
         let complaint = complaint.clone();
         let mut options = ConnectOptions::new()
             .name(self.name.unwrap_or_else(|| format!("actix-fan-{}", names::random(6))))
@@ -401,6 +408,10 @@ impl NatsBuilder {
                     Event::ServerError(error) => {
                         log::warn!("the NATS server complains: {error}");
                         complaint.set(error.to_string());
+                    }
+                    Event::Connected => {
+                        connections.send_modify(|connections| *connections += 1);
+                        log::debug!("NATS: {event}");
                     }
                     Event::Disconnected | Event::ClientError(_) | Event::SlowConsumer(_) => log::warn!("NATS: {event}"),
                     _ => log::debug!("NATS: {event}"),

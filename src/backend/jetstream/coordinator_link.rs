@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
-use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind, Watch};
+use async_nats::jetstream::kv::{Operation, Store, Watch};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 
 use crate::backend::jetstream::connection::Link;
 use crate::backend::jetstream::names::{self, RunName};
@@ -20,6 +21,10 @@ use crate::backend::kinds::Kind;
 use crate::backend::link::{CoordinatorLink, LinkError, Opened, Sending, Stored};
 use crate::backend::wire::ReceivedOutcomes;
 use crate::util::log;
+
+/// How many stored outcomes are read at a time. Each may have 1 MiB, and a server closes the connection of a client that has
+/// more than 64 MiB to take. After a connection was lost, the outcomes of all batches that had left may be asked for at once.
+const READS: usize = 16;
 
 /// A run over JetStream.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ struct Inner {
     jobs: Stream,
     results: Stream,
     runs: Store,
+    /// For each read of stored outcomes: see [`READS`].
+    reads: Semaphore,
     /// True if what is stored is kept beyond the end of the run.
     keeps: bool,
     began: Instant,
@@ -63,7 +70,9 @@ pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> 
     link.client.flush().await.map_err(|error| link.explain("the subscription was not confirmed", error))?;
     let purged = jobs.purge().filter(names::jobs_of_run(&kind, &run)).await;
     purged.map_err(|error| link.explain("jobs of an earlier coordinator could not be purged", error))?;
-    let inner = Inner { link, kind, run, incarnation, revision, jobs, results, runs, keeps, began: Instant::now() };
+    let reads = Semaphore::new(READS);
+    let began = Instant::now();
+    let inner = Inner { link, kind, run, incarnation, revision, jobs, results, runs, reads, keeps, began };
     let journal = if keeps { inner.journal().await? } else { Vec::new() };
     if !journal.is_empty() {
         log::info!("the run {} goes on: outcomes of {} batches are stored", inner.run, journal.len());
@@ -91,8 +100,30 @@ impl Inner {
                 Err(failed) => Err(error(&failed)),
             }
         });
-        let stored: Vec<Option<Stored>> = heads.buffer_unordered(64).try_collect().await?;
+        let stored: Vec<Option<Stored>> = heads.buffer_unordered(READS).try_collect().await?;
         Ok(stored.into_iter().flatten().collect())
+    }
+
+    /// Returns false if another coordinator has taken the run over, which goes on.
+    async fn record_cancelled(&self) -> Result<bool, LinkError> {
+        let error = |error: &dyn std::fmt::Display| self.link.explain("the run could not be cancelled", error);
+        let Self { run, runs, .. } = self;
+        if runs.update(run.as_str(), CANCELLED.into(), self.revision).await.is_ok() {
+            return Ok(true);
+        }
+        // Or the server has lost the record, and maybe the bucket with it.
+        self.link.runs_stream().await?;
+        let entry = runs.entry(run.as_str()).await.map_err(|e| error(&e))?;
+        let revision = match entry {
+            Some(entry) if entry.operation == Operation::Put && entry.value == CANCELLED => return Ok(true),
+            Some(entry) if entry.operation == Operation::Put && entry.value != open(&self.incarnation) => {
+                return Ok(false);
+            }
+            Some(entry) => entry.revision,
+            None => 0,
+        };
+        runs.update(run.as_str(), CANCELLED.into(), revision).await.map_err(|e| error(&e))?;
+        Ok(true)
     }
 
     async fn purge_jobs(&self) -> Result<(), LinkError> {
@@ -146,6 +177,7 @@ impl CoordinatorLink for RunLink {
             // Anew: after a server has lost its streams they are created again, and jobs are sent again.
             let jobs = link.jobs().await?;
             link.results().await?;
+            link.runs_stream().await?;
             let subjects = jobs.info_with_subjects(names::jobs_of_run(kind, run)).await.map_err(|e| error(&e))?;
             let subjects: Vec<(String, usize)> = subjects.try_collect().await.map_err(|e| error(&e))?;
             Ok(subjects.iter().filter_map(|(subject, _)| names::first_of(subject)).collect())
@@ -156,6 +188,7 @@ impl CoordinatorLink for RunLink {
         let inner = Rc::clone(&self.0);
         async move {
             let subject = names::result(&inner.run, first);
+            let _permit = inner.reads.acquire().await;
             match inner.results.get_last_raw_message_by_subject(&subject).await {
                 Ok(message) => Ok(Some(message.payload)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
@@ -167,12 +200,8 @@ impl CoordinatorLink for RunLink {
     fn cancel(&self) -> impl Future<Output = Result<(), LinkError>> + 'static {
         let inner = Rc::clone(&self.0);
         async move {
-            let Inner { link, run, runs, revision, .. } = &*inner;
-            // With the revision: another coordinator that has taken the run over goes on.
-            match runs.update(run.as_str(), CANCELLED.into(), *revision).await {
-                Ok(_) => {}
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => return Ok(()),
-                Err(error) => return Err(link.explain("the run could not be cancelled", error)),
+            if !inner.record_cancelled().await? {
+                return Ok(());
             }
             inner.purge_jobs().await?;
             inner.purge_results().await

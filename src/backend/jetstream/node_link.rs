@@ -29,8 +29,12 @@ const PULL_OF_SEVERAL: Duration = Duration::from_millis(250);
 /// How long it waits for a job that was there a moment ago: another slot may have it by now.
 const PULL_OF_QUEUED: Duration = Duration::from_millis(50);
 
+/// How much later than it should a pull ends on a server that no longer knows of it. No answer comes if the consumer is gone.
+const OVERDUE: Duration = Duration::from_secs(2);
+
 /// How long the watch of cancelled runs may take to show what is there.
 const WATCH: Duration = Duration::from_secs(5);
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a job that was given back waits.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
@@ -111,11 +115,19 @@ impl JobsLink {
     /// A job of a kind; `None` if there is none within `expires`.
     async fn pull(&self, kind: &Kind, expires: Duration) -> Result<Option<Message>, LinkError> {
         let error = |error: &dyn std::fmt::Display| self.0.link.explain("a job could not be pulled", error);
+        let mut connections = self.0.link.connections.clone();
+        connections.mark_unchanged();
         let consumer = self.consumer(kind).await?;
         // Without a heartbeat, with which the client waits for five seconds more than it should.
         let messages = consumer.batch().max_messages(1).expires(expires).messages().await;
         let mut messages = messages.map_err(|e| error(&e))?;
-        messages.next().await.transpose().map_err(|e| error(&e))
+        // The server forgets a pull when it restarts, and answers none whose consumer it has lost.
+        tokio::select! {
+            biased;
+            message = messages.next() => message.transpose().map_err(|e| error(&e)),
+            Ok(()) = connections.changed() => Err(error(&"the connection was made again meanwhile")),
+            () = sleep(expires + OVERDUE) => Err(error(&"the server did not answer, so it may have lost the consumer")),
+        }
     }
 }
 
@@ -165,6 +177,8 @@ impl NodeLink for JobsLink {
                 _ => {
                     log::warn!("a job on the subject {:?} is dropped, which no coordinator sends on", message.subject);
                     let _ = message.ack_with(AckKind::Term).await;
+                    // There may be more at once.
+                    return Ok(None);
                 }
             }
         }
@@ -245,27 +259,31 @@ impl Runs {
         });
     }
 
-    /// Follows the watch while the node lives, and makes another one where it ends.
+    /// Follows the watch while the node lives, and makes another one where it ends, or the connection was made again: a
+    /// server that has lost the bucket would show no more of a new one until it is as long as the old one was.
     async fn follow(self, mut watch: Watch) {
+        let mut connections = self.link.connections.clone();
+        connections.mark_unchanged();
         loop {
             let next = tokio::select! {
                 next = watch.next() => next,
+                Ok(()) = connections.changed() => None,
                 () = self.sender.closed() => return,
             };
             match next {
                 Some(Ok(entry)) => self.note(entry),
                 Some(Err(error)) => log::warn!("the watch of cancelled runs has failed: {error}"),
                 None => loop {
-                    tokio::select! {
-                        () = sleep(WATCH) => {}
-                        () = self.sender.closed() => return,
-                    }
                     match self.watch().await {
                         Ok(again) => {
                             watch = again;
                             break;
                         }
                         Err(error) => log::warn!("cancelled runs can't be watched, which is tried again: {error}"),
+                    }
+                    tokio::select! {
+                        () = sleep(WATCH_AGAIN) => {}
+                        () = self.sender.closed() => return,
                     }
                 },
             }

@@ -40,14 +40,17 @@ impl Link {
             name: names::RESULTS.to_owned(),
             subjects: vec![names::RESULT_SUBJECTS.to_owned()],
             retention: RetentionPolicy::Limits,
+            // Where they don't fit, the oldest go, of which most were taken long ago; what was not is run again. If new ones
+            // were refused instead, each slot of a node would hold on to one for ever.
+            discard: DiscardPolicy::Old,
             max_age: KEPT,
             ..self.config()
         })
         .await
     }
 
-    /// The bucket, as a stream of its own: a server of version 2.9 refuses to create it as a bucket.
-    pub(super) async fn runs(&self) -> Result<Store, LinkError> {
+    /// The stream of the bucket, which a server of version 2.9 refuses to create as a bucket.
+    pub(super) async fn runs_stream(&self) -> Result<Stream, LinkError> {
         let bucket = names::RUNS;
         self.stream(Config {
             name: format!("KV_{bucket}"),
@@ -60,7 +63,13 @@ impl Link {
             max_bytes: 16 << 20,
             ..self.config()
         })
-        .await?;
+        .await
+    }
+
+    /// The bucket of runs.
+    pub(super) async fn runs(&self) -> Result<Store, LinkError> {
+        self.runs_stream().await?;
+        let bucket = names::RUNS;
         let error = |error| LinkError::new("the bucket of runs could not be opened", error);
         self.context.get_key_value(bucket).await.map_err(error)
     }

@@ -1,0 +1,57 @@
+//! A cluster of three servers.
+
+use crate::setup::{Peer, Run, Server, assert_exact, builder, free_port, on_one_server};
+
+/// Three servers that have a leader.
+async fn cluster(of: &Server) -> Vec<Server> {
+    let ports = [free_port(), free_port(), free_port()];
+    let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+    let config = |at: usize| {
+        format!("server_name: s{at}\ncluster {{ name: c, listen: \"127.0.0.1:{}\", routes: [{routes}] }}\n", ports[at])
+    };
+    let mut servers: Vec<Server> = (0..3).map(|at| of.another(&config(at))).collect();
+    for server in &mut servers {
+        server.launch();
+    }
+    for server in &mut servers {
+        server.is_ready().await;
+    }
+    servers
+}
+
+/// The run has its messages on three servers, one of which is killed: the leader of the jobs, or another.
+fn with_a_loss(of_leader: bool) {
+    on_one_server(|server| async move {
+        let mut servers = cluster(&server).await;
+        let urls = servers.iter().map(Server::url).collect::<Vec<_>>().join(",");
+        let client = async_nats::connect(servers[0].url()).await.unwrap();
+        let streams = async_nats::jetstream::new(client);
+        // Until the servers have a leader.
+        while streams.query_account().await.is_err() {}
+        let nats = builder(&urls).replicas(3).connect().await.unwrap();
+        let mut run = Run::over(&nats, 2_000, "");
+        let node = Peer::ready_node(&urls, &[("replicas", "3"), ("pace", "200")]).await;
+        run.take(100).await;
+        let leader = loop {
+            let mut jobs = streams.get_stream("FAN1_JOBS").await.unwrap();
+            let cluster = jobs.info().await.unwrap().cluster.clone();
+            if let Some(leader) = cluster.and_then(|cluster| cluster.leader) {
+                break leader.trim_start_matches('s').parse::<usize>().unwrap();
+            }
+        };
+        let killed = if of_leader { leader } else { (leader + 1) % 3 };
+        servers[killed].kill();
+        assert_exact(&run.end().await, 2_000);
+        drop(node);
+    });
+}
+
+#[test]
+fn a_cluster_goes_on_without_one_of_its_servers() {
+    with_a_loss(false);
+}
+
+#[test]
+fn a_cluster_goes_on_without_the_leader_of_the_jobs() {
+    with_a_loss(true);
+}

@@ -1,0 +1,46 @@
+//! What may become of coordinators.
+
+use actix_fan::PipelineError;
+
+use crate::setup::{Peer, assert_exact, on_each_server, on_one_server, start};
+
+#[test]
+fn a_run_whose_coordinator_was_killed_is_resumed_without_running_what_is_stored() {
+    on_each_server(|server| async move {
+        let mut node = Peer::ready_node(&server.url(), &[("hold", "60"), ("threads", "1")]).await;
+        let mut first = Peer::coordinator(&server.url(), "resumed", 100);
+        // All before it are stored.
+        node.lines().wait_for("holds 60").await;
+        first.lines().wait_for("takes 60").await;
+        first.kill();
+        let resumed = start(&server.url(), 100, "resumed").await;
+        node.release();
+        assert_exact(&resumed.end().await, 100);
+        let mut begun = node.begun();
+        begun.sort_unstable();
+        let of_stored = begun.iter().filter(|n| **n < 60).count();
+        assert_eq!(of_stored, 60, "{begun:?}");
+        begun.dedup();
+        assert_eq!(begun, (0..100).collect::<Vec<_>>());
+        // Once more: now all is stored.
+        let count = node.begun().len();
+        assert_exact(&start(&server.url(), 100, "resumed").await.end().await, 100);
+        assert_eq!(node.begun().len(), count);
+    });
+}
+
+#[test]
+fn a_run_has_one_coordinator_and_an_earlier_one_ends_with_an_error() {
+    on_one_server(|server| async move {
+        let mut node = Peer::ready_node(&server.url(), &[("hold", "30"), ("threads", "1")]).await;
+        let mut first = start(&server.url(), 100, "taken-over").await;
+        first.take(30).await;
+        node.lines().wait_for("holds 30").await;
+        let second = start(&server.url(), 100, "taken-over").await;
+        let outcome = first.end().await;
+        let Some(PipelineError::Remote { message }) = outcome.error else { panic!("{:?}", outcome.error) };
+        assert!(message.contains("another coordinator has taken the run over"), "{message}");
+        node.release();
+        assert_exact(&second.end().await, 100);
+    });
+}

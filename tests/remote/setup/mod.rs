@@ -1,0 +1,15 @@
+//! Servers, nodes and coordinators as processes, a network between them, and runs.
+
+mod lines;
+mod log;
+mod peer;
+mod proxy;
+mod runs;
+mod server;
+
+pub(crate) use lines::Lines;
+pub(crate) use log::print_log;
+pub(crate) use peer::Peer;
+pub(crate) use proxy::Proxy;
+pub(crate) use runs::{Run, assert_exact, builder, expected, kind, start};
+pub(crate) use server::{Server, free_port, on_each_server, on_one_server};
