@@ -16,6 +16,9 @@ async fn cluster(of: &Server) -> Vec<Server> {
     for server in &mut servers {
         server.is_ready().await;
     }
+    for server in &servers {
+        server.log().wait_for("JetStream cluster new metadata leader").await;
+    }
     servers
 }
 
@@ -26,19 +29,13 @@ fn with_a_loss(of_leader: bool) {
         let urls = servers.iter().map(Server::url).collect::<Vec<_>>().join(",");
         let client = async_nats::connect(servers[0].url()).await.unwrap();
         let streams = async_nats::jetstream::new(client);
-        // Until the servers have a leader.
-        while streams.query_account().await.is_err() {}
         let nats = builder(&urls).replicas(3).connect().await.unwrap();
         let mut run = Run::over(&nats, 2_000, "");
         let node = Peer::ready_node(&urls, &[("replicas", "3"), ("pace", "200")]).await;
         run.take(100).await;
-        let leader = loop {
-            let mut jobs = streams.get_stream("FAN1_JOBS").await.unwrap();
-            let cluster = jobs.info().await.unwrap().cluster.clone();
-            if let Some(leader) = cluster.and_then(|cluster| cluster.leader) {
-                break leader.trim_start_matches('s').parse::<usize>().unwrap();
-            }
-        };
+        let jobs = streams.get_stream("FAN1_JOBS").await.unwrap();
+        let leader = jobs.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone()).unwrap();
+        let leader: usize = leader.trim_start_matches('s').parse().unwrap();
         let killed = if of_leader { leader } else { (leader + 1) % 3 };
         servers[killed].kill();
         assert_exact(&run.end().await, 2_000);
@@ -47,11 +44,13 @@ fn with_a_loss(of_leader: bool) {
 }
 
 #[test]
+#[ignore = "long: the servers elect leaders, twice"]
 fn a_cluster_goes_on_without_one_of_its_servers() {
     with_a_loss(false);
 }
 
 #[test]
+#[ignore = "long: the servers elect leaders, twice"]
 fn a_cluster_goes_on_without_the_leader_of_the_jobs() {
     with_a_loss(true);
 }

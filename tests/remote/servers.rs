@@ -53,7 +53,7 @@ fn a_server_that_has_lost_everything_gets_it_again() {
 #[test]
 fn a_run_is_cancelled_on_a_server_that_has_lost_everything() {
     on_one_server(|mut server| async move {
-        let mut node = Peer::ready_node(&server.url(), &[("hold", "50"), ("threads", "1")]).await;
+        let mut node = Peer::ready_node(&server.url(), &[("hold", "50")]).await;
         let mut run = start(&server.url(), 1_000, "").await;
         run.take(20).await;
         node.lines().wait_for("holds 50").await;
@@ -76,10 +76,10 @@ fn a_run_is_cancelled_on_a_server_that_has_lost_everything() {
 #[test]
 fn a_server_that_is_gone_for_longer_than_its_outage_ends_the_run_with_what_is_missing() {
     on_one_server(|mut server| async move {
-        let node = Peer::ready_node(&server.url(), &[("hold", "20"), ("threads", "1")]).await;
+        let node = Peer::ready_node(&server.url(), &[("hold", "20")]).await;
         let nats = builder(&server.url()).outage(Duration::from_secs(3)).connect().await.unwrap();
         let mut run = Run::over(&nats, 100, "");
-        run.take(10).await;
+        run.take(20).await;
         node.lines().wait_for("holds 20").await;
         server.kill();
         let outcome = run.end().await;
