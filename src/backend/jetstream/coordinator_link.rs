@@ -175,12 +175,28 @@ impl CoordinatorLink for RunLink {
             let Inner { link, kind, run, .. } = &*inner;
             let error = |error: &dyn std::fmt::Display| link.explain("the jobs could not be listed", error);
             // Anew: after a server has lost its streams they are created again, and jobs are sent again.
-            let jobs = link.jobs().await?;
+            let jobs = &link.jobs().await?;
             link.results().await?;
             link.runs_stream().await?;
             let subjects = jobs.info_with_subjects(names::jobs_of_run(kind, run)).await.map_err(|e| error(&e))?;
             let subjects: Vec<(String, usize)> = subjects.try_collect().await.map_err(|e| error(&e))?;
-            Ok(subjects.iter().filter_map(|(subject, _)| names::first_of(subject)).collect())
+            // A consumer may have gone past jobs that no node had: it takes the acknowledgement of a job of a stream that was
+            // lost for that of one behind them. They stay in the stream, and are as good as lost.
+            let passed = match jobs.consumer_info(names::consumer(kind)).await {
+                Ok(info) => info.ack_floor.stream_sequence,
+                // No node has made it yet.
+                Err(_) => 0,
+            };
+            let are_passed = jobs.cached_info().state.first_sequence <= passed;
+            let found = futures::stream::iter(subjects).map(|(subject, _)| async move {
+                let is_there = !are_passed
+                    || match jobs.get_last_raw_message_by_subject(&subject).await {
+                        Ok(message) => message.sequence > passed,
+                        Err(error) => error.kind() != LastRawMessageErrorKind::NoMessageFound,
+                    };
+                names::first_of(&subject).filter(|_| is_there)
+            });
+            Ok(found.buffer_unordered(READS).filter_map(std::future::ready).collect().await)
         }
     }
 
