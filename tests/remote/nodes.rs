@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use crate::setup::{Peer, Proxy, assert_exact, on_each_server, on_one_server, start};
 use crate::support::Count;
 
+/// A node that is slow to give a sign, on a machine that is busy, keeps its batches: no item runs twice for that.
+const PATIENT: (&str, &str) = ("ack_wait", "60");
+
 /// That all of these nodes together have begun each item once.
 fn assert_each_ran_once(nodes: &[&Peer], items: u64) {
     let mut begun: Vec<u64> = nodes.iter().flat_map(|node| node.begun()).collect();
@@ -15,7 +18,8 @@ fn assert_each_ran_once(nodes: &[&Peer], items: u64) {
 #[test]
 fn each_item_of_a_run_runs_once_and_its_error_crosses_the_network() {
     on_each_server(|server| async move {
-        let nodes = [Peer::ready_node(&server.url(), &[]).await, Peer::ready_node(&server.url(), &[]).await];
+        let node = || Peer::ready_node(&server.url(), &[PATIENT]);
+        let nodes = [node().await, node().await];
         let outcome = start(&server.url(), 1_000, "").await.end().await;
         assert_exact(&outcome, 1_000);
         assert_each_ran_once(&[&nodes[0], &nodes[1]], 1_000);
@@ -112,7 +116,7 @@ fn a_node_without_the_kind_or_with_another_version_of_it_is_not_asked() {
     on_one_server(|server| async move {
         let other = Peer::ready_node(&server.url(), &[("kind", "others/1")]).await;
         let newer = Peer::ready_node(&server.url(), &[("kind", "numbers/2")]).await;
-        let node = Peer::ready_node(&server.url(), &[]).await;
+        let node = Peer::ready_node(&server.url(), &[PATIENT]).await;
         assert_exact(&start(&server.url(), 300, "").await.end().await, 300);
         assert_each_ran_once(&[&node], 300);
         assert_eq!((other.begun(), newer.begun()), (vec![], vec![]));
@@ -122,10 +126,10 @@ fn a_node_without_the_kind_or_with_another_version_of_it_is_not_asked() {
 #[test]
 fn a_node_that_drains_ends_what_it_has_and_another_goes_on() {
     on_one_server(|server| async move {
-        let mut first = Peer::ready_node(&server.url(), &[("pace", "1000")]).await;
+        let mut first = Peer::ready_node(&server.url(), &[("pace", "1000"), PATIENT]).await;
         let mut run = start(&server.url(), 600, "").await;
         run.take(50).await;
-        let second = Peer::ready_node(&server.url(), &[("pace", "1000")]).await;
+        let second = Peer::ready_node(&server.url(), &[("pace", "1000"), PATIENT]).await;
         first.drain();
         first.lines().wait_for("drained").await;
         assert_exact(&run.end().await, 600);

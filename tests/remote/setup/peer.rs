@@ -144,7 +144,7 @@ fn number(name: &str) -> Option<u64> {
 
 async fn connect() -> Nats {
     Nats::builder(setting("URL").unwrap())
-        .ack_wait(Duration::from_secs(1))
+        .ack_wait(Duration::from_secs(number("ack_wait").unwrap_or(1)))
         .max_bytes(256 << 20)
         .replicas(number("replicas").unwrap_or(1) as usize)
         .connect()
