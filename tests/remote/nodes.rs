@@ -18,8 +18,8 @@ fn assert_each_ran_once(nodes: &[&Peer], items: u64) {
 #[test]
 fn each_item_of_a_run_runs_once_and_its_error_crosses_the_network() {
     on_each_server(|server| async move {
-        let node = || Peer::ready_node(&server.url(), &[PATIENT]);
-        let nodes = [node().await, node().await];
+        let url = server.url();
+        let nodes = [Peer::ready_node(&url, &[PATIENT]).await, Peer::ready_node(&url, &[PATIENT]).await];
         let outcome = start(&server.url(), 1_000, "").await.end().await;
         assert_exact(&outcome, 1_000);
         assert_each_ran_once(&[&nodes[0], &nodes[1]], 1_000);
