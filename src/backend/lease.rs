@@ -14,12 +14,12 @@ pub(crate) struct Leases<T> {
     open: BTreeMap<u64, Lease<T>>,
     /// How long an answer is waited for before it is asked where the batch is.
     patience: Duration,
-    strays: Strays,
+    unmatched: Unmatched,
 }
 
 /// Outcomes that found no lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Strays {
+pub(crate) struct Unmatched {
     /// Of a batch that is not leased: it was answered before, or was given up.
     pub(crate) late: u64,
     /// Of a batch that has another number of items: an outcome of an earlier coordinator, or a forged one.
@@ -40,7 +40,7 @@ struct Lease<T> {
 
 impl<T> Leases<T> {
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { open: BTreeMap::new(), patience, strays: Strays::default() }
+        Self { open: BTreeMap::new(), patience, unmatched: Unmatched::default() }
     }
 
     /// The batch of `items` items from `first` on leaves at `now`.
@@ -54,20 +54,15 @@ impl<T> Leases<T> {
     pub(crate) fn redeem(&mut self, first: u64, items: u32) -> Option<T> {
         match self.open.get(&first) {
             None => {
-                self.strays.late += 1;
+                self.unmatched.late += 1;
                 None
             }
             Some(lease) if lease.items != items => {
-                self.strays.mismatched += 1;
+                self.unmatched.mismatched += 1;
                 None
             }
             Some(_) => self.open.remove(&first).map(|lease| lease.value),
         }
-    }
-
-    /// What is kept for a batch, and how often it was sent again; `None` once it was answered.
-    pub(crate) fn get(&self, first: u64) -> Option<(&T, u32)> {
-        self.open.get(&first).map(|lease| (&lease.value, lease.attempt))
     }
 
     /// Returns true if it is to be asked at `now` where some batches are.
@@ -91,7 +86,7 @@ impl<T> Leases<T> {
     }
 
     /// The batch could not be sent: it is to be asked soon, at `due`, where it is.
-    pub(crate) fn hasten(&mut self, first: u64, due: Duration) {
+    pub(crate) fn not_sent(&mut self, first: u64, due: Duration) {
         if let Some(lease) = self.open.get_mut(&first) {
             // It is known to be missing, unless it arrived all the same.
             (lease.due, lease.missed) = (due, true);
@@ -108,17 +103,13 @@ impl<T> Leases<T> {
         })
     }
 
-    /// Ends all leases.
-    pub(crate) fn revoke_all(&mut self) -> impl Iterator<Item = T> + use<T> {
-        std::mem::take(&mut self.open).into_values().map(|lease| lease.value)
+    /// Drops what is kept for all batches.
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
         self.open.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
     }
 
     /// The first batches that are leased, each with its number of items.
@@ -126,8 +117,8 @@ impl<T> Leases<T> {
         self.open.iter().take(most).map(|(first, lease)| (*first, lease.items))
     }
 
-    pub(crate) fn strays(&self) -> Strays {
-        self.strays
+    pub(crate) fn unmatched(&self) -> Unmatched {
+        self.unmatched
     }
 }
 
@@ -159,7 +150,7 @@ mod tests {
         assert_eq!(leases.redeem(5, 3), None);
         assert_eq!(leases.redeem(7, 1), None);
         assert_eq!(leases.redeem(0, 4), None);
-        assert_eq!(leases.strays(), Strays { late: 2, mismatched: 1 });
+        assert_eq!(leases.unmatched(), Unmatched { late: 2, mismatched: 1 });
         assert_eq!(leases.first(9).collect::<Vec<_>>(), [(0, 5)]);
     }
 

@@ -166,7 +166,7 @@ impl<L: NodeLink, R: RunsJobs> Station<L, R> {
         let job = ReceivedJob::parse(delivery.payload())?;
         let (items, most) = (job.head.items, self.limits.max_items);
         let verdict = if delivery.deliveries() > MAX_DELIVERIES {
-            Verdict::Deadly { deliveries: delivery.deliveries() - 1 }
+            Verdict::Poison { deliveries: delivery.deliveries() - 1 }
         } else if items > most {
             Verdict::Refused(format!("it has {items} items, and this node takes at most {most}"))
         } else {

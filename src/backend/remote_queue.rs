@@ -1,52 +1,46 @@
-//! The queue of a pipeline whose workers are elsewhere.
+//! The queue of a pipeline whose workers are elsewhere, and what tells its coordinator of a stop.
 
-use std::sync::Arc;
-
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::backend::Post;
 use crate::engine::batch::Batch;
 use crate::pipeline::intake::Serves;
 
-/// What the coordinator is told.
-pub(crate) enum Command<I> {
-    Batch(Batch<I>),
-    /// No more batches come.
-    Ended,
-    /// The run was stopped.
-    Stop,
-}
+/// Takes batches for the coordinator, until it is dropped: then no more come. It is bounded by the window: each batch in it
+/// has its permit.
+pub(crate) struct RemoteQueue<I>(UnboundedSender<Batch<I>>);
 
-/// Takes batches for the coordinator. It is bounded by the window: each batch in it has its permit.
-pub(crate) struct RemoteQueue<I>(UnboundedSender<Command<I>>);
+/// The other end.
+pub(crate) type Batches<I> = UnboundedReceiver<Batch<I>>;
 
 /// Tells the coordinator that the run was stopped.
-pub(crate) struct StopBell<I>(UnboundedSender<Command<I>>);
+#[derive(Default)]
+pub(crate) struct StopSignal(Notify);
 
-pub(crate) type Commands<I> = UnboundedReceiver<Command<I>>;
-
-/// A queue, what stops it, and its other end.
-pub(crate) fn remote_queue<I>() -> (RemoteQueue<I>, Arc<StopBell<I>>, Commands<I>) {
-    let (sender, commands) = unbounded_channel();
-    (RemoteQueue(sender.clone()), Arc::new(StopBell(sender)), commands)
+/// A queue, and its other end.
+pub(crate) fn remote_queue<I>() -> (RemoteQueue<I>, Batches<I>) {
+    let (sender, batches) = unbounded_channel();
+    (RemoteQueue(sender), batches)
 }
 
 impl<I> Post<Batch<I>> for RemoteQueue<I> {
     fn post(&self, batch: Batch<I>) {
         // If the coordinator is gone the batch is dropped, and its permit ends its items.
-        drop(self.0.send(Command::Batch(batch)));
+        drop(self.0.send(batch));
     }
 }
 
-impl<I> Drop for RemoteQueue<I> {
-    fn drop(&mut self) {
-        drop(self.0.send(Command::Ended));
+impl StopSignal {
+    /// Ready if the run was stopped since the last time.
+    pub(crate) async fn wait(&self) {
+        self.0.notified().await;
     }
 }
 
-impl<I: Send> Serves for StopBell<I> {
+impl Serves for StopSignal {
     fn stop(&self) {
-        drop(self.0.send(Command::Stop));
+        self.0.notify_one();
     }
 
     // The protocol alone decides how many batches leave, and no results leave before their items have ended.

@@ -157,7 +157,7 @@ pub(crate) enum Verdict {
     /// It was not run, and will not be by any node: each of its items fails for this reason.
     Refused(String),
     /// It was delivered so often, and each node that had it was lost before it had ended.
-    Deadly { deliveries: u64 },
+    Poison { deliveries: u64 },
     /// Its results are too large for one message. It is to be sent again in parts.
     TooLarge { bytes: u64, most: u64 },
 }
@@ -396,7 +396,7 @@ mod properties {
         prop_oneof![
             4 => Just(Verdict::Ran),
             1 => ".{0,40}".prop_map(Verdict::Refused),
-            1 => any::<u64>().prop_map(|deliveries| Verdict::Deadly { deliveries }),
+            1 => any::<u64>().prop_map(|deliveries| Verdict::Poison { deliveries }),
             1 => any::<(u64, u64)>().prop_map(|(bytes, most)| Verdict::TooLarge { bytes, most }),
         ]
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::coordinator::{Coordinator, Sink};
 use crate::backend::jetstream::Nats;
 use crate::backend::kinds::Kind;
-use crate::backend::remote_queue::remote_queue;
+use crate::backend::remote_queue::{StopSignal, remote_queue};
 use crate::engine::host::Host;
 use crate::engine::run::WorkerGuard;
 use crate::error::{ItemError, StartError};
@@ -138,13 +138,14 @@ where
         let (assembly, aggregator) = Assembly::<I, O>::new(&checked, ordered, Some(&host), upstream, TIME_SLICE);
         let run = assembly.run.clone();
         let (address, mailbox) = mailbox();
-        let (queue, bell, commands) = remote_queue();
-        let serves: Arc<dyn Serves> = bell.clone();
+        let (queue, batches) = remote_queue();
+        let stop = Arc::new(StopSignal::default());
+        let serves: Arc<dyn Serves> = stop.clone();
         let coordinator = Coordinator {
-            commands,
+            batches,
             outcomes: Sink { aggregator: address.clone().recipient(), buffers: Arc::new(BufferPool::new(slots)) },
             patience: nats.patience(),
-            bell,
+            stop,
             guard: WorkerGuard::of_run(&run),
         };
         nats.serve(coordinator, opening);

@@ -22,7 +22,7 @@ use crate::backend::Post;
 use crate::backend::coordinator::{Coordinator, Patience, Sink};
 use crate::backend::kinds::{Kind, Kinds};
 use crate::backend::node::{Limits, Runners, RunsJobs, Station, run_job};
-use crate::backend::remote_queue::remote_queue;
+use crate::backend::remote_queue::{StopSignal, remote_queue};
 use crate::backend::wire::ReceivedJob;
 use crate::engine::chunk::Outcomes;
 use crate::engine::run::{Run, WorkerGuard};
@@ -360,16 +360,17 @@ where
             Assembly::<T::Item, O>::new(&checked, self.ordered, None, Vec::new(), Duration::MAX);
         let run = assembly.run.clone();
         let collector = Collector(Rc::new(RefCell::new(Some(aggregator))));
-        let (queue, bell, commands) = remote_queue();
-        let serves: Arc<dyn Serves> = bell.clone();
+        let (queue, batches) = remote_queue();
+        let stop = Arc::new(StopSignal::default());
+        let serves: Arc<dyn Serves> = stop.clone();
         let mut feed = assembly.feed((self.source)().into_source(), queue, collector.clone());
         assembly.intake.is_served_by(None, Arc::downgrade(&serves));
         let feeding = tasks.spawn(async move { poll_fn(|cx| feed.poll(cx)).await });
         let coordinator = Coordinator {
-            commands,
+            batches,
             outcomes: Sink { aggregator: collector, buffers: Arc::new(BufferPool::new(4)) },
             patience: Patience { answer: broker::ACK_WAIT, outage: OUTAGE },
-            bell,
+            stop,
             guard: WorkerGuard::of_run(&run),
         };
         let (opening, delay) = (broker.clone(), world.sleep(world.up_to(Duration::from_millis(5))));
