@@ -11,10 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::wire::{Failure, JobHead, OutcomesHead, OutcomesWriter, Verdict, decode};
 use crate::error::{BoxError, Stopped, texts};
 use crate::util::panic::{catch, discard};
-use crate::work::{Job, Outbox, Runner, Work};
-
-/// How often in a row a factory may panic before a batch is refused.
-const FACTORY_ATTEMPTS: u32 = 5;
+use crate::work::{Job, Outbox, Runner, Work, call_factory};
 
 /// The name and version of a work, as in `primes/1`: 1 to 32 of `a-z`, `0-9`, `-` and `_`, and a number.
 ///
@@ -184,15 +181,8 @@ where
 {
     /// Builds a work if there is none.
     fn prepare(&mut self) -> Result<(), String> {
-        for attempt in 1.. {
-            if self.work.is_some() {
-                break;
-            }
-            match catch(&*self.factory) {
-                Ok(work) => self.work = Some(work),
-                Err(message) if attempt == FACTORY_ATTEMPTS => return Err(message),
-                Err(_) => {}
-            }
+        if self.work.is_none() {
+            self.work = Some(call_factory(&*self.factory, format_args!("a node"))?);
         }
         Ok(())
     }

@@ -9,11 +9,8 @@ use crate::engine::run::{Core, Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
-use crate::util::log;
 use crate::util::panic::{catch, discard};
-
-/// How often in a row the factory may panic before the run ends with an error.
-const FACTORY_ATTEMPTS: u32 = 5;
+use crate::work::{FACTORY_ATTEMPTS, call_factory};
 
 /// The user's factory of works, shared by the workers.
 pub(crate) struct Factory<W>(Box<dyn Fn() -> W + Send + Sync>);
@@ -69,22 +66,17 @@ impl<W> Executor<W> {
             return false;
         }
         let factory = Arc::clone(self.factory.as_ref().expect("it is not being dropped"));
-        for attempt in 1.. {
-            match catch(&*factory.0) {
-                Ok(work) => {
-                    log::debug!("worker {} has its work", self.id);
-                    self.work = Some(Box::new(work));
-                    return true;
-                }
-                Err(message) if attempt == FACTORY_ATTEMPTS => {
-                    let error = PipelineError::WorkerFactory { attempts: attempt, message };
-                    self.owner().fail(error, Phase::Stopped);
-                    return false;
-                }
-                Err(message) => log::warn!("the factory of worker {} panicked, trying again: {message}", self.id),
+        match call_factory(&*factory.0, format_args!("worker {}", self.id)) {
+            Ok(work) => {
+                self.work = Some(Box::new(work));
+                true
+            }
+            Err(message) => {
+                let error = PipelineError::WorkerFactory { attempts: FACTORY_ATTEMPTS, message };
+                self.owner().fail(error, Phase::Stopped);
+                false
             }
         }
-        unreachable!("the loop returns")
     }
 
     /// Lends the `Work` that was prepared to `run`, with the state of the run that it works for, and where to record the

@@ -10,7 +10,30 @@ use std::marker::PhantomData;
 
 use crate::error::{BoxError, ItemError, Stopped};
 use crate::util::clock::CLOCK;
-use crate::util::panic::discard;
+use crate::util::log;
+use crate::util::panic::{catch, discard};
+
+/// How often in a row a factory may panic.
+pub(crate) const FACTORY_ATTEMPTS: u32 = 5;
+
+/// Has the user's factory build a work for `whom`, again if it panics.
+///
+/// # Errors
+///
+/// The message of the last panic, if it has panicked [`FACTORY_ATTEMPTS`] times in a row.
+pub(crate) fn call_factory<W>(factory: impl Fn() -> W, whom: fmt::Arguments<'_>) -> Result<W, String> {
+    for attempt in 1.. {
+        match catch(&factory) {
+            Ok(work) => {
+                log::debug!("{whom} has its work");
+                return Ok(work);
+            }
+            Err(message) if attempt == FACTORY_ATTEMPTS => return Err(message),
+            Err(message) => log::warn!("the factory of {whom} panicked, trying again: {message}"),
+        }
+    }
+    unreachable!("the loop returns")
+}
 
 /// What runs an item, as the item sees it.
 ///
