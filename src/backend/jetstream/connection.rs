@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use async_nats::jetstream::{Context, context};
+use async_nats::jetstream::context;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use tokio::task::LocalSet;
 use crate::backend::Post;
 use crate::backend::coordinator::{Coordinator, Patience};
 use crate::backend::jetstream::coordinator_link::open_run;
+use crate::backend::jetstream::link::Link;
 use crate::backend::jetstream::names::{self, RunName};
 use crate::backend::kinds::Kind;
 use crate::engine::chunk::Outcomes;
@@ -254,18 +255,6 @@ pub(crate) struct Opening {
     kind: Kind,
     /// Its name, if it was given one.
     run: Option<RunName>,
-}
-
-/// What tasks on the thread of a connection use of it.
-#[derive(Clone)]
-pub(super) struct Link {
-    pub(super) client: Client,
-    pub(super) context: Context,
-    pub(super) settings: Settings,
-    pub(super) complaint: Complaint,
-    /// Changes when the connection was made again. The server may have been restarted, and know nothing of what it was
-    /// asked before.
-    pub(super) connections: watch::Receiver<u64>,
 }
 
 impl NatsBuilder {

@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
 use async_nats::jetstream::kv::{Operation, Store, Watch};
-use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
-use crate::backend::jetstream::connection::Link;
+use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
 use crate::backend::kinds::Kind;
 use crate::backend::link::{CoordinatorLink, LinkError, Opened, Sending, Stored};
 use crate::backend::wire::ReceivedOutcomes;
 use crate::util::log;
 
-/// How many stored outcomes are read at a time. Each may have 1 MiB, and a server closes the connection of a client that has
+/// How many stored messages are read at a time. Each may have 1 MiB, and a server closes the connection of a client that has
 /// more than 64 MiB to take. After a connection was lost, the outcomes of all batches that had left may be asked for at once.
 const READS: usize = 16;
 
@@ -40,7 +40,7 @@ struct Inner {
     jobs: Stream,
     results: Stream,
     runs: Store,
-    /// For each read of stored outcomes: see [`READS`].
+    /// For each read of what is stored: see [`READS`].
     reads: Semaphore,
     /// True if what is stored is kept beyond the end of the run.
     keeps: bool,
@@ -61,15 +61,15 @@ pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> 
     let (jobs, results, runs) = (link.jobs().await?, link.results().await?, link.runs().await?);
     let incarnation = names::random(12);
     let record = runs.put(run.as_str(), open(&incarnation)).await;
-    let revision = record.map_err(|error| link.explain("the run could not be recorded", error))?;
+    let revision = record.explained(&link, "the run could not be recorded")?;
     let watch = runs.watch_from_revision(run.as_str(), revision).await;
-    let watch = watch.map_err(|error| link.explain("the record of the run could not be watched", error))?;
+    let watch = watch.explained(&link, "the record of the run could not be watched")?;
     let subscribed = link.client.subscribe(names::results_of_run(&run)).await;
-    let subscriber = subscribed.map_err(|error| link.explain("outcomes could not be subscribed to", error))?;
+    let subscriber = subscribed.explained(&link, "outcomes could not be subscribed to")?;
     // Before the journal is read: what comes in between is seen by both, and taken once.
-    link.client.flush().await.map_err(|error| link.explain("the subscription was not confirmed", error))?;
+    link.client.flush().await.explained(&link, "the subscription was not confirmed")?;
     let purged = jobs.purge().filter(names::jobs_of_run(&kind, &run)).await;
-    purged.map_err(|error| link.explain("jobs of an earlier coordinator could not be purged", error))?;
+    purged.explained(&link, "jobs of an earlier coordinator could not be purged")?;
     let reads = Semaphore::new(READS);
     let began = Instant::now();
     let inner = Inner { link, kind, run, incarnation, revision, jobs, results, runs, reads, keeps, began };
@@ -84,36 +84,43 @@ pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> 
 impl Inner {
     /// The batches whose outcomes are stored.
     async fn journal(&self) -> Result<Vec<Stored>, LinkError> {
-        let error =
-            |error: &dyn std::fmt::Display| self.link.explain("the journal of the run could not be read", error);
-        let subjects = self.results.info_with_subjects(names::results_of_run(&self.run)).await;
-        let subjects: Vec<(String, usize)> =
-            subjects.map_err(|e| error(&e))?.try_collect().await.map_err(|e| error(&e))?;
+        let what = "the journal of the run could not be read";
+        let subjects = self.subjects(&self.results, names::results_of_run(&self.run), what).await?;
         // Several at a time: each takes a round trip.
-        let heads = futures::stream::iter(subjects).map(|(subject, _)| async move {
-            match self.results.get_last_raw_message_by_subject(&subject).await {
-                Ok(message) => Ok(ReceivedOutcomes::parse(&message.payload).ok().map(|outcomes| {
-                    let (first, items) = (outcomes.head.first, outcomes.head.items);
-                    Stored { first, items }
-                })),
-                Err(failed) if failed.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(failed) => Err(error(&failed)),
-            }
+        let heads = futures::stream::iter(subjects).map(|subject| async move {
+            let message = self.last(&self.results, &subject).await?;
+            let parsed = message.as_ref().and_then(|message| ReceivedOutcomes::parse(&message.payload).ok());
+            Ok(parsed.map(|outcomes| Stored { first: outcomes.head.first, items: outcomes.head.items }))
         });
         let stored: Vec<Option<Stored>> = heads.buffer_unordered(READS).try_collect().await?;
         Ok(stored.into_iter().flatten().collect())
     }
 
+    /// The subjects of a stream that match, and have messages.
+    async fn subjects(&self, stream: &Stream, matching: String, what: &str) -> Result<Vec<String>, LinkError> {
+        let info = stream.info_with_subjects(matching).await.explained(&self.link, what)?;
+        info.map_ok(|(subject, _)| subject).try_collect().await.explained(&self.link, what)
+    }
+
+    /// The last message of a subject.
+    async fn last(&self, stream: &Stream, subject: &str) -> Result<Option<StreamMessage>, LinkError> {
+        let _permit = self.reads.acquire().await;
+        match stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(self.link.explain("what is stored could not be read", error)),
+        }
+    }
+
     /// Returns false if another coordinator has taken the run over, which goes on.
     async fn record_cancelled(&self) -> Result<bool, LinkError> {
-        let error = |error: &dyn std::fmt::Display| self.link.explain("the run could not be cancelled", error);
-        let Self { run, runs, .. } = self;
+        let (Self { link, run, runs, .. }, what) = (self, "the run could not be cancelled");
         if runs.update(run.as_str(), CANCELLED.into(), self.revision).await.is_ok() {
             return Ok(true);
         }
         // Or the server has lost the record, and maybe the bucket with it.
-        self.link.runs_stream().await?;
-        let entry = runs.entry(run.as_str()).await.map_err(|e| error(&e))?;
+        link.runs_stream().await?;
+        let entry = runs.entry(run.as_str()).await.explained(link, what)?;
         let revision = match entry {
             Some(entry) if entry.operation == Operation::Put && entry.value == CANCELLED => return Ok(true),
             Some(entry) if entry.operation == Operation::Put && entry.value != open(&self.incarnation) => {
@@ -122,13 +129,13 @@ impl Inner {
             Some(entry) => entry.revision,
             None => 0,
         };
-        runs.update(run.as_str(), CANCELLED.into(), revision).await.map_err(|e| error(&e))?;
+        runs.update(run.as_str(), CANCELLED.into(), revision).await.explained(link, what)?;
         Ok(true)
     }
 
     async fn purge_jobs(&self) -> Result<(), LinkError> {
         let purged = self.jobs.purge().filter(names::jobs_of_run(&self.kind, &self.run)).await;
-        purged.map(drop).map_err(|error| self.link.explain("jobs could not be purged", error))
+        purged.map(drop).explained(&self.link, "jobs could not be purged")
     }
 
     async fn purge_results(&self) -> Result<(), LinkError> {
@@ -136,7 +143,7 @@ impl Inner {
             return Ok(());
         }
         let purged = self.results.purge().filter(names::results_of_run(&self.run)).await;
-        purged.map(drop).map_err(|error| self.link.explain("outcomes could not be purged", error))
+        purged.map(drop).explained(&self.link, "outcomes could not be purged")
     }
 }
 
@@ -163,9 +170,9 @@ impl CoordinatorLink for RunLink {
             let Inner { link, kind, run, incarnation, .. } = &*inner;
             let id = format!("{run}.{incarnation}.{first}.{items}.{attempt}");
             let message = PublishMessage::build().payload(job.into()).message_id(id);
-            let error = |error: &dyn std::fmt::Display| link.explain("a job could not be sent", error);
-            let sent = link.context.send_publish(names::job(kind, run, first), message).await.map_err(|e| error(&e))?;
-            sent.await.map(drop).map_err(|e| error(&e))
+            let what = "a job could not be sent";
+            let sent = link.context.send_publish(names::job(kind, run, first), message).await.explained(link, what)?;
+            sent.await.map(drop).explained(link, what)
         }
     }
 
@@ -173,13 +180,12 @@ impl CoordinatorLink for RunLink {
         let inner = Rc::clone(&self.0);
         async move {
             let Inner { link, kind, run, .. } = &*inner;
-            let error = |error: &dyn std::fmt::Display| link.explain("the jobs could not be listed", error);
             // Anew: after a server has lost its streams they are created again, and jobs are sent again.
             let jobs = &link.jobs().await?;
             link.results().await?;
             link.runs_stream().await?;
-            let subjects = jobs.info_with_subjects(names::jobs_of_run(kind, run)).await.map_err(|e| error(&e))?;
-            let subjects: Vec<(String, usize)> = subjects.try_collect().await.map_err(|e| error(&e))?;
+            let what = "the jobs could not be listed";
+            let subjects = inner.subjects(jobs, names::jobs_of_run(kind, run), what).await?;
             // A consumer may have gone past jobs that no node had: it takes the acknowledgement of a job of a stream that was
             // lost for that of one behind them. They stay in the stream, and are as good as lost.
             let passed = match jobs.consumer_info(names::consumer(kind)).await {
@@ -188,11 +194,12 @@ impl CoordinatorLink for RunLink {
                 Err(_) => 0,
             };
             let are_passed = jobs.cached_info().state.first_sequence <= passed;
-            let found = futures::stream::iter(subjects).map(|(subject, _)| async move {
+            let inner = &inner;
+            let found = futures::stream::iter(subjects).map(|subject| async move {
                 let is_there = !are_passed
-                    || match jobs.get_last_raw_message_by_subject(&subject).await {
-                        Ok(message) => message.sequence > passed,
-                        Err(error) => error.kind() != LastRawMessageErrorKind::NoMessageFound,
+                    || match inner.last(jobs, &subject).await {
+                        Ok(message) => message.is_some_and(|message| message.sequence > passed),
+                        Err(_) => true,
                     };
                 names::first_of(&subject).filter(|_| is_there)
             });
@@ -203,13 +210,8 @@ impl CoordinatorLink for RunLink {
     fn stored(&self, first: u64) -> impl Future<Output = Result<Option<Bytes>, LinkError>> + 'static {
         let inner = Rc::clone(&self.0);
         async move {
-            let subject = names::result(&inner.run, first);
-            let _permit = inner.reads.acquire().await;
-            match inner.results.get_last_raw_message_by_subject(&subject).await {
-                Ok(message) => Ok(Some(message.payload)),
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(inner.link.explain("stored outcomes could not be read", error)),
-            }
+            let message = inner.last(&inner.results, &names::result(&inner.run, first)).await?;
+            Ok(message.map(|message| message.payload))
         }
     }
 
@@ -233,7 +235,7 @@ impl CoordinatorLink for RunLink {
             if !inner.keeps {
                 let Inner { link, run, runs, .. } = &*inner;
                 let purged = runs.purge(run.as_str()).await;
-                purged.map_err(|error| link.explain("the record of the run could not be purged", error))?;
+                purged.explained(link, "the record of the run could not be purged")?;
             }
             Ok(())
         }
@@ -268,12 +270,5 @@ impl futures::Stream for RunOutcomes {
             }
         }
         Pin::new(&mut self.subscriber).poll_next(cx).map(|message| message.map(|message| message.payload))
-    }
-}
-
-impl Link {
-    /// The longest message that the server and the streams take.
-    pub(super) fn max_message(&self) -> usize {
-        self.client.max_payload().min(super::streams::MAX_MESSAGE as usize)
     }
 }

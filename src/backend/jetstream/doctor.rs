@@ -9,34 +9,32 @@ use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType, Stream
 use futures::TryStreamExt;
 use serde::Deserialize;
 
-use crate::backend::jetstream::connection::{Link, Nats};
+use crate::backend::jetstream::connection::Nats;
+use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
-use crate::backend::jetstream::streams::MAX_MESSAGE;
+use crate::backend::jetstream::streams::{ACK_PENDING, MAX_MESSAGE, RUNS_BYTES};
 use crate::backend::kinds::Kind;
 
 /// How far the clocks may be apart. Only the age of what is stored depends on it.
 const SKEW: Duration = Duration::from_secs(5);
 
-/// The pending acknowledgements that the consumers of nodes ask for.
-const ACK_PENDING: i64 = 100_000;
-
 /// What was found out about one thing: see [`doctor`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Check {
-    /// Whether it is as it should be.
+    /// How it stands.
     pub health: Health,
     /// What was checked, in a word or two.
     pub what: &'static str,
-    /// What was found, and what to change where it is not as it should be.
+    /// What was found, and what to change if that is not right.
     pub text: String,
 }
 
-/// Whether a thing is as it should be.
+/// How a thing stands that was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Health {
-    /// It is.
+    /// It is right.
     Ok,
     /// It works, but not as well as it could, or not for all.
     Warn,
@@ -113,7 +111,7 @@ impl Findings {
         }
         let jobs = self.stream(link, names::JOBS, RetentionPolicy::WorkQueue).await;
         let results = self.stream(link, names::RESULTS, RetentionPolicy::Limits).await;
-        let runs = self.stream(link, &format!("KV_{}", names::RUNS), RetentionPolicy::Limits).await;
+        let runs = self.stream(link, names::RUNS_STREAM, RetentionPolicy::Limits).await;
         if let Some(jobs) = &jobs {
             self.nodes(link, jobs).await;
             self.may_send_jobs(link, jobs).await;
@@ -182,7 +180,7 @@ impl Findings {
             }
         };
         let limits = account.limits;
-        let needed = 2 * link.settings.max_bytes.max(0) as u64 + (16 << 20);
+        let needed = 2 * link.settings.max_bytes.max(0) as u64 + RUNS_BYTES as u64;
         let storage = u64::try_from(limits.max_storage).unwrap_or(u64::MAX);
         let used = account.storage.max(account.reserved_storage);
         let streams = account.streams;
@@ -236,7 +234,7 @@ impl Findings {
             (Health::Bad, ", kept in memory, and lost with the server: delete it, and a node creates it again")
         } else if *is != retention {
             (Health::Bad, ", with another retention than it needs: delete it, and a node creates it again")
-        } else if (1..MAX_MESSAGE).contains(max_message_size) && name != format!("KV_{}", names::RUNS) {
+        } else if (1..MAX_MESSAGE).contains(max_message_size) && name != names::RUNS_STREAM {
             (Health::Warn, ": longer results fail; set its max_msg_size to 1 MiB")
         } else if *max_bytes > 0 && bytes as f64 > 0.8 * *max_bytes as f64 {
             (Health::Warn, ": it is almost full; raise its max_bytes, or purge what is old")
@@ -338,7 +336,7 @@ impl Findings {
         let watched = async {
             let runs = link.runs().await?;
             let watch = runs.watch(names::RUNS).await;
-            watch.map(drop).map_err(|error| link.explain("they can't be watched", error))
+            watch.map(drop).explained(link, "they can't be watched")
         };
         match watched.await {
             Ok(()) => self.add(Health::Ok, "permissions", "may watch which runs are cancelled"),

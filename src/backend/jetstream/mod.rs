@@ -3,6 +3,7 @@
 mod connection;
 mod coordinator_link;
 mod doctor;
+mod link;
 mod names;
 mod node_link;
 mod streams;

@@ -17,6 +17,8 @@ pub(super) const RESULTS: &str = "FAN1_RESULTS";
 pub(super) const RESULT_SUBJECTS: &str = "fan1.res.>";
 /// The bucket of runs: which coordinator has which, and which are cancelled.
 pub(super) const RUNS: &str = "FAN1_RUNS";
+pub(super) const RUNS_STREAM: &str = "KV_FAN1_RUNS";
+pub(super) const RUNS_SUBJECTS: &str = "$KV.FAN1_RUNS.>";
 
 /// Identifies a run: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

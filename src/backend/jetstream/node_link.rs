@@ -7,15 +7,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Consumer, pull};
-use async_nats::jetstream::kv::Operation;
+use async_nats::jetstream::kv::{Entry, Operation, Watch};
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::backend::jetstream::connection::Link;
 use crate::backend::jetstream::coordinator_link::CANCELLED;
+use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
 use crate::backend::jetstream::streams::SIGN;
 use crate::backend::kinds::Kind;
@@ -108,25 +108,27 @@ impl JobsLink {
     /// late is kept by the server for ever.
     async fn are_queued(&self, kind: &Kind) -> Result<bool, LinkError> {
         let info = self.consumer(kind).await?.get_info().await;
-        let info = info.map_err(|error| self.0.link.explain("it can't be seen which jobs are queued", error))?;
+        let info = info.explained(&self.0.link, "it can't be seen which jobs are queued")?;
         Ok(info.num_pending > 0)
     }
 
     /// A job of a kind; `None` if there is none within `expires`.
     async fn pull(&self, kind: &Kind, expires: Duration) -> Result<Option<Message>, LinkError> {
-        let error = |error: &dyn std::fmt::Display| self.0.link.explain("a job could not be pulled", error);
-        let mut connections = self.0.link.connections.clone();
+        let (link, what) = (&self.0.link, "a job could not be pulled");
+        let mut connections = link.connections.clone();
         connections.mark_unchanged();
         let consumer = self.consumer(kind).await?;
         // Without a heartbeat, with which the client waits for five seconds more than it should.
         let messages = consumer.batch().max_messages(1).expires(expires).messages().await;
-        let mut messages = messages.map_err(|e| error(&e))?;
+        let mut messages = messages.explained(link, what)?;
         // The server forgets a pull when it restarts, and answers none whose consumer it has lost.
         tokio::select! {
             biased;
-            message = messages.next() => message.transpose().map_err(|e| error(&e)),
-            Ok(()) = connections.changed() => Err(error(&"the connection was made again meanwhile")),
-            () = sleep(expires + OVERDUE) => Err(error(&"the server did not answer, so it may have lost the consumer")),
+            message = messages.next() => message.transpose().explained(link, what),
+            Ok(()) = connections.changed() => Err(link.explain(what, "the connection was made again meanwhile")),
+            () = sleep(expires + OVERDUE) => {
+                Err(link.explain(what, "the server did not answer, so it may have lost the consumer"))
+            }
         }
     }
 }
@@ -151,13 +153,20 @@ impl NodeLink for JobsLink {
         // Each slot begins with another kind, and then with the one after that.
         let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
         let in_turn = || (0..kinds.len()).map(|at| &kinds[begin.wrapping_add(at) % kinds.len()]);
+        let has_several = kinds.len() > 1;
         // First those of which there are jobs, so that a kind without any does not slow down the others.
-        let queued = in_turn().map(|kind| (kind, PULL_OF_QUEUED)).take(if kinds.len() > 1 { kinds.len() } else { 0 });
-        let waits = in_turn().map(|kind| (kind, if kinds.len() > 1 { PULL_OF_SEVERAL } else { PULL }));
-        for (kind, expires) in queued.chain(waits) {
+        let looks = in_turn().filter(|_| has_several).map(|kind| (kind, true));
+        for (kind, looks) in looks.chain(in_turn().map(|kind| (kind, false))) {
             let message = async {
-                let is_in_vain = expires == PULL_OF_QUEUED && !self.are_queued(kind).await?;
-                if is_in_vain { Ok(None) } else { self.pull(kind, expires).await }
+                if looks && !self.are_queued(kind).await? {
+                    return Ok(None);
+                }
+                let expires = match (looks, has_several) {
+                    (true, _) => PULL_OF_QUEUED,
+                    (false, true) => PULL_OF_SEVERAL,
+                    (false, false) => PULL,
+                };
+                self.pull(kind, expires).await
             };
             let message = match message.await {
                 Ok(message) => message,
@@ -202,10 +211,9 @@ impl NodeLink for JobsLink {
 
     async fn answer(&self, delivery: &Delivery, outcomes: Vec<u8>) -> Result<(), LinkError> {
         let Inner { link, .. } = &*self.0;
-        let error = |error: &dyn std::fmt::Display| link.explain("outcomes could not be sent", error);
-        let subject = names::result(&delivery.run, delivery.first);
-        let sent = link.context.publish(subject, outcomes.into()).await.map_err(|e| error(&e))?;
-        sent.await.map(drop).map_err(|e| error(&e))
+        let (subject, what) = (names::result(&delivery.run, delivery.first), "outcomes could not be sent");
+        let sent = link.context.publish(subject, outcomes.into()).await.explained(link, what)?;
+        sent.await.map(drop).explained(link, what)
     }
 
     async fn settle(&self, delivery: &Delivery, how: Settled) -> Result<(), LinkError> {
@@ -225,18 +233,16 @@ struct Runs {
     sender: watch::Sender<HashSet<String>>,
 }
 
-type Watch = async_nats::jetstream::kv::Watch;
-
 impl Runs {
     /// A watch that works: it has shown what is there.
     async fn watch(&self) -> Result<Watch, LinkError> {
         let runs = self.link.runs().await?;
         let watch = runs.watch_with_history(">").await;
-        let mut watch = watch.map_err(|error| self.link.explain("cancelled runs could not be watched", error))?;
+        let mut watch = watch.explained(&self.link, "cancelled runs could not be watched")?;
         let deaf = || self.link.explain("the watch of cancelled runs shows nothing", "it may need a permission");
         // A permission that is missing is no error: the watch would just show nothing.
         let signed = runs.put(SIGN, Bytes::from_static(b"here")).await;
-        let sign = signed.map_err(|error| self.link.explain("the bucket of runs could not be signed", error))?;
+        let sign = signed.explained(&self.link, "the bucket of runs could not be signed")?;
         let follow = async {
             while let Some(next) = watch.next().await {
                 let entry = next.map_err(|error| LinkError::new("the watch of cancelled runs has failed", error))?;
@@ -252,7 +258,7 @@ impl Runs {
         Ok(watch)
     }
 
-    fn note(&self, entry: async_nats::jetstream::kv::Entry) {
+    fn note(&self, entry: Entry) {
         let is_cancelled = entry.operation == Operation::Put && entry.value == CANCELLED;
         self.sender.send_if_modified(|cancelled| {
             if is_cancelled { cancelled.insert(entry.key) } else { cancelled.remove(&entry.key) }

@@ -6,7 +6,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 
-use crate::backend::jetstream::connection::Link;
+use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names;
 use crate::backend::kinds::Kind;
 use crate::backend::link::LinkError;
@@ -16,6 +16,12 @@ const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest message: the default of servers, and what they are asked for.
 pub(super) const MAX_MESSAGE: i32 = 1 << 20;
+
+/// The most bytes of the records of runs.
+pub(super) const RUNS_BYTES: i64 = 16 << 20;
+
+/// How many jobs of a kind may be at nodes.
+pub(super) const ACK_PENDING: i64 = 100_000;
 
 /// What is looked for before a job is stored: a message of the same name within this time.
 const DUPLICATES: Duration = Duration::from_secs(120);
@@ -51,16 +57,15 @@ impl Link {
 
     /// The stream of the bucket, which a server of version 2.9 refuses to create as a bucket.
     pub(super) async fn runs_stream(&self) -> Result<Stream, LinkError> {
-        let bucket = names::RUNS;
         self.stream(Config {
-            name: format!("KV_{bucket}"),
-            subjects: vec![format!("$KV.{bucket}.>")],
+            name: names::RUNS_STREAM.to_owned(),
+            subjects: vec![names::RUNS_SUBJECTS.to_owned()],
             max_messages_per_subject: 1,
             max_age: KEPT,
             allow_rollup: true,
             deny_delete: true,
             allow_direct: true,
-            max_bytes: 16 << 20,
+            max_bytes: RUNS_BYTES,
             ..self.config()
         })
         .await
@@ -69,9 +74,7 @@ impl Link {
     /// The bucket of runs.
     pub(super) async fn runs(&self) -> Result<Store, LinkError> {
         self.runs_stream().await?;
-        let bucket = names::RUNS;
-        let error = |error| LinkError::new("the bucket of runs could not be opened", error);
-        self.context.get_key_value(bucket).await.map_err(error)
+        self.context.get_key_value(names::RUNS).await.explained(self, "the bucket of runs could not be opened")
     }
 
     fn config(&self) -> Config {
@@ -89,13 +92,8 @@ impl Link {
     /// A stream that is there, or is created. What is there is left as it is.
     async fn stream(&self, config: Config) -> Result<Stream, LinkError> {
         let name = config.name.clone();
-        let stream = match self.context.get_stream(&name).await {
-            Ok(stream) => stream,
-            Err(_) => match self.context.get_or_create_stream(config).await {
-                Ok(stream) => stream,
-                Err(error) => return Err(self.explain(&format!("the stream {name} could not be created"), error)),
-            },
-        };
+        let created = self.context.get_or_create_stream(config).await;
+        let stream = created.explained(self, &format!("the stream {name} could not be created"))?;
         let config = &stream.cached_info().config;
         if config.storage != StorageType::File {
             let text = format!("the stream {name} is kept in memory, and would be lost with its server: delete it");
@@ -115,19 +113,11 @@ impl Link {
             // No limit: a job that reached it would stay in its stream for ever. Nodes count for themselves.
             max_deliver: -1,
             filter_subject: names::jobs_of_kind(kind),
-            max_ack_pending: 100_000,
+            max_ack_pending: ACK_PENDING,
             max_waiting: 100_000,
             ..pull::Config::default()
         };
         let created = jobs.get_or_create_consumer(&name, config).await;
-        created.map_err(|error| self.explain(&format!("the consumer {name} could not be created"), error))
-    }
-
-    /// An error, with what the server said outside of its reply.
-    pub(super) fn explain(&self, what: &str, error: impl std::fmt::Display) -> LinkError {
-        match self.complaint.take() {
-            Some(complaint) => LinkError(format!("{what}: {error} (the server says: {complaint})")),
-            None => LinkError::new(what, error),
-        }
+        created.explained(self, &format!("the consumer {name} could not be created"))
     }
 }
