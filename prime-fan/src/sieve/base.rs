@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::plan::{BLOCK, NARROW, Plan};
 use super::presieve::PRESIEVED;
+use super::wheel::INDEX;
 use super::{Segment, Sieve};
 
 /// The primes whose multiples are struck out, without those of the presieve.
@@ -30,9 +31,8 @@ impl Base {
     pub(super) fn new(plan: &Plan) -> Self {
         let mut frequent = array::from_fn(|_| Vec::new());
         let last = PRESIEVED[PRESIEVED.len() - 1];
-        // Maps 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
         each_prime(last + 1..=plan.limit.min(plan.frequent), |prime| {
-            frequent[(prime % 30 * 8 / 30) as usize].push(prime);
+            frequent[usize::from(INDEX[(prime % 30) as usize])].push(prime);
         });
         let frequent_limit = last.max(plan.frequent);
         let medium_limit = frequent_limit.max(plan.medium);

@@ -8,7 +8,7 @@
 
 use std::mem;
 
-use super::wheel::{BIT, GAPS, RESIDUES, first_multiple};
+use super::wheel::{BIT, GAPS, INDEX, RESIDUES, first_multiple};
 
 /// A prime and its next multiple.
 #[derive(Clone, Copy)]
@@ -38,8 +38,7 @@ impl Medium {
         for &prime in primes {
             let (distance, cofactor) = first_multiple(prime, 30 * first);
             if let Ok(byte) = u32::try_from(distance / 30) {
-                // Maps 1, 7, 11, 13, 17, 19, 23, 29 to 0, 1, 2, ... 7.
-                let lists = &mut self.lists[(prime % 30 * 8 / 30) as usize];
+                let lists = &mut self.lists[usize::from(INDEX[(prime % 30) as usize])];
                 lists[usize::from(cofactor)].push(Multiple { thirtieth: prime / 30, byte });
             }
         }

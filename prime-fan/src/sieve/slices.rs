@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::buckets::{BUCKET, Buckets, Chain, NUMBERS, Spares};
 
-/// How long a worker waits before it asks again whether to give up.
+/// How long a worker waits between two calls of `give_up`.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// How many slices are kept: the workers go on to the next one while one of them is in the last segment of the one

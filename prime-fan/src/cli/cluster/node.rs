@@ -1,6 +1,7 @@
 //! `prime-fan node`.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const ITEMS: u64 = 1 << 24;
 /// How often the node says what it has done, if it has done something.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// How often it is checked whether it has ended, which counts as progress.
+/// How often the program looks for the node's end, which counts as progress.
 const TICK: Duration = Duration::from_millis(250);
 
 /// The most numbers of a segment whose primes are printed: few, compared to those that are counted.
@@ -55,7 +56,7 @@ pub(crate) async fn node(node: args::Node, shutdown: &Shutdown) -> Result<(), Fa
     }
     let node = Arc::new(builder.start(&nats).await.map_err(failure)?);
     let (draining, leaving) = (Arc::clone(&node), Arc::clone(&node));
-    let has_left = Arc::new(Mutex::new(false));
+    let has_left = Arc::new(AtomicBool::new(false));
     let left = Arc::clone(&has_left);
     // Messages are hints here: a signal must get through even if the standard error is not read.
     shutdown.set_steps([
@@ -66,7 +67,7 @@ pub(crate) async fn node(node: args::Node, shutdown: &Shutdown) -> Result<(), Fa
             draining.drain();
         }) as Box<dyn FnOnce() + Send>,
         Box::new(move || {
-            *left.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            left.store(true, SeqCst);
             leaving.leave();
         }),
     ]);
@@ -86,7 +87,7 @@ pub(crate) async fn node(node: args::Node, shutdown: &Shutdown) -> Result<(), Fa
     }
     shutdown.begin_messages();
     tell(format!("node {} has ended, after {}", node.name(), count(node.batches(), ["batch", "batches"])));
-    if !*has_left.lock().unwrap_or_else(PoisonError::into_inner) {
+    if !has_left.load(SeqCst) {
         // It did what the signal asked for.
         shutdown.forgive();
     }
