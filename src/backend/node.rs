@@ -23,9 +23,21 @@ pub(crate) const MAX_DELIVERIES: u64 = 5;
 /// it, whose deliveries would be counted as well.
 const SUSPICIOUS: u64 = 2;
 
-/// How long a node waits after a call of its backend that failed, the first time and at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a node waits after a call of its backend that failed: twice as long each time.
+struct Backoff(Duration);
+
+impl Backoff {
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn new() -> Self {
+        Self(Duration::from_millis(100))
+    }
+
+    fn next(&mut self) -> Duration {
+        let next = (self.0 * 2).min(Self::LONGEST);
+        std::mem::replace(&mut self.0, next)
+    }
+}
 
 /// What a node refuses, however often it is asked.
 #[derive(Clone, Copy, Debug)]
@@ -34,20 +46,24 @@ pub(crate) struct Limits {
     pub(crate) max_items: u32,
 }
 
-/// Runs a job's batch on some thread. Dropping the future cancels it.
+/// A job that is to be run.
+pub(crate) struct Request {
+    pub(crate) kind: String,
+    pub(crate) payload: Vec<u8>,
+    /// What the node is called in outcomes.
+    pub(crate) node: Arc<str>,
+    /// The longest message, in bytes.
+    pub(crate) max_message: usize,
+}
+
+/// Runs jobs on some thread. Dropping the future cancels it.
 pub(crate) trait RunsJobs {
     /// The message with the outcomes.
-    fn run(
-        &self,
-        kind: String,
-        payload: Vec<u8>,
-        node: Arc<str>,
-        max_message: usize,
-    ) -> impl Future<Output = Result<Vec<u8>, Stopped>>;
+    fn run(&self, request: Request) -> impl Future<Output = Result<Vec<u8>, Stopped>>;
 }
 
 /// A node, whichever its backend.
-pub(crate) struct Station<L, R> {
+pub(crate) struct NodeServer<L, R> {
     link: L,
     runs: R,
     /// What it is called in outcomes.
@@ -57,7 +73,7 @@ pub(crate) struct Station<L, R> {
     beside: RwLock<()>,
 }
 
-impl<L: NodeLink, R: RunsJobs> Station<L, R> {
+impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
     pub(crate) fn new(link: L, runs: R, node: Arc<str>, limits: Limits) -> Self {
         Self { link, runs, node, limits, beside: RwLock::default() }
     }
@@ -79,22 +95,23 @@ impl<L: NodeLink, R: RunsJobs> Station<L, R> {
         drain: impl Future<Output = ()> + Clone,
         leave: impl Future<Output = ()> + Clone,
     ) {
-        let mut pause = PAUSE;
+        let mut backoff = Backoff::new();
         let mut drain = pin!(drain);
         loop {
             match select(drain.as_mut(), pin!(self.link.next(slot))).await {
                 Either::Left(((), _)) => return,
-                Either::Right((Ok(None), _)) => pause = PAUSE,
-                Either::Right((Ok(Some(delivery)), _)) => {
-                    pause = PAUSE;
-                    self.serve_delivery(&delivery, leave.clone()).await;
+                Either::Right((Ok(delivery), _)) => {
+                    backoff = Backoff::new();
+                    if let Some(delivery) = delivery {
+                        self.serve_delivery(&delivery, leave.clone()).await;
+                    }
                 }
                 Either::Right((Err(error), _)) => {
+                    let pause = backoff.next();
                     log::warn!("no job can be taken, which is tried again after {pause:?}: {error}");
                     if let Either::Left(_) = select(drain.as_mut(), pin!(self.link.sleep(pause))).await {
                         return;
                     }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
@@ -115,20 +132,24 @@ impl<L: NodeLink, R: RunsJobs> Station<L, R> {
                         ..=SUSPICIOUS => Either::Left(self.beside.read().await),
                         _ => Either::Right(self.beside.write().await),
                     };
-                    let (kind, payload) = (delivery.kind().to_owned(), delivery.payload().to_vec());
-                    let ran = self.runs.run(kind, payload, Arc::clone(&self.node), self.link.max_message());
-                    match ran.await {
+                    let request = Request {
+                        kind: delivery.kind().to_owned(),
+                        payload: delivery.payload().to_vec(),
+                        node: Arc::clone(&self.node),
+                        max_message: self.link.max_message(),
+                    };
+                    match self.runs.run(request).await {
                         Ok(outcomes) => outcomes,
                         Err(Stopped) => return Settled::GivenBack,
                     }
                 }
             };
             // Until the backend has them, or the run is cancelled, or the node leaves.
-            let mut pause = PAUSE;
+            let mut backoff = Backoff::new();
             while let Err(error) = self.link.answer(delivery, outcomes.clone()).await {
+                let pause = backoff.next();
                 log::warn!("outcomes could not be sent, which is tried again after {pause:?}: {error}");
                 self.link.sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Settled::Answered
         };
@@ -185,19 +206,19 @@ fn refusal(job: &ReceivedJob<'_>, node: &str, verdict: Verdict) -> Vec<u8> {
 /// Runs a job on this thread.
 pub(crate) fn run_job(
     runners: &mut Runners,
-    kind: &str,
-    payload: &[u8],
-    node: &str,
-    max_message: usize,
+    request: &Request,
     is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<u8>, Stopped> {
+    let Request { kind, payload, node, max_message } = request;
     let job = ReceivedJob::parse(payload).map_err(|_| Stopped)?;
     let items = match job.items() {
         Ok(items) => items,
         Err(error) => return Ok(refusal(&job, node, Verdict::Refused(format!("it was not understood: {error}")))),
     };
     match runners.of(kind) {
-        Some(runner) => runner.run(&ReceivedBatch { head: job.head, items, node, max_message }, is_cancelled),
+        Some(runner) => {
+            runner.run(&ReceivedBatch { head: job.head, items, node, max_message: *max_message }, is_cancelled)
+        }
         None => Ok(refusal(&job, node, Verdict::Refused(format!("node {node} has no work of the kind {kind}")))),
     }
 }

@@ -68,7 +68,7 @@ mod simulation;
 
 pub use accounting::{assert_accounted, assert_all_ended};
 #[cfg(feature = "nats")]
-pub use cluster::{ClusterOutcome, ClusterSimulation, Fate, Network, simulate_cluster};
+pub use cluster::{ClusterEvent, ClusterOutcome, ClusterSimulation, Network, simulate_cluster};
 pub use faults::{Faults, Faulty};
 pub use gate::Gate;
 pub use paced::{Pace, Paced, paced};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use actix_fan::testing::{
-    ClusterOutcome, ClusterSimulation, Fate, Network, assert_all_ended, for_each_seed, simulate_cluster,
+    ClusterEvent, ClusterOutcome, ClusterSimulation, Network, assert_all_ended, for_each_seed, simulate_cluster,
 };
 use actix_fan::{BoxError, End, Job, PipelineError, Work};
 
@@ -115,8 +115,9 @@ fn results_are_exact_whatever_becomes_of_nodes() {
     for_each_seed(0..SEEDS, |seed| {
         assert_exact(seed, |mut simulation| {
             for at in 0..3 {
-                let fate = if draw(seed, 10 + at, 2) == 0 { Fate::NodeDies } else { Fate::NodeFreezes };
-                simulation = simulation.fate(Duration::from_millis(draw(seed, 20 + at, 400)), fate);
+                let event =
+                    if draw(seed, 10 + at, 2) == 0 { ClusterEvent::NodeDies } else { ClusterEvent::NodeFreezes };
+                simulation = simulation.event(Duration::from_millis(draw(seed, 20 + at, 400)), event);
             }
             simulation.network(bad(seed))
         });
@@ -129,7 +130,7 @@ fn results_are_exact_if_the_server_loses_its_files_or_is_cut_off_for_a_while() {
         assert_exact(seed, |simulation| {
             let lost = Duration::from_millis(draw(seed, 30, 300));
             let cut = Duration::from_millis(draw(seed, 31, 300));
-            simulation.fate(lost, Fate::FilesLost).fate(cut, Fate::Cut).network(bad(seed))
+            simulation.event(lost, ClusterEvent::FilesLost).event(cut, ClusterEvent::Cut).network(bad(seed))
         });
     });
 }
@@ -141,7 +142,7 @@ fn another_coordinator_resumes_a_run() {
         let outcome = assert_exact(seed, |mut simulation| {
             for at in 0..1 + draw(seed, 40, 3) {
                 let when = Duration::from_millis(draw(seed, 41 + at, 600));
-                simulation = simulation.fate(when, Fate::CoordinatorDies);
+                simulation = simulation.event(when, ClusterEvent::CoordinatorDies);
             }
             simulation
         });
@@ -153,7 +154,7 @@ fn another_coordinator_resumes_a_run() {
 #[test]
 fn a_batch_that_ends_its_nodes_fails_and_the_others_do_not() {
     for_each_seed(0..SEEDS / 4, |seed| {
-        let outcome = simulate_cluster(numbers).seed(seed).batch(4).deadly(50).run(|| Various).unwrap();
+        let outcome = simulate_cluster(numbers).seed(seed).batch(4).poison(50).run(|| Various).unwrap();
         assert_all_ended(&outcome.stats);
         let expected = expected(ITEMS).len();
         let lost: Vec<u64> = outcome
@@ -171,7 +172,7 @@ fn a_batch_that_ends_its_nodes_fails_and_the_others_do_not() {
 fn a_server_that_is_gone_ends_the_pipeline_with_what_is_missing() {
     for_each_seed(0..SEEDS / 4, |seed| {
         let when = Duration::from_millis(draw(seed, 50, 100));
-        let simulation = simulate_cluster(numbers).seed(seed).fate(when, Fate::CutForEver);
+        let simulation = simulate_cluster(numbers).seed(seed).event(when, ClusterEvent::CutForEver);
         let outcome = simulation.run(|| Various).unwrap();
         assert_all_ended(&outcome.stats);
         match outcome.error {
@@ -191,8 +192,8 @@ fn a_stop_or_a_drain_ends_the_pipeline_and_leaves_no_jobs() {
         let when = Duration::from_millis(draw(seed, 60, 150));
         let is_stop = draw(seed, 61, 2) == 0;
         let simulation = simulate_cluster(numbers).seed(seed).network(bad(seed)).ordered();
-        let fate = if is_stop { Fate::Stop } else { Fate::Drain };
-        let outcome = simulation.fate(when, fate).run(|| Various).unwrap();
+        let event = if is_stop { ClusterEvent::Stop } else { ClusterEvent::Drain };
+        let outcome = simulation.event(when, event).run(|| Various).unwrap();
         assert_all_ended(&outcome.stats);
         assert_eq!(outcome.error, None);
         let (texts, expected) = (texts(&outcome), expected(ITEMS));

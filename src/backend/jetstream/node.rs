@@ -17,7 +17,7 @@ use crate::backend::jetstream::names;
 use crate::backend::jetstream::node_link::JobsLink;
 use crate::backend::kinds::{Kind, Kinds};
 use crate::backend::link::LinkError;
-use crate::backend::node::{Limits, Runners, RunsJobs, Station, run_job};
+use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, run_job};
 use crate::error::{BoxError, StartError, Stopped};
 use crate::observe::Observer;
 use crate::pool::{Pool, PoolBuilder, pool};
@@ -304,12 +304,12 @@ impl NodeBuilder {
             let link = JobsLink::open(link, kinds).await?;
             let (ended, ends) = tokio::sync::oneshot::channel::<()>();
             tokio::task::spawn_local(async move {
-                let station = Station::new(link, runs, node, limits);
+                let server = NodeServer::new(link, runs, node, limits);
                 let reach = |phase: Phase| {
                     let mut phases = phases.clone();
                     async move { drop(phases.wait_for(|now| *now >= phase).await) }.boxed_local().shared()
                 };
-                station.serve(slots, reach(Phase::Draining), reach(Phase::Leaving)).await;
+                server.serve(slots, reach(Phase::Draining), reach(Phase::Leaving)).await;
                 // The process may exit as soon as it has ended, and its last acknowledgements wait to be sent. If the server is
                 // gone they never are.
                 let _ = tokio::time::timeout(FAREWELL, client.flush()).await;
@@ -340,14 +340,6 @@ impl fmt::Debug for NodeBuilder {
     }
 }
 
-/// A batch for the threads of a node.
-struct Request {
-    kind: String,
-    payload: Vec<u8>,
-    node: Arc<str>,
-    max_message: usize,
-}
-
 /// Runs batches on one thread.
 struct JobWork {
     runners: Runners,
@@ -357,10 +349,9 @@ impl Work<Request> for JobWork {
     type Output = Vec<u8>;
 
     fn run(&mut self, request: Request, job: &mut Job<'_, Vec<u8>>) -> Result<(), BoxError> {
-        let Request { kind, payload, node, max_message } = request;
         let outcomes = {
             let job = &*job;
-            run_job(&mut self.runners, &kind, &payload, &node, max_message, &|| job.is_stopped())?
+            run_job(&mut self.runners, &request, &|| job.is_stopped())?
         };
         job.emit(outcomes);
         Ok(())
@@ -373,14 +364,8 @@ struct PoolRuns {
 }
 
 impl RunsJobs for PoolRuns {
-    async fn run(
-        &self,
-        kind: String,
-        payload: Vec<u8>,
-        node: Arc<str>,
-        max_message: usize,
-    ) -> Result<Vec<u8>, Stopped> {
-        let ran = self.pool.submit(Request { kind, payload, node, max_message }).await;
+    async fn run(&self, request: Request) -> Result<Vec<u8>, Stopped> {
+        let ran = self.pool.submit(request).await;
         let outcomes = ran.map_err(|error| {
             log::warn!("a batch did not end: {error}");
             Stopped

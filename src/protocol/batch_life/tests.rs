@@ -47,7 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<(Index, Step)>> {
 
 /// What became of one item, written down when it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum ClusterEvent {
     Ended(ItemEnd),
     Passed,
     NotBegun,
@@ -79,7 +79,7 @@ impl Worker {
 /// A batch, whose parts are at workers that do not know of each other, and what became of its items.
 struct World {
     first: u64,
-    fates: Vec<Fate>,
+    events: Vec<ClusterEvent>,
     /// True for items that have left with their outcome.
     left: Vec<bool>,
     workers: Vec<Worker>,
@@ -89,7 +89,13 @@ struct World {
 impl World {
     fn new(first: u64, items: usize) -> Self {
         let workers = vec![Worker::take(first, items)];
-        Self { first, fates: vec![Fate::NotBegun; items], left: vec![false; items], workers, is_stopped: false }
+        Self {
+            first,
+            events: vec![ClusterEvent::NotBegun; items],
+            left: vec![false; items],
+            workers,
+            is_stopped: false,
+        }
     }
 
     /// The worker number `at` takes a step, if it can.
@@ -101,7 +107,7 @@ impl World {
             (Step::Pass, None) if left > 0 => {
                 let index = worker.life.next_index();
                 worker.life.item_passed();
-                self.has_ended(index, Fate::Passed);
+                self.has_ended(index, ClusterEvent::Passed);
             }
             (Step::Claim(share), None) if left > 0 => {
                 let items = 1 + share.index(left);
@@ -118,7 +124,7 @@ impl World {
                     assert!(life.is_in_item() && life.current_index() == index);
                     life.item_ended(end);
                     worker.ran += 1;
-                    self.has_ended(index, Fate::Ended(end));
+                    self.has_ended(index, ClusterEvent::Ended(end));
                 }
             }
             (Step::Suspend, _) => {
@@ -172,9 +178,9 @@ impl World {
         }
     }
 
-    fn has_ended(&mut self, index: u64, fate: Fate) {
-        let before = std::mem::replace(&mut self.fates[(index - self.first) as usize], fate);
-        assert_eq!(before, Fate::NotBegun, "item {index} ran twice");
+    fn has_ended(&mut self, index: u64, event: ClusterEvent) {
+        let before = std::mem::replace(&mut self.events[(index - self.first) as usize], event);
+        assert_eq!(before, ClusterEvent::NotBegun, "item {index} ran twice");
     }
 
     fn has_left(&mut self, first: u64, items: usize, ends: Ends, began: usize) {
@@ -182,13 +188,16 @@ impl World {
         for left in &mut self.left[from..from + items] {
             assert!(!std::mem::replace(left, true), "an item left twice");
         }
-        let fates = &self.fates[from..from + items];
-        let count = |wanted: &[Fate]| fates.iter().filter(|fate| wanted.contains(fate)).count();
-        let skipped = Fate::Ended(ItemEnd::Skipped(SkipReason::Stopped));
-        let completed = count(&[Fate::Ended(ItemEnd::Done)]);
-        let failed = count(&[Fate::Ended(ItemEnd::Failed), Fate::Passed]);
-        assert_eq!(ends, Ends { completed, failed, skipped: count(&[skipped, Fate::NotBegun]), ..Ends::default() });
-        assert_eq!(began, items - count(&[Fate::Passed, Fate::NotBegun]));
+        let events = &self.events[from..from + items];
+        let count = |wanted: &[ClusterEvent]| events.iter().filter(|event| wanted.contains(event)).count();
+        let skipped = ClusterEvent::Ended(ItemEnd::Skipped(SkipReason::Stopped));
+        let completed = count(&[ClusterEvent::Ended(ItemEnd::Done)]);
+        let failed = count(&[ClusterEvent::Ended(ItemEnd::Failed), ClusterEvent::Passed]);
+        assert_eq!(
+            ends,
+            Ends { completed, failed, skipped: count(&[skipped, ClusterEvent::NotBegun]), ..Ends::default() }
+        );
+        assert_eq!(began, items - count(&[ClusterEvent::Passed, ClusterEvent::NotBegun]));
     }
 }
 

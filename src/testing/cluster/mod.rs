@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::Post;
 use crate::backend::coordinator::{Coordinator, Patience, Sink};
 use crate::backend::kinds::{Kind, Kinds};
-use crate::backend::node::{Limits, Runners, RunsJobs, Station, run_job};
+use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, run_job};
 use crate::backend::remote_queue::{StopSignal, remote_queue};
 use crate::backend::wire::ReceivedJob;
 use crate::engine::chunk::Outcomes;
@@ -88,7 +88,7 @@ impl Network {
 /// Something that happens to the processes of a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum ClusterEvent {
     /// A node is killed, and another one started.
     NodeDies,
     /// A node is stopped for longer than its jobs wait for a sign, and goes on then.
@@ -118,8 +118,8 @@ pub struct ClusterSimulation<T: IntoIterator> {
     nodes: usize,
     slots: usize,
     network: Network,
-    fates: Vec<(Duration, Fate)>,
-    deadly: Option<u64>,
+    events: Vec<(Duration, ClusterEvent)>,
+    poison: Option<u64>,
 }
 
 /// What came of a simulated pipeline over nodes.
@@ -132,7 +132,7 @@ pub struct ClusterOutcome<O> {
     pub results: Vec<Result<O, ItemError>>,
     /// The error that ended the pipeline, if one did.
     pub error: Option<PipelineError>,
-    /// Messages that were acknowledged and lost, and jobs that were delivered again.
+    /// Messages that were acknowledged and lost.
     pub lost: u64,
     /// Jobs that were delivered again.
     pub redelivered: u64,
@@ -149,7 +149,7 @@ pub struct ClusterOutcome<O> {
 /// Simulates a pipeline over nodes. `source` makes its source, anew for each coordinator: it must yield the same items.
 ///
 /// ```
-/// use actix_fan::testing::{Fate, Network, assert_all_ended, for_each_seed, simulate_cluster};
+/// use actix_fan::testing::{ClusterEvent, Network, assert_all_ended, for_each_seed, simulate_cluster};
 /// use actix_fan::work_fn;
 /// use std::time::Duration;
 ///
@@ -158,7 +158,7 @@ pub struct ClusterOutcome<O> {
 ///         .seed(seed)
 ///         .ordered()
 ///         .network(Network::good().losses(50).errors(50).doubles(50))
-///         .fate(Duration::from_millis(20), Fate::NodeDies)
+///         .event(Duration::from_millis(20), ClusterEvent::NodeDies)
 ///         .run(|| work_fn(|n: u64, job: &mut actix_fan::Job<'_, u64>| {
 ///             job.emit(n * n);
 ///             Ok(())
@@ -182,8 +182,8 @@ where
         nodes: 2,
         slots: 2,
         network: Network::good(),
-        fates: Vec::new(),
-        deadly: None,
+        events: Vec::new(),
+        poison: None,
     }
 }
 
@@ -225,14 +225,14 @@ impl<T: IntoIterator> ClusterSimulation<T> {
     }
 
     /// What happens at a time on the simulation's clock. Can be called again for more.
-    pub fn fate(mut self, at: Duration, fate: Fate) -> Self {
-        self.fates.push((at, fate));
+    pub fn event(mut self, at: Duration, event: ClusterEvent) -> Self {
+        self.events.push((at, event));
         self
     }
 
     /// The item of this index ends the process of each node that runs it.
-    pub fn deadly(mut self, index: u64) -> Self {
-        self.deadly = Some(index);
+    pub fn poison(mut self, index: u64) -> Self {
+        self.poison = Some(index);
         self
     }
 }
@@ -261,8 +261,7 @@ where
         let mut kinds = Kinds::default();
         kinds.add::<T::Item, _, _>(Kind::parse(KIND).expect("it is one"), factory);
         let mut tasks = Tasks::new(world.clone());
-        let ran = Rc::new(Ran { deadly: self.deadly, ..Ran::default() });
-        let mut nodes: Vec<usize> = Vec::new();
+        let ran = Rc::new(Ran { poison: self.poison, ..Ran::default() });
         let mut started = 0;
         let mut start_node = |tasks: &mut Tasks| {
             started += 1;
@@ -274,24 +273,23 @@ where
             };
             let link = JobsLink { broker: broker.clone() };
             let limits = Limits { max_items: u32::MAX };
-            let station = Station::new(link, runs, format!("node-{started}").into(), limits);
+            let server = NodeServer::new(link, runs, format!("node-{started}").into(), limits);
             let slots = self.slots;
-            let id = tasks.spawn(async move {
-                station.serve(slots, std::future::pending(), std::future::pending()).await;
+            let task = tasks.spawn(async move {
+                server.serve(slots, std::future::pending(), std::future::pending()).await;
             });
-            (id, started)
+            Node { task, number: started }
         };
-        let mut names = BTreeMap::new();
-        for _ in 0..self.nodes {
-            let (id, name) = start_node(&mut tasks);
-            nodes.push(id);
-            names.insert(id, name);
-        }
-        let mut fates = self.fates.clone();
-        fates.sort_by_key(|(at, _)| *at);
-        let mut fates = fates.into_iter().peekable();
+        let mut nodes: Vec<Node> = (0..self.nodes).map(|_| start_node(&mut tasks)).collect();
+        let mut replace = |node: &mut Node, tasks: &mut Tasks| {
+            tasks.kill(node.task);
+            *node = start_node(tasks);
+        };
+        let mut events = self.events.clone();
+        events.sort_by_key(|(at, _)| *at);
+        let mut events = events.into_iter().peekable();
         // A timer, so that the clock comes to each of them.
-        for (at, _) in &self.fates {
+        for (at, _) in &self.events {
             let timer = world.sleep_until(*at);
             tasks.spawn(timer);
         }
@@ -301,35 +299,27 @@ where
             assert!(tasks.step(), "nothing can go on: {:?}", coordinator.run.stats());
             coordinator.check(self.window);
             for dead in ran.deaths.take() {
-                if let Some(at) = nodes.iter().position(|id| names[id] == dead) {
-                    tasks.kill(nodes[at]);
-                    let (id, name) = start_node(&mut tasks);
-                    nodes[at] = id;
-                    names.insert(id, name);
+                if let Some(node) = nodes.iter_mut().find(|node| node.number == dead) {
+                    replace(node, &mut tasks);
                 }
             }
-            while let Some((_, fate)) = fates.next_if(|(at, _)| *at <= world.now()) {
+            while let Some((_, event)) = events.next_if(|(at, _)| *at <= world.now()) {
                 let at = world.below(nodes.len());
-                match fate {
-                    Fate::NodeDies => {
-                        tasks.kill(nodes[at]);
-                        let (id, name) = start_node(&mut tasks);
-                        nodes[at] = id;
-                        names.insert(id, name);
-                    }
-                    Fate::NodeFreezes => tasks.freeze(nodes[at], broker::ACK_WAIT * 3),
-                    Fate::CoordinatorDies if coordinator.run.state.is_stopped() => {}
-                    Fate::CoordinatorDies => {
+                match event {
+                    ClusterEvent::NodeDies => replace(&mut nodes[at], &mut tasks),
+                    ClusterEvent::NodeFreezes => tasks.freeze(nodes[at].task, broker::ACK_WAIT * 3),
+                    ClusterEvent::CoordinatorDies if coordinator.run.state.is_stopped() => {}
+                    ClusterEvent::CoordinatorDies => {
                         for id in [coordinator.feeding, coordinator.serving, coordinator.consuming] {
                             tasks.kill(id);
                         }
                         coordinator = self.start_coordinator(&world, &broker, &mut tasks)?;
                     }
-                    Fate::Cut => broker.cut(world.up_to(Duration::from_secs(20))),
-                    Fate::CutForEver => broker.cut(Duration::from_secs(1 << 40)),
-                    Fate::FilesLost => broker.lose_files(),
-                    Fate::Stop => coordinator.run.advance(Phase::Stopped),
-                    Fate::Drain => coordinator.run.advance(Phase::Draining),
+                    ClusterEvent::Cut => broker.cut(world.up_to(Duration::from_secs(20))),
+                    ClusterEvent::CutForEver => broker.cut(Duration::from_secs(1 << 40)),
+                    ClusterEvent::FilesLost => broker.lose_files(),
+                    ClusterEvent::Stop => coordinator.run.advance(Phase::Stopped),
+                    ClusterEvent::Drain => coordinator.run.advance(Phase::Draining),
                 }
             }
         }
@@ -391,6 +381,13 @@ where
     }
 }
 
+/// A node's process.
+struct Node {
+    task: usize,
+    /// Counted from 1, over all that were started.
+    number: usize,
+}
+
 /// A coordinator's process.
 struct Process<O> {
     run: Run,
@@ -442,7 +439,7 @@ impl<O: Send + 'static> Post<Finish> for Collector<O> {
 #[derive(Default)]
 struct Ran {
     runs: RefCell<BTreeMap<u64, u64>>,
-    deadly: Option<u64>,
+    poison: Option<u64>,
     /// Nodes that are to be killed.
     deaths: RefCell<Vec<usize>>,
 }
@@ -456,24 +453,18 @@ struct InlineRuns {
 }
 
 impl RunsJobs for InlineRuns {
-    async fn run(
-        &self,
-        kind: String,
-        payload: Vec<u8>,
-        node: Arc<str>,
-        max_message: usize,
-    ) -> Result<Vec<u8>, Stopped> {
+    async fn run(&self, request: Request) -> Result<Vec<u8>, Stopped> {
         self.world.sleep(self.world.up_to(Duration::from_millis(10))).await;
-        if let Ok(job) = ReceivedJob::parse(&payload) {
+        if let Ok(job) = ReceivedJob::parse(&request.payload) {
             let items = job.head.first..job.head.first + u64::from(job.head.items);
-            if self.ran.deadly.is_some_and(|deadly| items.contains(&deadly)) {
+            if self.ran.poison.is_some_and(|poison| items.contains(&poison)) {
                 self.ran.deaths.borrow_mut().push(self.node);
                 std::future::pending::<()>().await;
             }
             let mut runs = self.ran.runs.borrow_mut();
             items.for_each(|index| *runs.entry(index).or_default() += 1);
         }
-        run_job(&mut self.runners.borrow_mut(), &kind, &payload, &node, max_message, &|| false)
+        run_job(&mut self.runners.borrow_mut(), &request, &|| false)
     }
 }
 
@@ -483,7 +474,7 @@ impl<T: IntoIterator> fmt::Debug for ClusterSimulation<T> {
             .field("seed", &self.seed)
             .field("nodes", &self.nodes)
             .field("network", &self.network)
-            .field("fates", &self.fates)
+            .field("events", &self.events)
             .finish_non_exhaustive()
     }
 }
