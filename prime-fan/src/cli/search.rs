@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use actix::clock::timeout;
-use actix_fan::{Chunk, FanIn, ItemError, MAX_WORKERS, PipelineError, Stats};
+use actix_fan::{Chunk, FanIn, FanOut, ItemError, MAX_WORKERS, PipelineError, Stats};
 use futures::FutureExt;
 
 use crate::cli::args::Settings;
@@ -223,6 +223,11 @@ fn say_not_written(path: Option<PathBuf>) {
     if let Some(path) = path {
         say(format_args!("{} was not written: the results are not complete", shown(&path)));
     }
+}
+
+/// Has results come in the order of the source, if that was asked for.
+pub(crate) fn in_order<S>(pool: FanOut<S>, ordered: bool) -> FanOut<S> {
+    if ordered { pool.ordered() } else { pool }
 }
 
 /// Returns the number of workers to start.

@@ -123,9 +123,10 @@ impl Shutdown {
     pub(crate) fn set_steps(&self, steps: impl IntoIterator<Item = Step>) {
         let mut state = self.state();
         (state.steps, state.is_serving) = (steps.into_iter().collect(), true);
-        if state.requested.is_some()
-            && let Some(step) = state.steps.pop_front()
-        {
+        let step = if state.requested.is_some() { state.steps.pop_front() } else { None };
+        // A step may print, and is not done under the lock.
+        drop(state);
+        if let Some(step) = step {
             step();
         }
     }

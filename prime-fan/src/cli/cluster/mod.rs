@@ -19,6 +19,7 @@ use crate::cli::commands::random::Prime;
 use crate::cli::commands::range::Sieved;
 use crate::cli::exit::Failure;
 use crate::cli::format::Layout;
+use crate::cli::search::in_order;
 use crate::parse::input::{ReadError, Source, shown};
 use crate::parse::slices::Slice;
 
@@ -177,10 +178,6 @@ fn piece_bytes(file: Option<&Path>) -> usize {
     // A byte of the name may be written as up to six characters.
     let name = file.map_or(0, |file| 6 * file.as_os_str().len());
     (2 * TEXT / (LINE + name)).max(64)
-}
-
-fn in_order<S>(pool: FanOut<S>, ordered: bool) -> FanOut<S> {
-    if ordered { pool.ordered() } else { pool }
 }
 
 /// The FNV-1a hash: it is the same in each build, other than that of the standard library.

@@ -11,7 +11,7 @@ use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Layout, Record};
 use crate::cli::output::Output;
-use crate::cli::search::{Run, Search};
+use crate::cli::search::{Run, Search, in_order};
 use crate::cli::shutdown::Shutdown;
 
 /// Prints primes among random numbers until there are enough, `--tested` numbers were tested, or the run is asked to
@@ -64,11 +64,8 @@ impl Pool {
         if let Some(workers) = self.workers {
             pool = pool.workers(workers);
         }
-        if self.ordered {
-            pool = pool.ordered();
-        }
         let finder = self.finder;
-        pool.with(move || Tester(finder))
+        in_order(pool, self.ordered).with(move || Tester(finder))
     }
 }
 

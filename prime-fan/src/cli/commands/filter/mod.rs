@@ -17,7 +17,7 @@ use crate::cli::exit::Failure;
 use crate::cli::format::{Format, Layout};
 use crate::cli::messages::{self, report, say};
 use crate::cli::output::Output;
-use crate::cli::search::{Run, Search, workers};
+use crate::cli::search::{Run, Search, in_order, workers};
 use crate::cli::shutdown::Shutdown;
 use crate::parse::identity::Identity;
 use crate::parse::input::{Bad, Input, ReadError, Source};
@@ -62,11 +62,8 @@ pub(crate) async fn run(filter: args::Filter, settings: &Settings, shutdown: &Sh
         }
         None => {
             let slices = blocking_ahead(workers, slices).map_err(reading)?;
-            let mut pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
-            if ordered {
-                pool = pool.ordered();
-            }
-            pool.with(move || sift)?
+            let pool = slices.try_fan_out().thread_name("prime-filter").workers(workers).window(WINDOW * workers);
+            in_order(pool, ordered).with(move || sift)?
         }
     };
     let filtered = Filtered {
