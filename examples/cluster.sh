@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 server=${NATS_SERVER:-nats-server}
 command -v "$server" >/dev/null || { printf 'there is no %s: install it, or name it in NATS_SERVER\n' "$server" >&2; exit 1; }
 
-cargo build --release --features nats --example cluster
+cargo build --release --features nats,tracing --example cluster
 program=${CARGO_TARGET_DIR:-target}/release/examples/cluster
 files=$(mktemp -d)
 started=()

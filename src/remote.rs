@@ -35,7 +35,8 @@
 //! ```
 //!
 //! The results are a [`FanIn`](crate::FanIn) as ever: the same order, [stop](crate::StopHandle), [statistics](crate::Stats),
-//! errors and [observers](crate::observe). Items are `serde::Serialize`, results `Deserialize`.
+//! errors and [observers](crate::observe), which can take a trace along to the nodes. Items are `serde::Serialize`, results
+//! `Deserialize`.
 //!
 //! [`Remote`] says what is promised when nodes, servers or networks fail.
 

@@ -71,12 +71,15 @@ impl Serialize for Stats {
 
 impl Serialize for NodeStats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, items, batches, busy, silent } = self;
-        let mut node = serializer.serialize_struct("NodeStats", 5)?;
+        let Self { name, items, batches, busy, slots, in_flight, draining, silent } = self;
+        let mut node = serializer.serialize_struct("NodeStats", 8)?;
         node.serialize_field("name", &**name)?;
         node.serialize_field("items", items)?;
         node.serialize_field("batches", batches)?;
         node.serialize_field("busy_seconds", &Seconds(*busy))?;
+        node.serialize_field("slots", slots)?;
+        node.serialize_field("in_flight", in_flight)?;
+        node.serialize_field("draining", draining)?;
         node.serialize_field("silent_seconds", &Seconds(*silent))?;
         node.end()
     }
@@ -327,7 +330,16 @@ mod tests {
         let current = CurrentItem { index: 13, running: Duration::from_millis(250) };
         let busy = Duration::from_millis(750);
         stats.workers = vec![WorkerStats { busy, items: 10, batches: 11, rebuilt: 12, current: Some(current) }];
-        stats.nodes = vec![NodeStats { name: "n-1".into(), items: 14, batches: 15, busy, silent: second }];
+        stats.nodes = vec![NodeStats {
+            name: "n-1".into(),
+            items: 14,
+            batches: 15,
+            busy,
+            slots: 16,
+            in_flight: 17,
+            draining: true,
+            silent: second,
+        }];
         assert_json(
             &stats,
             json!({
@@ -346,7 +358,8 @@ mod tests {
                 "elapsed_seconds": 1.5,
                 "workers": [{"busy_seconds": 0.75, "items": 10, "batches": 11, "rebuilt": 12,
                     "current": {"index": 13, "running_seconds": 0.25}}],
-                "nodes": [{"name": "n-1", "items": 14, "batches": 15, "busy_seconds": 0.75, "silent_seconds": 1.0}],
+                "nodes": [{"name": "n-1", "items": 14, "batches": 15, "busy_seconds": 0.75, "slots": 16, "in_flight": 17,
+                    "draining": true, "silent_seconds": 1.0}],
             }),
         );
     }

@@ -297,7 +297,8 @@ pub struct WorkerStats {
 
 /// What one node in another process did for this run.
 ///
-/// `Serialize`, with the feature `serde`: `{"name":"node-x1","items":10,"batches":2,"busy_seconds":0.75,"silent_seconds":0.1}`.
+/// `Serialize`, with the feature `serde`: `{"name":"node-x1","items":10,"batches":2,"busy_seconds":0.75,"slots":8,"in_flight":7,
+/// "draining":false,"silent_seconds":0.1}`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NodeStats {
@@ -309,6 +310,12 @@ pub struct NodeStats {
     pub batches: u64,
     /// The time that these ran, on all of its threads.
     pub busy: Duration,
+    /// How many batches it has at a time. This and the next two are what it said with the last of them.
+    pub slots: usize,
+    /// How many it had then, of all runs.
+    pub in_flight: usize,
+    /// True if it took no more. Once `in_flight` is 0 as well, it has left.
+    pub draining: bool,
     /// The time since the last of them came.
     pub silent: Duration,
 }

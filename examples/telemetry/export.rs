@@ -24,21 +24,21 @@ pub(crate) fn has_endpoint() -> bool {
         .any(|name| env::var_os(name).is_some_and(|url| !url.is_empty()))
 }
 
-/// Exports the spans of this process to `endpoint`, or to the collector that the environment names.
-pub(crate) fn install(endpoint: Option<String>) -> Result<SdkTracerProvider, Box<dyn Error>> {
+/// Exports the spans of this process to `endpoint`, or to the collector that the environment names, as those of `service`.
+pub(crate) fn install(service: &'static str, endpoint: Option<String>) -> Result<SdkTracerProvider, Box<dyn Error>> {
     let mut exporter = SpanExporter::builder().with_http().with_http_client(Client::new());
     if let Some(endpoint) = endpoint {
         exporter = exporter.with_endpoint(endpoint);
     }
     let provider = SdkTracerProvider::builder()
-        .with_resource(Resource::builder().with_service_name("telemetry").build())
+        .with_resource(Resource::builder().with_service_name(service).build())
         // It has a thread of its own, which takes the spans that have ended and sends some at a time.
         .with_batch_exporter(exporter.build()?)
         .build();
     // The header `traceparent` of W3C.
     set_text_map_propagator(TraceContextPropagator::new());
     let layer = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("telemetry"))
+        .with_tracer(provider.tracer(service))
         // The name of the thread on which a span began is what tells the worker; lines of source are of no use here.
         .with_threads(true)
         .with_location(false)

@@ -61,7 +61,7 @@ async fn check(checks: Data<Pool<u64, bool>>, n: Path<u64>) -> Result<String, Re
 async fn main() -> Result<(), Box<dyn Error>> {
     let serve = env::args().any(|arg| arg == "--serve");
     let collector = if export::has_endpoint() { None } else { Some(Collector::start()?) };
-    let provider = export::install(collector.as_ref().map(Collector::endpoint))?;
+    let provider = export::install("telemetry", collector.as_ref().map(Collector::endpoint))?;
 
     let checks = pool().name("is-prime").thread_name("is-prime").observe(Spans::new());
     let checks = checks.with(|| {

@@ -25,6 +25,7 @@ use crate::engine::chunk::Outcomes;
 use crate::engine::permit::Permit;
 use crate::engine::run::{Run, WorkerGuard};
 use crate::error::PipelineError;
+use crate::observe::TraceContext;
 use crate::protocol::Phase;
 use crate::util::buffer_pool::BufferPool;
 use crate::util::log;
@@ -51,6 +52,8 @@ pub(crate) struct Coordinator<I, O, A> {
     pub(crate) patience: Patience,
     /// The run has a weak reference to it.
     pub(crate) stop: Arc<StopSignal>,
+    /// The trace that goes on at the nodes.
+    pub(crate) trace: Option<TraceContext>,
     /// Dropped last: then nothing of the user's is left here.
     pub(crate) guard: WorkerGuard,
 }
@@ -134,6 +137,7 @@ where
                     link,
                     run,
                     sink: &self.outcomes,
+                    trace: self.trace.as_ref(),
                     patience: self.patience,
                 };
                 serving.serve(&mut self.batches, &self.stop, outcomes).await;
@@ -147,6 +151,7 @@ struct Serving<'a, L: CoordinatorLink, O, A> {
     link: L,
     run: Run,
     sink: &'a Sink<O, A>,
+    trace: Option<&'a TraceContext>,
     patience: Patience,
     leases: Leases<Open>,
     replays: BTreeMap<u64, Replay>,

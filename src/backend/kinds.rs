@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backend::node::Held;
 use crate::backend::wire::{Failure, JobHead, OutcomesHead, OutcomesWriter, Verdict, decode};
 use crate::error::{BoxError, Stopped, texts};
 use crate::util::panic::{catch, discard};
@@ -65,8 +66,8 @@ pub(crate) trait RunBatch {
 pub(crate) struct ReceivedBatch<'a> {
     pub(crate) head: JobHead,
     pub(crate) items: Vec<&'a [u8]>,
-    /// Of this node.
-    pub(crate) node: &'a str,
+    /// By this node.
+    pub(crate) held: &'a Held,
     /// The longest message, in bytes.
     pub(crate) max_message: usize,
 }
@@ -154,7 +155,8 @@ where
         let mut head = OutcomesHead {
             first: batch.head.first,
             items: batch.head.items,
-            node: batch.node.to_owned(),
+            node: batch.held.node().to_owned(),
+            state: batch.held.answered(),
             ran_nanos: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             verdict,
         };

@@ -1,9 +1,10 @@
 //! A node: takes jobs from a backend, runs them on its threads, and sends their outcomes back.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
@@ -11,8 +12,9 @@ use tokio::sync::RwLock;
 
 use crate::backend::kinds::{Kinds, ReceivedBatch, RunBatch};
 use crate::backend::link::{Delivered, NodeLink, Settled};
-use crate::backend::wire::{OutcomesHead, OutcomesWriter, ReceivedJob, Verdict, WireError};
+use crate::backend::wire::{NodeState, OutcomesHead, OutcomesWriter, ReceivedJob, Verdict, WireError};
 use crate::error::Stopped;
+use crate::observe::TraceContext;
 use crate::util::log;
 
 /// How often a job is delivered at most. One that comes again has brought down each node that had it, or these were cut
@@ -50,10 +52,60 @@ pub(crate) struct Limits {
 pub(crate) struct Request {
     pub(crate) kind: String,
     pub(crate) payload: Vec<u8>,
-    /// What the node is called in outcomes.
-    pub(crate) node: Arc<str>,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) held: Held,
     /// The longest message, in bytes.
     pub(crate) max_message: usize,
+}
+
+/// What a node tells of itself.
+struct Shown {
+    /// What it is called in outcomes.
+    node: Arc<str>,
+    slots: u32,
+    /// How many jobs it has that are not answered.
+    held: AtomicU32,
+    is_draining: AtomicBool,
+}
+
+/// A job that a node has, until it is answered or this is dropped.
+pub(crate) struct Held {
+    shown: Arc<Shown>,
+    is_answered: AtomicBool,
+}
+
+impl Held {
+    fn new(shown: &Arc<Shown>) -> Self {
+        shown.held.fetch_add(1, Relaxed);
+        Self { shown: Arc::clone(shown), is_answered: AtomicBool::new(false) }
+    }
+
+    /// What the node is called in outcomes.
+    pub(crate) fn node(&self) -> &str {
+        &self.shown.node
+    }
+
+    /// The outcomes are being written: what they tell of the node. Of several jobs that end at a time the last one is
+    /// told apart, whichever thread each is on.
+    pub(crate) fn answered(&self) -> NodeState {
+        let Shown { slots, held, is_draining, .. } = &*self.shown;
+        let is_draining = is_draining.load(Relaxed);
+        let left = match self.is_answered.swap(true, Relaxed) {
+            false => held.fetch_sub(1, Relaxed).saturating_sub(1),
+            true => held.load(Relaxed),
+        };
+        let next = u32::from(!is_draining);
+        NodeState { slots: *slots, in_flight: left.saturating_add(next).min(*slots), is_draining }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !*self.is_answered.get_mut() {
+            self.shown.held.fetch_sub(1, Relaxed);
+        }
+    }
 }
 
 /// Runs jobs on some thread. Dropping the future cancels it.
@@ -66,27 +118,30 @@ pub(crate) trait RunsJobs {
 pub(crate) struct NodeServer<L, R> {
     link: L,
     runs: R,
-    /// What it is called in outcomes.
-    node: Arc<str>,
+    shown: Arc<Shown>,
     limits: Limits,
     /// Held by each job that runs, and by one alone if it is suspicious.
     beside: RwLock<()>,
 }
 
 impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
-    pub(crate) fn new(link: L, runs: R, node: Arc<str>, limits: Limits) -> Self {
-        Self { link, runs, node, limits, beside: RwLock::default() }
+    /// `node` is what it is called in outcomes. It has so many jobs at a time.
+    pub(crate) fn new(link: L, runs: R, node: Arc<str>, slots: u32, limits: Limits) -> Self {
+        let shown = Arc::new(Shown { node, slots, held: AtomicU32::new(0), is_draining: AtomicBool::new(false) });
+        Self { link, runs, shown, limits, beside: RwLock::default() }
     }
 
-    /// Serves jobs, `slots` at a time, until `drain` is ready; then ends those that it has. Once `leave` is ready it gives
-    /// them back.
-    pub(crate) async fn serve(
-        &self,
-        slots: usize,
-        drain: impl Future<Output = ()> + Clone,
-        leave: impl Future<Output = ()> + Clone,
-    ) {
-        join_all((0..slots).map(|slot| self.serve_slot(slot, drain.clone(), leave.clone()))).await;
+    /// Serves jobs until `drain` is ready; then ends those that it has. Once `leave` is ready it gives them back.
+    pub(crate) async fn serve(&self, drain: impl Future<Output = ()> + Clone, leave: impl Future<Output = ()> + Clone) {
+        let slots =
+            join_all((0..self.shown.slots as usize).map(|slot| self.serve_slot(slot, drain.clone(), leave.clone())));
+        let note = async {
+            drain.clone().await;
+            // The slots are busy, and see it later.
+            self.shown.is_draining.store(true, Relaxed);
+            pending::<()>().await;
+        };
+        select(pin!(slots), pin!(note)).await;
     }
 
     async fn serve_slot(
@@ -120,14 +175,15 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
     /// Runs one job to its end, or until it is cancelled or to be given back.
     async fn serve_delivery(&self, delivery: &L::Delivery, leave: impl Future<Output = ()>) {
         let serving = async {
-            let outcomes = match self.check(delivery) {
+            let held = Held::new(&self.shown);
+            let outcomes = match self.check(delivery, &held) {
                 // Its head can't be read, so no coordinator can be answered. If one waits for it, it sends it again.
                 Err(error) => {
                     log::warn!("a job was not understood, and is dropped: {error}");
                     return Settled::Dropped;
                 }
-                Ok(Some(refusal)) => refusal,
-                Ok(None) => {
+                Ok(Err(refusal)) => refusal,
+                Ok(Ok(trace)) => {
                     let _beside = match delivery.deliveries() {
                         ..=SUSPICIOUS => Either::Left(self.beside.read().await),
                         _ => Either::Right(self.beside.write().await),
@@ -135,7 +191,8 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
                     let request = Request {
                         kind: delivery.kind().to_owned(),
                         payload: delivery.payload().to_vec(),
-                        node: Arc::clone(&self.node),
+                        trace,
+                        held,
                         max_message: self.link.max_message(),
                     };
                     match self.runs.run(request).await {
@@ -182,8 +239,8 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
         }
     }
 
-    /// The outcomes of a job that is not to be run.
-    fn check(&self, delivery: &L::Delivery) -> Result<Option<Vec<u8>>, WireError> {
+    /// The trace of a job that is to be run, or the outcomes of one that is not.
+    fn check(&self, delivery: &L::Delivery, held: &Held) -> Result<Result<Option<TraceContext>, Vec<u8>>, WireError> {
         let job = ReceivedJob::parse(delivery.payload())?;
         let (items, most) = (job.head.items, self.limits.max_items);
         let verdict = if delivery.deliveries() > MAX_DELIVERIES {
@@ -191,15 +248,16 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
         } else if items > most {
             Verdict::Refused(format!("it has {items} items, and this node takes at most {most}"))
         } else {
-            return Ok(None);
+            return Ok(Ok(job.trace));
         };
-        Ok(Some(refusal(&job, &self.node, verdict)))
+        Ok(Err(refusal(&job, held, verdict)))
     }
 }
 
-fn refusal(job: &ReceivedJob<'_>, node: &str, verdict: Verdict) -> Vec<u8> {
+fn refusal(job: &ReceivedJob<'_>, held: &Held, verdict: Verdict) -> Vec<u8> {
     let (first, items) = (job.head.first, job.head.items);
-    let head = OutcomesHead { first, items, node: node.to_owned(), ran_nanos: 0, verdict };
+    let (node, state) = (held.node().to_owned(), held.answered());
+    let head = OutcomesHead { first, items, node, state, ran_nanos: 0, verdict };
     OutcomesWriter::default().outcomes(&head)
 }
 
@@ -209,17 +267,20 @@ pub(crate) fn run_job(
     request: &Request,
     is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<u8>, Stopped> {
-    let Request { kind, payload, node, max_message } = request;
+    let Request { kind, payload, held, max_message, trace: _ } = request;
     let job = ReceivedJob::parse(payload).map_err(|_| Stopped)?;
     let items = match job.items() {
         Ok(items) => items,
-        Err(error) => return Ok(refusal(&job, node, Verdict::Refused(format!("it was not understood: {error}")))),
+        Err(error) => return Ok(refusal(&job, held, Verdict::Refused(format!("it was not understood: {error}")))),
     };
     match runners.of(kind) {
         Some(runner) => {
-            runner.run(&ReceivedBatch { head: job.head, items, node, max_message: *max_message }, is_cancelled)
+            runner.run(&ReceivedBatch { head: job.head, items, held, max_message: *max_message }, is_cancelled)
         }
-        None => Ok(refusal(&job, node, Verdict::Refused(format!("node {node} has no work of the kind {kind}")))),
+        None => {
+            let reason = format!("node {} has no work of the kind {kind}", held.node());
+            Ok(refusal(&job, held, Verdict::Refused(reason)))
+        }
     }
 }
 

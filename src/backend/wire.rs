@@ -5,8 +5,8 @@
 //! control characters are escaped.
 //!
 //! ```text
-//! job:      version  head { first, items }               { length  item }*
-//! outcomes: version  head { first, items, node, ran_nanos, verdict }  { 0 failure | 1 + n  output{n} }*
+//! job:      version  head { first, items }  traceparent  tracestate  { length  item }*
+//! outcomes: version  head { first, items, node, state, ran_nanos, verdict }  { 0 failure | 1 + n  output{n} }*
 //! ```
 
 #[cfg(test)]
@@ -21,9 +21,10 @@ use thiserror::Error;
 
 use crate::backend::remote_error::RemoteError;
 use crate::error::ItemError;
+use crate::observe::TraceContext;
 
 /// The format of this version of the crate. A message of another one is refused.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The longest text that is kept, in bytes, and the most texts of one failure.
 const TEXT: usize = 1_000;
@@ -97,11 +98,13 @@ impl Items {
         rest
     }
 
-    /// The whole message.
-    pub(crate) fn job(&self, first: u64) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.bytes.len() + 24);
+    /// The whole message. The trace of the run goes on where the job runs.
+    pub(crate) fn job(&self, first: u64, trace: Option<&TraceContext>) -> Vec<u8> {
+        let (parent, state) = trace.map_or(("", ""), |trace| (trace.traceparent(), trace.tracestate()));
+        let mut bytes = Vec::with_capacity(self.bytes.len() + parent.len() + state.len() + 24);
         bytes.push(VERSION);
         put(&mut bytes, &JobHead { first, items: self.items });
+        put(&mut bytes, &(parent, state));
         bytes.extend_from_slice(&self.bytes);
         bytes
     }
@@ -117,6 +120,8 @@ impl fmt::Debug for Items {
 #[derive(Debug)]
 pub(crate) struct ReceivedJob<'a> {
     pub(crate) head: JobHead,
+    /// The trace that it belongs to. One that is none is ignored: a job does not fail for it.
+    pub(crate) trace: Option<TraceContext>,
     items: Reader<'a>,
 }
 
@@ -124,11 +129,13 @@ impl<'a> ReceivedJob<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::of_version(bytes)?;
         let head: JobHead = reader.value().ok_or(WireError::Head)?;
+        let (parent, state) = (reader.item().ok_or(WireError::Head)?, reader.item().ok_or(WireError::Head)?);
         // Each has at least its length.
         if head.items as usize > reader.0.len() || head.first.checked_add(u64::from(head.items)).is_none() {
             return Err(WireError::Head);
         }
-        Ok(Self { head, items: reader })
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        Ok(Self { head, trace: TraceContext::new(text(parent), text(state)), items: reader })
     }
 
     /// The items, each as its bytes.
@@ -165,6 +172,17 @@ pub(crate) enum Verdict {
     TooLarge { bytes: u64, most: u64 },
 }
 
+/// What a node tells of itself with each of its outcomes, which are not trusted: it is shown, and decides nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeState {
+    /// How many batches it has at a time.
+    pub(crate) slots: u32,
+    /// How many it has: those that are not answered, of all runs, with the one that takes the place of this one.
+    pub(crate) in_flight: u32,
+    /// It takes no more.
+    pub(crate) is_draining: bool,
+}
+
 /// What outcomes say before the items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutcomesHead {
@@ -172,6 +190,7 @@ pub(crate) struct OutcomesHead {
     pub(crate) items: u32,
     /// Of the node.
     pub(crate) node: String,
+    pub(crate) state: NodeState,
     /// How long the items ran.
     pub(crate) ran_nanos: u64,
     pub(crate) verdict: Verdict,

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Orderin
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "nats")]
+use crate::backend::wire::NodeState;
 use crate::engine::times::Times;
 use crate::stats::{CurrentItem, NodeStats, Stats, WorkerStats};
 use crate::util::clock::{self, CLOCK};
@@ -48,10 +50,10 @@ impl Metrics {
         self.workers.len().max(self.slots)
     }
 
-    /// Records that a batch of `items` has ended on the node of this name, where it ran for `busy`. Returns the node's
-    /// number.
+    /// Records that a batch of `items` has ended on the node of this name, where it ran for `busy`, and what the node tells
+    /// of itself. Returns the node's number.
     #[cfg(feature = "nats")]
-    pub(crate) fn node_ended(&self, name: &str, items: u32, busy: Duration) -> usize {
+    pub(crate) fn node_ended(&self, name: &str, state: NodeState, items: u32, busy: Duration) -> usize {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let at = nodes.iter().position(|node| &*node.name == name).unwrap_or_else(|| {
             if nodes.len() == MAX_NODES {
@@ -64,6 +66,9 @@ impl Metrics {
                 items: 0,
                 batches: 0,
                 busy: Duration::ZERO,
+                slots: 0,
+                in_flight: 0,
+                is_draining: false,
                 heard: self.started,
             });
             nodes.len() - 1
@@ -72,6 +77,7 @@ impl Metrics {
         node.items += u64::from(items);
         node.batches += 1;
         node.busy += busy;
+        (node.slots, node.in_flight, node.is_draining) = (state.slots, state.in_flight, state.is_draining);
         node.heard = Instant::now();
         at
     }
@@ -147,14 +153,18 @@ struct NodeMetrics {
     items: u64,
     batches: u64,
     busy: Duration,
+    slots: u32,
+    in_flight: u32,
+    is_draining: bool,
     heard: Instant,
 }
 
 impl NodeMetrics {
     fn read(&self, now: Instant) -> NodeStats {
-        let Self { name, items, batches, busy, heard } = self;
-        let silent = now.saturating_duration_since(*heard);
-        NodeStats { name: Arc::clone(name), items: *items, batches: *batches, busy: *busy, silent }
+        let Self { items, batches, busy, heard, is_draining, .. } = *self;
+        let (slots, in_flight, name) = (self.slots as usize, self.in_flight as usize, Arc::clone(&self.name));
+        let silent = now.saturating_duration_since(heard);
+        NodeStats { name, items, batches, busy, slots, in_flight, draining: is_draining, silent }
     }
 }
 

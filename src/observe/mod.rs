@@ -4,8 +4,8 @@
 //! or to a set of threads ([`WorkersBuilder::observe`](crate::WorkersBuilder::observe)), which has it see all that runs on
 //! the set. Without one, nothing is measured for it and nothing is called.
 //!
-//! Two observers are here: `Spans`, with the feature `tracing`, takes the caller's span along to the worker thread;
-//! `Instruments`, with the feature `metrics`, counts and measures for the recorder of the crate `metrics`.
+//! Two observers are here: `Spans`, with the feature `tracing`, takes the caller's span along to the worker thread, and
+//! its trace to nodes in other processes; `Instruments`, with the feature `metrics`, counts and measures for the recorder of the crate `metrics`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -46,12 +46,14 @@ mod instruments;
 mod observed;
 #[cfg(feature = "tracing")]
 mod spans;
+mod trace_context;
 
 #[cfg(feature = "metrics")]
 pub use instruments::Instruments;
 pub(crate) use observed::{Observed, Observers, Portions, Submitted};
 #[cfg(feature = "tracing")]
 pub use spans::Spans;
+pub use trace_context::TraceContext;
 
 pub use crate::stats::SkipReason;
 
@@ -82,6 +84,20 @@ pub trait Observer: Send + Sync + 'static {
     fn context(&self, run: &RunInfo) -> Option<Context> {
         let _ = run;
         None
+    }
+
+    /// What the batches of a pipeline take along to nodes in other processes (see `remote`): called on the thread that
+    /// starts it, after [`context`](Self::context). Of several observers the first one that returns something counts.
+    fn inject(&self, run: &RunInfo) -> Option<TraceContext> {
+        let _ = run;
+        None
+    }
+
+    /// As [`context`](Self::context), on a node, for a batch that came with what [`inject`](Self::inject) returned there:
+    /// called on the thread of the connection. It is from outside, so it may be made up.
+    fn extract(&self, run: &RunInfo, trace: &TraceContext) -> Option<Context> {
+        let _ = trace;
+        self.context(run)
     }
 
     /// So many good items were taken from the source, or got a permit of the pool.
@@ -174,6 +190,14 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 
     fn context(&self, run: &RunInfo) -> Option<Context> {
         (**self).context(run)
+    }
+
+    fn inject(&self, run: &RunInfo) -> Option<TraceContext> {
+        (**self).inject(run)
+    }
+
+    fn extract(&self, run: &RunInfo, trace: &TraceContext) -> Option<Context> {
+        (**self).extract(run, trace)
     }
 
     fn taken(&self, run: &RunInfo, items: usize) {

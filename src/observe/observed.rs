@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batch_run::Portion;
 use crate::error::ItemError;
+#[cfg(feature = "nats")]
+use crate::observe::TraceContext;
 use crate::observe::{Begun, Context, Ended, Observer, RunInfo, RunKind, ThreadInfo};
 use crate::protocol::Ends;
 use crate::stats::Stats;
@@ -171,6 +173,37 @@ impl Submitted {
         let Self { observed, contexts } = self;
         let waited = now.saturating_duration_since(at);
         Stretch { observed, contexts, first, items, worker, waited, began: now }
+    }
+}
+
+/// What crosses the border of the process.
+#[cfg(feature = "nats")]
+impl Observed {
+    /// The trace that is to go on in other processes. Called on the thread that starts the run.
+    pub(crate) fn inject(&self) -> Option<TraceContext> {
+        self.observers.0.iter().find_map(|observer| catch(|| observer.inject(&self.info)).unwrap_or(None))
+    }
+
+    /// As [`submitted`](Self::submitted), for what came from another process, with the trace that it belongs to.
+    pub(crate) fn submitted_of(self: &Arc<Self>, trace: Option<&TraceContext>) -> Submitted {
+        let Some(trace) = trace else { return self.submitted() };
+        let extract = |observer: &Arc<dyn Observer>| catch(|| observer.extract(&self.info, trace)).unwrap_or(None);
+        let contexts = Arc::new(Contexts(self.observers.0.iter().map(extract).collect()));
+        Submitted { observed: Arc::clone(self), contexts }
+    }
+}
+
+#[cfg(all(feature = "nats", feature = "testing"))]
+impl Observed {
+    /// Runs a job on this thread, as a thread of a pool runs an item: for simulated nodes.
+    pub(crate) fn run_here<T>(self: &Arc<Self>, trace: Option<&TraceContext>, work: impl FnOnce() -> T) -> Option<T> {
+        self.taken(1);
+        let now = Instant::now();
+        let stretch = self.submitted_of(trace).begin(0, 0, 1, now, now);
+        let (mut work, mut result) = (Some(work), None);
+        stretch.enter(&mut || result = work.take().map(|work| work()));
+        stretch.ended(Ends { completed: 1, ..Ends::default() });
+        result
     }
 }
 

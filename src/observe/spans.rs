@@ -10,7 +10,7 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{Span, info_span, warn};
 
 use crate::error::ItemError;
-use crate::observe::{Begun, Context, Observer, RunInfo};
+use crate::observe::{Begun, Context, Observer, RunInfo, TraceContext};
 
 /// Takes the caller's span along to the worker thread, for the crate `tracing`.
 ///
@@ -30,9 +30,22 @@ use crate::observe::{Begun, Context, Observer, RunInfo};
 ///
 /// The subscriber that is in force for the caller's thread is taken along as well. Where there is none, an item costs the
 /// look-up of it.
+///
+/// # Nodes
+///
+/// With [`propagate`](Self::propagate), the trace of the span that is current where a pipeline starts goes on at the nodes
+/// in other processes that work for it: see `remote`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spans {
     per_item: bool,
+    propagation: Option<Propagation>,
+}
+
+/// How the trace of a span leaves the process, and how a span gets to belong to one that came.
+#[derive(Clone, Copy, Debug)]
+struct Propagation {
+    inject: fn(&Span) -> Option<TraceContext>,
+    extract: fn(&TraceContext, &Span),
 }
 
 /// What is taken along.
@@ -49,7 +62,17 @@ impl Spans {
 
     /// A span per item of a pipeline as well.
     pub fn per_item() -> Self {
-        Self { per_item: true }
+        Self { per_item: true, ..Self::default() }
+    }
+
+    /// Has traces go on in other processes, with the crate that exports the spans: `inject` returns the place of a span in
+    /// its trace, and `extract` makes one the parent of a new span.
+    ///
+    /// The pipeline's process calls the first, for the span that is current where it starts. Each node calls the second,
+    /// for a span of level `INFO` and target `actix_fan`, named `batch`: the span `work` of that batch is below it. Both
+    /// processes need an observer with this. `examples/cluster` has it for OpenTelemetry.
+    pub fn propagate(self, inject: fn(&Span) -> Option<TraceContext>, extract: fn(&TraceContext, &Span)) -> Self {
+        Self { propagation: Some(Propagation { inject, extract }), ..self }
     }
 }
 
@@ -60,6 +83,24 @@ impl Observer for Spans {
             return None;
         }
         Some(Arc::new(Caller { dispatch, span: Span::current() }))
+    }
+
+    fn inject(&self, _: &RunInfo) -> Option<TraceContext> {
+        let Propagation { inject, .. } = self.propagation?;
+        inject(&Span::current())
+    }
+
+    fn extract(&self, run: &RunInfo, trace: &TraceContext) -> Option<Context> {
+        let Some(Propagation { extract, .. }) = self.propagation else { return self.context(run) };
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        if dispatch.is::<NoSubscriber>() {
+            return None;
+        }
+        // Of its own: the thread's span, if it has one, is about something else. Its parent is set before it is entered,
+        // since it begins to be exported then.
+        let span = info_span!(target: "actix_fan", parent: None, "batch", otel.kind = "consumer");
+        extract(trace, &span);
+        Some(Arc::new(Caller { dispatch, span }))
     }
 
     fn in_scope(&self, run: &RunInfo, begun: &Begun, work: &mut dyn FnMut()) {

@@ -135,6 +135,7 @@ where
         checked.remote = Some(batch_time);
         let host = if detach.is_some() { Host::detached()? } else { Host::of_actors()? };
         checked.observe(RunKind::Pipeline, settings.observers, None);
+        let trace = checked.observed.as_ref().and_then(|observed| observed.inject());
         let (assembly, aggregator) = Assembly::<I, O>::new(&checked, ordered, Some(&host), upstream, TIME_SLICE);
         let run = assembly.run.clone();
         let (address, mailbox) = mailbox();
@@ -146,6 +147,7 @@ where
             outcomes: Sink { aggregator: address.clone().recipient(), buffers: Arc::new(BufferPool::new(slots)) },
             patience: nats.patience(),
             stop,
+            trace,
             guard: WorkerGuard::of_run(&run),
         };
         nats.serve(coordinator, opening);

@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 use crate::engine::reentrancy;
 use crate::engine::run::Run;
 use crate::error::PipelineError;
+use crate::observe::Submitted;
+#[cfg(feature = "nats")]
+use crate::observe::TraceContext;
 use crate::pool::channel::{PoolSink, PoolStream, channel};
 use crate::pool::error::SubmitError;
 use crate::pool::queue::{Queue, SharedHandle};
@@ -131,11 +134,21 @@ impl<I: Send + 'static, O: Send + 'static> Pool<I, O> {
     ///
     /// Any [`SubmitError`] but `Full`.
     pub fn submit(&self, item: I) -> Submission<I, O> {
+        self.submit_with(item, Queue::submitted)
+    }
+
+    /// As [`submit`](Self::submit), for an item that came from another process, with the trace that it belongs to.
+    #[cfg(feature = "nats")]
+    pub(crate) fn submit_of(&self, item: I, trace: Option<&TraceContext>) -> Submission<I, O> {
+        self.submit_with(item, |queue| queue.submitted_of(trace))
+    }
+
+    fn submit_with(&self, item: I, submitted: impl FnOnce(&Queue<I, O>) -> Option<Box<Submitted>>) -> Submission<I, O> {
         if reentrancy::is_own(self.run().id()) {
             return Submission::refused(SubmitError::OwnPool(item));
         }
         let (reply, answer) = oneshot::channel();
-        let submitted = self.queue().submitted();
+        let submitted = submitted(self.queue());
         match self.queue().join(Request { item, reply: Reply::Submission(reply), at: Instant::now(), submitted }) {
             Ok((position, _)) => Submission::pending(&self.open, position, answer),
             Err(error) => Submission::refused(error),

@@ -12,6 +12,8 @@ use crate::engine::reentrancy::SetId;
 use crate::engine::run::{Core, Intake, Run, WorkerGuard};
 use crate::engine::state::State;
 use crate::observe::Submitted;
+#[cfg(feature = "nats")]
+use crate::observe::TraceContext;
 use crate::pool::error::SubmitError;
 use crate::pool::held::{Ahead, Held};
 use crate::pool::request::{Admitted, AnswerSender, Answered, Channel, Reply, Request, refusal};
@@ -97,6 +99,12 @@ impl<I: Send + 'static, O: Send + 'static> Queue<I, O> {
     /// What an item takes along that is submitted on this thread.
     pub(super) fn submitted(&self) -> Option<Box<Submitted>> {
         self.core.observed().map(|observed| Box::new(observed.submitted()))
+    }
+
+    /// As [`submitted`](Self::submitted), for an item that came from another process.
+    #[cfg(feature = "nats")]
+    pub(super) fn submitted_of(&self, trace: Option<&TraceContext>) -> Option<Box<Submitted>> {
+        self.core.observed().map(|observed| Box::new(observed.submitted_of(trace)))
     }
 
     /// Tells the observers that items got their permits. No lock is held.

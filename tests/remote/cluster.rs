@@ -33,7 +33,7 @@ fn with_a_loss(of_leader: bool) {
         let mut run = Run::over(&nats, 2_000, "");
         let node = Peer::ready_node(&urls, &[("replicas", "3"), ("pace", "200")]).await;
         run.take(100).await;
-        let jobs = streams.get_stream("FAN1_JOBS").await.unwrap();
+        let jobs = streams.get_stream("FAN2_JOBS").await.unwrap();
         let leader = jobs.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone()).unwrap();
         let leader: usize = leader.trim_start_matches('s').parse().unwrap();
         let killed = if of_leader { leader } else { (leader + 1) % 3 };

@@ -31,13 +31,13 @@ fn garbage_instead_of_jobs_and_outcomes_changes_nothing() {
         for seed in 0..200 {
             let at = seed;
             for subject in [
-                format!("fan1.res.attacked.{at}"),
-                format!("fan1.res.attacked.x{at}"),
-                format!("fan1.job.numbers.1.attacked.{at}"),
-                format!("fan1.job.numbers.1.attacked.x{at}"),
-                format!("fan1.job.numbers.1.other.{at}"),
-                format!("fan1.job.numbers.1.other.{at}.more"),
-                "fan1.job.numbers.1.".to_owned() + "x",
+                format!("fan2.res.attacked.{at}"),
+                format!("fan2.res.attacked.x{at}"),
+                format!("fan2.job.numbers.1.attacked.{at}"),
+                format!("fan2.job.numbers.1.attacked.x{at}"),
+                format!("fan2.job.numbers.1.other.{at}"),
+                format!("fan2.job.numbers.1.other.{at}.more"),
+                "fan2.job.numbers.1.".to_owned() + "x",
             ] {
                 attacker.publish(subject, garbage(seed).into()).await.unwrap();
             }
@@ -47,8 +47,8 @@ fn garbage_instead_of_jobs_and_outcomes_changes_nothing() {
             [[255; 10].as_slice(), &[0, 255, 255, 255, 255, 15], &[50, 2, 0, 0, 0], &[50, 255, 255, 255, 255, 15]]
         {
             let payload = [&[1], head].concat();
-            attacker.publish("fan1.res.attacked.50", payload.clone().into()).await.unwrap();
-            attacker.publish("fan1.job.numbers.1.attacked.50", payload.into()).await.unwrap();
+            attacker.publish("fan2.res.attacked.50", payload.clone().into()).await.unwrap();
+            attacker.publish("fan2.job.numbers.1.attacked.50", payload.into()).await.unwrap();
         }
         attacker.flush().await.unwrap();
         node.release();

@@ -18,4 +18,6 @@ mod setup;
 #[path = "../support/mod.rs"]
 #[allow(unused, reason = "other suites use the rest")]
 mod support;
+#[cfg(feature = "tracing")]
+mod traces;
 mod two_runs;

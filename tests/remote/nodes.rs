@@ -132,7 +132,12 @@ fn a_node_that_drains_ends_what_it_has_and_another_goes_on() {
         let second = Peer::ready_node(&server.url(), &[("pace", "1000"), PATIENT]).await;
         first.drain();
         first.lines().wait_for("drained").await;
-        assert_exact(&run.end().await, 600);
+        let outcome = run.end().await;
+        assert_exact(&outcome, 600);
+        // With its last outcomes it has said that it leaves, and the other one that it does not.
+        let told: Vec<_> = outcome.stats.nodes.iter().map(|node| (node.slots, node.draining)).collect();
+        assert_eq!(told, [(4, true), (4, false)]);
+        assert_eq!(outcome.stats.nodes[0].in_flight, 0);
         assert_each_ran_once(&[&first, &second], 600);
         let firsts: HashSet<u64> = first.begun().into_iter().collect();
         assert!(firsts.len() < 600);

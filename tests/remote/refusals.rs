@@ -39,7 +39,7 @@ fn a_node_that_may_not_watch_runs_does_not_start() {
         let users = "authorization { users: [
             { user: all, password: p }
             { user: node, password: p, permissions: {
-                publish: { deny: [\"$JS.API.CONSUMER.CREATE.KV_FAN1_RUNS.>\", \"$JS.API.CONSUMER.CREATE.KV_FAN1_RUNS\"] }
+                publish: { deny: [\"$JS.API.CONSUMER.CREATE.KV_FAN2_RUNS.>\", \"$JS.API.CONSUMER.CREATE.KV_FAN2_RUNS\"] }
             } }
         ] }";
         let mut strict = server.another(users);
@@ -59,15 +59,15 @@ fn a_stream_that_is_kept_in_memory_is_refused() {
         use async_nats::jetstream::{self, stream};
         let client = async_nats::connect(server.url()).await.unwrap();
         let config = stream::Config {
-            name: "FAN1_JOBS".to_owned(),
-            subjects: vec!["fan1.job.>".to_owned()],
+            name: "FAN2_JOBS".to_owned(),
+            subjects: vec!["fan2.job.>".to_owned()],
             storage: stream::StorageType::Memory,
             ..stream::Config::default()
         };
         jetstream::new(client).create_stream(config).await.unwrap();
         let nats = builder(&server.url()).connect().await.unwrap();
         for error in [error_of_run(&nats).await, error_of_node(&nats).await] {
-            assert!(error.contains("FAN1_JOBS") && error.contains("kept in memory"), "{error}");
+            assert!(error.contains("FAN2_JOBS") && error.contains("kept in memory"), "{error}");
         }
     });
 }
@@ -91,7 +91,7 @@ fn a_server_without_space_for_the_streams_is_refused() {
         small.start().await;
         let nats = builder(&small.url()).connect().await.unwrap();
         let error = error_of_run(&nats).await;
-        assert!(error.contains("FAN1_") && error.contains("insufficient storage"), "{error}");
+        assert!(error.contains("FAN2_") && error.contains("insufficient storage"), "{error}");
     });
 }
 
@@ -103,7 +103,7 @@ fn a_run_is_exact_where_neither_its_jobs_nor_its_outcomes_fit_the_streams() {
         let run = Run::over(&nats, 2_000, "");
         let client = async_nats::connect(server.url()).await.unwrap();
         let streams = async_nats::jetstream::new(client);
-        while streams.get_stream("FAN1_RESULTS").await.is_err() {}
+        while streams.get_stream("FAN2_RESULTS").await.is_err() {}
         let node = Peer::ready_node(&server.url(), &[]).await;
         assert_exact(&run.end().await, 2_000);
         assert_exact(&start(&server.url(), 100, "").await.end().await, 100);

@@ -27,22 +27,22 @@ fn a_server_that_was_killed_and_restarted_has_lost_nothing() {
 
 #[test]
 fn a_server_whose_jobs_were_cut_in_half_gets_them_again() {
-    on_each_server(|server| with_a_loss(server, |server| assert!(server.cut_in_half("FAN1_JOBS") > 0)));
+    on_each_server(|server| with_a_loss(server, |server| assert!(server.cut_in_half("FAN2_JOBS") > 0)));
 }
 
 #[test]
 fn a_server_whose_results_were_cut_in_half_has_them_computed_again() {
-    on_each_server(|server| with_a_loss(server, |server| assert!(server.cut_in_half("FAN1_RESULTS") > 0)));
+    on_each_server(|server| with_a_loss(server, |server| assert!(server.cut_in_half("FAN2_RESULTS") > 0)));
 }
 
 #[test]
 fn a_server_without_its_jobs_gets_them_again() {
-    on_each_server(|server| with_a_loss(server, |server| server.remove_stream("FAN1_JOBS")));
+    on_each_server(|server| with_a_loss(server, |server| server.remove_stream("FAN2_JOBS")));
 }
 
 #[test]
 fn a_server_without_its_results_has_them_computed_again() {
-    on_one_server(|server| with_a_loss(server, |server| server.remove_stream("FAN1_RESULTS")));
+    on_one_server(|server| with_a_loss(server, |server| server.remove_stream("FAN2_RESULTS")));
 }
 
 #[test]

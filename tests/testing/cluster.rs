@@ -100,6 +100,8 @@ fn over_a_good_network_each_item_runs_once() {
         assert!(outcome.runs.values().all(|runs| *runs == 1), "{:?}", outcome.runs);
         assert_eq!((outcome.lost, outcome.redelivered), (0, 0));
         assert_eq!(outcome.left, 0, "jobs are left in the backend");
+        let nodes = &outcome.stats.nodes;
+        assert!(nodes.iter().all(|node| node.slots == 2 && (1..=2).contains(&node.in_flight) && !node.draining));
     });
 }
 

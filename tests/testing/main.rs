@@ -9,3 +9,5 @@ mod replay;
 #[path = "../support/run.rs"]
 mod run;
 mod steps;
+#[cfg(all(feature = "nats", feature = "tracing"))]
+mod traces;

@@ -191,7 +191,7 @@ fn ctrl_c_leaves_no_jobs() {
         let ended = running.end();
         assert_eq!(ended.signal, Some(2), "{}", ended.stderr);
         let stdout = server.run("doctor").stdout;
-        assert!(stdout.contains(" FAN1_JOBS: 0 messages"), "{stdout}");
+        assert!(stdout.contains(" FAN2_JOBS: 0 messages"), "{stdout}");
     }
 }
 
@@ -246,7 +246,7 @@ fn the_doctor_says_what_is_bad() {
     let Some(server) = Server::start(true) else { return };
     let ended = server.run("doctor");
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
-    assert!(ended.stdout.contains("FAN1_JOBS is not there yet"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("FAN2_JOBS is not there yet"), "{}", ended.stdout);
     let _node = server.node("a");
     let ended = server.run("doctor");
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);

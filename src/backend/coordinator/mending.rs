@@ -107,7 +107,7 @@ where
         let now = self.link.now();
         if let Some((open, attempt)) = self.leases.renew(first, now) {
             log::warn!("the batch at item {first} was lost: it is sent again");
-            let (job, items) = (open.items.job(first), open.items.len());
+            let (job, items) = (open.items.job(first, self.trace), open.items.len());
             self.dispatch(Sending { first, items, attempt }, job);
         }
     }

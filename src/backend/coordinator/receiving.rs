@@ -86,7 +86,7 @@ where
         };
         let ran = Duration::from_nanos(received.head.ran_nanos);
         let ran = ran.mul_f64(f64::from(items) / f64::from(received.head.items.max(1)));
-        let node = self.run.metrics.node_ended(&received.head.node, items, ran);
+        let node = self.run.metrics.node_ended(&received.head.node, received.head.state, items, ran);
         let away = Instant::now().saturating_duration_since(open.queued_at);
         self.run.metrics.waited(away.saturating_sub(ran), items as usize);
         self.run.metrics.ran(ran / items, items as usize);

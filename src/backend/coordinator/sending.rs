@@ -107,7 +107,8 @@ where
 
     /// Sends a batch out, in parts that are no longer than a message.
     pub(super) fn send(&mut self, first: u64, mut open: Open) {
-        let most = self.link.max_message().saturating_sub(OVERHEAD);
+        let trace = self.trace.map_or(0, |trace| trace.traceparent().len() + trace.tracestate().len());
+        let most = self.link.max_message().saturating_sub(OVERHEAD + trace);
         while open.items.bytes() > most && open.items.len() > 1 {
             self.send_half(first, &mut open);
         }
@@ -116,7 +117,7 @@ where
             return self.refuse(first, open.permit, &reason);
         }
         let sending = Sending { first, items: open.items.len(), attempt: 0 };
-        let job = open.items.job(first);
+        let job = open.items.job(first, self.trace);
         self.leases.grant(first, sending.items, open, self.link.now());
         self.dispatch(sending, job);
     }

@@ -10,15 +10,15 @@ use rand::distr::Alphanumeric;
 use crate::backend::kinds::Kind;
 
 /// Jobs that no node has settled.
-pub(super) const JOBS: &str = "FAN1_JOBS";
-pub(super) const JOB_SUBJECTS: &str = "fan1.job.>";
+pub(super) const JOBS: &str = "FAN2_JOBS";
+pub(super) const JOB_SUBJECTS: &str = "fan2.job.>";
 /// Outcomes: the journal of each run.
-pub(super) const RESULTS: &str = "FAN1_RESULTS";
-pub(super) const RESULT_SUBJECTS: &str = "fan1.res.>";
+pub(super) const RESULTS: &str = "FAN2_RESULTS";
+pub(super) const RESULT_SUBJECTS: &str = "fan2.res.>";
 /// The bucket of runs: which coordinator has which, and which are cancelled.
-pub(super) const RUNS: &str = "FAN1_RUNS";
-pub(super) const RUNS_STREAM: &str = "KV_FAN1_RUNS";
-pub(super) const RUNS_SUBJECTS: &str = "$KV.FAN1_RUNS.>";
+pub(super) const RUNS: &str = "FAN2_RUNS";
+pub(super) const RUNS_STREAM: &str = "KV_FAN2_RUNS";
+pub(super) const RUNS_SUBJECTS: &str = "$KV.FAN2_RUNS.>";
 
 /// Identifies a run: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,30 +58,30 @@ pub(super) fn consumer(kind: &Kind) -> String {
 
 /// All jobs of a kind.
 pub(super) fn jobs_of_kind(kind: &Kind) -> String {
-    format!("fan1.job.{}.>", kind.joined("."))
+    format!("fan2.job.{}.>", kind.joined("."))
 }
 
 /// All jobs of a run.
 pub(super) fn jobs_of_run(kind: &Kind, run: &RunName) -> String {
-    format!("fan1.job.{}.{run}.*", kind.joined("."))
+    format!("fan2.job.{}.{run}.*", kind.joined("."))
 }
 
 pub(super) fn job(kind: &Kind, run: &RunName, first: u64) -> String {
-    format!("fan1.job.{}.{run}.{first}", kind.joined("."))
+    format!("fan2.job.{}.{run}.{first}", kind.joined("."))
 }
 
 /// All outcomes of a run.
 pub(super) fn results_of_run(run: &RunName) -> String {
-    format!("fan1.res.{run}.*")
+    format!("fan2.res.{run}.*")
 }
 
 pub(super) fn result(run: &RunName, first: u64) -> String {
-    format!("fan1.res.{run}.{first}")
+    format!("fan2.res.{run}.{first}")
 }
 
 /// The parts of a job's subject.
 pub(super) fn parse_job(subject: &str) -> Option<(Kind, RunName, u64)> {
-    let mut parts = subject.strip_prefix("fan1.job.")?.split('.');
+    let mut parts = subject.strip_prefix("fan2.job.")?.split('.');
     let kind = Kind::parse(&format!("{}/{}", parts.next()?, parts.next()?))?;
     let (run, first) = (RunName::parse(parts.next()?)?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some((kind, run, first))
@@ -102,7 +102,7 @@ mod tests {
         let subject = job(&kind, &run, 77);
         assert_eq!(parse_job(&subject), Some((kind, run, 77)));
         assert_eq!(first_of(&subject), Some(77));
-        for bad in ["fan1.job.primes.1.x", "fan1.job.primes.1.x.y", "fan1.job.primes.1.x.7.8", "fan1.res.x.7"] {
+        for bad in ["fan2.job.primes.1.x", "fan2.job.primes.1.x.y", "fan2.job.primes.1.x.7.8", "fan2.res.x.7"] {
             assert_eq!(parse_job(bad), None, "{bad}");
         }
     }

@@ -304,12 +304,12 @@ impl NodeBuilder {
             let link = JobsLink::open(link, kinds).await?;
             let (ended, ends) = tokio::sync::oneshot::channel::<()>();
             tokio::task::spawn_local(async move {
-                let server = NodeServer::new(link, runs, node, limits);
+                let server = NodeServer::new(link, runs, node, slots as u32, limits);
                 let reach = |phase: Phase| {
                     let mut phases = phases.clone();
                     async move { drop(phases.wait_for(|now| *now >= phase).await) }.boxed_local().shared()
                 };
-                server.serve(slots, reach(Phase::Draining), reach(Phase::Leaving)).await;
+                server.serve(reach(Phase::Draining), reach(Phase::Leaving)).await;
                 // The process may exit as soon as it has ended, and its last acknowledgements wait to be sent. If the server is
                 // gone they never are.
                 let _ = tokio::time::timeout(FAREWELL, client.flush()).await;
@@ -365,7 +365,8 @@ struct PoolRuns {
 
 impl RunsJobs for PoolRuns {
     async fn run(&self, request: Request) -> Result<Vec<u8>, Stopped> {
-        let ran = self.pool.submit(request).await;
+        let trace = request.trace.clone();
+        let ran = self.pool.submit_of(request, trace.as_ref()).await;
         let outcomes = ran.map_err(|error| {
             log::warn!("a batch did not end: {error}");
             Stopped

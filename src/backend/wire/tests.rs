@@ -7,11 +7,22 @@ use super::*;
 
 /// A job's message, with items of all lengths.
 fn jobs() -> impl Strategy<Value = Vec<u8>> {
-    (any::<u64>(), vec(vec(any::<u8>(), 0..20), 0..20)).prop_map(|(first, inputs)| {
+    (any::<u64>(), traces(), vec(vec(any::<u8>(), 0..20), 0..20)).prop_map(|(first, trace, inputs)| {
         let mut items = Items::default();
         inputs.iter().for_each(|input| items.push(input).unwrap());
-        items.job(first)
+        items.job(first, trace.as_ref())
     })
+}
+
+/// The context of a trace, or none.
+fn traces() -> impl Strategy<Value = Option<TraceContext>> {
+    ("[0-9a-e]{2}-[0-9a-f]{31}1-[0-9a-f]{15}2-0[01]", prop_oneof!["", "a=[!-+]{0,20},b=1"])
+        .prop_map(|(parent, state)| TraceContext::new(&parent, &state))
+        .prop_flat_map(|trace| prop_oneof![Just(None), Just(trace)])
+}
+
+fn states() -> impl Strategy<Value = NodeState> {
+    any::<(u32, u32, bool)>().prop_map(|(slots, in_flight, is_draining)| NodeState { slots, in_flight, is_draining })
 }
 
 fn verdicts() -> impl Strategy<Value = Verdict> {
@@ -33,7 +44,8 @@ fn failures() -> impl Strategy<Value = Failure> {
 /// A message with outcomes.
 fn outcomes() -> impl Strategy<Value = Vec<u8>> {
     let item = prop_oneof![vec(any::<u64>(), 0..5).prop_map(Ok), failures().prop_map(Err)];
-    (any::<u64>(), verdicts(), ".{0,40}", vec(item, 0..20)).prop_map(|(first, verdict, node, ended)| {
+    let head = (any::<u64>(), verdicts(), ".{0,40}", states());
+    (head, vec(item, 0..20)).prop_map(|((first, verdict, node, state), ended)| {
         let mut writer = OutcomesWriter::default();
         for item in &ended {
             match item {
@@ -42,7 +54,7 @@ fn outcomes() -> impl Strategy<Value = Vec<u8>> {
             }
         }
         let (items, ran_nanos) = (ended.len() as u32, 7);
-        writer.outcomes(&OutcomesHead { first, items, node, ran_nanos, verdict })
+        writer.outcomes(&OutcomesHead { first, items, node, state, ran_nanos, verdict })
     })
 }
 
@@ -66,6 +78,10 @@ fn damaged(messages: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Ve
 /// Reads it as a node does. What is read takes no more memory than the message has bytes, but for a factor.
 fn read_job(bytes: &[u8]) {
     let Ok(job) = ReceivedJob::parse(bytes) else { return };
+    if let Some(trace) = &job.trace {
+        assert_eq!(trace.traceparent().len(), 55);
+        assert!(trace.tracestate().len() <= 512 && trace.tracestate().is_ascii());
+    }
     assert!(job.head.items as usize <= bytes.len());
     let Ok(items) = job.items() else { return };
     assert_eq!(items.len(), job.head.items as usize);
@@ -127,7 +143,8 @@ proptest! {
 
 /// A message whose first item has so many results.
 fn outcomes_of(first: u64, outputs: u64) -> Vec<u8> {
-    let head = OutcomesHead { first, items: 1, node: "node".to_owned(), ran_nanos: 0, verdict: Verdict::Ran };
+    let (node, state) = ("node".to_owned(), NodeState { slots: 2, in_flight: 1, is_draining: false });
+    let head = OutcomesHead { first, items: 1, node, state, ran_nanos: 0, verdict: Verdict::Ran };
     let mut bytes = OutcomesWriter::default().outcomes(&head);
     put(&mut bytes, &(outputs + 1));
     bytes
@@ -144,4 +161,25 @@ fn results_without_bytes_are_bounded_and_others_by_their_bytes() {
 #[test]
 fn outcomes_behind_the_last_index_are_refused() {
     assert_eq!(ReceivedOutcomes::parse(&outcomes_of(u64::MAX, 0)).unwrap_err(), WireError::Head);
+}
+
+#[test]
+fn a_job_carries_its_trace_and_one_that_is_none_is_ignored() {
+    let mut items = Items::default();
+    items.push(&7_u64).unwrap();
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = TraceContext::new(parent, "vendor=1");
+    assert!(trace.is_some());
+    let job = items.job(5, trace.as_ref());
+    assert_eq!(ReceivedJob::parse(&job).unwrap().trace, trace);
+    assert_eq!(ReceivedJob::parse(&items.job(5, None)).unwrap().trace, None);
+    // In its place what no coordinator sends: the job is read all the same.
+    for bad in ["x".repeat(60_000), parent.replace("4bf", "4BF"), parent.replace("00-4", "ff-4")] {
+        let mut bytes = vec![VERSION];
+        put(&mut bytes, &JobHead { first: 5, items: 1 });
+        put(&mut bytes, &(bad.as_str(), "vendor=1"));
+        bytes.extend_from_slice(&items.bytes);
+        let job = ReceivedJob::parse(&bytes).unwrap();
+        assert_eq!((&job.trace, job.items().unwrap().len()), (&None, 1), "{bad}");
+    }
 }

@@ -28,6 +28,7 @@ use crate::engine::chunk::Outcomes;
 use crate::engine::run::{Run, WorkerGuard};
 use crate::engine::settings::Settings;
 use crate::error::{ItemError, PipelineError, StartError, Stopped};
+use crate::observe::{Observed, Observer, Observers, RunKind};
 use crate::pipeline::aggregator::{Aggregator, Finish};
 use crate::pipeline::assembly::{Assembly, item_bytes};
 use crate::pipeline::feed::Feeds;
@@ -120,6 +121,7 @@ pub struct ClusterSimulation<T: IntoIterator> {
     network: Network,
     events: Vec<(Duration, ClusterEvent)>,
     poison: Option<u64>,
+    observers: Observers,
 }
 
 /// What came of a simulated pipeline over nodes.
@@ -184,6 +186,7 @@ where
         network: Network::good(),
         events: Vec::new(),
         poison: None,
+        observers: Observers::default(),
     }
 }
 
@@ -230,6 +233,14 @@ impl<T: IntoIterator> ClusterSimulation<T> {
         self
     }
 
+    /// Has an [`Observer`] see the pipeline of each coordinator, and the batches of each node, as
+    /// [`FanOut::observe`](crate::FanOut::observe) and [`NodeBuilder::observe`](crate::remote::NodeBuilder::observe) do. To a
+    /// node each batch is an item of a pool.
+    pub fn observe(mut self, observer: impl Observer) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// The item of this index ends the process of each node that runs it.
     pub fn poison(mut self, index: u64) -> Self {
         self.poison = Some(index);
@@ -265,18 +276,19 @@ where
         let mut started = 0;
         let mut start_node = |tasks: &mut Tasks| {
             started += 1;
+            let observers = self.observers.clone();
             let runs = InlineRuns {
                 world: world.clone(),
                 runners: RefCell::new(Runners::new(kinds.clone())),
                 ran: Rc::clone(&ran),
                 node: started,
+                observed: Observed::start(RunKind::Pool, Some("node".into()), self.slots, 1, observers),
             };
             let link = JobsLink { broker: broker.clone() };
             let limits = Limits { max_items: u32::MAX };
-            let server = NodeServer::new(link, runs, format!("node-{started}").into(), limits);
-            let slots = self.slots;
+            let server = NodeServer::new(link, runs, format!("node-{started}").into(), self.slots as u32, limits);
             let task = tasks.spawn(async move {
-                server.serve(slots, std::future::pending(), std::future::pending()).await;
+                server.serve(std::future::pending(), std::future::pending()).await;
             });
             Node { task, number: started }
         };
@@ -346,6 +358,8 @@ where
         settings.window = Some(self.window);
         let mut checked = settings.check(item_bytes::<T::Item, O>(), Some(self.nodes * self.slots))?;
         checked.remote = Some(Duration::from_millis(20));
+        checked.observe(RunKind::Pipeline, self.observers.clone(), None);
+        let trace = checked.observed.as_ref().and_then(|observed| observed.inject());
         let (assembly, aggregator) =
             Assembly::<T::Item, O>::new(&checked, self.ordered, None, Vec::new(), Duration::MAX);
         let run = assembly.run.clone();
@@ -361,6 +375,7 @@ where
             outcomes: Sink { aggregator: collector, buffers: Arc::new(BufferPool::new(4)) },
             patience: Patience { answer: broker::ACK_WAIT, outage: OUTAGE },
             stop,
+            trace,
             guard: WorkerGuard::of_run(&run),
         };
         let (opening, delay) = (broker.clone(), world.sleep(world.up_to(Duration::from_millis(5))));
@@ -450,6 +465,7 @@ struct InlineRuns {
     runners: RefCell<Runners>,
     ran: Rc<Ran>,
     node: usize,
+    observed: Option<Arc<Observed>>,
 }
 
 impl RunsJobs for InlineRuns {
@@ -464,7 +480,11 @@ impl RunsJobs for InlineRuns {
             let mut runs = self.ran.runs.borrow_mut();
             items.for_each(|index| *runs.entry(index).or_default() += 1);
         }
-        run_job(&mut self.runners.borrow_mut(), &request, &|| false)
+        let run = || run_job(&mut self.runners.borrow_mut(), &request, &|| false);
+        match &self.observed {
+            None => run(),
+            Some(observed) => observed.run_here(request.trace.as_ref(), run).unwrap_or(Err(Stopped)),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Peer {
     /// - `kind`: another one
     /// - `threads`: 2 by default
     /// - `replicas`: 1 by default
+    /// - `traces`: it has spans, and prints for each item in which trace it runs
     pub(crate) fn node(url: &str, settings: &[(&str, &str)]) -> Self {
         Self::new("node", url, settings)
     }
@@ -155,8 +156,14 @@ async fn connect() -> Nats {
 async fn node(mut orders: tokio::sync::mpsc::UnboundedReceiver<String>) {
     let nats = connect().await;
     let (hold, deadly, pace) = (number("hold"), number("deadly"), number("pace"));
+    #[cfg(feature = "tracing")]
+    let traces = setting("traces").is_some();
     let before = move |n: u64| {
         println!("begins {n}");
+        #[cfg(feature = "tracing")]
+        if traces {
+            println!("in the trace {}", crate::traces::id());
+        }
         if hold == Some(n) {
             println!("holds {n}");
             GATE.pass();
@@ -178,6 +185,13 @@ async fn node(mut orders: tokio::sync::mpsc::UnboundedReceiver<String>) {
             before(n);
             kind::bytes(n)
         });
+    #[cfg(feature = "tracing")]
+    let builder = if traces {
+        tracing::subscriber::set_global_default(crate::traces::subscriber()).unwrap();
+        builder.observe(std::sync::Arc::new(crate::traces::spans()))
+    } else {
+        builder
+    };
     let node = match builder.start(&nats).await {
         Ok(node) => node,
         Err(error) => return println!("refused: {error}"),
