@@ -11,6 +11,7 @@ use crate::cli::blocking_io::{Ready, blocking};
 use crate::cli::exit::Failure;
 use crate::cli::file_attributes;
 use crate::cli::messages::say;
+use crate::cli::reader::Reader;
 use crate::cli::shutdown::Shutdown;
 use crate::cli::status_lines::suspend;
 use crate::parse::identity::Identity;
@@ -87,6 +88,19 @@ impl Output {
             Target::Stream { file, .. } => file.metadata().ok().as_ref().and_then(Identity::of),
             Target::File { .. } => None,
         }
+    }
+
+    /// Returns what tells that the results have no reader any more.
+    pub(crate) fn reader(&self) -> Reader {
+        match self.0.get_ref() {
+            Target::Stdout { .. } => Reader::of_stdout(),
+            Target::Stream { .. } | Target::File { .. } => Reader::none(),
+        }
+    }
+
+    /// The failure of a write to an output that its reader has closed.
+    pub(crate) fn closed(&self) -> Failure {
+        self.failure(io::ErrorKind::BrokenPipe.into())
     }
 
     pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {

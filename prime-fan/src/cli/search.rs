@@ -4,12 +4,14 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::thread;
 use std::time::Instant;
 
 use actix::clock::timeout;
 use actix_fan::{Chunk, FanIn, FanOut, ItemError, MAX_WORKERS, PipelineError, Stats};
 use futures::FutureExt;
+use futures::future::{self, Either};
 
 use crate::cli::args::Settings;
 use crate::cli::counts::{Counts, Nouns};
@@ -17,6 +19,7 @@ use crate::cli::exit::Failure;
 use crate::cli::messages::{report, say};
 use crate::cli::output::Output;
 use crate::cli::progress::{Progress, TICK};
+use crate::cli::reader::Reader;
 use crate::cli::shutdown::{Reason, Shutdown};
 use crate::cli::summary;
 use crate::parse::input::shown;
@@ -75,6 +78,7 @@ pub(crate) struct Run<'a, T: Send + 'static, S> {
     search: S,
     results: FanIn<T>,
     output: Output,
+    reader: Reader,
     counts: Counts,
     progress: Progress,
     settings: &'a Settings,
@@ -92,7 +96,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         // With nodes it stops at once: to complete what is in flight may take long, or for ever if there are no nodes.
         shutdown.attach(results.stop_handle(), settings.cluster.is_some());
         let progress = Progress::new(settings, search.nouns(), search.total(), search.types());
-        Self { search, results, output, counts: Counts::default(), progress, settings, shutdown }
+        let reader = output.reader();
+        Self { search, results, output, reader, counts: Counts::default(), progress, settings, shutdown }
     }
 
     /// Writes all results and waits for the workers.
@@ -181,9 +186,17 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
         }
         self.output.flush()?;
         loop {
-            match timeout(TICK, self.results.next_chunk()).await {
-                Ok(chunk) => return Ok(chunk),
-                Err(_) => self.show(true),
+            let waited = {
+                let next = pin!(timeout(TICK, self.results.next_chunk()));
+                match future::select(next, pin!(self.reader.closed())).await {
+                    Either::Left((next, _)) => Some(next),
+                    Either::Right(((), _)) => None,
+                }
+            };
+            match waited {
+                Some(Ok(chunk)) => return Ok(chunk),
+                Some(Err(_)) => self.show(true),
+                None => return Err(self.output.closed()),
             }
         }
     }

@@ -14,17 +14,20 @@ pub(super) struct Base {
     /// The smaller primes, of which whole periods are struck out: a list per remainder modulo 30, each in ascending
     /// order.
     pub(super) frequent: [Vec<u32>; 8],
-    /// Those below [`NARROW`], and the others, which a short segment does not need.
-    medium: [Medium; 2],
+    /// The primes between the frequent and the large ones.
+    medium: Box<[Medium]>,
     /// The others.
     pub(super) large: Large,
 }
 
-/// The primes between the frequent and the large ones, which the first worker that needs them finds.
-struct Medium {
+/// A part of the medium primes, which the first worker that needs it finds, in less than a millisecond.
+pub(super) struct Medium {
     primes: OnceLock<Box<[u32]>>,
     range: RangeInclusive<u32>,
 }
+
+/// The most numbers of a part of the medium primes.
+const PART: u32 = 1 << 20;
 
 impl Base {
     /// Finds the frequent primes up to the limit of `plan`. The others are found when they are needed.
@@ -36,15 +39,23 @@ impl Base {
         });
         let frequent_limit = last.max(plan.frequent);
         let medium_limit = frequent_limit.max(plan.medium);
-        let (first, last) = (frequent_limit + 1, plan.limit.min(medium_limit));
-        let medium = [first..=last.min(NARROW), first.max(NARROW + 1)..=last];
-        let medium = medium.map(|range| Medium { primes: OnceLock::new(), range });
+        let mut medium = Vec::new();
+        let (mut first, last) = (frequent_limit + 1, plan.limit.min(medium_limit));
+        while first <= last {
+            // No part has primes on both sides of NARROW.
+            let end = if first <= NARROW { last.min(NARROW) } else { last };
+            let end = end.min(first.saturating_add(PART - 1));
+            medium.push(Medium { primes: OnceLock::new(), range: first..=end });
+            let Some(next) = end.checked_add(1) else { break };
+            first = next;
+        }
+        let medium = medium.into();
         Self { frequent, medium, large: Large::new(medium_limit, plan) }
     }
 
-    /// Returns the medium primes up to `limit`, in ascending order: those up to [`NARROW`], and the others.
-    pub(super) fn medium(&self, limit: u32) -> [&[u32]; 2] {
-        self.medium.each_ref().map(|medium| medium.up_to(limit))
+    /// Returns the parts of the medium primes that have numbers up to `limit`, in ascending order.
+    pub(super) fn medium(&self, limit: u32) -> impl Iterator<Item = &Medium> {
+        self.medium.iter().take_while(move |part| *part.range.start() <= limit)
     }
 
     /// Returns the frequent and the presieved primes of `range`, list by list: those that were struck out themselves.
@@ -58,11 +69,14 @@ impl Base {
 }
 
 impl Medium {
-    fn up_to(&self, limit: u32) -> &[u32] {
+    /// Returns true if its primes are larger than [`NARROW`].
+    pub(super) fn is_wide(&self) -> bool {
+        *self.range.start() > NARROW
+    }
+
+    /// Returns the primes up to `limit`, in ascending order.
+    pub(super) fn up_to(&self, limit: u32) -> &[u32] {
         let Self { primes, range } = self;
-        if limit < *range.start() || range.is_empty() {
-            return &[];
-        }
         let primes = primes.get_or_init(|| {
             let mut primes = Vec::new();
             each_prime(range.clone(), |prime| primes.push(prime));
@@ -195,6 +209,15 @@ mod tests {
     use super::*;
     use crate::is_prime;
 
+    fn medium(base: &Base, limit: u32) -> Vec<u32> {
+        let parts = base.medium(limit).map(|part| {
+            let primes = part.up_to(limit);
+            assert!(primes.iter().all(|&prime| (prime > NARROW) == part.is_wide()));
+            primes
+        });
+        parts.collect::<Vec<_>>().concat()
+    }
+
     fn plan(limit: u32, frequent: u32, medium: u32) -> Plan {
         Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000 }
     }
@@ -212,19 +235,19 @@ mod tests {
     fn the_base_is_the_primes_up_to_the_limit() {
         for limit in [0, 1, 157, 158, 163, 10_000, 100_003, BLOCK as u32 - 1, BLOCK as u32 + 1] {
             for frequent in [0, 163, 5000, 327_680] {
-                for medium in [0, 158, 12_000, 500_000] {
-                    let base = Base::new(&plan(limit, frequent, medium));
+                for most in [0, 158, 12_000, 2_000_000] {
+                    let base = Base::new(&plan(limit, frequent, most));
                     assert!(base.frequent.iter().flatten().all(|&prime| prime <= frequent));
                     let large = large(&base, 0..base.large.tasks.len());
-                    assert!(large.is_sorted() && large.iter().all(|&prime| prime > u64::from(frequent.max(medium))));
-                    assert!(base.medium(limit).concat().iter().all(|prime| *prime <= medium && *prime > frequent));
+                    assert!(large.is_sorted() && large.iter().all(|&prime| prime > u64::from(frequent.max(most))));
+                    assert!(medium(&base, limit).iter().all(|prime| *prime <= most && *prime > frequent));
                     let mut all: Vec<u64> = base.within(&(0..=u64::from(limit.max(157)))).chain(large).collect();
-                    all.extend(base.medium(limit).concat().iter().map(|&prime| u64::from(prime)));
+                    all.extend(medium(&base, limit).iter().map(|&prime| u64::from(prime)));
                     all.sort_unstable();
                     let limit = u64::from(limit).max(157);
-                    assert!(all.into_iter().eq((7..=limit).filter(|&n| is_prime(n))), "{limit} {frequent} {medium}");
+                    assert!(all.into_iter().eq((7..=limit).filter(|&n| is_prime(n))), "{limit} {frequent} {most}");
                     let half = u64::from(limit as u32 / 2).max(157);
-                    assert!(base.medium(half as u32).concat().iter().all(|&prime| u64::from(prime) <= half));
+                    assert!(medium(&base, half as u32).iter().all(|&prime| u64::from(prime) <= half));
                 }
             }
         }

@@ -32,9 +32,13 @@ pub(super) struct Medium {
 }
 
 impl Medium {
-    /// Sets up `primes` for a segment that begins with the byte `first`, counted from number 0.
-    pub(super) fn ready(&mut self, primes: &[u32], first: u64) {
+    /// Removes all primes.
+    pub(super) fn clear(&mut self) {
         self.lists.iter_mut().flatten().for_each(Vec::clear);
+    }
+
+    /// Adds `primes` for a segment that begins with the byte `first`, counted from number 0.
+    pub(super) fn add(&mut self, primes: &[u32], first: u64) {
         for &prime in primes {
             let (distance, cofactor) = first_multiple(prime, 30 * first);
             if let Ok(byte) = u32::try_from(distance / 30) {

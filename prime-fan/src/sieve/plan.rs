@@ -37,8 +37,8 @@ const MULTIPLES: f64 = 28e6;
 /// The most buckets of a slice: its numbers are an `i32`.
 const BUCKETS: u64 = 8192;
 
-/// About the most multiples in a task, which takes a few milliseconds then.
-const TASK: f64 = 500e3;
+/// About the most multiples in a task, which takes a millisecond then, and more while memory is new.
+const TASK: f64 = 250e3;
 
 /// A segment with fewer numbers than this does not wait for a slice.
 const SLICED: u64 = 1 << 21;
@@ -79,8 +79,8 @@ const MULTIPLE: f64 = 3.5;
 const NUMBER: f64 = 0.15;
 
 /// To test a prime, and a composite without small factors.
-const PRIME: f64 = 600.0;
-const COMPOSITE: f64 = 250.0;
+const PRIME: f64 = 320.0;
+const COMPOSITE: f64 = 120.0;
 
 /// The parameters of a sieve.
 #[derive(Clone, Copy, Debug, PartialEq)]

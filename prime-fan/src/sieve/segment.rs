@@ -13,8 +13,9 @@ use super::periods::Strikers;
 use super::presieve::{CHUNK, presieve};
 use super::slices::Taken;
 use super::tuplets;
-use super::wheel::{BIT, bits_from};
+use super::wheel::{BIT, OFFSET, bits_from};
 use crate::is_prime;
+use crate::primality::{LANES, LANES_FROM, NO_FACTOR_TO, are_prime, pass_base_2};
 
 /// The bytes that are sieved at a time with the primes below this: they fit into a first-level cache.
 const BLOCK: usize = 24 << 10;
@@ -123,7 +124,14 @@ impl Segment {
         self.strike(len, limit, give_up)?;
         self.restore(len);
         self.cut(len);
-        if u64::from(limit) < self.range.end().isqrt() { self.decide(give_up) } else { Some(()) }
+        if u64::from(limit) >= self.range.end().isqrt() {
+            return Some(());
+        }
+        if limit >= NO_FACTOR_TO && *self.range.start() >= LANES_FROM {
+            self.decide_together(give_up)
+        } else {
+            self.decide(give_up)
+        }
     }
 
     /// Gets the multiples of the large primes. Returns the limit up to which all primes strike: a smaller one if there
@@ -162,9 +170,15 @@ impl Segment {
         presieve(&mut bytes[margin..][..len.next_multiple_of(CHUNK)], first);
 
         self.strikers.ready(&base.frequent, limit, first, margin);
-        let [narrow, wide] = base.medium(limit);
-        self.medium.ready(narrow, first);
-        self.wide.ready(wide, first);
+        self.medium.clear();
+        self.wide.clear();
+        for part in base.medium(limit) {
+            let medium = if part.is_wide() { &mut self.wide } else { &mut self.medium };
+            medium.add(part.up_to(limit), first);
+            if give_up() {
+                return None;
+            }
+        }
         let mut chains = self.chains.iter().peekable();
         let end = margin + len;
         for blocks in (margin..end).step_by(BLOCKS) {
@@ -221,6 +235,40 @@ impl Segment {
                 return None;
             }
         }
+        Some(())
+    }
+
+    /// [`decide`](Self::decide) for large numbers without small factors, of which several are tested together.
+    fn decide_together(&mut self, give_up: &mut impl FnMut() -> bool) -> Option<()> {
+        let start = self.range.start() / 30 * 30;
+        let words = self.bytes[self.margin..][..8 * self.words].as_chunks_mut().0;
+        let (mut left, mut passed) = (Waiting::default(), Waiting::default());
+        for index in 0..words.len() {
+            let mut word = u64::from_le_bytes(words[index]);
+            while word != 0 {
+                let bit = word.trailing_zeros();
+                word &= word - 1;
+                let number = start + 240 * index as u64 + u64::from(OFFSET[bit as usize]);
+                let Some((numbers, places)) = left.push(number, (index, bit)) else { continue };
+                for ((passes, number), place) in pass_base_2(numbers).into_iter().zip(numbers).zip(places) {
+                    if !passes {
+                        clear(words, place);
+                    } else if let Some((numbers, places)) = passed.push(number, place) {
+                        let composite = are_prime(numbers).map(|is_prime| !is_prime);
+                        places
+                            .into_iter()
+                            .zip(composite)
+                            .filter(|place| place.1)
+                            .for_each(|place| clear(words, place.0));
+                    }
+                }
+            }
+            if index as u64 % WORDS == WORDS - 1 && give_up() {
+                return None;
+            }
+        }
+        let rest = left.rest().chain(passed.rest());
+        rest.filter(|&(number, _)| !is_prime(number)).for_each(|(_, place)| clear(words, place));
         Some(())
     }
 
@@ -316,6 +364,36 @@ impl Segment {
             && is_prime(twin);
         found.then_some((p, twin))
     }
+}
+
+/// A word of the segment, and a bit of it.
+type Place = (usize, u32);
+
+/// Numbers that wait until so many are there that they are tested together.
+#[derive(Default)]
+struct Waiting {
+    numbers: [u64; LANES],
+    places: [Place; LANES],
+    len: usize,
+}
+
+impl Waiting {
+    /// Returns those that waited, with the new one, when they are enough.
+    #[inline]
+    fn push(&mut self, number: u64, place: Place) -> Option<([u64; LANES], [Place; LANES])> {
+        self.numbers[self.len] = number;
+        self.places[self.len] = place;
+        self.len = (self.len + 1) % LANES;
+        (self.len == 0).then_some((self.numbers, self.places))
+    }
+
+    fn rest(self) -> impl Iterator<Item = (u64, Place)> {
+        self.numbers.into_iter().zip(self.places).take(self.len)
+    }
+}
+
+fn clear(words: &mut [[u8; 8]], (index, bit): Place) {
+    words[index][bit as usize / 8] &= !(1 << (bit % 8));
 }
 
 impl fmt::Debug for Segment {

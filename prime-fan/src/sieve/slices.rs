@@ -53,6 +53,8 @@ struct State {
     failed: bool,
     /// The buckets of each worker.
     parts: Vec<Vec<Chain>>,
+    /// Those of workers that gave up. To finish them takes some milliseconds, which the next worker has.
+    unfinished: Vec<Buckets>,
     /// For each bucket, true if its chains were taken.
     taken: Vec<bool>,
 }
@@ -96,6 +98,9 @@ impl Slices {
             if state.failed {
                 return Taken::Missing;
             }
+            while let Some(mut buckets) = state.unfinished.pop() {
+                state.parts.push(buckets.finish());
+            }
             for bucket in bucket..until {
                 let at = (bucket - first) as usize;
                 if state.taken[at] {
@@ -130,7 +135,7 @@ impl Slices {
             kept.remove(0);
         }
         let taken = vec![false; self.len as usize];
-        let state = State { left: self.tasks, failed: false, parts: Vec::new(), taken };
+        let state = State { left: self.tasks, failed: false, parts: Vec::new(), unfinished: Vec::new(), taken };
         let slice = Slice { index, next: AtomicUsize::new(0), state: Mutex::new(state), changed: Condvar::new() };
         let slice = Arc::new(slice);
         kept.push(Arc::clone(&slice));
@@ -147,7 +152,7 @@ impl Slices {
         collect: &mut impl FnMut(usize, u64, u32, &mut Buckets),
         give_up: &mut impl FnMut() -> bool,
     ) -> bool {
-        let mut share = Share { slice, done: 0, part: Vec::new(), is_sound: false };
+        let mut share = Share { slice, done: 0, part: None, unfinished: None, is_sound: false };
         let mut given_up = false;
         while !given_up {
             let task = slice.next.fetch_add(1, Ordering::Relaxed);
@@ -163,7 +168,10 @@ impl Slices {
             given_up = give_up();
         }
         if share.done > 0 {
-            share.part = buckets.finish();
+            match given_up {
+                true => share.unfinished = Some(mem::take(buckets)),
+                false => share.part = Some(buckets.finish()),
+            }
             lock(&self.spares).append(&mut buckets.spares);
         }
         share.is_sound = true;
@@ -198,7 +206,8 @@ struct Share<'a> {
     slice: &'a Slice,
     /// How many tasks.
     done: usize,
-    part: Vec<Chain>,
+    part: Option<Vec<Chain>>,
+    unfinished: Option<Buckets>,
     is_sound: bool,
 }
 
@@ -207,9 +216,8 @@ impl Drop for Share<'_> {
         let mut state = lock(&self.slice.state);
         state.left -= self.done;
         state.failed |= !self.is_sound;
-        if !self.part.is_empty() {
-            state.parts.push(mem::take(&mut self.part));
-        }
+        state.parts.extend(self.part.take());
+        state.unfinished.extend(self.unfinished.take());
         if state.left == 0 || state.failed {
             self.slice.changed.notify_all();
         }
