@@ -70,6 +70,7 @@ pub mod checks;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod neighbours;
 #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "the program uses the rest, some of it for nodes alone"))]
 mod parse;
 mod primality;
@@ -78,6 +79,7 @@ mod sieve;
 mod trial_division;
 mod verdict;
 
+pub use neighbours::{next_prime, previous_prime};
 pub use parse::grammar::{NumberError, number};
 pub use primality::{PROVEN_BELOW, is_prime, is_probable_prime};
 pub use random_integers::{EmptyRange, RandomIntegers};

@@ -140,10 +140,10 @@ impl Lanes {
         let mut powers = self.one;
         for bit in (self.twos..self.bits).rev() {
             powers = self.product(&powers, &powers);
-            for i in 0..LANES {
+            powers = array::from_fn(|i| {
                 let twice = two(powers[i], self.n[i]);
-                powers[i] = if (self.n[i] - 1) >> bit & 1 == 1 { twice } else { powers[i] };
-            }
+                if (self.n[i] - 1) >> bit & 1 == 1 { twice } else { powers[i] }
+            });
         }
         array::from_fn(|i| self.passes(i, powers[i], two(self.one[i], self.n[i])))
     }

@@ -35,7 +35,7 @@ use tokio::runtime;
 
 use crate::parse::input::Source;
 use args::{Cli, Command, Settings};
-use commands::{filter, packaging, random, range};
+use commands::{filter, neighbours, packaging, random, range};
 use exit::Failure;
 use shutdown::Shutdown;
 use statistics::{End, Statistics};
@@ -82,6 +82,8 @@ fn run(shutdown: &Shutdown) -> Result<(), Failure> {
             let (range, settings) = args.into_range()?;
             in_system("range", &settings, &[], shutdown)?.block_on(range::run(range, &settings, shutdown))
         }
+        Command::Next(args) => neighbours::next(&args.numbers),
+        Command::Prev(args) => neighbours::previous(&args.numbers),
         Command::Node(args) => {
             let node = args.into_node();
             log_to_messages(node.log_filter);

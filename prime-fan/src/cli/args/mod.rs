@@ -5,6 +5,7 @@ mod command;
 mod common;
 mod filter;
 mod hints;
+mod neighbours;
 mod random;
 mod range;
 mod sections;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 pub(crate) use cluster::{Connection, Doctor, DoctorArgs, Node, NodeArgs};
 pub(crate) use common::{ProgressWhen, Seed, Settings, StatsForm};
 pub(crate) use filter::{Filter, FilterArgs, Keep, OnBad};
+pub(crate) use neighbours::NeighbourArgs;
 pub(crate) use random::{Finder, RandomArgs, Search};
 pub(crate) use range::{Range, RangeArgs, What};
 
@@ -79,6 +81,26 @@ pub(crate) enum Command {
         after_long_help = sections::long(range::EXAMPLES)
     )]
     Range(RangeArgs),
+    /// Prints the least prime above each number
+    ///
+    /// The prime is larger than the number, also if the number is prime itself. If a number has no such prime of 64 bits, a
+    /// message says so, and the exit code is 1.
+    #[command(
+        allow_negative_numbers = true,
+        after_help = sections::of_neighbours(neighbours::NEXT_EXAMPLES),
+        after_long_help = sections::of_neighbours(neighbours::NEXT_EXAMPLES)
+    )]
+    Next(NeighbourArgs),
+    /// Prints the largest prime below each number
+    ///
+    /// The prime is smaller than the number, also if the number is prime itself. If a number has no such prime (0, 1 and 2), a
+    /// message says so, and the exit code is 1.
+    #[command(
+        allow_negative_numbers = true,
+        after_help = sections::of_neighbours(neighbours::PREV_EXAMPLES),
+        after_long_help = sections::of_neighbours(neighbours::PREV_EXAMPLES)
+    )]
+    Prev(NeighbourArgs),
     /// Works for searches on other machines
     ///
     /// A node takes batches from the NATS server and tests their numbers, for any search that was started with `--nats`.
@@ -104,7 +126,7 @@ pub(crate) enum Command {
     /// Prints the manual page of the program or of a command
     Man {
         /// The command
-        #[arg(value_parser = ["random", "filter", "range", "node", "doctor"])]
+        #[arg(value_parser = ["random", "filter", "range", "next", "prev", "node", "doctor"])]
         command: Option<String>,
     },
 }

@@ -11,7 +11,7 @@ use crate::parse::values::{range, whole};
 pub(super) const EXAMPLES: &str = "  prime-fan range 2..100              the primes from 2 to 99
   prime-fan range 1e15..+1e8 -o FILE  the primes of 10^8 numbers, to a file
   prime-fan range 0..=0xffff_ffff -c  how many primes have 32 bits at most
-  prime-fan range 1e18.. -n 1         the first prime from 10^18 on
+  prime-fan range 1e18.. -n 2         the first two from 10^18 on
   prime-fan range ..1e18 --down -n 3  the last three below 10^18
   prime-fan range --twins 2^40..+1e6  pairs of primes that differ by 2
   prime-fan range 0..1e9 -c --tuplets 1,2,3

@@ -71,6 +71,17 @@ const DOCTOR_EXIT_CODES: &str = "
     2  an argument is wrong
    74  the result could not be written";
 
+const NEIGHBOUR_EXIT_CODES: &str = "
+    0  each number has such a prime
+    1  one of them has none
+    2  an argument is wrong
+   74  the result could not be written";
+
+/// Returns the sections after the help of `next` and `prev`.
+pub(super) fn of_neighbours(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\nExit codes:{NEIGHBOUR_EXIT_CODES}")
+}
+
 /// Returns the sections after the help of `node`.
 pub(super) fn of_node(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes:{NODE_EXIT_CODES}")
