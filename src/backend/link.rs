@@ -111,6 +111,9 @@ pub(crate) trait NodeLink: Clone + 'static {
 
     /// The delivery is not needed any more.
     fn settle(&self, delivery: &Self::Delivery, how: Settled) -> impl Future<Output = Result<(), LinkError>>;
+
+    /// No more jobs are asked for. Ready once those that come all the same are given back, and the backend knows all.
+    fn close(&self) -> impl Future<Output = ()>;
 }
 
 /// How a node is rid of a delivery.

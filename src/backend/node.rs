@@ -1,5 +1,6 @@
 //! A node: takes jobs from a backend, runs them on its threads, and sends their outcomes back.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -122,13 +123,15 @@ pub(crate) struct NodeServer<L, R> {
     limits: Limits,
     /// Held by each job that runs, and by one alone if it is suspicious.
     beside: RwLock<()>,
+    /// True since the backend has failed a slot that asked for a job, until it has answered one.
+    is_failing: Cell<bool>,
 }
 
 impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
     /// `node` is what it is called in outcomes. It has so many jobs at a time.
     pub(crate) fn new(link: L, runs: R, node: Arc<str>, slots: u32, limits: Limits) -> Self {
         let shown = Arc::new(Shown { node, slots, held: AtomicU32::new(0), is_draining: AtomicBool::new(false) });
-        Self { link, runs, shown, limits, beside: RwLock::default() }
+        Self { link, runs, shown, limits, beside: RwLock::default(), is_failing: Cell::new(false) }
     }
 
     /// Serves jobs until `drain` is ready; then ends those that it has. Once `leave` is ready it gives them back.
@@ -142,6 +145,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
             pending::<()>().await;
         };
         select(pin!(slots), pin!(note)).await;
+        self.link.close().await;
     }
 
     async fn serve_slot(
@@ -157,13 +161,18 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
                 Either::Left(((), _)) => return,
                 Either::Right((Ok(delivery), _)) => {
                     backoff = Backoff::new();
+                    self.is_failing.set(false);
                     if let Some(delivery) = delivery {
                         self.serve_delivery(&delivery, leave.clone()).await;
                     }
                 }
                 Either::Right((Err(error), _)) => {
                     let pause = backoff.next();
-                    log::warn!("no job can be taken, which is tried again after {pause:?}: {error}");
+                    // All slots fail for the same reason: it is told once.
+                    if !self.is_failing.replace(true) {
+                        log::warn!("no job can be taken, which is tried again and again: {error}");
+                    }
+                    log::debug!("no job can be taken, which is tried again after {pause:?}: {error}");
                     if let Either::Left(_) = select(drain.as_mut(), pin!(self.link.sleep(pause))).await {
                         return;
                     }

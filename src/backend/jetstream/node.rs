@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::Shared;
@@ -25,9 +24,6 @@ use crate::stats::Stats;
 use crate::util::log;
 use crate::work::closures::{FilterMap, Map, TryMap, sharing};
 use crate::work::{Job, Work};
-
-/// How long the last acknowledgements may take.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A process that works for pipelines on other machines.
 ///
@@ -300,7 +296,6 @@ impl NodeBuilder {
         let runs = PoolRuns { pool: pool.clone(), jobs: Arc::clone(&jobs) };
         let (limits, node) = (Limits { max_items: self.max_items }, Arc::clone(&name));
         let opened = nats.call(move |link| async move {
-            let client = link.client.clone();
             let link = JobsLink::open(link, kinds).await?;
             let (ended, ends) = tokio::sync::oneshot::channel::<()>();
             tokio::task::spawn_local(async move {
@@ -310,9 +305,6 @@ impl NodeBuilder {
                     async move { drop(phases.wait_for(|now| *now >= phase).await) }.boxed_local().shared()
                 };
                 server.serve(reach(Phase::Draining), reach(Phase::Leaving)).await;
-                // The process may exit as soon as it has ended, and its last acknowledgements wait to be sent. If the server is
-                // gone they never are.
-                let _ = tokio::time::timeout(FAREWELL, client.flush()).await;
                 drop(ended);
             });
             Ok::<_, LinkError>(ends)

@@ -9,10 +9,12 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::kv::{Entry, Operation, Watch};
 use async_nats::jetstream::{AckKind, Message};
+use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::backend::jetstream::coordinator_link::CANCELLED;
 use crate::backend::jetstream::link::{Explained, Link};
@@ -22,12 +24,15 @@ use crate::backend::kinds::Kind;
 use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
 use crate::util::log;
 
-/// How long a slot waits for a job of one kind before it asks again: with several kinds, it goes on to the next one.
-const PULL: Duration = Duration::from_secs(5);
-const PULL_OF_SEVERAL: Duration = Duration::from_millis(250);
+/// How long a slot waits for a job of one kind before it asks again, or goes on to another kind. A node that drains waits for
+/// as long: what the server has promised to a pull comes, and is given back.
+const PULL: Duration = Duration::from_millis(500);
 
-/// How long it waits for a job that was there a moment ago: another slot may have it by now.
+/// How long it waits for a job of a kind of which there were jobs a moment ago: another slot may have it by now.
 const PULL_OF_QUEUED: Duration = Duration::from_millis(50);
+
+/// How often a node whose slots are busy with some kinds looks whether there are jobs of the others.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How much later than it should a pull ends on a server that no longer knows of it. No answer comes if the consumer is gone.
 const OVERDUE: Duration = Duration::from_secs(2);
@@ -35,6 +40,9 @@ const OVERDUE: Duration = Duration::from_secs(2);
 /// How long the watch of cancelled runs may take to show what is there.
 const WATCH: Duration = Duration::from_secs(5);
 const WATCH_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the end of a node may wait for its last answers and acknowledgements.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// How long a job that was given back waits.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
@@ -49,8 +57,42 @@ struct Inner {
     /// Made for the first job, and again after an error.
     consumers: RefCell<HashMap<Kind, Consumer<pull::Config>>>,
     cancelled: watch::Receiver<HashSet<String>>,
-    /// How often slots have asked for a job.
+    /// What is known of the jobs of each kind, in the order of `kinds`.
+    queues: Vec<Queue>,
+    /// How often slots have asked for a job: each begins with another kind.
     asked: Cell<usize>,
+    /// When a slot last looked for jobs of kinds that no slot waits for.
+    looked: Cell<Instant>,
+    /// Wakes a slot that waits because another slot waits for each kind.
+    found: Notify,
+    /// Pulls that were dropped, whose jobs are given back.
+    returning: RefCell<JoinSet<()>>,
+}
+
+/// What a node knows of the jobs of one kind.
+#[derive(Default)]
+struct Queue {
+    /// True if the last pull had a job: there may be more. Any number of slots pull at a time.
+    is_filled: Cell<bool>,
+    /// True while a slot waits for a job. One is enough, however many slots have nothing to do.
+    is_watched: Cell<bool>,
+}
+
+/// A slot that waits for a job of one kind. When it ends, another slot may wait for it.
+struct Watching<'a>(&'a Queue, &'a Notify);
+
+impl<'a> Watching<'a> {
+    fn begin(queue: &'a Queue, found: &'a Notify) -> Self {
+        queue.is_watched.set(true);
+        Self(queue, found)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.is_watched.set(false);
+        self.1.notify_one();
+    }
 }
 
 /// A job that was delivered.
@@ -87,12 +129,49 @@ impl JobsLink {
         let runs = Runs { link: link.clone(), sender };
         let watching = runs.watch().await?;
         tokio::task::spawn_local(runs.follow(watching));
-        let opened =
-            Self(Rc::new(Inner { link, kinds, consumers: RefCell::default(), cancelled, asked: Cell::new(0) }));
+        let queues = kinds.iter().map(|_| Queue::default()).collect();
+        let opened = Self(Rc::new(Inner {
+            link,
+            kinds,
+            consumers: RefCell::default(),
+            cancelled,
+            queues,
+            asked: Cell::new(0),
+            looked: Cell::new(Instant::now()),
+            found: Notify::new(),
+            returning: RefCell::default(),
+        }));
         for kind in &opened.0.kinds {
             opened.consumer(kind).await?;
         }
         Ok(opened)
+    }
+
+    /// Takes a job of a kind; `None` if there is none within `expires`.
+    async fn take(&self, at: usize, expires: Duration) -> Result<Option<Delivery>, LinkError> {
+        let Inner { kinds, queues, found, .. } = &*self.0;
+        let pulled = self.forgetting(at, self.pull(&kinds[at], expires).await)?;
+        queues[at].is_filled.set(pulled.is_some());
+        let Some(message) = pulled else { return Ok(None) };
+        // There may be another one. The slot that finds it wakes the next one.
+        found.notify_one();
+        let parsed = names::parse_job(&message.subject);
+        let deliveries = message.info().ok().and_then(|info| u64::try_from(info.delivered).ok());
+        match (parsed, deliveries) {
+            (Some((kind, run, first)), Some(deliveries)) => {
+                Ok(Some(Delivery { message, kind, run, first, deliveries }))
+            }
+            _ => {
+                log::warn!("a job on the subject {:?} is dropped, which no coordinator sends on", message.subject);
+                let _ = message.ack_with(AckKind::Term).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Has the consumer of a kind looked up again after an error: it may be gone, with a server that has lost its files.
+    fn forgetting<T>(&self, at: usize, result: Result<T, LinkError>) -> Result<T, LinkError> {
+        result.inspect_err(|_| drop(self.0.consumers.borrow_mut().remove(&self.0.kinds[at])))
     }
 
     async fn consumer(&self, kind: &Kind) -> Result<Consumer<pull::Config>, LinkError> {
@@ -106,10 +185,12 @@ impl JobsLink {
 
     /// Returns true if jobs of a kind are queued. A pull that does not wait would tell as well, but one that comes a moment too
     /// late is kept by the server for ever.
-    async fn are_queued(&self, kind: &Kind) -> Result<bool, LinkError> {
-        let info = self.consumer(kind).await?.get_info().await;
-        let info = info.explained(&self.0.link, "it can't be seen which jobs are queued")?;
-        Ok(info.num_pending > 0)
+    async fn are_queued(&self, at: usize) -> Result<bool, LinkError> {
+        let asked = async {
+            let info = self.consumer(&self.0.kinds[at]).await?.get_info().await;
+            info.explained(&self.0.link, "it can't be seen which jobs are queued")
+        };
+        Ok(self.forgetting(at, asked.await)?.num_pending > 0)
     }
 
     /// A job of a kind; `None` if there is none within `expires`.
@@ -118,19 +199,80 @@ impl JobsLink {
         let mut connections = link.connections.clone();
         connections.mark_unchanged();
         let consumer = self.consumer(kind).await?;
-        // Without a heartbeat, with which the client waits for five seconds more than it should.
-        let messages = consumer.batch().max_messages(1).expires(expires).messages().await;
-        let mut messages = messages.explained(link, what)?;
+        let inbox = link.client.new_inbox();
+        let until = Instant::now() + expires + OVERDUE;
+        let mut pull = Pull::listen(self, inbox.clone(), until).await?;
+        // Without a heartbeat: jobs come one by one.
+        let one = pull::BatchConfig { batch: 1, expires: Some(expires), ..Default::default() };
+        consumer.request_batch(one, inbox.into()).await.explained(link, what)?;
         // The server forgets a pull when it restarts, and answers none whose consumer it has lost.
         tokio::select! {
             biased;
-            message = messages.next() => message.transpose().explained(link, what),
+            answer = pull.answer() => answer,
             Ok(()) = connections.changed() => Err(link.explain(what, "the connection was made again meanwhile")),
-            () = sleep(expires + OVERDUE) => {
+            () = sleep_until(until) => {
                 Err(link.explain(what, "the server did not answer, so it may have lost the consumer"))
             }
         }
     }
+}
+
+/// A pull, from before it is sent. If it is dropped without an answer, as when the node drains, a job may be on its way: it is
+/// given back, and need not wait until the server misses its acknowledgement. To unsubscribe would not do: the client drops
+/// what the server sends before it knows of that.
+struct Pull {
+    jobs: JobsLink,
+    /// When the server has answered, if it does.
+    until: Instant,
+    /// `None` once the answer has come.
+    subscriber: Option<Subscriber>,
+}
+
+impl Pull {
+    async fn listen(jobs: &JobsLink, inbox: String, until: Instant) -> Result<Self, LinkError> {
+        let subscriber = jobs.0.link.client.subscribe(inbox).await;
+        let subscriber = subscriber.explained(&jobs.0.link, "a job could not be pulled")?;
+        Ok(Self { jobs: jobs.clone(), until, subscriber: Some(subscriber) })
+    }
+
+    async fn answer(&mut self) -> Result<Option<Message>, LinkError> {
+        let link = &self.jobs.0.link;
+        let subscriber = self.subscriber.as_mut().expect("there is one answer");
+        let answer = subscriber.next().await;
+        self.subscriber = None;
+        let message = answer.ok_or_else(|| LinkError::new("a job could not be pulled", "the connection has ended"))?;
+        match message.status {
+            _ if is_job(&message) => Ok(Some(Message { context: link.context.clone(), message })),
+            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) | None => Ok(None),
+            Some(status) => {
+                let said = message.description.as_deref().unwrap_or("no reason");
+                Err(link.explain("a job could not be pulled", format_args!("{status}, {said}")))
+            }
+        }
+    }
+}
+
+impl Drop for Pull {
+    fn drop(&mut self) {
+        let Some(mut subscriber) = self.subscriber.take() else { return };
+        let (inner, until) = (&self.jobs.0, self.until);
+        let context = inner.link.context.clone();
+        let mut returning = inner.returning.borrow_mut();
+        while returning.try_join_next().is_some() {}
+        returning.spawn_local(async move {
+            if let Ok(Some(message)) = timeout_at(until, subscriber.next()).await
+                && is_job(&message)
+                && let Err(error) = (Message { context, message }).ack_with(AckKind::Nak(None)).await
+            {
+                log::warn!("a job could not be given back: {error}");
+            }
+        });
+    }
+}
+
+/// Whether the answer to a pull is a job, and not the reason for which there is none.
+fn is_job(message: &async_nats::Message) -> bool {
+    matches!(message.status, None | Some(StatusCode::OK))
 }
 
 impl NodeLink for JobsLink {
@@ -149,49 +291,36 @@ impl NodeLink for JobsLink {
     }
 
     async fn next(&self, slot: usize) -> Result<Option<Delivery>, LinkError> {
-        let kinds = &self.0.kinds;
-        // Each slot begins with another kind, and then with the one after that.
+        let kinds = self.0.kinds.len();
         let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
-        let in_turn = || (0..kinds.len()).map(|at| &kinds[begin.wrapping_add(at) % kinds.len()]);
-        let has_several = kinds.len() > 1;
-        // First those of which there are jobs, so that a kind without any does not slow down the others.
-        let looks = in_turn().filter(|_| has_several).map(|kind| (kind, true));
-        for (kind, looks) in looks.chain(in_turn().map(|kind| (kind, false))) {
-            let message = async {
-                if looks && !self.are_queued(kind).await? {
-                    return Ok(None);
-                }
-                let expires = match (looks, has_several) {
-                    (true, _) => PULL_OF_QUEUED,
-                    (false, true) => PULL_OF_SEVERAL,
-                    (false, false) => PULL,
-                };
-                self.pull(kind, expires).await
-            };
-            let message = match message.await {
-                Ok(message) => message,
-                Err(error) => {
-                    // The consumer may be gone, with a server that has lost its files.
-                    self.0.consumers.borrow_mut().remove(kind);
-                    return Err(error);
-                }
-            };
-            let Some(message) = message else { continue };
-            let parsed = names::parse_job(&message.subject);
-            let deliveries = message.info().ok().and_then(|info| u64::try_from(info.delivered).ok());
-            match (parsed, deliveries) {
-                (Some((kind, run, first)), Some(deliveries)) => {
-                    return Ok(Some(Delivery { message, kind, run, first, deliveries }));
-                }
-                _ => {
-                    log::warn!("a job on the subject {:?} is dropped, which no coordinator sends on", message.subject);
-                    let _ = message.ack_with(AckKind::Term).await;
-                    // There may be more at once.
-                    return Ok(None);
+        let in_turn = || (0..kinds).map(|at| begin.wrapping_add(at) % kinds);
+        for at in in_turn().filter(|&at| self.0.queues[at].is_filled.get()) {
+            if let Some(delivery) = self.take(at, PULL_OF_QUEUED).await? {
+                return Ok(Some(delivery));
+            }
+        }
+        // While there are jobs of some kinds, no slot may be left that waits for one of the others.
+        if self.0.looked.get().elapsed() >= LOOK {
+            self.0.looked.set(Instant::now());
+            for at in in_turn().filter(|&at| !self.0.queues[at].is_watched.get()) {
+                if self.are_queued(at).await?
+                    && let Some(delivery) = self.take(at, PULL_OF_QUEUED).await?
+                {
+                    return Ok(Some(delivery));
                 }
             }
         }
-        Ok(None)
+        // So an idle node sends as many requests as it has kinds, and not as it has slots.
+        match in_turn().find(|&at| !self.0.queues[at].is_watched.get()) {
+            Some(at) => {
+                let _watching = Watching::begin(&self.0.queues[at], &self.0.found);
+                self.take(at, PULL).await
+            }
+            None => {
+                self.0.found.notified().await;
+                Ok(None)
+            }
+        }
     }
 
     fn cancelled(&self, delivery: &Delivery) -> impl Future<Output = ()> + 'static {
@@ -224,6 +353,19 @@ impl NodeLink for JobsLink {
         };
         let settled = delivery.message.ack_with(kind).await;
         settled.map_err(|error| LinkError::new("the server could not be told", error))
+    }
+
+    async fn close(&self) {
+        let mut returning = self.0.returning.take();
+        let closing = async {
+            while returning.join_next().await.is_some() {}
+            // The process may exit once the node has ended, and its last acknowledgements wait to be sent.
+            self.0.link.client.flush().await
+        };
+        // Without a server this has no end.
+        if !matches!(timeout(FAREWELL, closing).await, Ok(Ok(()))) {
+            log::warn!("the server may not know of all that the node has ended or given back");
+        }
     }
 }
 

@@ -344,6 +344,8 @@ impl NodeLink for JobsLink {
         }
     }
 
+    async fn close(&self) {}
+
     async fn progress(&self, delivery: &Delivery) -> Result<(), LinkError> {
         self.broker.travel().await?;
         let until = self.broker.world.now() + ACK_WAIT;
