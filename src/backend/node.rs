@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -61,13 +61,21 @@ pub(crate) struct Request {
 }
 
 /// What a node tells of itself.
-struct Shown {
+pub(crate) struct Shown {
     /// What it is called in outcomes.
     node: Arc<str>,
     slots: u32,
     /// How many jobs it has that are not answered.
     held: AtomicU32,
-    is_draining: AtomicBool,
+    is_draining: Arc<AtomicBool>,
+}
+
+impl Shown {
+    /// Of a node that is called `node` in outcomes, and has `slots` jobs at a time. `is_draining` is set by what has it drain,
+    /// before a job can end that tells of it.
+    pub(crate) fn new(node: Arc<str>, slots: u32, is_draining: Arc<AtomicBool>) -> Self {
+        Self { node, slots, held: AtomicU32::new(0), is_draining }
+    }
 }
 
 /// A job that a node has, until it is answered or this is dropped.
@@ -128,23 +136,14 @@ pub(crate) struct NodeServer<L, R> {
 }
 
 impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
-    /// `node` is what it is called in outcomes. It has so many jobs at a time.
-    pub(crate) fn new(link: L, runs: R, node: Arc<str>, slots: u32, limits: Limits) -> Self {
-        let shown = Arc::new(Shown { node, slots, held: AtomicU32::new(0), is_draining: AtomicBool::new(false) });
-        Self { link, runs, shown, limits, beside: RwLock::default(), is_failing: Cell::new(false) }
+    pub(crate) fn new(link: L, runs: R, shown: Shown, limits: Limits) -> Self {
+        Self { link, runs, shown: Arc::new(shown), limits, beside: RwLock::default(), is_failing: Cell::new(false) }
     }
 
     /// Serves jobs until `drain` is ready; then ends those that it has. Once `leave` is ready it gives them back.
     pub(crate) async fn serve(&self, drain: impl Future<Output = ()> + Clone, leave: impl Future<Output = ()> + Clone) {
-        let slots =
-            join_all((0..self.shown.slots as usize).map(|slot| self.serve_slot(slot, drain.clone(), leave.clone())));
-        let note = async {
-            drain.clone().await;
-            // The slots are busy, and see it later.
-            self.shown.is_draining.store(true, Relaxed);
-            pending::<()>().await;
-        };
-        select(pin!(slots), pin!(note)).await;
+        let slots = 0..self.shown.slots as usize;
+        join_all(slots.map(|slot| self.serve_slot(slot, drain.clone(), leave.clone()))).await;
         self.link.close().await;
     }
 

@@ -126,17 +126,20 @@ fn a_node_without_the_kind_or_with_another_version_of_it_is_not_asked() {
 #[test]
 fn a_node_that_drains_ends_what_it_has_and_another_goes_on() {
     on_one_server(|server| async move {
-        let mut first = Peer::ready_node(&server.url(), &[("pace", "1000"), PATIENT]).await;
-        let mut run = start(&server.url(), 600, "").await;
-        run.take(50).await;
-        let second = Peer::ready_node(&server.url(), &[("pace", "1000"), PATIENT]).await;
+        let mut first = Peer::ready_node(&server.url(), &[("hold", "40"), ("threads", "1"), PATIENT]).await;
+        let run = start(&server.url(), 600, "").await;
+        first.lines().wait_for("holds 40").await;
         first.drain();
+        first.lines().wait_for("drains").await;
+        let second = Peer::ready_node(&server.url(), &[PATIENT]).await;
+        second.lines().wait_for("begins").await;
+        first.release();
         first.lines().wait_for("drained").await;
         let outcome = run.end().await;
         assert_exact(&outcome, 600);
         // With its last outcomes it has said that it leaves, and the other one that it does not.
         let told: Vec<_> = outcome.stats.nodes.iter().map(|node| (node.slots, node.draining)).collect();
-        assert_eq!(told, [(4, true), (4, false)]);
+        assert_eq!(told, [(2, true), (4, false)]);
         assert_eq!(outcome.stats.nodes[0].in_flight, 0);
         assert_each_ran_once(&[&first, &second], 600);
         let firsts: HashSet<u64> = first.begun().into_iter().collect();

@@ -84,7 +84,7 @@ fn a_server_that_is_gone_for_longer_than_its_outage_ends_the_run_with_what_is_mi
         server.kill();
         let outcome = run.end().await;
         let Some(PipelineError::Remote { message }) = outcome.error else { panic!("{:?}", outcome.error) };
-        assert!(message.contains("nothing was heard") && message.contains("items 20..22"), "{message}");
+        assert!(message.contains("nothing was heard") && message.contains("items 20.."), "{message}");
         // The last one says that the pipeline has ended.
         let results = &outcome.texts[..outcome.texts.len() - 1];
         assert!(expected(100).starts_with(results), "{results:?}");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use futures::FutureExt;
 use futures::future::Shared;
@@ -16,7 +16,7 @@ use crate::backend::jetstream::names;
 use crate::backend::jetstream::node_link::JobsLink;
 use crate::backend::kinds::{Kind, Kinds};
 use crate::backend::link::LinkError;
-use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, run_job};
+use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, Shown, run_job};
 use crate::error::{BoxError, StartError, Stopped};
 use crate::observe::Observer;
 use crate::pool::{Pool, PoolBuilder, pool};
@@ -59,6 +59,8 @@ use crate::work::{Job, Work};
 pub struct Node {
     name: Arc<str>,
     phase: Arc<watch::Sender<Phase>>,
+    /// What outcomes tell from now on.
+    is_draining: Arc<AtomicBool>,
     ended: Shared<futures::future::BoxFuture<'static, ()>>,
     pool: Pool<Request, Vec<u8>>,
     jobs: Arc<AtomicU64>,
@@ -139,6 +141,7 @@ impl Node {
     }
 
     fn advance(&self, phase: Phase) {
+        self.is_draining.store(true, Relaxed);
         self.phase.send_if_modified(|now| {
             let is_later = phase > *now;
             *now = phase.max(*now);
@@ -290,16 +293,18 @@ impl NodeBuilder {
         // New at each start: what an earlier process of the name has left is not this one's.
         let name: Arc<str> = format!("{given}-{}", names::random(6)).into();
         let (phase, phases) = watch::channel(Phase::Serving);
+        let is_draining = Arc::new(AtomicBool::new(false));
         let jobs = Arc::new(AtomicU64::new(0));
         let kinds: Vec<Kind> = self.kinds.iter().cloned().collect();
         let names_of_kinds = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let runs = PoolRuns { pool: pool.clone(), jobs: Arc::clone(&jobs) };
-        let (limits, node) = (Limits { max_items: self.max_items }, Arc::clone(&name));
+        let limits = Limits { max_items: self.max_items };
+        let shown = Shown::new(Arc::clone(&name), slots as u32, Arc::clone(&is_draining));
         let opened = nats.call(move |link| async move {
             let link = JobsLink::open(link, kinds).await?;
             let (ended, ends) = tokio::sync::oneshot::channel::<()>();
             tokio::task::spawn_local(async move {
-                let server = NodeServer::new(link, runs, node, slots as u32, limits);
+                let server = NodeServer::new(link, runs, shown, limits);
                 let reach = |phase: Phase| {
                     let mut phases = phases.clone();
                     async move { drop(phases.wait_for(|now| *now >= phase).await) }.boxed_local().shared()
@@ -322,7 +327,7 @@ impl NodeBuilder {
             ended_pool.drain();
             drop(connection);
         };
-        Ok(Node { name, phase: Arc::new(phase), ended: ended.boxed().shared(), pool, jobs })
+        Ok(Node { name, phase: Arc::new(phase), is_draining, ended: ended.boxed().shared(), pool, jobs })
     }
 }
 

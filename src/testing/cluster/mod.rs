@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::Post;
 use crate::backend::coordinator::{Coordinator, Patience, Sink};
 use crate::backend::kinds::{Kind, Kinds};
-use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, run_job};
+use crate::backend::node::{Limits, NodeServer, Request, Runners, RunsJobs, Shown, run_job};
 use crate::backend::remote_queue::{StopSignal, remote_queue};
 use crate::backend::wire::ReceivedJob;
 use crate::engine::chunk::Outcomes;
@@ -286,7 +286,8 @@ where
             };
             let link = JobsLink { broker: broker.clone() };
             let limits = Limits { max_items: u32::MAX };
-            let server = NodeServer::new(link, runs, format!("node-{started}").into(), self.slots as u32, limits);
+            let shown = Shown::new(format!("node-{started}").into(), self.slots as u32, Arc::default());
+            let server = NodeServer::new(link, runs, shown, limits);
             let task = tasks.spawn(async move {
                 server.serve(std::future::pending(), std::future::pending()).await;
             });

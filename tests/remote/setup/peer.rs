@@ -200,6 +200,7 @@ async fn node(mut orders: tokio::sync::mpsc::UnboundedReceiver<String>) {
     tokio::select! {
         Some(_) = orders.recv() => {
             node.drain();
+            println!("drains");
             node.finished().await;
         }
         () = node.finished() => {}
