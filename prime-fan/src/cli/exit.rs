@@ -45,6 +45,12 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    #[error("could not continue {}", shown(path))]
+    Continue {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// The error was reported when it occurred.
     #[error("an input could not be read")]
     Unread,
@@ -119,7 +125,7 @@ impl Failure {
             Self::Server(_) | Self::Pipeline(PipelineError::Remote { .. }) => UNAVAILABLE,
             Self::Pipeline(_) | Self::Items(_) => SOFTWARE,
             Self::System { .. } | Self::Start(_) => SYSTEM,
-            Self::Stdout(_) | Self::Output { .. } => INPUT_OUTPUT,
+            Self::Stdout(_) | Self::Output { .. } | Self::Continue { .. } => INPUT_OUTPUT,
             Self::TimeIsUp(_) => TIME_IS_UP,
         };
         let mut line = messages::error_line(&self);
@@ -134,7 +140,10 @@ impl Failure {
     fn remedy(&self) -> Option<&'static str> {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
 
-        let (Self::Stdout(error) | Self::Output { source: error, .. }) = self else { return None };
+        let (Self::Stdout(error) | Self::Output { source: error, .. } | Self::Continue { source: error, .. }) = self
+        else {
+            return None;
+        };
         match error.kind() {
             StorageFull | QuotaExceeded => Some("make room, or write elsewhere with --output"),
             FileTooLarge => Some("raise the limit of `ulimit -f`, or look for less"),

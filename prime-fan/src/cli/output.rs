@@ -1,10 +1,15 @@
-//! The destination of the results: the standard output, a stream, or a file that is created at the end.
+//! The destination of the results: the standard output, a stream, a file that is created at the end, or one that is
+//! completed.
+
+mod continued;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
+
+use continued::Continued;
 
 use crate::cli::args::Settings;
 use crate::cli::blocking_io::{Ready, blocking};
@@ -37,6 +42,11 @@ enum Target {
         path: PathBuf,
         file: NamedTempFile,
     },
+    /// A file that has the beginning of the results.
+    Continued {
+        path: PathBuf,
+        file: Continued,
+    },
 }
 
 /// Returns the path that results are written to; `None` for the standard output.
@@ -56,6 +66,13 @@ impl Output {
     /// Opens the destination that the settings name.
     pub(crate) fn to(settings: &Settings, shutdown: &Shutdown) -> Result<Self, Failure> {
         let Some(path) = file(settings) else { return Ok(Self::stdout()) };
+        if settings.continues {
+            let path = path.to_owned();
+            return match Continued::open(&path) {
+                Ok(file) => Ok(Self::new(Target::Continued { path, file })),
+                Err(source) => Err(Failure::Continue { path, source }),
+            };
+        }
         match Target::open(path, shutdown) {
             Ok((target, lost)) => {
                 if !settings.quiet && !lost.is_empty() {
@@ -86,6 +103,7 @@ impl Output {
         match self.0.get_ref() {
             Target::Stdout { stdout, .. } => Identity::of_stream(stdout),
             Target::Stream { file, .. } => file.metadata().ok().as_ref().and_then(Identity::of),
+            Target::Continued { file, .. } => file.metadata().ok().as_ref().and_then(Identity::of),
             Target::File { .. } => None,
         }
     }
@@ -94,7 +112,7 @@ impl Output {
     pub(crate) fn reader(&self) -> Reader {
         match self.0.get_ref() {
             Target::Stdout { .. } => Reader::of_stdout(),
-            Target::Stream { .. } | Target::File { .. } => Reader::none(),
+            Target::Stream { .. } | Target::File { .. } | Target::Continued { .. } => Reader::none(),
         }
     }
 
@@ -122,6 +140,7 @@ impl Output {
                 let replaced = synced.and_then(|()| file.persist(&path).map_err(|error| error.error));
                 replaced.map(drop).map_err(|source| Failure::Output { path, source })
             }
+            Target::Continued { path, file } => file.complete().map_err(|source| Failure::Continue { path, source }),
         }
     }
 
@@ -131,7 +150,7 @@ impl Output {
         // The buffer is dropped without a write: the temporary file is removed, and on a stream all valid results were
         // flushed.
         match self.0.into_parts().0 {
-            Target::Stdout { .. } | Target::Stream { .. } => None,
+            Target::Stdout { .. } | Target::Stream { .. } | Target::Continued { .. } => None,
             Target::File { path, .. } => Some(path),
         }
     }
@@ -140,6 +159,7 @@ impl Output {
         match self.0.get_ref() {
             Target::Stdout { .. } => Failure::Stdout(source),
             Target::Stream { path, .. } | Target::File { path, .. } => Failure::Output { path: path.clone(), source },
+            Target::Continued { path, .. } => Failure::Continue { path: path.clone(), source },
         }
     }
 }
@@ -168,7 +188,7 @@ impl Target {
         let target = Self::beside(fs::canonicalize(path)?, 0o600, shutdown)?;
         let lost = match &target {
             Self::File { file: new, .. } => file_attributes::keep(&file, &file.metadata()?, new.as_file()),
-            Self::Stdout { .. } | Self::Stream { .. } => Vec::new(),
+            Self::Stdout { .. } | Self::Stream { .. } | Self::Continued { .. } => Vec::new(),
         };
         Ok((target, lost))
     }
@@ -219,6 +239,7 @@ impl Write for Target {
             Self::Stream { file, .. } => file.write(lines),
             // Through the `File`: an error of `NamedTempFile` would contain the temporary file's name.
             Self::File { file, .. } => file.as_file_mut().write(lines),
+            Self::Continued { file, .. } => file.write(lines),
         }
     }
 
@@ -226,7 +247,7 @@ impl Write for Target {
         match self {
             Self::Stdout { stdout, .. } => blocking(&*stdout, Ready::ToWrite, || (&*stdout).flush()),
             // These have no buffer of their own.
-            Self::Stream { .. } | Self::File { .. } => Ok(()),
+            Self::Stream { .. } | Self::File { .. } | Self::Continued { .. } => Ok(()),
         }
     }
 }

@@ -217,9 +217,11 @@ fn a_run_whose_coordinator_was_killed_is_resumed() {
         ("r2", "random --seed 1 --ordered --number 200 --quiet", "random --seed 2 --ordered --number 200 --quiet"),
     ] {
         let mut running = Running::start(&format!("{arguments} --run {name} --nats {}", server.url));
-        running.line();
+        let first = running.line();
         running.kill("-KILL");
-        assert_eq!(running.end().signal, Some(9));
+        let killed = running.end();
+        assert_eq!(killed.signal, Some(9));
+        let printed = format!("{first}\n{}", killed.stdout);
         // A run with other arguments takes nothing of it.
         assert!(server.run(&format!("{other} --run {name}")).stdout == locally(other), "{other}");
         let arguments_to_file =
@@ -227,6 +229,11 @@ fn a_run_whose_coordinator_was_killed_is_resumed() {
         let ended = server.run(&format!("{arguments_to_file} -v"));
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert!(ended.stderr.contains(" goes on: outcomes of "), "{}", ended.stderr);
+        assert!(std::fs::read_to_string(&path).unwrap() == locally(arguments), "{arguments}");
+        // Or what it had printed is completed.
+        std::fs::write(&path, printed).unwrap();
+        let ended = server.run(&format!("{arguments_to_file} --continue"));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert!(std::fs::read_to_string(&path).unwrap() == locally(arguments), "{arguments}");
     }
 }

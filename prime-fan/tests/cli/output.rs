@@ -238,3 +238,73 @@ fn a_file_that_is_open_already_is_added_to() {
     assert!(shell.unwrap().success());
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "a\n2\n3\nb\n");
 }
+
+#[test]
+fn a_file_that_ends_anywhere_is_completed() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("primes");
+    for arguments in [
+        "range 0..60 --format csv",
+        "range 0..9 --down --count",
+        "filter 1 2 3 4 5 --annotate",
+        "random --seed 1 --number 3 --ordered --quiet",
+        "range 24..29",
+    ] {
+        let whole = prime_fan(arguments).output().unwrap();
+        let code = whole.status.code();
+        for end in 0..=whole.stdout.len() {
+            fs::write(&file, &whole.stdout[..end]).unwrap();
+            let ended = run_in(folder.path(), &format!("{arguments} -o primes --continue"));
+            assert_eq!((ended.code, ended.stdout.as_str()), (code, ""), "{arguments}, {end}: {}", ended.stderr);
+            assert_eq!(fs::read(&file).unwrap(), whole.stdout, "{arguments} from {end} on");
+        }
+        fs::remove_file(&file).unwrap();
+        assert_eq!(run_in(folder.path(), &format!("{arguments} -o primes --continue")).code, code);
+        assert_eq!(fs::read(&file).unwrap(), whole.stdout, "{arguments} from nothing on");
+    }
+    // More than one buffer of it.
+    let whole = prime_fan("range 0..1e6").output().unwrap().stdout;
+    fs::write(&file, &whole[..300_000]).unwrap();
+    assert_eq!(run_in(folder.path(), "range 0..1e6 -o primes --continue").code, Some(0));
+    assert!(fs::read(&file).unwrap() == whole);
+}
+
+#[test]
+fn a_file_of_other_results_is_not_continued_and_stays() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("primes");
+    for (text, reason) in [
+        ("2\n3\n7\n", "its line 3 is not what this search prints"),
+        ("2\n3\n5\n7\n11\n", "after its line 4 it has more than this search prints"),
+        ("prime", "its line 1 is not what this search prints"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let ended = run_in(folder.path(), "range 0..9 --output primes --continue");
+        assert_eq!(ended.code, Some(74));
+        let expected = format!("prime-fan: could not continue primes: {reason}");
+        assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+    let ended = run_in(folder.path(), "range 0..9 -o /dev/null --continue");
+    assert_eq!(ended.code, Some(74));
+    assert!(ended.stderr.ends_with("could not continue /dev/null: it is no regular file\n"), "{}", ended.stderr);
+    for (arguments, reason) in [
+        ("range 0..9 --continue", "--output <FILE>"),
+        ("random --seed 1 -o primes --continue", "--continue needs --seed N and --ordered"),
+        ("random --ordered -o primes --continue", "--continue needs --seed N and --ordered"),
+        ("filter 7 --unordered -o primes --continue", "--continue can't be used with --unordered"),
+    ] {
+        let ended = run_in(folder.path(), arguments);
+        assert_eq!(ended.code, Some(2), "{arguments}");
+        assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_completed_is_no_input() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("numbers"), "7\n").unwrap();
+    let ended = run_in(folder.path(), "filter numbers -o numbers --continue");
+    assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(folder.path().join("numbers")).unwrap(), "7\n");
+}

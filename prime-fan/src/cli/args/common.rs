@@ -27,6 +27,11 @@ pub(crate) struct Common {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Complete the file of --output, which has the beginning of this output from a search that was interrupted: what it has is
+    /// compared with the results, and those that it lacks are appended
+    #[arg(long = "continue", requires = "output")]
+    continues: bool,
+
     /// Stop after a time such as 10s, 500ms or 2m: print the results up to then and exit with 124
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -94,6 +99,8 @@ pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
     pub(crate) format: Format,
     pub(crate) output: Option<PathBuf>,
+    /// True if the output file is completed.
+    pub(crate) continues: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) progress: ProgressWhen,
     pub(crate) stats: Option<StatsForm>,
@@ -132,8 +139,20 @@ impl TryFrom<Common> for Settings {
     type Error = clap::Error;
 
     fn try_from(common: Common) -> Result<Self, clap::Error> {
-        let Common { workers, format, output, timeout, progress, stats, stats_file, quiet, verbose, color: _, remote } =
-            common;
+        let Common {
+            workers,
+            format,
+            output,
+            continues,
+            timeout,
+            progress,
+            stats,
+            stats_file,
+            quiet,
+            verbose,
+            color: _,
+            remote,
+        } = common;
         let cluster = remote.cluster();
         if cluster.is_some() && workers.is_some() {
             return Err(invalid(
@@ -145,6 +164,7 @@ impl TryFrom<Common> for Settings {
             workers,
             format,
             output,
+            continues,
             timeout,
             progress,
             stats,

@@ -102,6 +102,9 @@ impl FilterArgs {
                 "--run needs an input that is the same each time: name files instead of the standard input",
             ));
         }
+        if settings.continues && unordered {
+            return Err(invalid("--continue can't be used with --unordered, which prints in another order each time"));
+        }
         Ok((Filter { sources, keep, bad, count, location, ordered: !unordered }, settings))
     }
 }

@@ -98,6 +98,11 @@ impl RandomArgs {
                 "--run needs --seed N, without which each run draws other numbers and no results can be taken over",
             ));
         }
+        if settings.continues && (seed.was_drawn || !ordered) {
+            return Err(cluster::invalid(
+                "--continue needs --seed N and --ordered, without which no search prints the same primes again",
+            ));
+        }
         let settings = Settings { summary: !settings.quiet, seed: Some(seed), ..settings };
         Ok((Search { numbers, range: drawn_from, count, tested, finder, ordered }, settings))
     }
