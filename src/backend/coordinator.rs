@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::Post;
 use crate::backend::lease::{Leases, Missing};
-use crate::backend::link::{CoordinatorLink, LinkError, Opened, Stored};
+use crate::backend::link::{CoordinatorLink, LinkError, Opened, Sent, Stored};
 use crate::backend::remote_queue::{Batches, StopSignal};
 use crate::backend::wire::Items;
 use crate::engine::batch::Batch;
@@ -81,7 +81,7 @@ struct Replay {
 enum Reply<M> {
     Sent {
         first: u64,
-        result: Result<(), LinkError>,
+        result: Result<Sent, LinkError>,
     },
     Jobs(Result<HashSet<u64>, LinkError>),
     Found {
@@ -198,7 +198,8 @@ where
                 Event::Batch(None) => self.ended = true,
                 Event::Batch(Some(batch)) => self.take(batch),
                 Event::Outcomes(Some(message)) => {
-                    (self.heard, self.answered) = (self.link.now(), self.link.now());
+                    self.hear();
+                    self.answered = self.heard;
                     self.receive(message.as_ref());
                 }
                 Event::Outcomes(None) => {

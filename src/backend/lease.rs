@@ -36,6 +36,8 @@ struct Lease<T> {
     due: Duration,
     /// True if the batch was not found the last time that was asked.
     missed: bool,
+    /// Since when it is not known that the backend has the batch. `None` if it has, or had it.
+    unkept: Option<Duration>,
 }
 
 impl<T> Leases<T> {
@@ -45,7 +47,7 @@ impl<T> Leases<T> {
 
     /// The batch of `items` items from `first` on leaves at `now`.
     pub(crate) fn grant(&mut self, first: u64, items: u32, value: T, now: Duration) {
-        let lease = Lease { value, items, attempt: 0, due: now + self.patience, missed: false };
+        let lease = Lease { value, items, attempt: 0, due: now + self.patience, missed: false, unkept: Some(now) };
         let before = self.open.insert(first, lease);
         debug_assert!(before.is_none(), "batches don't overlap");
     }
@@ -81,6 +83,9 @@ impl<T> Leases<T> {
                 missing.push(Missing { first, again: lease.missed });
             }
             lease.missed = is_missing;
+            if !is_missing {
+                lease.unkept = None;
+            }
         }
         missing
     }
@@ -93,12 +98,38 @@ impl<T> Leases<T> {
         }
     }
 
+    /// The backend has the batch.
+    pub(crate) fn kept(&mut self, first: u64) {
+        if let Some(lease) = self.open.get_mut(&first) {
+            lease.unkept = None;
+        }
+    }
+
+    /// The backend has no space for the batch at `now`, which is nothing that ends a run.
+    pub(crate) fn waits(&mut self, first: u64, now: Duration) {
+        if let Some(lease) = self.open.get_mut(&first) {
+            lease.unkept = Some(now);
+        }
+    }
+
+    /// The backend is there again at `now`: what it did not keep before is not held against it.
+    pub(crate) fn restart(&mut self, now: Duration) {
+        self.open.values_mut().filter_map(|lease| lease.unkept.as_mut()).for_each(|since| *since = now);
+    }
+
+    /// The batch of which it is not known for the longest time that the backend has it, and since when.
+    pub(crate) fn first_unkept(&self) -> Option<(u64, Duration)> {
+        let unkept = self.open.iter().filter_map(|(&first, lease)| Some((first, lease.unkept?)));
+        unkept.min_by_key(|(_, since)| *since)
+    }
+
     /// The batch is sent again at `now`. Returns what was kept for it, and the number of this attempt.
     pub(crate) fn renew(&mut self, first: u64, now: Duration) -> Option<(&T, u32)> {
         let patience = self.patience;
         self.open.get_mut(&first).map(|lease| {
             lease.attempt += 1;
             (lease.due, lease.missed) = (now + patience, false);
+            lease.unkept.get_or_insert(now);
             (&lease.value, lease.attempt)
         })
     }
@@ -178,5 +209,24 @@ mod tests {
             let missing = leases.look(PATIENCE * times, |_| is_there);
             assert_eq!(missing.first().map(|missing| missing.again), (!is_there).then_some(again));
         }
+    }
+
+    #[test]
+    fn a_batch_that_was_kept_found_or_has_to_wait_is_not_held_against_the_backend() {
+        let mut leases = leases();
+        assert_eq!(leases.first_unkept(), Some((0, Duration::ZERO)));
+        leases.kept(0);
+        assert_eq!(leases.first_unkept(), Some((5, Duration::from_secs(1))));
+        leases.waits(5, PATIENCE);
+        assert_eq!(leases.first_unkept(), Some((5, PATIENCE)));
+        leases.look(PATIENCE * 2, |first| first == 5);
+        assert_eq!(leases.first_unkept(), None);
+        // The one that was kept is lost.
+        leases.renew(0, PATIENCE * 3);
+        leases.not_sent(0, PATIENCE * 4);
+        leases.renew(0, PATIENCE * 4);
+        assert_eq!(leases.first_unkept(), Some((0, PATIENCE * 3)));
+        leases.restart(PATIENCE * 5);
+        assert_eq!(leases.first_unkept(), Some((0, PATIENCE * 5)));
     }
 }

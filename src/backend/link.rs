@@ -45,6 +45,15 @@ pub(crate) struct Sending {
     pub(crate) attempt: u32,
 }
 
+/// What came of a job that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The backend has it.
+    Kept,
+    /// The backend has as many as it may keep, and takes it once nodes have settled others.
+    Full(LinkError),
+}
+
 /// A coordinator's side of one run that was opened.
 pub(crate) struct Opened<L: CoordinatorLink> {
     pub(crate) link: L,
@@ -68,9 +77,14 @@ pub(crate) trait CoordinatorLink: Clone + 'static {
     /// The longest message, in bytes.
     fn max_message(&self) -> usize;
 
-    /// Sends a job. Ready once the backend keeps it. What was sent by this coordinator under the same name may be dropped
+    /// What the backend has said outside of the replies to calls, and no error has told yet: why it can't be reached, say.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
+
+    /// Sends a job. Ready once the backend has answered. What was sent by this coordinator under the same name may be dropped
     /// as a duplicate, and nothing else.
-    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<(), LinkError>> + 'static;
+    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<Sent, LinkError>> + 'static;
 
     /// The batches whose jobs no node has settled.
     fn jobs(&self) -> impl Future<Output = Result<HashSet<u64>, LinkError>> + 'static;

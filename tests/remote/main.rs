@@ -9,6 +9,8 @@
 
 mod cluster;
 mod coordinators;
+mod credentials;
+mod disk;
 mod hostile;
 mod network;
 mod nodes;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use actix_fan::PipelineError;
 
-use crate::setup::{Peer, Run, Server, assert_exact, builder, expected, on_each_server, on_one_server, start};
+use crate::setup::{
+    Peer, Run, Server, assert_exact, builder, expected, names_the_batch_of, on_each_server, on_one_server, start,
+};
 
 /// A run of which a batch is held, and with it the end, while a server is down and `loss` befalls its files.
 async fn with_a_loss(mut server: Server, loss: impl Fn(&Server)) {
@@ -79,12 +81,12 @@ fn a_server_that_is_gone_for_longer_than_its_outage_ends_the_run_with_what_is_mi
         let node = Peer::ready_node(&server.url(), &[("hold", "20")]).await;
         let nats = builder(&server.url()).outage(Duration::from_secs(3)).connect().await.unwrap();
         let mut run = Run::over(&nats, 100, "");
-        run.take(20).await;
+        run.take(19).await;
         node.lines().wait_for("holds 20").await;
         server.kill();
         let outcome = run.end().await;
         let Some(PipelineError::Remote { message }) = outcome.error else { panic!("{:?}", outcome.error) };
-        assert!(message.contains("nothing was heard") && message.contains("items 20.."), "{message}");
+        assert!(message.contains("nothing was heard") && names_the_batch_of(20, &message), "{message}");
         // The last one says that the pipeline has ended.
         let results = &outcome.texts[..outcome.texts.len() - 1];
         assert!(expected(100).starts_with(results), "{results:?}");

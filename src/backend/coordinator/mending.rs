@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::Post;
 use crate::backend::coordinator::{RETRY, Replay, Reply, Serving};
-use crate::backend::link::{CoordinatorLink, Sending};
+use crate::backend::link::{CoordinatorLink, Sending, Sent};
 use crate::backend::wire::{ReceivedOutcomes, Verdict};
 use crate::engine::chunk::Outcomes;
 use crate::error::PipelineError;
@@ -23,9 +23,23 @@ where
     /// A call of the backend has returned.
     pub(super) fn replied(&mut self, reply: Reply<L::Message>) {
         let error = match reply {
-            Reply::Sent { first, result } => {
-                result.err().inspect(|_| self.leases.not_sent(first, self.link.now() + RETRY))
-            }
+            Reply::Sent { first, result } => match result {
+                Ok(Sent::Kept) => {
+                    self.leases.kept(first);
+                    None
+                }
+                Ok(Sent::Full(error)) => {
+                    let now = self.link.now();
+                    self.leases.waits(first, now);
+                    self.leases.not_sent(first, now + RETRY);
+                    self.hear();
+                    Some(error)
+                }
+                Err(error) => {
+                    self.leases.not_sent(first, self.link.now() + RETRY);
+                    Some(error)
+                }
+            },
             Reply::Jobs(result) => {
                 self.is_looking = false;
                 match result {
@@ -77,12 +91,22 @@ where
             },
         };
         match error {
-            None => self.heard = self.link.now(),
+            None => self.hear(),
             Some(error) => {
                 log::debug!("a call of the backend failed: {error}");
                 self.last_error = Some(error);
             }
         }
+    }
+
+    /// The backend has given a sign.
+    pub(super) fn hear(&mut self) {
+        let now = self.link.now();
+        if now.saturating_sub(self.heard) > self.patience.answer {
+            // What it did not keep meanwhile is no fault of its storage.
+            self.leases.restart(now);
+        }
+        self.heard = now;
     }
 
     /// Delivers what is stored of an earlier coordinator. A batch of which it is gone or damaged is run again.
@@ -124,6 +148,12 @@ where
         if silent > self.patience.outage {
             return self.fail(format!("nothing was heard of the backend for {silent:.1?}"));
         }
+        if let Some((first, since)) = self.leases.first_unkept()
+            && now.saturating_sub(since) > self.patience.outage
+        {
+            let why = format!("the backend answers, but has not kept the job of the batch at item {first} for");
+            return self.fail(format!("{why} {:.1?}", now.saturating_sub(since)));
+        }
         if !self.is_looking && (self.leases.has_overdue(now) || silent > self.patience.answer) {
             self.is_looking = true;
             self.replies.push(self.link.jobs().map(Reply::Jobs).boxed_local());
@@ -143,6 +173,9 @@ where
         }
         if let Some(error) = &self.last_error {
             let _ = write!(message, "; the last error was: {error}");
+        }
+        if let Some(complaint) = self.link.complaint() {
+            let _ = write!(message, "; {complaint}");
         }
         self.run.fail(PipelineError::Remote { message }, Phase::Stopped);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -71,17 +71,49 @@ struct Shared {
     connections: watch::Receiver<u64>,
 }
 
-/// What the server said outside of a reply, as of a permission that is missing.
+/// What was said outside of a reply: of a permission that is missing, or why there is no connection.
 #[derive(Clone, Default)]
-pub(super) struct Complaint(Arc<Mutex<Option<String>>>);
+pub(super) struct Complaint(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    /// The last thing of this connection.
+    last: Option<String>,
+    /// True if no error has told it yet.
+    is_new: bool,
+    count: u64,
+}
 
 impl Complaint {
-    fn set(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns false if the same was said the last time.
+    fn set(&self, text: String) -> bool {
+        let mut said = self.said();
+        said.is_new = true;
+        said.count += 1;
+        said.last.replace(text) != said.last
+    }
+
+    /// There is a new connection. Returns true if something was said of the last one.
+    fn clear(&self) -> bool {
+        let mut said = self.said();
+        said.is_new = false;
+        said.last.take().is_some()
+    }
+
+    /// The last thing, once.
     pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut said = self.said();
+        let is_new = std::mem::take(&mut said.is_new);
+        said.last.clone().filter(|_| is_new)
+    }
+
+    /// How often it has complained.
+    pub(super) fn count(&self) -> u64 {
+        self.said().count
     }
 }
 
@@ -304,7 +336,7 @@ impl NatsBuilder {
         self
     }
 
-    /// How long a pipeline waits for a server that gives no sign before it ends with
+    /// How long a pipeline waits for a server that gives no sign, or keeps nothing that it is sent, before it ends with
     /// [`PipelineError::Remote`](crate::PipelineError::Remote): 120 s by default.
     pub fn outage(mut self, outage: Duration) -> Self {
         self.settings.outage = outage;
@@ -396,13 +428,22 @@ impl NatsBuilder {
                 match &event {
                     Event::ServerError(error) => {
                         log::warn!("the NATS server complains: {error}");
-                        complaint.set(error.to_string());
+                        complaint.set(format!("the server says: {error}"));
                     }
                     Event::Connected => {
                         connections.send_modify(|connections| *connections += 1);
-                        log::debug!("NATS: {event}");
+                        if complaint.clear() {
+                            log::info!("NATS: connected again");
+                        }
                     }
-                    Event::Disconnected | Event::ClientError(_) | Event::SlowConsumer(_) => log::warn!("NATS: {event}"),
+                    // Each time that a connection could not be made: every four seconds, as long as it takes.
+                    Event::ClientError(error) => {
+                        let text = format!("no connection to the server can be made: {error}");
+                        if complaint.set(text.clone()) {
+                            log::warn!("NATS: {text}, which is tried again until it can");
+                        }
+                    }
+                    Event::Disconnected | Event::SlowConsumer(_) => log::warn!("NATS: {event}"),
                     _ => log::debug!("NATS: {event}"),
                 }
                 std::future::ready(())

@@ -1,6 +1,7 @@
 //! A run's link to its nodes over JetStream.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,17 +9,20 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
-use async_nats::jetstream::kv::{Operation, Store, Watch};
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::kv::{Entry, Operation, Store, Watch};
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
-use tokio::sync::Semaphore;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::sleep;
 
 use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
 use crate::backend::kinds::Kind;
-use crate::backend::link::{CoordinatorLink, LinkError, Opened, Sending, Stored};
+use crate::backend::link::{CoordinatorLink, LinkError, Opened, Sending, Sent, Stored};
 use crate::backend::wire::ReceivedOutcomes;
 use crate::util::log;
 
@@ -36,7 +40,6 @@ struct Inner {
     run: RunName,
     /// Of this coordinator: another one that takes the run over has another one.
     incarnation: String,
-    revision: u64,
     jobs: Stream,
     results: Stream,
     runs: Store,
@@ -58,6 +61,10 @@ pub(super) const CANCELLED: &[u8] = b"cancelled";
 pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> Result<Opened<RunLink>, LinkError> {
     let keeps = given.is_some();
     let run = given.unwrap_or_else(RunName::random);
+    link.patiently(async || open_once(link.clone(), kind.clone(), run.clone(), keeps).await).await
+}
+
+async fn open_once(link: Link, kind: Kind, run: RunName, keeps: bool) -> Result<Opened<RunLink>, LinkError> {
     let (jobs, results, runs) = (link.jobs().await?, link.results().await?, link.runs().await?);
     let incarnation = names::random(12);
     let record = runs.put(run.as_str(), open(&incarnation)).await;
@@ -72,12 +79,16 @@ pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> 
     purged.explained(&link, "jobs of an earlier coordinator could not be purged")?;
     let reads = Semaphore::new(READS);
     let began = Instant::now();
-    let inner = Inner { link, kind, run, incarnation, revision, jobs, results, runs, reads, keeps, began };
+    let inner = Inner { link, kind, run, incarnation, jobs, results, runs, reads, keeps, began };
     let journal = if keeps { inner.journal().await? } else { Vec::new() };
     if !journal.is_empty() {
         log::info!("the run {} goes on: outcomes of {} batches are stored", inner.run, journal.len());
     }
-    let outcomes = RunOutcomes { subscriber, watch: Some(watch), incarnation: inner.incarnation.clone() };
+    let (sender, taken) = oneshot::channel();
+    let Inner { link, run, runs, incarnation, .. } = &inner;
+    let record = Record { link: link.clone(), run: run.clone(), runs: runs.clone(), incarnation: incarnation.clone() };
+    tokio::task::spawn_local(record.follow(watch, sender));
+    let outcomes = RunOutcomes { subscriber, taken: Some(taken) };
     Ok(Opened { link: RunLink(Rc::new(inner)), outcomes, journal })
 }
 
@@ -115,10 +126,8 @@ impl Inner {
     /// Returns false if another coordinator has taken the run over, which goes on.
     async fn record_cancelled(&self) -> Result<bool, LinkError> {
         let (Self { link, run, runs, .. }, what) = (self, "the run could not be cancelled");
-        if runs.update(run.as_str(), CANCELLED.into(), self.revision).await.is_ok() {
-            return Ok(true);
-        }
-        // Or the server has lost the record, and maybe the bucket with it.
+        // The server may have lost the record, and the bucket with it. In a new bucket another coordinator's record may have the
+        // number that this one's had, so the number alone tells nothing.
         link.runs_stream().await?;
         let entry = runs.entry(run.as_str()).await.explained(link, what)?;
         let revision = match entry {
@@ -163,7 +172,11 @@ impl CoordinatorLink for RunLink {
         self.0.link.max_message()
     }
 
-    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<(), LinkError>> + 'static {
+    fn complaint(&self) -> Option<String> {
+        self.0.link.complaint.take()
+    }
+
+    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<Sent, LinkError>> + 'static {
         let inner = Rc::clone(&self.0);
         async move {
             let Sending { first, items, attempt } = name;
@@ -172,7 +185,11 @@ impl CoordinatorLink for RunLink {
             let message = PublishMessage::build().payload(job.into()).message_id(id);
             let what = "a job could not be sent";
             let sent = link.context.send_publish(names::job(kind, run, first), message).await.explained(link, what)?;
-            sent.await.map(drop).explained(link, what)
+            match sent.await {
+                Ok(_) => Ok(Sent::Kept),
+                Err(error) if is_full(&error) => Ok(Sent::Full(link.explain(what, error))),
+                Err(error) => Err(link.explain(what, error)),
+            }
         }
     }
 
@@ -242,33 +259,88 @@ impl CoordinatorLink for RunLink {
     }
 }
 
+/// Returns true if the stream of jobs, or the account, has as much as it may have. A stream says so by its text alone: the code
+/// is the one of a disk that is full.
+fn is_full(error: &PublishError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    source.is_some_and(|error| {
+        error.error_code() == ErrorCode::STREAM_STORE_FAILED && error.to_string().contains("maximum ")
+            || [ErrorCode::ACCOUNT_RESOURCES_EXCEEDED, ErrorCode::STORAGE_RESOURCES_EXCEEDED]
+                .contains(&error.error_code())
+    })
+}
+
 /// The outcomes of a run, until another coordinator has taken it over.
 pub(super) struct RunOutcomes {
     subscriber: Subscriber,
-    /// The record of the run. `None` once it has ended, as a consumer may.
-    watch: Option<Watch>,
-    incarnation: String,
+    /// Ready once another coordinator has taken the run over. `None` if that is followed no more.
+    taken: Option<oneshot::Receiver<()>>,
 }
 
 impl futures::Stream for RunOutcomes {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        while let Some(watch) = &mut self.watch {
-            match watch.poll_next_unpin(cx) {
-                Poll::Pending => break,
-                Poll::Ready(None) => self.watch = None,
-                Poll::Ready(Some(Err(error))) => {
-                    log::debug!("the watch of the run's record has failed: {error}");
-                }
-                Poll::Ready(Some(Ok(entry))) => {
-                    let is_ours = entry.operation != Operation::Put || entry.value == open(&self.incarnation);
-                    if !is_ours {
-                        return Poll::Ready(None);
-                    }
-                }
+        if let Some(taken) = &mut self.taken {
+            match taken.poll_unpin(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => return Poll::Ready(None),
+                Poll::Ready(Err(_)) => self.taken = None,
             }
         }
         Pin::new(&mut self.subscriber).poll_next(cx).map(|message| message.map(|message| message.payload))
+    }
+}
+
+/// Follows the record of a run until another coordinator is in it.
+struct Record {
+    link: Link,
+    run: RunName,
+    runs: Store,
+    incarnation: String,
+}
+
+impl Record {
+    async fn follow(self, mut watch: Watch, mut taken: oneshot::Sender<()>) {
+        let (mut connections, mut is_watched) = (self.link.connections.clone(), true);
+        connections.mark_unchanged();
+        loop {
+            let is_taken = tokio::select! {
+                next = watch.next(), if is_watched => match next {
+                    Some(Ok(entry)) => self.is_of_another(&entry),
+                    Some(Err(error)) => {
+                        log::debug!("the watch of the run's record has failed: {error}");
+                        false
+                    }
+                    None => {
+                        is_watched = false;
+                        false
+                    }
+                },
+                // A server may have lost the bucket, and the watch shows no more of a new one until that is as long.
+                Ok(()) = connections.changed() => self.look().await,
+                () = sleep(self.link.settings.ack_wait) => self.look().await,
+                () = taken.closed() => return,
+            };
+            if is_taken {
+                // An error if the run has ended.
+                let _ = taken.send(());
+                return;
+            }
+        }
+    }
+
+    async fn look(&self) -> bool {
+        match self.runs.entry(self.run.as_str()).await {
+            Ok(entry) => entry.is_some_and(|entry| self.is_of_another(&entry)),
+            Err(error) => {
+                log::debug!("the run's record could not be read: {error}");
+                false
+            }
+        }
+    }
+
+    fn is_of_another(&self, entry: &Entry) -> bool {
+        entry.operation == Operation::Put && entry.value != open(&self.incarnation)
     }
 }

@@ -1,6 +1,7 @@
 //! What the tasks on the thread of a connection use of it.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use async_nats::jetstream::Context;
@@ -9,6 +10,13 @@ use tokio::sync::watch;
 use crate::backend::jetstream::connection::{Complaint, Settings};
 use crate::backend::jetstream::streams::MAX_MESSAGE;
 use crate::backend::link::LinkError;
+use crate::util::log;
+
+/// How long a cluster may take to elect a leader: it takes some seconds. What begins meanwhile waits for it.
+const ELECTION: Duration = Duration::from_secs(60);
+
+/// How soon it is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A connection, as its tasks see it. Cheap to clone.
 #[derive(Clone)]
@@ -23,11 +31,31 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// An error, with what the server said outside of its reply.
+    /// An error, with what was said outside of a reply.
     pub(super) fn explain(&self, what: &str, error: impl fmt::Display) -> LinkError {
         match self.complaint.take() {
-            Some(complaint) => LinkError(format!("{what}: {error} (the server says: {complaint})")),
+            Some(complaint) => LinkError(format!("{what}: {error} ({complaint})")),
             None => LinkError::new(what, error),
+        }
+    }
+
+    /// Calls the server for what begins, and is not begun again if it fails: in a cluster again and again for a while. One that
+    /// elects a leader refuses what it does later, doesn't answer, or knows nothing yet of a stream that it has just created.
+    pub(super) async fn patiently<T>(&self, call: impl AsyncFn() -> Result<T, LinkError>) -> Result<T, LinkError> {
+        let (began, patience) = (Instant::now(), self.settings.outage.min(ELECTION));
+        loop {
+            let complaints = self.complaint.count();
+            let error = match call().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            // Where a permission is missing, no leader changes that.
+            let is_refused = self.complaint.count() > complaints;
+            if is_refused || self.client.server_info().cluster.is_none() || began.elapsed() > patience {
+                return Err(error);
+            }
+            log::warn!("the cluster may have no leader, and is asked again: {error}");
+            tokio::time::sleep(AGAIN).await;
         }
     }
 

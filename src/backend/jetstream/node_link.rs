@@ -127,7 +127,7 @@ impl JobsLink {
     pub(super) async fn open(link: Link, kinds: Vec<Kind>) -> Result<Self, LinkError> {
         let (sender, cancelled) = watch::channel(HashSet::new());
         let runs = Runs { link: link.clone(), sender };
-        let watching = runs.watch().await?;
+        let watching = link.patiently(async || runs.watch().await).await?;
         tokio::task::spawn_local(runs.follow(watching));
         let queues = kinds.iter().map(|_| Queue::default()).collect();
         let opened = Self(Rc::new(Inner {
@@ -142,7 +142,7 @@ impl JobsLink {
             returning: RefCell::default(),
         }));
         for kind in &opened.0.kinds {
-            opened.consumer(kind).await?;
+            opened.0.link.patiently(async || opened.consumer(kind).await).await?;
         }
         Ok(opened)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::Stream;
 
-use crate::backend::link::{CoordinatorLink, Delivered, LinkError, NodeLink, Opened, Sending, Settled, Stored};
+use crate::backend::link::{CoordinatorLink, Delivered, LinkError, NodeLink, Opened, Sending, Sent, Settled, Stored};
 use crate::backend::wire::ReceivedOutcomes;
 use crate::testing::cluster::Network;
 use crate::testing::cluster::world::World;
@@ -193,7 +193,7 @@ impl CoordinatorLink for RunLink {
         MAX_MESSAGE
     }
 
-    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<(), LinkError>> + 'static {
+    fn send(&self, name: Sending, job: Vec<u8>) -> impl Future<Output = Result<Sent, LinkError>> + 'static {
         let Self { broker, kind, coordinator } = self.clone();
         async move {
             assert!(job.len() <= MAX_MESSAGE, "a job of {} bytes was sent", job.len());
@@ -209,7 +209,7 @@ impl CoordinatorLink for RunLink {
                     state.jobs.insert(name.first, Job { kind, payload: job.into(), deliveries: 0, held: None });
                 }
             };
-            broker.call(effect).await
+            broker.call(effect).await.map(|()| Sent::Kept)
         }
     }
 

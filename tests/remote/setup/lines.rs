@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::log;
+
 /// How long a line may take.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The lines that a process prints, as they come.
 pub(crate) struct Lines {
@@ -19,9 +21,13 @@ impl Lines {
     /// Reads them on a thread, until the stream ends.
     pub(crate) fn read(of: &str, stream: impl Read + Send + 'static) -> Self {
         let (sender, lines) = watch::channel(Vec::new());
+        let (prints, name) = (log::is_on(), of.to_owned());
         thread::spawn(move || {
             for line in BufReader::new(stream).lines() {
                 let Ok(line) = line else { return };
+                if prints {
+                    eprintln!("{name}: {line}");
+                }
                 sender.send_modify(|lines| lines.push(line));
             }
         });
@@ -43,6 +49,11 @@ impl Lines {
             Ok(Err(_)) => panic!("{} ended without {nth} lines with {text:?}:\n{}", self.of, self.last()),
             Err(_) => panic!("{} has not printed {nth} lines with {text:?}:\n{}", self.of, self.last()),
         }
+    }
+
+    /// How many lines have this text so far.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.lines.borrow().iter().filter(|line| line.contains(text)).count()
     }
 
     /// Waits until the process has closed its output.

@@ -35,6 +35,7 @@ impl Peer {
     /// - `threads`: 2 by default
     /// - `replicas`: 1 by default
     /// - `traces`: it has spans, and prints for each item in which trace it runs
+    /// - `nkey`: the file with its key
     pub(crate) fn node(url: &str, settings: &[(&str, &str)]) -> Self {
         Self::new("node", url, settings)
     }
@@ -60,7 +61,7 @@ impl Peer {
         }
         let mut process =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let lines = Lines::read(role, process.stdout.take().unwrap());
+        let lines = Lines::read(&format!("{role} {}", process.id()), process.stdout.take().unwrap());
         Self { input: process.stdin.take().unwrap(), process, lines }
     }
 
@@ -95,10 +96,15 @@ impl Peer {
     }
 
     /// `kill -STOP`, or `-CONT`.
-    pub(crate) fn signal(&self, signal: &str) {
-        let command = format!("kill -{signal} {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, self.process.id());
     }
+}
+
+/// As `kill -NAME PROCESS`.
+pub(crate) fn signal(name: &str, process: u32) {
+    let command = format!("kill -{name} {process}");
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
 }
 
 impl Drop for Peer {
@@ -111,7 +117,7 @@ impl Drop for Peer {
 #[test]
 fn a_process() {
     let Ok(role) = env::var(ROLE) else { return };
-    print_log();
+    print_log(true);
     // The line has the name of this test so far.
     println!();
     let (orders, ordered) = tokio::sync::mpsc::unbounded_channel();
@@ -144,13 +150,14 @@ fn number(name: &str) -> Option<u64> {
 }
 
 async fn connect() -> Nats {
-    Nats::builder(setting("URL").unwrap())
+    let mut builder = Nats::builder(setting("URL").unwrap())
         .ack_wait(Duration::from_secs(number("ack_wait").unwrap_or(1)))
         .max_bytes(256 << 20)
-        .replicas(number("replicas").unwrap_or(1) as usize)
-        .connect()
-        .await
-        .unwrap()
+        .replicas(number("replicas").unwrap_or(1) as usize);
+    if let Some(nkey) = setting("nkey") {
+        builder = builder.nkey_file(nkey);
+    }
+    builder.connect().await.unwrap()
 }
 
 async fn node(mut orders: tokio::sync::mpsc::UnboundedReceiver<String>) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use actix::System;
 use futures::future::join_all;
 
-use super::{Lines, print_log};
+use super::{Disk, Lines, print_log, signal};
 
 /// How long a test may take.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     folder: PathBuf,
     config: String,
     port: u16,
+    /// What it stores on, if not on the one of all.
+    disk: Option<Disk>,
     process: Option<(Child, Lines)>,
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn on_each_server<F: Future<Output = ()>>(test: impl Fn(Server) -> F)
 const JETSTREAM: &str = "";
 
 fn on_servers<F: Future<Output = ()>>(most: usize, config: &str, test: impl Fn(Server) -> F) {
-    print_log();
+    print_log(false);
     let programs = programs();
     if programs.is_empty() {
         // Past the capture of the tests' output.
@@ -71,9 +74,19 @@ fn on_servers<F: Future<Output = ()>>(most: usize, config: &str, test: impl Fn(S
     });
 }
 
-/// A port that was free a moment ago.
+/// A port that no other test has, of this process or, most likely, of another. It is none of those that the system gives to
+/// connections, one of which would have it while a server is down.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const PORTS: Range<u32> = 12_000..32_000;
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Processes have numbers behind each other, so they begin far apart.
+        let at = std::process::id().wrapping_mul(7_919).wrapping_add(COUNT.fetch_add(1, Relaxed));
+        let port = (PORTS.start + at % (PORTS.end - PORTS.start)) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Server {
@@ -83,7 +96,7 @@ impl Server {
         let name = format!("nats-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
-        Self { program, folder, config: config.to_owned(), port: 0, process: None }
+        Self { program, folder, config: config.to_owned(), port: free_port(), disk: None, process: None }
     }
 
     /// Another one of the same program, not started yet.
@@ -91,38 +104,77 @@ impl Server {
         Self::new(self.program.clone(), config)
     }
 
-    /// Starts it, on the port that it had before. Waits until it is ready.
+    /// Has it store on a disk of its own that has so many MiB. Returns false, with a word on the standard error, where that takes
+    /// permissions that this process lacks.
+    #[must_use]
+    pub(crate) fn on_small_disk(&mut self, size: u32) -> bool {
+        self.disk = Disk::mount(&self.storage(), size);
+        if self.disk.is_none() {
+            let _ = writeln!(io::stderr(), "skipped, since a disk can't be mounted here");
+        }
+        self.disk.is_some()
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("it has one")
+    }
+
+    /// Starts it, on the same port each time. Waits until it is ready.
     pub(crate) async fn start(&mut self) {
         self.launch();
         self.is_ready().await;
     }
 
     /// Waits until a server that was launched is ready.
-    pub(crate) async fn is_ready(&mut self) {
+    pub(crate) async fn is_ready(&self) {
         self.log().wait_for("Server is ready").await;
-        let listening = self.log().wait_for("Listening for client connections on").await;
-        self.port = listening.rsplit(':').next().and_then(|port| port.trim().parse().ok()).expect("it names its port");
+    }
+
+    /// Has it take other lines of its configuration over.
+    pub(crate) async fn reload(&mut self, config: &str) {
+        self.config = config.to_owned();
+        self.configure();
+        let (process, log) = self.process.as_ref().expect("it runs");
+        let count = log.count("Reloaded server configuration");
+        signal("HUP", process.id());
+        log.wait_for_nth("Reloaded server configuration", count + 1).await;
     }
 
     /// Starts it, without waiting.
     pub(crate) fn launch(&mut self) {
-        let port = match self.port {
-            0 => "-1".to_owned(),
-            port => port.to_string(),
+        self.configure();
+        let mut command = match &self.disk {
+            None => Command::new(&self.program),
+            Some(disk) => disk.command(&self.program),
         };
+        command
+            .arg("--config")
+            .arg(self.config_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let log = Lines::read("the server", process.stderr.take().unwrap());
+        self.process = Some((process, log));
+    }
+
+    fn configure(&self) {
         // Its own lines come last: what they say of JetStream holds.
         let jetstream = match self.config.contains("jetstream") {
             true => String::new(),
             false => format!("jetstream {{ store_dir: {:?} }}\n", self.storage()),
         };
         let config = self.config.replace("STORAGE", &self.storage().display().to_string());
-        let file = self.folder.join("server.conf");
-        fs::write(&file, format!("listen: \"127.0.0.1:{port}\"\n{jetstream}{config}\n")).unwrap();
-        let mut command = Command::new(&self.program);
-        command.arg("--config").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        let log = Lines::read("the server", process.stderr.take().unwrap());
-        self.process = Some((process, log));
+        fs::write(self.config_file(), format!("listen: \"127.0.0.1:{}\"\n{jetstream}{config}\n", self.port)).unwrap();
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.file("server.conf")
+    }
+
+    /// Where a test has files of its own.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     fn storage(&self) -> PathBuf {

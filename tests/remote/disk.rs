@@ -1,0 +1,64 @@
+//! A server whose disk is full.
+
+use std::time::Duration;
+
+use actix_fan::PipelineError;
+
+use crate::setup::{Peer, Run, Server, assert_exact, builder, on_each_server, start};
+
+/// What it says then.
+const FULL: &str = "no space left on device";
+
+/// A server with a small disk, of which it believes that it is a large one.
+async fn with_small_disk(server: &Server) -> Option<Server> {
+    let mut server = server.another("jetstream { store_dir: \"STORAGE\", max_file_store: 2G }");
+    if !server.on_small_disk(24) {
+        return None;
+    }
+    server.start().await;
+    Some(server)
+}
+
+#[test]
+fn a_run_is_exact_once_a_disk_that_was_full_has_space_again() {
+    on_each_server(|server| async move {
+        let Some(mut server) = with_small_disk(&server).await else { return };
+        // It answers to nothing any more, without a line in its log to wait for.
+        if server.log().wait_for("Version:").await.contains(" 2.9.") {
+            return;
+        }
+        let node = Peer::ready_node(&server.url(), &[("pace", "1000")]).await;
+        let mut run = start(&server.url(), 2_000, "").await;
+        run.take(40).await;
+        server.disk().fill();
+        server.log().wait_for(FULL).await;
+        server.disk().free();
+        // A newer server stores nothing more in such a stream until it is started again, and answers to nothing that is sent.
+        if server.log().count("Critical write error") > 0 {
+            server.kill();
+            server.start().await;
+        }
+        assert_exact(&run.end().await, 2_000);
+        drop(node);
+    });
+}
+
+#[test]
+fn a_run_ends_with_what_is_missing_if_the_disk_stays_full() {
+    on_each_server(|server| async move {
+        let Some(server) = with_small_disk(&server).await else { return };
+        let node = Peer::ready_node(&server.url(), &[("pace", "1000")]).await;
+        let nats = builder(&server.url()).outage(Duration::from_secs(6)).connect().await.unwrap();
+        let mut run = Run::over(&nats, 2_000, "");
+        run.take(40).await;
+        server.disk().fill();
+        let Some(PipelineError::Remote { message }) = run.end().await.error else { panic!("it has no error") };
+        assert!(message.contains("unanswered: items"), "{message}");
+        match server.log().count(FULL) {
+            // Version 2.9 answers to nothing any more.
+            0 => assert!(message.contains("nothing was heard"), "{message}"),
+            _ => assert!(message.contains("has not kept the job"), "{message}"),
+        }
+        drop(node);
+    });
+}
