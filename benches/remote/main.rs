@@ -1,6 +1,6 @@
 //! What does it cost to have nodes do the work of a pipeline?
 //!
-//!     NATS_SERVER=path/to/nats-server cargo bench --bench remote --features nats   # about two minutes; Linux only
+//!     NATS_SERVER=path/to/nats-server cargo bench --bench remote --features nats   # about four minutes; Linux only
 //!     cargo bench --bench remote --features nats -- throughput                     # one question
 //!
 //! A NATS server, the nodes and the coordinator are processes of this machine, so they compete for its processors. The server
@@ -14,6 +14,9 @@
 //! - *Cancel*: a run of 5 ms items, two in each batch, is stopped, and then a run of one item is begun. Printed is how long it
 //!   takes until the stop has returned and the run has ended, and until that one item's result is there: nodes are idle then.
 //! - *Memory*: the resident memory of the coordinator after a quarter of 10 million items, and after all.
+//! - *Capacity*: rows of the table in the guide's chapter about many machines. Nodes of 16 threads, whose work sleeps, so that
+//!   one machine can have a hundred: batches per second as a part of what the threads could do, and how much of one processor
+//!   the coordinator, the server and all nodes take.
 
 mod server;
 #[path = "../support"]
@@ -31,7 +34,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
-use std::thread::available_parallelism;
+use std::thread::{available_parallelism, sleep};
 use std::time::{Duration, Instant};
 
 use actix::System;
@@ -69,6 +72,10 @@ fn main() {
     table(&selection, "overhead, two nodes", || overhead(&nats, &server, &two, selection.rounds(5)));
     table(&selection, "throughput, two nodes", || throughput(&nats, threads, selection.rounds(7)));
     drop(two);
+    for (nodes, millis) in [(1, 20), (10, 64), (100, 640)] {
+        let name = format!("capacity, {nodes} of 16 threads, batches of {millis} ms");
+        table(&selection, &name, || capacity(&server, nodes, millis));
+    }
 }
 
 /// The process of a node.
@@ -79,6 +86,7 @@ fn serve(node: &str) {
         let node = Node::builder()
             .map("spin/1", |(value, steps): (u64, u64)| spin(value, steps))
             .map("nothing/1", |value: u64| value)
+            .map("sleep/1", |millis: u64| sleep(Duration::from_millis(millis)))
             .threads(threads.parse().expect("a number"));
         let node = node.start(&nats).await.expect("the server lets nodes in");
         println!("{}", node.name());
@@ -139,10 +147,7 @@ fn throughput(nats: &Nats, threads: usize, rounds: usize) {
 
 fn overhead(nats: &Nats, server: &Server, nodes: &Nodes, rounds: usize) {
     let batches = if measuring() { 20_000_u64 } else { 20 };
-    let times = || {
-        let nodes = nodes.0.iter().map(|node| processor_time(node.id())).sum();
-        [processor_time(std::process::id()), processor_time(server.id()), nodes]
-    };
+    let times = || processor_times(server, nodes);
     let (mut rates, mut costs) = (Vec::new(), [const { Vec::new() }; 3]);
     for _ in 0..rounds {
         System::new().block_on(async {
@@ -156,7 +161,7 @@ fn overhead(nats: &Nats, server: &Server, nodes: &Nodes, rounds: usize) {
         });
     }
     println!("  batches per second {:.0}", Summary::of(rates));
-    for (what, costs) in ["coordinator", "server", "nodes"].into_iter().zip(costs) {
+    for (what, costs) in PROCESSES.into_iter().zip(costs) {
         println!("  processor time per batch of the {what}, us {:.0}", Summary::of(costs));
     }
 }
@@ -206,6 +211,37 @@ fn memory(nats: &Nats) {
             mib(proc_status(None, "VmRSS"))
         );
     });
+}
+
+fn capacity(server: &Server, nodes: usize, millis: u64) {
+    const THREADS: usize = 16;
+    let nodes = Nodes::start(server, &vec![THREADS; if measuring() { nodes } else { 1 }]);
+    let threads = nodes.0.len() * THREADS;
+    let most = threads as f64 * 1e3 / millis as f64;
+    // Ten seconds of work, but for the start.
+    let batches = if measuring() { (10.0 * most) as usize } else { 20 };
+    let nats = block_on(Nats::builder(&server.url).ack_wait(Duration::from_secs(30)).connect()).expect("it runs");
+    System::new().block_on(async {
+        let (began, before) = (Instant::now(), processor_times(server, &nodes));
+        let slots = 2 * threads;
+        let run = std::iter::repeat_n(millis, batches).fan_out().batch(1).window(slots).over(&nats).slots(slots);
+        drain(run.run::<()>("sleep/1").expect("it starts")).await;
+        let took = began.elapsed().as_secs_f64();
+        let rate = batches as f64 / took;
+        println!("  batches per second {rate:.0}, of what the threads could do {:.2}", rate / most);
+        for ((what, before), after) in PROCESSES.into_iter().zip(before).zip(processor_times(server, &nodes)) {
+            let share = 100.0 * (after - before).as_secs_f64() / took;
+            println!("  of one processor, by the {what}: {share:.0} %");
+        }
+    });
+}
+
+const PROCESSES: [&str; 3] = ["coordinator", "server", "nodes"];
+
+/// The processor time of each of these so far.
+fn processor_times(server: &Server, nodes: &Nodes) -> [Duration; 3] {
+    let nodes = nodes.0.iter().map(|node| processor_time(node.id())).sum();
+    [processor_time(std::process::id()), processor_time(server.id()), nodes]
 }
 
 /// Of a process.
