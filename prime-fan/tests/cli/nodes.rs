@@ -246,6 +246,12 @@ fn a_node_refuses_what_costs_too_much() {
     let ended = server.run("range 0..1e6 --count");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(70), ""));
     assert!(ended.stderr.contains("this node takes at most 1000: see --max-cost"), "{}", ended.stderr);
+    let trial = "random --finder trial --seed 1 --number 1";
+    assert_eq!(server.run(&format!("{trial} --max 1000000")).code, Some(0));
+    let ended = server.run(&format!("{trial} --min 1002001 --max 1010000"));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(70), ""));
+    assert!(ended.stderr.contains("numbers up to 100"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("this node takes at most 1000: see --max-cost"), "{}", ended.stderr);
 }
 
 #[test]

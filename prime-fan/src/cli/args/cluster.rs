@@ -100,8 +100,9 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=10_000))]
     slots: Option<usize>,
 
-    /// Refuse segments of more than N numbers, and batches of more than N items
-    #[arg(long, value_name = "N", default_value = "2e8", value_parser = whole::<u64>(1..=u64::MAX))]
+    /// Refuse segments of more than N numbers, batches of more than N items, and trial division by more than the numbers up
+    /// to N
+    #[arg(long, value_name = "N", default_value = "5e9", value_parser = whole::<u64>(1..=u64::MAX))]
     max_cost: u64,
 
     #[command(flatten)]

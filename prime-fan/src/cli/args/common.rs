@@ -27,8 +27,8 @@ pub(crate) struct Common {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Complete the file of --output, which has the beginning of this output from a search that was interrupted: what it has is
-    /// compared with the results, and those that it lacks are appended
+    /// Complete FILE, in which an interrupted search left the beginning of these results: what is there is compared, and the
+    /// rest appended
     #[arg(long = "continue", requires = "output")]
     continues: bool,
 

@@ -14,7 +14,7 @@ use super::{PRIMES, PRIMES_BY_TRIAL, SEGMENTS, SLICES, connect};
 use crate::Sieve;
 use crate::cli::args::{self, Finder};
 use crate::cli::commands::filter::Sifted;
-use crate::cli::commands::random::Tester;
+use crate::cli::commands::random::{Prime, Tester};
 use crate::cli::commands::range::{Sieved, Siever};
 use crate::cli::exit::Failure;
 use crate::cli::human::{count, percent};
@@ -45,7 +45,7 @@ pub(crate) async fn node(node: args::Node, shutdown: &Shutdown) -> Result<(), Fa
         .name(name)
         .max_items(max_cost.min(ITEMS) as u32)
         .register(PRIMES, || Tester(Finder::Fast))
-        .register(PRIMES_BY_TRIAL, || Tester(Finder::Trial))
+        .register(PRIMES_BY_TRIAL, move || TrialWork { max_cost })
         .register(SLICES, || Sifter)
         .register(SEGMENTS, move || SegmentWork { sieves: sieves.clone(), max_cost, last: None });
     if let Some(threads) = threads {
@@ -125,6 +125,26 @@ impl Told {
             let batches = count(batches, ["batch", "batches"]);
             format!("{batches} in {:.0} s, busy {}", since.as_secs_f64(), percent(busy))
         })
+    }
+}
+
+/// Trial division, by as many numbers as the node allows: the square root of 2^64 - 1 takes seconds.
+struct TrialWork {
+    max_cost: u64,
+}
+
+impl Work<u64> for TrialWork {
+    type Output = Prime;
+
+    fn run(&mut self, n: u64, job: &mut Job<'_, Prime>) -> Result<(), BoxError> {
+        let (root, most) = (n.isqrt(), self.max_cost);
+        if root > most {
+            return Err(format!(
+                "{n} would be divided by numbers up to {root}, and this node takes at most {most}: see --max-cost"
+            )
+            .into());
+        }
+        Tester(Finder::Trial).run(n, job)
     }
 }
 
