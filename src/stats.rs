@@ -310,13 +310,13 @@ pub struct NodeStats {
     pub batches: u64,
     /// The time that these ran, on all of its threads.
     pub busy: Duration,
-    /// How many batches it has at a time. This and the next two are what it said with the last of them.
+    /// How many batches it has at a time. This and the next two are what it said with the last of them, or when it left.
     pub slots: usize,
-    /// How many it had then, of all runs.
+    /// How many it had, of all runs, with the one whose outcomes it sent.
     pub in_flight: usize,
-    /// True if it took no more. Once `in_flight` is 0 as well, it has left.
+    /// True if it took no more. If `in_flight` is 0 as well, it has left.
     pub draining: bool,
-    /// The time since the last of them came.
+    /// The time since the last of them came, or since it left.
     pub silent: Duration,
 }
 

@@ -156,7 +156,7 @@ where
             first: batch.head.first,
             items: batch.head.items,
             node: batch.held.node().to_owned(),
-            state: batch.held.answered(),
+            state: batch.held.state(),
             ran_nanos: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             verdict,
         };

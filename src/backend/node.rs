@@ -55,7 +55,7 @@ pub(crate) struct Request {
     pub(crate) payload: Vec<u8>,
     /// The trace that it belongs to.
     pub(crate) trace: Option<TraceContext>,
-    pub(crate) held: Held,
+    pub(crate) held: Arc<Held>,
     /// The longest message, in bytes.
     pub(crate) max_message: usize,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Shown {
     /// What it is called in outcomes.
     node: Arc<str>,
     slots: u32,
-    /// How many jobs it has that are not answered.
+    /// How many jobs it has.
     held: AtomicU32,
     is_draining: Arc<AtomicBool>,
 }
@@ -78,42 +78,49 @@ impl Shown {
     }
 }
 
-/// A job that a node has, until it is answered or this is dropped.
-pub(crate) struct Held {
-    shown: Arc<Shown>,
-    is_answered: AtomicBool,
-}
+/// A job that a node has, until this is dropped.
+pub(crate) struct Held(Arc<Shown>);
 
 impl Held {
     fn new(shown: &Arc<Shown>) -> Self {
         shown.held.fetch_add(1, Relaxed);
-        Self { shown: Arc::clone(shown), is_answered: AtomicBool::new(false) }
+        Self(Arc::clone(shown))
     }
 
     /// What the node is called in outcomes.
     pub(crate) fn node(&self) -> &str {
-        &self.shown.node
+        &self.0.node
     }
 
-    /// The outcomes are being written: what they tell of the node. Of several jobs that end at a time the last one is
-    /// told apart, whichever thread each is on.
-    pub(crate) fn answered(&self) -> NodeState {
-        let Shown { slots, held, is_draining, .. } = &*self.shown;
-        let is_draining = is_draining.load(Relaxed);
-        let left = match self.is_answered.swap(true, Relaxed) {
-            false => held.fetch_sub(1, Relaxed).saturating_sub(1),
-            true => held.load(Relaxed),
-        };
-        let next = u32::from(!is_draining);
-        NodeState { slots: *slots, in_flight: left.saturating_add(next).min(*slots), is_draining }
+    /// What outcomes tell of the node.
+    pub(crate) fn state(&self) -> NodeState {
+        self.0.state()
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !*self.is_answered.get_mut() {
-            self.shown.held.fetch_sub(1, Relaxed);
-        }
+        self.0.held.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Shown {
+    fn state(&self) -> NodeState {
+        let Self { slots, held, is_draining, .. } = self;
+        NodeState { slots: *slots, in_flight: held.load(Relaxed), is_draining: is_draining.load(Relaxed) }
+    }
+
+    /// What a node sends last: outcomes of no items.
+    fn farewell(&self) -> Vec<u8> {
+        let (node, state) = (self.node.to_string(), NodeState { in_flight: 0, is_draining: true, ..self.state() });
+        OutcomesWriter::default().outcomes(&OutcomesHead {
+            first: 0,
+            items: 0,
+            node,
+            state,
+            ran_nanos: 0,
+            verdict: Verdict::Ran,
+        })
     }
 }
 
@@ -144,6 +151,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
     pub(crate) async fn serve(&self, drain: impl Future<Output = ()> + Clone, leave: impl Future<Output = ()> + Clone) {
         let slots = 0..self.shown.slots as usize;
         join_all(slots.map(|slot| self.serve_slot(slot, drain.clone(), leave.clone()))).await;
+        self.link.farewell(self.shown.farewell()).await;
         self.link.close().await;
     }
 
@@ -183,7 +191,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
     /// Runs one job to its end, or until it is cancelled or to be given back.
     async fn serve_delivery(&self, delivery: &L::Delivery, leave: impl Future<Output = ()>) {
         let serving = async {
-            let held = Held::new(&self.shown);
+            let held = Arc::new(Held::new(&self.shown));
             let outcomes = match self.check(delivery, &held) {
                 // Its head can't be read, so no coordinator can be answered. If one waits for it, it sends it again.
                 Err(error) => {
@@ -200,7 +208,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
                         kind: delivery.kind().to_owned(),
                         payload: delivery.payload().to_vec(),
                         trace,
-                        held,
+                        held: Arc::clone(&held),
                         max_message: self.link.max_message(),
                     };
                     match self.runs.run(request).await {
@@ -264,7 +272,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
 
 fn refusal(job: &ReceivedJob<'_>, held: &Held, verdict: Verdict) -> Vec<u8> {
     let (first, items) = (job.head.first, job.head.items);
-    let (node, state) = (held.node().to_owned(), held.answered());
+    let (node, state) = (held.node().to_owned(), held.state());
     let head = OutcomesHead { first, items, node, state, ran_nanos: 0, verdict };
     OutcomesWriter::default().outcomes(&head)
 }

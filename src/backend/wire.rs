@@ -177,7 +177,7 @@ pub(crate) enum Verdict {
 pub(crate) struct NodeState {
     /// How many batches it has at a time.
     pub(crate) slots: u32,
-    /// How many it has: those that are not answered, of all runs, with the one that takes the place of this one.
+    /// How many it has, of all runs, with this one.
     pub(crate) in_flight: u32,
     /// It takes no more.
     pub(crate) is_draining: bool,

@@ -77,9 +77,17 @@ impl Metrics {
         node.items += u64::from(items);
         node.batches += 1;
         node.busy += busy;
-        (node.slots, node.in_flight, node.is_draining) = (state.slots, state.in_flight, state.is_draining);
-        node.heard = Instant::now();
+        node.tells(state);
         at
+    }
+
+    /// Records what the node of this name tells of itself, without a batch.
+    #[cfg(feature = "nats")]
+    pub(crate) fn node_told(&self, name: &str, state: NodeState) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = nodes.iter_mut().find(|node| &*node.name == name) {
+            node.tells(state);
+        }
     }
 
     /// When the run started.
@@ -160,6 +168,12 @@ struct NodeMetrics {
 }
 
 impl NodeMetrics {
+    #[cfg(feature = "nats")]
+    fn tells(&mut self, NodeState { slots, in_flight, is_draining }: NodeState) {
+        (self.slots, self.in_flight, self.is_draining) = (slots, in_flight, is_draining);
+        self.heard = Instant::now();
+    }
+
     fn read(&self, now: Instant) -> NodeStats {
         let Self { items, batches, busy, heard, is_draining, .. } = *self;
         let (slots, in_flight, name) = (self.slots as usize, self.in_flight as usize, Arc::clone(&self.name));

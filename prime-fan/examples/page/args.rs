@@ -22,6 +22,8 @@ Options:
       --host <ADDRESS>              Where to listen: an address or a name [default: 127.0.0.1]
       --port <N>                    The port, 0 to 65535; 0 chooses a free one [default: $PORT, or 8080]
       --workers <N>                 Worker threads of the pool, and as many of the streams, 1 to 1024 [default: cores - 1, at least 4]
+      --nats <URL>                  Has nodes do the searches, over this NATS server, as in nats://127.0.0.1:4222: see
+                                    `prime-fan node`. It takes the feature `nats`
       --shutdown-timeout <SECONDS>  How long requests may continue after a signal, 0 to 3600 [default: 5]
   -h, --help                        Print this help
 
@@ -35,6 +37,8 @@ pub(crate) struct Args {
     pub(crate) port: u16,
     /// The worker threads of the pool, and of the set that the streams share.
     pub(crate) workers: usize,
+    /// The server over which nodes do the searches, if they do.
+    pub(crate) nats: Option<String>,
     /// How long requests and submitted items may continue after a signal.
     pub(crate) shutdown_timeout: Duration,
 }
@@ -45,7 +49,7 @@ pub(crate) fn parse() -> Result<Option<Args>, String> {
     // fan-out.
     let workers = available_parallelism().map_or(1, NonZeroUsize::get).saturating_sub(1).max(MIN_WORKERS);
     let host = "127.0.0.1".to_owned();
-    let mut args = Args { host, port: 8080, workers, shutdown_timeout: Duration::from_secs(5) };
+    let mut args = Args { host, port: 8080, workers, nats: None, shutdown_timeout: Duration::from_secs(5) };
     let mut port = None;
 
     // An argument that is not UTF-8 is rejected as unknown.
@@ -61,6 +65,7 @@ pub(crate) fn parse() -> Result<Option<Args>, String> {
             "--host" => args.host = value("an address")?,
             "--port" => port = Some(number(flag, &value("a number")?, 0..=u16::MAX)?),
             "--workers" => args.workers = number(flag, &value("a number")?, 1..=MAX_WORKERS)?,
+            "--nats" => args.nats = Some(value("a URL")?),
             "--shutdown-timeout" => {
                 args.shutdown_timeout = Duration::from_secs(number(flag, &value("a number of seconds")?, 0..=3600)?);
             }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::pipelines::{Pipeline, Pipelines};
-use crate::search::{Search, WorkerThreads};
+use crate::search::{Capacity, Search};
 use crate::stats::PipelineStats;
 
 fn find(pipelines: &Pipelines, id: u64) -> Result<Pipeline> {
@@ -53,16 +53,16 @@ impl Changes {
 
 /// Changes settings of a search while it runs.
 pub(crate) async fn settings(
-    threads: Data<WorkerThreads>,
+    capacity: Data<Capacity>,
     pipelines: Data<Pipelines>,
     id: Path<u64>,
     changes: Query<Changes>,
 ) -> Result<impl Responder> {
     let mut pipeline = find(&pipelines, *id)?;
     let search = changes.into_inner().of(pipeline.search);
-    search.check(**threads).map_err(ErrorBadRequest)?;
+    search.check(**capacity).map_err(ErrorBadRequest)?;
     // There is one server thread, and nothing is awaited in between: the changes of two clients don't mix.
-    pipeline.change(search, **threads).map_err(ErrorInternalServerError)?;
+    pipeline.change(search, **capacity).map_err(ErrorInternalServerError)?;
     pipelines.update(&pipeline);
     Ok(Json(PipelineStats::new(&pipeline)))
 }

@@ -13,6 +13,12 @@
 //!     curl -X POST 'http://127.0.0.1:8080/searches/2/settings?pace=5&workers=1'
 //!     curl -X POST http://127.0.0.1:8080/stop
 //!
+//! With nodes in place of the threads, over a NATS server with JetStream, the page shows the nodes:
+//!
+//!     nats-server --jetstream &
+//!     cargo run --release --features nats -- node --nats nats://127.0.0.1:4222 &
+//!     cargo run --release --features nats --example page -- --nats nats://127.0.0.1:4222
+//!
 //! SIGINT (Ctrl-C) and SIGTERM stop the streams, each with its last line, and complete the submitted items; a second
 //! signal ends the process at once. `--help` lists the options.
 
@@ -21,7 +27,9 @@ mod body;
 mod check;
 mod control;
 mod finder;
+mod host;
 mod newest;
+mod nodes;
 mod origin;
 mod pace;
 mod page;
@@ -35,6 +43,7 @@ mod stats;
 use std::error::Error;
 use std::future::ready;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::process::{self, ExitCode};
 
 use actix_fan::Workers;
@@ -43,12 +52,14 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::{System, spawn, time};
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post, resource};
 use actix_web::{App, HttpServer};
+use futures::future::select;
 
 use args::Args;
 use check::Checks;
+use host::Host;
+use nodes::Nodes;
 use origin::own_pages_only;
 use pipelines::Pipelines;
-use search::WorkerThreads;
 use signals::Signals;
 
 /// The most streams at the same time, each with a pipeline.
@@ -83,18 +94,24 @@ fn exit(_: io::Result<()>, code: ExitCode) -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { host, port, workers, shutdown_timeout } = args;
+    let Args { host, port, workers, nats, shutdown_timeout } = args;
     let signals = Signals::new()?;
 
     // Created once per application: the closure of `HttpServer::new` runs once per server thread.
     let checks = check::start(workers)?;
-    let set = Workers::builder().threads(workers).thread_name("search").build()?;
+    let searches = match nats {
+        Some(url) => Host::Nodes(Nodes::connect(&url).await?),
+        None => {
+            let set = Workers::builder().threads(workers).thread_name("search").build()?;
+            Host::Threads { set, threads: workers }
+        }
+    };
     let pipelines = Pipelines::default();
     let streams = Streams::new(MAX_STREAMS);
 
     let server = HttpServer::new({
-        let (set, checks, streams) = (set.clone(), checks.clone(), streams.clone());
-        move || App::new().configure(routes(WorkerThreads(workers), &set, &checks, &pipelines, &streams))
+        let (checks, pipelines, streams) = (checks.clone(), pipelines.clone(), streams.clone());
+        move || App::new().configure(routes(&searches, &checks, &pipelines, &streams))
     })
     // One server thread: the worker threads need the cores.
     .workers(1)
@@ -112,6 +129,8 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
         writeln!(io::stdout(), "listening on http://{address}").map_err(|error| format!("standard output: {error}"))?;
     }
     server.run().await?;
+    // Until nodes know that they are stopped.
+    select(pin!(pipelines.ended()), pin!(time::sleep(shutdown_timeout))).await;
     checks.shutdown(time::sleep(shutdown_timeout)).await?;
     Ok(())
 }
@@ -131,21 +150,21 @@ async fn signalled(mut signals: Signals, streams: Streams) {
 }
 
 fn routes(
-    threads: WorkerThreads,
-    workers: &Workers,
+    searches: &Host,
     checks: &Checks,
     pipelines: &Pipelines,
     streams: &Streams,
 ) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let (workers, checks, pipelines, streams) = (
-        Data::new(workers.clone()),
+    let (capacity, searches, checks, pipelines, streams) = (
+        Data::new(searches.capacity()),
+        Data::new(searches.clone()),
         Data::new(checks.clone()),
         Data::new(pipelines.clone()),
         Data::new(streams.clone()),
     );
     move |app| {
-        app.app_data(Data::new(threads))
-            .app_data(workers)
+        app.app_data(capacity)
+            .app_data(searches)
             .app_data(checks)
             .app_data(pipelines)
             .app_data(streams)

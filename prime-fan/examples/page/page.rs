@@ -12,7 +12,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// The path, the content type and the text of each file.
-const FILES: [(&str, &str, &str); 21] = [
+const FILES: [(&str, &str, &str); 23] = [
     ("/", HTML, include_str!("static/page.html")),
     ("/page.css", CSS, include_str!("static/page.css")),
     ("/trends.css", CSS, include_str!("static/trends.css")),
@@ -21,6 +21,7 @@ const FILES: [(&str, &str, &str); 21] = [
     ("/failures.css", CSS, include_str!("static/failures.css")),
     ("/observed.css", CSS, include_str!("static/observed.css")),
     ("/landscape.css", CSS, include_str!("static/landscape.css")),
+    ("/nodes.css", CSS, include_str!("static/nodes.css")),
     ("/page.js", JS, include_str!("static/page.js")),
     ("/dom.js", JS, include_str!("static/dom.js")),
     ("/stream.js", JS, include_str!("static/stream.js")),
@@ -34,6 +35,7 @@ const FILES: [(&str, &str, &str); 21] = [
     ("/observed.js", JS, include_str!("static/observed.js")),
     ("/summary.js", JS, include_str!("static/summary.js")),
     ("/failures.js", JS, include_str!("static/failures.js")),
+    ("/nodes.js", JS, include_str!("static/nodes.js")),
 ];
 
 pub(crate) fn files(app: &mut ServiceConfig) {

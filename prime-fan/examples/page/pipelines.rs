@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use actix_fan::{SettingError, StopHandle};
 use actix_web::rt::spawn;
+use futures::future::join_all;
 
 use crate::pace::Pace;
 use crate::panics::Panics;
-use crate::search::{Search, WorkerThreads};
+use crate::search::{Capacity, Search};
 
 /// How long an ended pipeline is listed.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -45,9 +46,11 @@ impl Known {
 
 impl Pipeline {
     /// Changes the settings that can be changed while it runs.
-    pub(crate) fn change(&mut self, search: Search, threads: WorkerThreads) -> Result<(), SettingError> {
-        self.stop.set_concurrency(search.concurrency(threads))?;
-        self.stop.set_window(search.window(threads))?;
+    pub(crate) fn change(&mut self, search: Search, capacity: Capacity) -> Result<(), SettingError> {
+        if let Capacity::Threads(threads) = capacity {
+            self.stop.set_concurrency(search.concurrency(threads))?;
+        }
+        self.stop.set_window(search.window(capacity))?;
         self.pace.set(search.pace);
         self.panics.set(search.panic);
         self.search = search;
@@ -107,6 +110,12 @@ impl Pipelines {
             stop.stop();
         }
         running
+    }
+
+    /// Waits until the workers of all of them have stopped.
+    pub(crate) async fn ended(&self) {
+        let stops: Vec<StopHandle> = self.known().pipelines.iter().map(|pipeline| pipeline.stop.clone()).collect();
+        join_all(stops.iter().map(StopHandle::workers_stopped)).await;
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

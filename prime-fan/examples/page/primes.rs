@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use actix_fan::ItemError;
 use actix_fan::web::{Streams, events_with, ndjson_with};
-use actix_fan::{BoxError, FanOutExt, ItemError, Job, Workers, work_fn};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Query};
@@ -11,41 +11,30 @@ use actix_web::{HttpRequest, HttpResponse, Responder, Result};
 use futures::{Stream, StreamExt};
 use prime_fan::RandomIntegers;
 
-use crate::finder::Finder;
+use crate::host::Host;
 use crate::newest::{Found, Newest};
 use crate::pace::{Pace, Paced};
 use crate::panics::Panics;
 use crate::pipelines::Pipelines;
-use crate::search::{Search, WorkerThreads};
+use crate::search::Search;
 
-/// Starts one pipeline per request, on the set of threads that all share. It ends when the client disconnects, which
+/// Starts one pipeline per request, on the threads or the nodes that all share. It ends when the client disconnects, which
 /// drops the response, or when it is stopped or drained.
 pub(crate) async fn primes(
-    threads: Data<WorkerThreads>,
-    workers: Data<Workers>,
+    host: Data<Host>,
     pipelines: Data<Pipelines>,
     streams: Data<Streams>,
     wanted: Query<Search>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let Query(search) = wanted;
-    search.check(**threads).map_err(ErrorBadRequest)?;
-    let Search { bits, finder, newest, .. } = search;
+    search.check(host.capacity()).map_err(ErrorBadRequest)?;
+    let Search { bits, newest, .. } = search;
     let permit = streams.permit()?;
     let numbers = RandomIntegers::new(1 << (bits - 1)..=u64::MAX >> (64 - bits)).map_err(ErrorInternalServerError)?;
     let panics = Panics::new(search.panic);
-    let find = {
-        let panics = panics.clone();
-        move |n, job: &mut Job<'_, u64>| find(n, job, finder, &panics)
-    };
-    let primes = numbers
-        .fan_out()
-        .on(&workers)
-        .concurrency(search.concurrency(**threads))
-        .window(search.window(**threads))
-        .with(move || work_fn(find.clone()))
-        .map_err(ErrorInternalServerError)?;
-    let stop = primes.stop_handle();
+    let started = host.primes(numbers, search, panics.clone());
+    let (primes, stop) = started.map_err(ErrorInternalServerError)?;
     let pace = Pace::new(search.pace);
     let id = pipelines.add(stop.clone(), pace.clone(), panics, search);
 
@@ -68,15 +57,6 @@ pub(crate) async fn primes(
     } else {
         ndjson_with(primes, write).of(&stop).permit(permit).respond_to(&request)
     })
-}
-
-/// The work on an item: tests a number, and emits it if it is prime.
-fn find(n: u64, job: &mut Job<'_, u64>, finder: Finder, panics: &Panics) -> Result<(), BoxError> {
-    panics.at(job.index());
-    if finder.is_prime(n, job)? {
-        job.emit(n);
-    }
-    Ok(())
 }
 
 fn write((index, prime): &(u64, u64), out: &mut Vec<u8>) -> io::Result<()> {

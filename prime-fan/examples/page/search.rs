@@ -3,11 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::finder::Finder;
+use crate::nodes::SLOTS;
 use crate::pace::MAX_PACE;
 
-/// The number of worker threads of the set that all searches share.
+/// What searches may ask for.
 #[derive(Clone, Copy)]
-pub(crate) struct WorkerThreads(pub(crate) usize);
+pub(crate) enum Capacity {
+    /// So many worker threads, in a set that all searches share.
+    Threads(usize),
+    /// Nodes, which have threads of their own.
+    Nodes,
+}
 
 /// The largest window: a number in flight takes some 20 bytes.
 const MAX_WINDOW: usize = 1 << 20;
@@ -39,16 +45,25 @@ pub(crate) struct Search {
 
 impl Search {
     /// Returns what is wrong with it, if anything is.
-    pub(crate) fn check(&self, WorkerThreads(threads): WorkerThreads) -> Result<(), String> {
-        let Self { bits, pace, workers, window, .. } = *self;
+    pub(crate) fn check(&self, capacity: Capacity) -> Result<(), String> {
+        let Self { bits, pace, workers, window, panic, .. } = *self;
         if !(2..=64).contains(&bits) {
             return Err(format!("bits={bits}: must be from 2 to 64; no prime has fewer than 2 bits\n"));
         }
         if pace > MAX_PACE {
             return Err(format!("pace={pace}: must be from 1 to {MAX_PACE} primes per second, or 0 for no limit\n"));
         }
-        if workers > threads {
-            return Err(format!("workers={workers}: must be from 1 to {threads}, or 0 for all\n"));
+        match capacity {
+            Capacity::Threads(threads) if workers > threads => {
+                return Err(format!("workers={workers}: must be from 1 to {threads}, or 0 for all\n"));
+            }
+            Capacity::Nodes if workers > 0 => {
+                return Err(format!("workers={workers}: must be 0, since each node has threads of its own\n"));
+            }
+            Capacity::Nodes if panic > 0 => {
+                return Err(format!("panic={panic}: must be 0, since the work of nodes does not panic on purpose\n"));
+            }
+            Capacity::Threads(_) | Capacity::Nodes => {}
         }
         if window > MAX_WINDOW {
             return Err(format!(
@@ -58,13 +73,18 @@ impl Search {
         Ok(())
     }
 
-    pub(crate) fn concurrency(self, threads: WorkerThreads) -> usize {
-        if self.workers == 0 { threads.0 } else { self.workers }
+    /// The most of these threads that work for it at the same time.
+    pub(crate) fn concurrency(self, threads: usize) -> usize {
+        if self.workers == 0 { threads } else { self.workers }
     }
 
     /// How many numbers may be in flight.
-    pub(crate) fn window(self, threads: WorkerThreads) -> usize {
-        if self.window == 0 { self.concurrency(threads) * self.finder.window_per_worker() } else { self.window }
+    pub(crate) fn window(self, capacity: Capacity) -> usize {
+        let parallel = match capacity {
+            Capacity::Threads(threads) => self.concurrency(threads),
+            Capacity::Nodes => SLOTS,
+        };
+        if self.window == 0 { parallel * self.finder.window_per_worker() } else { self.window }
     }
 }
 

@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use crate::check::Checks;
 use crate::pipelines::{Pipeline, Pipelines};
-use crate::search::{Search, WorkerThreads};
+use crate::search::{Capacity, Search};
 
 #[derive(Serialize)]
 struct Report {
+    /// The worker threads; 0 if nodes do the searches.
     workers: usize,
+    /// True if nodes do the searches.
+    remote: bool,
     streams: StreamsStats,
     pipelines: Vec<PipelineStats>,
     pool: Numbers,
@@ -48,13 +51,18 @@ impl PipelineStats {
 }
 
 pub(crate) async fn stats(
-    workers: Data<WorkerThreads>,
+    capacity: Data<Capacity>,
     checks: Data<Checks>,
     pipelines: Data<Pipelines>,
     streams: Data<Streams>,
 ) -> impl Responder {
+    let (workers, remote) = match **capacity {
+        Capacity::Threads(workers) => (workers, false),
+        Capacity::Nodes => (0, true),
+    };
     let report = Report {
-        workers: workers.0,
+        workers,
+        remote,
         streams: streams.stats(),
         pipelines: pipelines.shown().iter().map(PipelineStats::new).collect(),
         pool: Numbers { stopped: checks.is_closed(), stats: checks.stats() },

@@ -45,7 +45,7 @@ fn the_help_names_every_option() {
     for flag in ["--help", "-h"] {
         let (code, stdout, stderr) = run(&["--workers", "2", flag], None);
         assert_eq!((code, stderr.as_str()), (Some(0), ""));
-        for option in ["--host", "--port", "--workers", "--shutdown-timeout", "--help", "SIGTERM"] {
+        for option in ["--host", "--port", "--workers", "--nats", "--shutdown-timeout", "--help", "SIGTERM"] {
             assert!(stdout.contains(option), "{option} in {stdout}");
         }
     }

@@ -122,6 +122,12 @@ impl Browser {
         self.post("/goog/cdp/execute", json!({ "cmd": name, "params": parameters }))
     }
 
+    /// Makes the screen this large: that of a phone, if it is narrow.
+    pub(crate) fn screen(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 800 });
+        self.command("Emulation.setDeviceMetricsOverride", size);
+    }
+
     /// Waits until the state that the page shows begins with these words.
     pub(crate) fn until_state(&self, words: &str) {
         until(&format!("the page says {words}"), || self.text("#state-text").starts_with(words).then_some(()));

@@ -14,6 +14,7 @@ mod chromedriver;
 mod failures;
 mod http;
 mod live_settings;
+mod nodes;
 mod observed;
 mod open_searches;
 mod patience;

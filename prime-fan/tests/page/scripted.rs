@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const HTML: &str = "text/html";
 const JS: &str = "text/javascript";
 
-const FILES: [(&str, &str, &str); 21] = [
+const FILES: [(&str, &str, &str); 23] = [
     ("/", HTML, include_str!("../../examples/page/static/page.html")),
     ("/page.css", "text/css", include_str!("../../examples/page/static/page.css")),
     ("/trends.css", "text/css", include_str!("../../examples/page/static/trends.css")),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str, &str); 21] = [
     ("/failures.css", "text/css", include_str!("../../examples/page/static/failures.css")),
     ("/observed.css", "text/css", include_str!("../../examples/page/static/observed.css")),
     ("/landscape.css", "text/css", include_str!("../../examples/page/static/landscape.css")),
+    ("/nodes.css", "text/css", include_str!("../../examples/page/static/nodes.css")),
     ("/page.js", JS, include_str!("../../examples/page/static/page.js")),
     ("/dom.js", JS, include_str!("../../examples/page/static/dom.js")),
     ("/stream.js", JS, include_str!("../../examples/page/static/stream.js")),
@@ -32,6 +33,7 @@ const FILES: [(&str, &str, &str); 21] = [
     ("/observed.js", JS, include_str!("../../examples/page/static/observed.js")),
     ("/summary.js", JS, include_str!("../../examples/page/static/summary.js")),
     ("/failures.js", JS, include_str!("../../examples/page/static/failures.js")),
+    ("/nodes.js", JS, include_str!("../../examples/page/static/nodes.js")),
 ];
 
 /// The server. Its connections are closed when it is dropped.
@@ -42,6 +44,8 @@ pub(crate) struct Scripted {
 
 struct Script {
     pipelines: Value,
+    /// True if nodes do the searches.
+    remote: bool,
     /// The answer to `/primes`: the status and the text of an error, or `None` for an open stream.
     refusal: Option<(u16, String)>,
     /// The paths of all requests.
@@ -58,6 +62,7 @@ impl Scripted {
         let address = listener.local_addr().expect("it is bound");
         let script = Arc::new(Mutex::new(Script {
             pipelines: json!([]),
+            remote: false,
             refusal: None,
             asked: Vec::new(),
             streams: Vec::new(),
@@ -81,6 +86,11 @@ impl Scripted {
     /// Sets the answer to `/stats`; with `null`, it fails.
     pub(crate) fn pipelines(&self, pipelines: Value) {
         self.with(|script| script.pipelines = pipelines);
+    }
+
+    /// From now on nodes do the searches.
+    pub(crate) fn has_nodes(&self) {
+        self.with(|script| script.remote = true);
     }
 
     /// Sets the answer to `/primes`.
@@ -149,7 +159,8 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> Option<()> {
             if script.pipelines.is_null() {
                 return answer(&mut stream, 500, "text/plain", "");
             }
-            let stats = json!({ "workers": 1, "pipelines": script.pipelines });
+            let stats =
+                json!({ "workers": u8::from(!script.remote), "remote": script.remote, "pipelines": script.pipelines });
             answer(&mut stream, 200, "application/json", &stats.to_string())
         }
         "/primes" => match &script.refusal {

@@ -29,6 +29,9 @@ where
             Ok(parsed) => parsed,
             Err(error) => return log::warn!("a message with outcomes was not understood: {error}"),
         };
+        if parsed.head.items == 0 {
+            return self.run.metrics.node_told(&parsed.head.node, parsed.head.state);
+        }
         let Some(open) = self.leases.redeem(parsed.head.first, parsed.head.items) else {
             return log::debug!("outcomes of the batch at item {} came late or twice", parsed.head.first);
         };

@@ -73,6 +73,8 @@ async fn open_once(link: Link, kind: Kind, run: RunName, keeps: bool) -> Result<
     let watch = watch.explained(&link, "the record of the run could not be watched")?;
     let subscribed = link.client.subscribe(names::results_of_run(&run)).await;
     let subscriber = subscribed.explained(&link, "outcomes could not be subscribed to")?;
+    let told = link.client.subscribe(names::nodes_of_run(&run)).await;
+    let told = told.explained(&link, "what nodes tell could not be subscribed to")?;
     // Before the journal is read: what comes in between is seen by both, and taken once.
     link.client.flush().await.explained(&link, "the subscription was not confirmed")?;
     let purged = jobs.purge().filter(names::jobs_of_run(&kind, &run)).await;
@@ -88,7 +90,7 @@ async fn open_once(link: Link, kind: Kind, run: RunName, keeps: bool) -> Result<
     let Inner { link, run, runs, incarnation, .. } = &inner;
     let record = Record { link: link.clone(), run: run.clone(), runs: runs.clone(), incarnation: incarnation.clone() };
     tokio::task::spawn_local(record.follow(watch, sender));
-    let outcomes = RunOutcomes { subscriber, taken: Some(taken) };
+    let outcomes = RunOutcomes { subscriber, told, taken: Some(taken) };
     Ok(Opened { link: RunLink(Rc::new(inner)), outcomes, journal })
 }
 
@@ -273,6 +275,8 @@ fn is_full(error: &PublishError) -> bool {
 /// The outcomes of a run, until another coordinator has taken it over.
 pub(super) struct RunOutcomes {
     subscriber: Subscriber,
+    /// What nodes tell beside outcomes.
+    told: Subscriber,
     /// Ready once another coordinator has taken the run over. `None` if that is followed no more.
     taken: Option<oneshot::Receiver<()>>,
 }
@@ -288,7 +292,14 @@ impl futures::Stream for RunOutcomes {
                 Poll::Ready(Err(_)) => self.taken = None,
             }
         }
-        Pin::new(&mut self.subscriber).poll_next(cx).map(|message| message.map(|message| message.payload))
+        // Outcomes first: a node tells of its end after them.
+        match Pin::new(&mut self.subscriber).poll_next(cx) {
+            Poll::Ready(message) => Poll::Ready(message.map(|message| message.payload)),
+            Poll::Pending => match Pin::new(&mut self.told).poll_next(cx) {
+                Poll::Ready(Some(message)) => Poll::Ready(Some(message.payload)),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            },
+        }
     }
 }
 

@@ -75,6 +75,11 @@ pub(super) fn results_of_run(run: &RunName) -> String {
     format!("fan2.res.{run}.*")
 }
 
+/// What nodes tell the coordinator of a run beside outcomes. No stream keeps it.
+pub(super) fn nodes_of_run(run: &RunName) -> String {
+    format!("fan2.node.{run}")
+}
+
 pub(super) fn result(run: &RunName, first: u64) -> String {
     format!("fan2.res.{run}.{first}")
 }

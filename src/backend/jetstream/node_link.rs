@@ -47,6 +47,11 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How long a job that was given back waits.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
 
+/// A run that was answered within this time is told of the node's end: others have taken the node for gone. Older ones are
+/// forgotten once there are so many.
+const RECENT: Duration = Duration::from_secs(60);
+const RECENT_RUNS: usize = 256;
+
 /// A node over JetStream.
 #[derive(Clone)]
 pub(super) struct JobsLink(Rc<Inner>);
@@ -67,6 +72,8 @@ struct Inner {
     found: Notify,
     /// Pulls that were dropped, whose jobs are given back.
     returning: RefCell<JoinSet<()>>,
+    /// The runs that were answered, each with the time of the last answer.
+    answered: RefCell<HashMap<RunName, Instant>>,
 }
 
 /// What a node knows of the jobs of one kind.
@@ -140,6 +147,7 @@ impl JobsLink {
             looked: Cell::new(Instant::now()),
             found: Notify::new(),
             returning: RefCell::default(),
+            answered: RefCell::default(),
         }));
         for kind in &opened.0.kinds {
             opened.0.link.patiently(async || opened.consumer(kind).await).await?;
@@ -339,10 +347,27 @@ impl NodeLink for JobsLink {
     }
 
     async fn answer(&self, delivery: &Delivery, outcomes: Vec<u8>) -> Result<(), LinkError> {
-        let Inner { link, .. } = &*self.0;
+        let Inner { link, answered, .. } = &*self.0;
+        {
+            let (now, mut runs) = (Instant::now(), answered.borrow_mut());
+            if runs.len() >= RECENT_RUNS {
+                runs.retain(|_, at| now - *at < RECENT);
+            }
+            runs.insert(delivery.run.clone(), now);
+        }
         let (subject, what) = (names::result(&delivery.run, delivery.first), "outcomes could not be sent");
         let sent = link.context.publish(subject, outcomes.into()).await.explained(link, what)?;
         sent.await.map(drop).explained(link, what)
+    }
+
+    async fn farewell(&self, message: Vec<u8>) {
+        let Inner { link, answered, .. } = &*self.0;
+        let (now, runs, message) = (Instant::now(), answered.take(), Bytes::from(message));
+        for (run, _) in runs.into_iter().filter(|(_, at)| now - *at < RECENT) {
+            if let Err(error) = link.client.publish(names::nodes_of_run(&run), message.clone()).await {
+                return log::debug!("the end of the node could not be told: {error}");
+            }
+        }
     }
 
     async fn settle(&self, delivery: &Delivery, how: Settled) -> Result<(), LinkError> {

@@ -384,6 +384,15 @@ impl NodeLink for JobsLink {
         self.broker.call(effect).await
     }
 
+    async fn farewell(&self, message: Vec<u8>) {
+        let at = self.broker.world.now() + self.broker.world.up_to(self.broker.network.delay);
+        let mut state = self.broker.state.borrow_mut();
+        state.pushed.push((at, message));
+        if let Some(listener) = state.listener.take() {
+            listener.wake();
+        }
+    }
+
     async fn settle(&self, delivery: &Delivery, how: Settled) -> Result<(), LinkError> {
         let effect = |state: &mut State| match how {
             // Also by a node that has held it for too long: another one has it as well.

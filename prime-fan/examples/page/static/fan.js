@@ -5,34 +5,60 @@ import { travel } from "./failures.js";
 import { duration } from "./observed.js";
 
 let lane = [];
+let names = null; // of the nodes that have the lanes, as one text; null if the workers have them
 
+/** Has a lane for each of so many workers. */
 export function lanes(n) {
-  if (lane.length !== n) {
-    lane = Array.from({ length: n }, (_, i) => {
-      const item = document.createElement("li");
-      item.className = "lane";
+  if (names !== null || lane.length !== n) {
+    names = null;
+    make(Array.from({ length: n }, (_, i) => i));
+    for (const [i, { name, item }] of lane.entries()) {
       item.title = `Worker ${i + 1}`;
-      const part = (tag, name) => {
-        const node = item.appendChild(document.createElement(tag));
-        node.className = name;
-        return node;
-      };
-      const name = part("span", "lane-name");
       name.innerHTML = `<span class="lane-word">Worker </span>${i + 1}`;
-      const told = part("em", "lane-told");
-      const rate = part("span", "lane-rate");
-      const share = part("span", "lane-busy");
-      const meter = part("div", "gauge");
-      meter.append(document.createElement("i"));
-      for (const [key, value] of [["role", "meter"], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
-        meter.setAttribute(key, value);
-      }
-      return { item, meter, share, rate, told, rebuilt: null };
-    });
-    el.lanes.replaceChildren(...lane.map(({ item }) => item));
-    el.lanes.style.setProperty("--workers", n);
-    wires();
+    }
+    el.lanes.setAttribute("aria-label", "Workers");
   }
+}
+
+/** Has a lane for each of these nodes. */
+function lanesOfNodes(nodes) {
+  const now = JSON.stringify(nodes.map(({ name }) => name));
+  if (names === now) return;
+  names = now;
+  make(nodes);
+  for (const [i, { name }] of lane.entries()) name.textContent = nodes[i].name;
+  if (nodes.length === 0) {
+    const item = el.lanes.appendChild(document.createElement("li"));
+    item.className = "waiting";
+    item.textContent = "Nodes are shown here once they have answered";
+  }
+  el.lanes.setAttribute("aria-label", "Nodes");
+}
+
+function make(each) {
+  lane = each.map(() => {
+    const item = document.createElement("li");
+    item.className = "lane";
+    const part = (tag, name) => {
+      const node = item.appendChild(document.createElement(tag));
+      node.className = name;
+      return node;
+    };
+    const name = part("span", "lane-name");
+    const told = part("em", "lane-told");
+    const rate = part("span", "lane-rate");
+    const share = part("span", "lane-busy");
+    const meter = part("div", "gauge");
+    meter.append(document.createElement("i"));
+    for (const [key, value] of [["role", "meter"], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
+      meter.setAttribute(key, value);
+    }
+    return { item, name, meter, share, rate, told, rebuilt: null };
+  });
+  el.lanes.replaceChildren(...lane.map(({ item }) => item));
+  el.lanes.style.setProperty("--workers", lane.length);
+  el.lanes.classList.toggle("of-nodes", names !== null);
+  wires();
 }
 
 export function level(meter, share) {
@@ -45,6 +71,11 @@ export function level(meter, share) {
  */
 export function show(workers, primesPerItem = 0) {
   last = workers ?? [];
+  if (workers === null && names !== null) {
+    // Nodes, of which nothing is known now.
+    for (const { told, rate, share } of lane) for (const part of [told, rate, share]) text(part, "–");
+    return flows(last, 0);
+  }
   lane.forEach((one, i) => {
     const { item, meter, share, rate, told } = one;
     const { busy, items, rebuilt = 0, age = 0 } = workers?.[i] ?? { busy: 0, items: 0 };
@@ -60,6 +91,27 @@ export function show(workers, primesPerItem = 0) {
     meter.setAttribute("aria-valuenow", Math.round(busy * 100));
     text(share, workers ? `${Math.round(busy * 100)} %` : "–");
     text(rate, workers ? `${short(items)} /s` : "–");
+  });
+  flows(last, primesPerItem);
+}
+
+/** Shows the items per second of each node, its batches in flight and what became of it; and the primes per item. */
+export function showNodes(nodes, primesPerItem) {
+  lanesOfNodes(nodes);
+  last = nodes;
+  lane.forEach(({ item, meter, share, rate, told }, i) => {
+    const { name, items, inFlight, slots, fate, words } = nodes[i];
+    const all = words.join("");
+    item.dataset.fate = fate;
+    item.title = `Node ${name}; ${count(inFlight)} of ${count(slots)} batches${all && `; ${all}`}`;
+    if (told.children.length === 0) told.append(document.createElement("span"), document.createElement("span"));
+    words.forEach((word, part) => text(told.children[part], word));
+    text(rate, `${short(items)} /s`);
+    text(share, `${count(inFlight)} of ${count(slots)}`);
+    meter.setAttribute("aria-label", `Node ${name}, batches in flight${all && `; ${all}`}`);
+    meter.setAttribute("aria-valuemax", Math.max(1, slots));
+    meter.setAttribute("aria-valuenow", inFlight);
+    level(meter, slots > 0 ? inFlight / slots : 0);
   });
   flows(last, primesPerItem);
 }

@@ -2,31 +2,43 @@
 
 import { count, el, short, text } from "./dom.js";
 import * as fan from "./fan.js";
+import * as nodes from "./nodes.js";
 import * as observed from "./observed.js";
 import * as trends from "./trends.js";
 
 const SMOOTH = 0.5; // time constant of the moving average of a rate, in seconds
 
 const NOTHING = { id: 0, taken: 0, completed: 0, failed: 0, skipped: 0, in_flight: 0, emitted: 0, elapsed_seconds: 0 };
-const IDLE = { ...NOTHING, ended: true, limit: 0, workers: [] };
+const IDLE = { ...NOTHING, ended: true, limit: 0, workers: [], nodes: [] };
 const TOTALS = ["taken", "completed", "failed", "skipped"];
 const LIMITS = ["worker", "source", "consumer"];
 const RATES = ["taken-rate", "tested-rate", "prime-rate", "failure-rate"];
 
-let before = { ...NOTHING, workers: [], received: null, at: 0 };
-const rates = { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] };
+let before = { ...NOTHING, workers: [], nodes: [], received: null, at: 0 };
+const rates = { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [], nodes: new Map() };
 
 export const testedRate = () => rates.tested;
 
-/** Shows a pipeline, or that there is none. `received` is the number of primes that this page received from it, or null. */
+/**
+ * Shows a pipeline, or that there is none. `workers` is the number of threads, or null if nodes do the work. `received` is the
+ * number of primes that this page received from it, or null.
+ */
 export function show(pipeline, workers, received = null) {
   const now = pipeline ?? IDLE;
-  const each = Array.from({ length: now.workers.length || workers }, (_, i) => now.workers[i] ?? { busy_seconds: 0, items: 0 });
-  measure({ ...now, workers: each, received, at: performance.now() / 1000 });
+  const each = Array.from({ length: now.workers.length || (workers ?? 0) }, (_, i) => now.workers[i] ?? { busy_seconds: 0, items: 0 });
+  measure({ ...now, nodes: now.nodes ?? [], workers: each, received, at: performance.now() / 1000 });
 
-  fan.lanes(each.length);
-  const tested = rates.workers.reduce((sum, { items }) => sum + items, 0);
-  fan.show(rates.workers, tested > 0 ? rates.primes / tested : 0);
+  if (workers === null) {
+    const told = nodes.told(now);
+    const shown = told.filter(({ isShown }) => isShown).map((node) => ({ ...node, items: rates.nodes.get(node.name) ?? 0 }));
+    const tested = shown.reduce((sum, { items }) => sum + items, 0);
+    fan.showNodes(shown, tested > 0 ? rates.primes / tested : 0);
+    nodes.show(told, rates.nodes, !now.ended);
+  } else {
+    fan.lanes(each.length);
+    const tested = rates.workers.reduce((sum, { items }) => sum + items, 0);
+    fan.show(rates.workers, tested > 0 ? rates.primes / tested : 0);
+  }
   text(el["taken-rate"], short(rates.taken));
   text(el["tested-rate"], short(rates.tested));
   text(el["prime-rate"], short(rates.primes));
@@ -46,8 +58,9 @@ export function show(pipeline, workers, received = null) {
 
 /** Shows no figures, because the server does not answer. */
 export function blank() {
-  before = { ...NOTHING, workers: [], received: null, at: 0 };
+  before = { ...NOTHING, workers: [], nodes: [], received: null, at: 0 };
   fan.show(null);
+  nodes.show([], null);
   observed.show(IDLE, {});
   for (const name of [...RATES, ...TOTALS, "in-flight", "in-flight-now", "window-now", "generating"]) text(el[name], "–");
   el.failed.toggleAttribute("data-bad", false);
@@ -66,8 +79,8 @@ function gauge(window, inFlight, isFull) {
 /** Computes the rates between two answers by the server's clock, which stands still for a pipeline that has ended. */
 function measure(now) {
   if (now.id !== before.id || now.elapsed_seconds < before.elapsed_seconds) {
-    before = { ...NOTHING, id: now.id, workers: [], received: null, at: now.at - now.elapsed_seconds };
-    Object.assign(rates, { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [] });
+    before = { ...NOTHING, id: now.id, workers: [], nodes: [], received: null, at: now.at - now.elapsed_seconds };
+    Object.assign(rates, { taken: 0, tested: 0, primes: 0, failures: 0, limits: {}, workers: [], nodes: new Map() });
   }
   const elapsed = now.elapsed_seconds - before.elapsed_seconds;
   if (elapsed <= 0 && !now.ended) return;
@@ -95,5 +108,9 @@ function measure(now) {
       age: now.ended ? 0 : worker.current?.running_seconds,
     };
   });
+  const counted = new Map(before.nodes.map(({ name, items }) => [name, items]));
+  rates.nodes = new Map(
+    now.nodes.map(({ name, items }) => [name, toward(rates.nodes.get(name) ?? 0, items - (counted.get(name) ?? 0))]),
+  );
   before = now;
 }

@@ -2,7 +2,7 @@
 
 import { count, el, text } from "./dom.js";
 
-export const WORDS = { worker: "the workers", source: "the source", consumer: "the consumer" };
+const WORDS = { worker: "the workers", source: "the source", consumer: "the consumer" };
 const OLD = 0.25; // seconds from which on the age of an item is told: the pause between two looks at the server
 
 /** Returns a duration with its unit. */
@@ -20,12 +20,15 @@ export function bottleneck(limits) {
   return { name, share: most / all };
 }
 
+/** Returns the words for what limits a search. */
+export const limit = (name) => (name === "worker" && "remote" in document.documentElement.dataset ? "the nodes" : WORDS[name] ?? name);
+
 /** Shows a pipeline and what limited it of late. */
 export function show(pipeline, limits) {
   const found = pipeline.ended ? null : bottleneck(limits);
   if (found) el.stage.dataset.bottleneck = found.name;
   else delete el.stage.dataset.bottleneck;
-  text(el.verdict, found ? `${WORDS[found.name]}, ${Math.floor(found.share * 100)} %` : "–");
+  text(el.verdict, found ? `${limit(found.name)}, ${Math.floor(found.share * 100)} %` : "–");
 
   let oldest = null;
   if (!pipeline.ended) {

@@ -140,7 +140,7 @@ function tell(own, failures) {
 function end(own, name, words, note = "") {
   if (search !== own || own.isStopping) return;
   search = null;
-  last = known.find(({ id }) => id === own.id) ?? { id: own.id, search: own.settings, ended: true, workers: [], ...NONE };
+  last = known.find(({ id }) => id === own.id) ?? { id: own.id, search: own.settings, ended: true, workers: [], nodes: [], ...NONE };
   if (name === "refused" || own.id === null) last = null;
   own.closing.abort();
   list.freeze();
@@ -276,14 +276,16 @@ async function lookOnce() {
     server = "answers";
     known = stats.pipelines;
     workers = stats.workers;
+    const isRemote = stats.remote === true;
+    document.documentElement.toggleAttribute("data-remote", isRemote);
     settings.threads(workers);
-    text(el.set, `All searches share ${plural(workers, "worker thread")}.`);
+    text(el.set, isRemote ? "All searches are done by the same nodes." : `All searches share ${plural(workers, "worker thread")}.`);
     // While the search stops, neither the figures nor the list change; the final figures come with the answer to the
     // stop.
     if (phase.name !== "stopping") {
       const pipeline = search !== null && search.id === null ? null : pick();
       if (last !== null && pipeline?.id === last.id) last = { ...pipeline };
-      figures.show(pipeline, workers, search !== null ? list.received() : null);
+      figures.show(pipeline, isRemote ? null : workers, search !== null ? list.received() : null);
       if (pipeline !== null) summary.note(pipeline);
       if (search === null && last?.ended && last.elapsed_seconds > 0) summary.show(last, phase.words);
     }

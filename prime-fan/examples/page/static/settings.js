@@ -19,6 +19,8 @@ const LIVE = ["pace", "workers", "window", "panic"]; // those that a search can 
 
 /** Returns what a slider shows as the value of a setting. */
 function value(key) {
+  // Nodes have threads and work of their own.
+  if (known === 0 && isTold && ["workers", "panic"].includes(key)) return 0;
   const place = Number(el[key].value);
   if (key === "workers") return place === Number(el.workers.max) ? 0 : place;
   return SCALES[key]?.[place] ?? place;
@@ -58,10 +60,10 @@ export function label() {
   }
 }
 
-/** Fits the slider of the workers to the server's number of threads. */
+/** Fits the slider of the workers to the server's number of threads: 0 if nodes do the work. */
 export function threads(n) {
-  if (n === known) return;
-  known = n;
+  if (n === known && isTold) return;
+  [known, isTold] = [n, true];
   const wanted = asked.workers ?? value("workers");
   el.workers.max = n;
   el.workers.value = wanted === 0 ? n : wanted;
@@ -70,7 +72,8 @@ export function threads(n) {
 
 // What the address asked for, until the server has told its number of threads.
 const asked = {};
-let known = 0; // the server's number of threads; 0: not told yet
+let known = 0; // the server's number of threads
+let isTold = false; // true if the server has told it
 
 /** Shows the settings in the address of the page; what makes no sense is ignored. */
 export function read() {

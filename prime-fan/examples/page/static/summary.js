@@ -1,7 +1,7 @@
 // The summary of this page's last search, which stays until the next one starts.
 
 import { count, el, short, text } from "./dom.js";
-import { duration, WORDS } from "./observed.js";
+import { duration, limit } from "./observed.js";
 import { describe } from "./settings.js";
 
 let peak = { id: 0, inFlight: 0 };
@@ -30,14 +30,15 @@ export function show(pipeline, words) {
     ["Found", rate(pipeline.emitted)],
     ["Failed", count(pipeline.failed)],
     ["Skipped", count(pipeline.skipped)],
-    ["Workers rebuilt", count(sum("rebuilt"))],
-    ["Workers busy", `${Math.round(Math.min(1, busy) * 100)} %`],
+    ...(pipeline.nodes?.length > 0
+      ? [["Nodes that answered", count(pipeline.nodes.length)]]
+      : [["Workers rebuilt", count(sum("rebuilt"))], ["Workers busy", `${Math.round(Math.min(1, busy) * 100)} %`]]),
     ["Most in flight", `${count(peak.id === pipeline.id ? peak.inFlight : 0)} of ${count(pipeline.limit)}`],
   ];
   for (const [name, times] of [["Queue wait", queueWait], ["Run time", runTime]]) {
     if (times) rows.push([`${name} p50 / p99`, `${duration(times.p50_seconds)} / ${duration(times.p99_seconds)}`]);
   }
-  if (verdict) rows.push(["Limited by", `${WORDS[verdict.bottleneck] ?? verdict.bottleneck}, ${Math.floor(verdict.share * 100)} % of the time`]);
+  if (verdict) rows.push(["Limited by", `${limit(verdict.bottleneck)}, ${Math.floor(verdict.share * 100)} % of the time`]);
   text(el["summary-title"], `Search ${pipeline.id} ran for ${seconds.toFixed(1)} s: ${words}`);
   el["summary-rows"].replaceChildren(
     ...rows.map(([name, value]) => {
