@@ -4,7 +4,7 @@ use std::array;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
-use super::plan::{BLOCK, NARROW, Plan};
+use super::plan::{BLOCK, Plan};
 use super::presieve::PRESIEVED;
 use super::wheel::INDEX;
 use super::{Segment, Sieve};
@@ -24,6 +24,8 @@ pub(super) struct Base {
 pub(super) struct Medium {
     primes: OnceLock<Box<[u32]>>,
     range: RangeInclusive<u32>,
+    /// True if its primes are larger than [`Plan::narrow`].
+    pub(super) is_wide: bool,
 }
 
 /// The most numbers of a part of the medium primes.
@@ -42,10 +44,10 @@ impl Base {
         let mut medium = Vec::new();
         let (mut first, last) = (frequent_limit + 1, plan.limit.min(medium_limit));
         while first <= last {
-            // No part has primes on both sides of NARROW.
-            let end = if first <= NARROW { last.min(NARROW) } else { last };
+            let is_wide = first > plan.narrow();
+            let end = if is_wide { last } else { last.min(plan.narrow()) };
             let end = end.min(first.saturating_add(PART - 1));
-            medium.push(Medium { primes: OnceLock::new(), range: first..=end });
+            medium.push(Medium { primes: OnceLock::new(), range: first..=end, is_wide });
             let Some(next) = end.checked_add(1) else { break };
             first = next;
         }
@@ -69,14 +71,9 @@ impl Base {
 }
 
 impl Medium {
-    /// Returns true if its primes are larger than [`NARROW`].
-    pub(super) fn is_wide(&self) -> bool {
-        *self.range.start() > NARROW
-    }
-
     /// Returns the primes up to `limit`, in ascending order.
     pub(super) fn up_to(&self, limit: u32) -> &[u32] {
-        let Self { primes, range } = self;
+        let Self { primes, range, .. } = self;
         let primes = primes.get_or_init(|| {
             let mut primes = Vec::new();
             each_prime(range.clone(), |prime| primes.push(prime));
@@ -206,20 +203,23 @@ pub(super) const BATCH: usize = 512;
 mod tests {
     use std::ops::Range;
 
+    use super::super::caches::Caches;
     use super::*;
     use crate::is_prime;
+
+    const CACHES: Caches = Caches { block: 24 << 10, blocks: 512 << 10 };
 
     fn medium(base: &Base, limit: u32) -> Vec<u32> {
         let parts = base.medium(limit).map(|part| {
             let primes = part.up_to(limit);
-            assert!(primes.iter().all(|&prime| (prime > NARROW) == part.is_wide()));
+            assert!(primes.iter().all(|&prime| (prime > CACHES.blocks as u32 * 3) == part.is_wide));
             primes
         });
         parts.collect::<Vec<_>>().concat()
     }
 
     fn plan(limit: u32, frequent: u32, medium: u32) -> Plan {
-        Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000 }
+        Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000, caches: CACHES }
     }
 
     fn large(base: &Base, tasks: Range<usize>) -> Vec<u64> {

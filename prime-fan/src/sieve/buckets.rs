@@ -95,6 +95,18 @@ impl Buckets {
         }
     }
 
+    /// Puts a multiple on the wheel into its bucket: its byte, and the index of its bit.
+    #[inline(always)]
+    pub(super) fn push_bit(&mut self, byte: u32, index: u8) {
+        let bucket = byte as usize / BUCKET;
+        let fill = self.fill[bucket];
+        self.stages[bucket].0[usize::from(fill) % STAGE] = (byte as usize % BUCKET * 8) as u16 | u16::from(index);
+        self.fill[bucket] = fill + 1;
+        if usize::from(fill) + 1 == STAGE {
+            self.unload(bucket);
+        }
+    }
+
     /// Copies a full stage to the last block of its bucket.
     #[inline(never)]
     fn unload(&mut self, bucket: usize) {

@@ -2,10 +2,7 @@
 
 use super::base::BATCH;
 use super::buckets::Buckets;
-use super::wheel::{GAPS, first_multiple};
-
-/// From here on a number cannot be an `f64`, or its remainder is not exact.
-const EXACT: u64 = 1 << 51;
+use super::wheel::{EXACT, INDEX, STEPS, Step, first_multiples};
 
 /// A quotient below this is correct to within 1 in floating point, even if the dividend is larger than [`EXACT`].
 const NEARLY: u64 = 1 << 50;
@@ -19,12 +16,12 @@ pub(super) fn collect(primes: &[u32], start: u64, len: u32, buckets: &mut Bucket
     let last = u64::from(primes[primes.len() - 1]);
     let turn = len / 30 * 8 / SEVERAL;
     if last * last > start {
-        primes.iter().for_each(|&prime| step(prime, start, len, buckets));
+        step(primes, start, len, buckets);
         return;
     }
     let several = primes.partition_point(|&prime| prime < turn);
     let (several, few) = primes.split_at(several);
-    several.iter().for_each(|&prime| step(prime, start, len, buckets));
+    step(several, start, len, buckets);
     if few.is_empty() {
         return;
     }
@@ -45,18 +42,23 @@ pub(super) fn collect(primes: &[u32], start: u64, len: u32, buckets: &mut Bucket
     }
 }
 
-/// Puts the multiples of a prime into buckets, from one on the wheel to the next.
-#[inline]
-fn step(prime: u32, start: u64, len: u32, buckets: &mut Buckets) {
-    let (distance, cofactor) = first_multiple(prime, start);
-    let mut cofactor = usize::from(cofactor);
-    let mut multiple = distance;
-    while multiple < u64::from(len) {
-        buckets.push(multiple as u32);
-        multiple += u64::from(prime) * u64::from(GAPS[cofactor % 8]);
-        cofactor += 1;
-    }
+/// Puts the multiples of primes into buckets, from one on the wheel to the next.
+#[inline(never)]
+fn step(primes: &[u32], start: u64, len: u32, buckets: &mut Buckets) {
+    first_multiples(primes, start, |prime, byte, cofactor| {
+        let (mut byte, mut cofactor) = (byte, usize::from(cofactor));
+        let thirtieth = prime / 30;
+        let steps = &STEPS[usize::from(INDEX[(prime - 30 * thirtieth) as usize]) % 8];
+        while byte < len / 30 {
+            let Step { index, gap, carry } = steps[cofactor % 8];
+            buckets.push_bit(byte, index);
+            // Both are below 2^30: the byte is in the slice, and a fifth of a prime of 32 bits is added.
+            byte += thirtieth * u32::from(gap) + u32::from(carry);
+            cofactor += 1;
+        }
+    });
 }
+
 /// Writes the distance from `start`, which is even, to the first odd multiple of each of `primes` to `firsts`;
 /// [`u32::MAX`] if it is larger. The primes are at least 3, ascend, and are below 2^26 if `start` is below [`EXACT`].
 fn first_odd_multiples(primes: &[u32], start: u64, firsts: &mut [u32]) {

@@ -8,7 +8,7 @@
 
 use std::mem;
 
-use super::wheel::{BIT, GAPS, INDEX, RESIDUES, first_multiple};
+use super::wheel::{BIT, GAPS, INDEX, RESIDUES, carry, first_multiples};
 
 /// A prime and its next multiple.
 #[derive(Clone, Copy)]
@@ -39,51 +39,63 @@ impl Medium {
 
     /// Adds `primes` for a segment that begins with the byte `first`, counted from number 0.
     pub(super) fn add(&mut self, primes: &[u32], first: u64) {
-        for &prime in primes {
-            let (distance, cofactor) = first_multiple(prime, 30 * first);
-            if let Ok(byte) = u32::try_from(distance / 30) {
-                let lists = &mut self.lists[usize::from(INDEX[(prime % 30) as usize])];
-                lists[usize::from(cofactor)].push(Multiple { thirtieth: prime / 30, byte });
-            }
-        }
+        first_multiples(primes, 30 * first, |prime, byte, cofactor| {
+            let lists = &mut self.lists[usize::from(INDEX[(prime % 30) as usize])];
+            lists[usize::from(cofactor)].push(Multiple { thirtieth: prime / 30, byte });
+        });
     }
 
     /// Strikes out the multiples in the next block, which is all of `bytes`.
     pub(super) fn strike(&mut self, bytes: &mut [u8]) {
+        self.strike_all::<false>(bytes);
+    }
+
+    /// [`strike`](Self::strike) in the last block: all primes are removed.
+    pub(super) fn strike_last(&mut self, bytes: &mut [u8]) {
+        self.strike_all::<true>(bytes);
+    }
+
+    fn strike_all<const LAST: bool>(&mut self, bytes: &mut [u8]) {
         let [r1, r7, r11, r13, r17, r19, r23, r29] = &mut self.lists;
-        strike::<1>(r1, &mut self.spare, bytes);
-        strike::<7>(r7, &mut self.spare, bytes);
-        strike::<11>(r11, &mut self.spare, bytes);
-        strike::<13>(r13, &mut self.spare, bytes);
-        strike::<17>(r17, &mut self.spare, bytes);
-        strike::<19>(r19, &mut self.spare, bytes);
-        strike::<23>(r23, &mut self.spare, bytes);
-        strike::<29>(r29, &mut self.spare, bytes);
+        strike::<1, LAST>(r1, &mut self.spare, bytes);
+        strike::<7, LAST>(r7, &mut self.spare, bytes);
+        strike::<11, LAST>(r11, &mut self.spare, bytes);
+        strike::<13, LAST>(r13, &mut self.spare, bytes);
+        strike::<17, LAST>(r17, &mut self.spare, bytes);
+        strike::<19, LAST>(r19, &mut self.spare, bytes);
+        strike::<23, LAST>(r23, &mut self.spare, bytes);
+        strike::<29, LAST>(r29, &mut self.spare, bytes);
     }
 }
 
 /// Strikes out the multiples of primes with remainder `R` modulo 30.
-fn strike<const R: usize>(lists: &mut Lists, spare: &mut Lists, bytes: &mut [u8]) {
+fn strike<const R: usize, const LAST: bool>(lists: &mut Lists, spare: &mut Lists, bytes: &mut [u8]) {
     mem::swap(lists, spare);
-    strike_from::<R, 0>(&mut spare[0], lists, bytes);
-    strike_from::<R, 1>(&mut spare[1], lists, bytes);
-    strike_from::<R, 2>(&mut spare[2], lists, bytes);
-    strike_from::<R, 3>(&mut spare[3], lists, bytes);
-    strike_from::<R, 4>(&mut spare[4], lists, bytes);
-    strike_from::<R, 5>(&mut spare[5], lists, bytes);
-    strike_from::<R, 6>(&mut spare[6], lists, bytes);
-    strike_from::<R, 7>(&mut spare[7], lists, bytes);
+    strike_from::<R, 0, LAST>(&mut spare[0], lists, bytes);
+    strike_from::<R, 1, LAST>(&mut spare[1], lists, bytes);
+    strike_from::<R, 2, LAST>(&mut spare[2], lists, bytes);
+    strike_from::<R, 3, LAST>(&mut spare[3], lists, bytes);
+    strike_from::<R, 4, LAST>(&mut spare[4], lists, bytes);
+    strike_from::<R, 5, LAST>(&mut spare[5], lists, bytes);
+    strike_from::<R, 6, LAST>(&mut spare[6], lists, bytes);
+    strike_from::<R, 7, LAST>(&mut spare[7], lists, bytes);
 }
 
 /// Strikes out the multiples of the primes of one list, the first by the `C`-th cofactor, and moves them to the lists of
 /// the next block.
-fn strike_from<const R: usize, const C: usize>(list: &mut Vec<Multiple>, next: &mut Lists, bytes: &mut [u8]) {
+fn strike_from<const R: usize, const C: usize, const LAST: bool>(
+    list: &mut Vec<Multiple>,
+    next: &mut Lists,
+    bytes: &mut [u8],
+) {
     'primes: for Multiple { thirtieth, byte } in list.drain(..) {
         let mut at = byte;
         macro_rules! strike {
             ($next:lifetime $cofactor:literal) => {
                 let Some(byte) = bytes.get_mut(at as usize) else {
-                    next[$cofactor].push(Multiple { thirtieth, byte: at - bytes.len() as u32 });
+                    if !LAST {
+                        next[$cofactor].push(Multiple { thirtieth, byte: at - bytes.len() as u32 });
+                    }
                     continue $next;
                 };
                 *byte &= const { keep(R, $cofactor) };
@@ -108,11 +120,4 @@ fn strike_from<const R: usize, const C: usize>(list: &mut Vec<Multiple>, next: &
 /// Returns all bits of a byte but that of the multiple by the `i`-th residue.
 const fn keep(residue: usize, i: usize) -> u8 {
     !BIT[residue * RESIDUES[i] as usize % 30]
-}
-
-/// Returns how many bytes a step from the `i`-th cofactor to the next has more than a thirtieth of the prime, rounded
-/// down, times the gap.
-const fn carry(residue: usize, i: usize) -> usize {
-    let cofactor = RESIDUES[i] as usize;
-    residue * (cofactor + GAPS[i] as usize) / 30 - residue * cofactor / 30
 }

@@ -3,6 +3,7 @@
 mod base;
 mod bits;
 mod buckets;
+mod caches;
 mod large;
 mod medium;
 mod periods;
@@ -34,8 +35,8 @@ use slices::Slices;
 /// - Any range of `u64` is possible, up to and including [`u64::MAX`], and all primes are proven.
 /// - The segments of a range are disjoint and cover it. So their counts add up to that of the range, and
 ///   [in order](https://docs.rs/actix-fan/latest/actix_fan/struct.FanOut.html#method.ordered) their primes ascend.
-/// - Memory is bounded anywhere, whatever the length of the range: less than 85 MB that all workers share, of which none
-///   is needed below 10^12 or in short ranges, and less than 20 MB per [`Segment`].
+/// - Memory is bounded anywhere, whatever the length of the range: less than 95 MB that all workers share, of which none
+///   is needed below 10^12 or in short ranges, and less than 10 MB per [`Segment`].
 ///
 /// # Costs
 ///
@@ -45,9 +46,9 @@ use slices::Slices;
 /// |---|---|
 /// | 0 | 0.07 ns |
 /// | 10^12 | 0.2 ns |
-/// | 10^15 | 0.5 ns |
-/// | 10^17 | 1.0 ns |
-/// | 10^18 | 1.9 ns |
+/// | 10^15 | 0.4 ns |
+/// | 10^17 | 0.9 ns |
+/// | 10^18 | 1.5 ns |
 ///
 /// Far from 0 most of the time goes into the primes up to the square root of the range's end: their multiples are found
 /// for some hundred million numbers at a time, by all workers together. In a short range far from 0 the sieve strikes

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use super::buckets::NUMBERS;
+use super::caches::Caches;
 use super::presieve::PRESIEVED;
 
 /// The most numbers of a segment, unless the caller sets another span: a multiple of 30, for 1 MiB. The primes of a
@@ -16,20 +17,11 @@ pub(super) const MOST: u64 = 30 << 20;
 /// within a millisecond, so it can stop between two blocks, and several workers find several blocks at the same time.
 pub(super) const BLOCK: u64 = 30 << 17;
 
-/// The numbers of a segment that costs little to start: its 320 KiB fit into a second-level cache.
-const NEAR: f64 = (30 * 327_680) as f64;
-
-/// The limit of the frequent primes, of which whole periods are struck out: a period fits into a first-level cache.
-const FREQUENT: u32 = 12 << 10;
-
 /// The limit of the medium primes is between these, ...
-const MEDIUM: [u64; 2] = [1 << 18, 12 << 20];
+const MEDIUM: [u64; 2] = [1 << 18, 40 << 20];
 
-/// ... and lower if a prime would have less than about this many multiples in a segment.
-const IN_SEGMENT: u64 = 3;
-
-/// The limit of the medium primes whose multiples are struck out block by block, since they have several in a block.
-pub(super) const NARROW: u32 = 3 << 19;
+/// ... and about this many times the bytes of a segment: then the largest have one multiple in a segment.
+const PER_BYTE: u64 = 8;
 
 /// About the most multiples in a slice, which take two bytes each.
 const MULTIPLES: f64 = 28e6;
@@ -98,12 +90,14 @@ pub(super) struct Plan {
     pub(super) span: u64,
     /// How many buckets a slice has.
     pub(super) slice: u64,
+    pub(super) caches: Caches,
 }
 
 impl Plan {
     /// Returns the cheapest plan for a range that is not empty, in segments of at most `most` numbers.
     pub(super) fn new(start: u64, end: u64, most: u64) -> Self {
         let len = (end - start) as f64 + 1.0;
+        let caches = Caches::of_this_machine();
         // The estimate is for the beginning of a long range; `limit` chooses for later segments.
         let there = end.min(start.saturating_add(most));
         let root = there.isqrt() as u32;
@@ -122,15 +116,21 @@ impl Plan {
         // Slices of the same length.
         let buckets = end / NUMBERS - start / NUMBERS + 1;
         let slice = buckets.div_ceil(buckets.div_ceil(slice(limit, medium)));
-        Self { limit, fixed: false, frequent: frequent(span), medium, span, slice }
+        Self { limit, fixed: false, frequent: frequent(span, caches), medium, span, slice, caches }
     }
 
     /// Returns the plan to find all primes up to `limit`, for a base.
     pub(super) fn full(limit: u32) -> Self {
         let span = BLOCK.min(u64::from(limit) / 30 * 30 + 30);
         // All of its own primes are frequent, so that this base needs no further one.
-        let root = limit.isqrt();
-        Self { limit: root, fixed: true, frequent: root, medium: root, span, slice: 1 }
+        let (root, caches) = (limit.isqrt(), Caches::of_this_machine());
+        Self { limit: root, fixed: true, frequent: root, medium: root, span, slice: 1, caches }
+    }
+
+    /// Returns the limit of the medium primes whose multiples are struck out block by block, since they have several in a
+    /// block.
+    pub(super) fn narrow(&self) -> u32 {
+        3 * self.caches.blocks as u32
     }
 
     /// Returns the length of the segment that begins with `start`, for the range `first..=end`. Fewer numbers may be
@@ -212,9 +212,8 @@ fn segments() -> f64 {
 
 /// Returns [`Plan::medium`] for a range of `len` numbers in segments of at most `most`.
 fn medium(len: u64, most: u64) -> u32 {
-    let multiples_per_prime_and_bytes = 8;
     let bytes = most.min(len / segments() as u64) / 30;
-    (bytes * multiples_per_prime_and_bytes / IN_SEGMENT).clamp(MEDIUM[0], MEDIUM[1]) as u32
+    (bytes * PER_BYTE).clamp(MEDIUM[0], MEDIUM[1]) as u32
 }
 
 /// Returns the most buckets that a slice should have.
@@ -232,8 +231,9 @@ fn limits(most: u32) -> impl Iterator<Item = u32> {
 }
 
 /// Returns [`Plan::frequent`] for segments of `span` numbers.
-pub(super) fn frequent(span: u64) -> u32 {
-    (span / 30 / 2).min(u64::from(FREQUENT)) as u32
+pub(super) fn frequent(span: u64, caches: Caches) -> u32 {
+    // Half a block: a period fits into a first-level cache.
+    (span / 30).min(caches.block as u64) as u32 / 2
 }
 
 /// The costs of segments in which the primes up to a limit strike.
@@ -254,10 +254,12 @@ impl Cost {
 
     /// Returns the most numbers that a segment should have, in a range of `len` numbers.
     fn span(&self, len: f64, most: u64) -> u64 {
+        // A segment that costs little to start fits into a second-level cache.
+        let near = 30.0 * Caches::of_this_machine().blocks as f64 * 0.625;
         // In a shorter segment, the start would be most of the work.
         let short = SHORT.max(self.segment) / self.number;
         let far = self.segment / START / self.number;
-        let long = (LONG / self.number).min(NEAR).max(far).max(short);
+        let long = (LONG / self.number).min(near).max(far).max(short);
         (len / segments()).clamp(short, long).clamp(30.0, most as f64) as u64 / 30 * 30
     }
 }

@@ -10,6 +10,7 @@ use super::buckets::{self, BUCKET, Buckets, Chain};
 use super::large;
 use super::medium::Medium;
 use super::periods::Strikers;
+use super::plan::Plan;
 use super::presieve::{CHUNK, presieve};
 use super::slices::Taken;
 use super::tuplets;
@@ -17,14 +18,11 @@ use super::wheel::{BIT, OFFSET, bits_from};
 use crate::is_prime;
 use crate::primality::{LANES, LANES_FROM, NO_FACTOR_TO, are_prime, pass_base_2};
 
-/// The bytes that are sieved at a time with the primes below this: they fit into a first-level cache.
-const BLOCK: usize = 24 << 10;
-
-/// The bytes that are sieved at a time with all frequent primes: they fit into a second-level cache.
-const BLOCKS: usize = 512 << 10;
-
 /// How many words are tested number by number between two calls of `give_up`.
 const WORDS: u64 = 256;
+
+/// How many wide primes are sorted by their residues and struck out at a time: their lists, of 8 bytes each, stay in a cache.
+const WIDE: usize = 8192;
 
 /// A buffer that holds one sieved segment at a time: see [`Sieve::segment`](super::Sieve::segment).
 ///
@@ -163,7 +161,7 @@ impl Segment {
     /// Strikes out the multiples of primes up to `limit` in the `len` bytes of the range. The primes themselves may be
     /// struck out as well. Returns `None` if `give_up` returned true.
     fn strike(&mut self, len: usize, limit: u32, give_up: &mut impl FnMut() -> bool) -> Option<()> {
-        let Shared { base, slices, .. } = &*self.shared;
+        let Shared { base, slices, plan: Plan { caches: sizes, .. }, .. } = &*self.shared;
         let first = self.range.start() / 30;
         let (margin, bytes) = (self.margin, &mut self.bytes);
 
@@ -171,22 +169,20 @@ impl Segment {
 
         self.strikers.ready(&base.frequent, limit, first, margin);
         self.medium.clear();
-        self.wide.clear();
-        for part in base.medium(limit) {
-            let medium = if part.is_wide() { &mut self.wide } else { &mut self.medium };
-            medium.add(part.up_to(limit), first);
+        for part in base.medium(limit).filter(|part| !part.is_wide) {
+            self.medium.add(part.up_to(limit), first);
             if give_up() {
                 return None;
             }
         }
         let mut chains = self.chains.iter().peekable();
         let end = margin + len;
-        for blocks in (margin..end).step_by(BLOCKS) {
-            let end = end.min(blocks + BLOCKS);
-            for block in (blocks..end).step_by(BLOCK) {
-                self.strikers.strike(bytes, end.min(block + BLOCK), 0, BLOCK as u32);
+        for blocks in (margin..end).step_by(sizes.blocks) {
+            let end = end.min(blocks + sizes.blocks);
+            for block in (blocks..end).step_by(sizes.block) {
+                self.strikers.strike(bytes, end.min(block + sizes.block), 0, sizes.block as u32);
             }
-            self.strikers.strike(bytes, end, BLOCK as u32, u32::MAX);
+            self.strikers.strike(bytes, end, sizes.block as u32, u32::MAX);
             self.medium.strike(&mut bytes[blocks..end]);
             let index = |bucket: u64| (margin as u64 + bucket - first) as usize;
             while let Some((bucket, chain)) = chains.next_if(|(bucket, _)| index(*bucket) < end) {
@@ -197,8 +193,17 @@ impl Segment {
                 return None;
             }
         }
-        self.wide.strike(&mut bytes[margin..end]);
         slices.give_back(&mut self.chains);
+        self.wide.clear();
+        for part in base.medium(limit).filter(|part| part.is_wide) {
+            for primes in part.up_to(limit).chunks(WIDE) {
+                self.wide.add(primes, first);
+                self.wide.strike_last(&mut bytes[margin..end]);
+            }
+            if give_up() {
+                return None;
+            }
+        }
         Some(())
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use super::caches::Caches;
 use super::*;
 use crate::{is_prime, is_prime_by_trial_division};
 
@@ -128,7 +129,8 @@ fn a_range_longer_than_the_span_is_refused() {
 }
 
 fn plan(limit: u32, span: u64) -> Plan {
-    Plan { limit, fixed: true, span, frequent: plan::frequent(span), medium: 20_000, slice: 50 }
+    let caches = Caches::of_this_machine();
+    Plan { limit, fixed: true, span, frequent: plan::frequent(span, caches), medium: 20_000, slice: 50, caches }
 }
 
 fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
@@ -317,6 +319,25 @@ proptest! {
         let expected: Vec<u64> = range.clone().filter(|&n| is_prime(n)).collect();
         prop_assert_eq!(&primes(range.clone()), &expected);
         prop_assert_eq!(&primes_by(range, plan(limit, span / 30 * 30)), &expected);
+    }
+
+    /// The sizes of the processor's caches change the order of the strikes alone.
+    #[test]
+    fn caches_of_any_size_find_the_same(
+        start in 0u64..20_000_000_000_000_000,
+        shift in 0u32..54,
+        len in 30u64..3_000_000,
+        block in 1usize..100,
+        blocks in 1usize..2000,
+    ) {
+        let start = start >> shift;
+        let range = start..=start + len;
+        let limit = range.end().isqrt().min(3_000_000) as u32;
+        let span = 90_000 * 30;
+        let plan = Plan { medium: limit, ..plan(limit, span) };
+        let caches = Caches { block: block << 10, blocks: blocks << 10 };
+        let other = Plan { frequent: plan::frequent(span, caches), caches, ..plan };
+        prop_assert!(primes_by(range.clone(), other) == primes_by(range, plan));
     }
 
     /// The same primes strike out the same numbers, whether their multiples are sorted into buckets or struck out from

@@ -75,6 +75,35 @@ const NEXT_INDEX: [u8; 30] = {
     indices
 };
 
+/// Returns how many bytes a step from the `i`-th cofactor to the next has more than a thirtieth of the prime, rounded
+/// down, times the gap. `residue` is that of the prime.
+pub(super) const fn carry(residue: usize, i: usize) -> usize {
+    let cofactor = RESIDUES[i] as usize;
+    residue * (cofactor + GAPS[i] as usize) / 30 - residue * cofactor / 30
+}
+
+/// A multiple by the cofactor with a certain residue, and the step to the next one.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    /// The index of the multiple's bit.
+    pub(super) index: u8,
+    pub(super) gap: u8,
+    pub(super) carry: u8,
+}
+
+/// The steps, by the index of the prime's residue and that of the cofactor's.
+pub(super) const STEPS: [[Step; 8]; 8] = {
+    let mut steps = [[Step { index: 0, gap: 0, carry: 0 }; 8]; 8];
+    let mut i = 0;
+    while i < 64 {
+        let residue = RESIDUES[i / 8] as usize;
+        let index = INDEX[residue * RESIDUES[i % 8] as usize % 30];
+        steps[i / 8][i % 8] = Step { index, gap: GAPS[i % 8], carry: carry(residue, i % 8) as u8 };
+        i += 1;
+    }
+    steps
+};
+
 /// Returns the first multiple of `prime`, a number of the wheel, that is on the wheel, at least `start` and at least the
 /// square of `prime`: its distance from `start`, and the index of its cofactor's residue.
 #[inline]
@@ -91,6 +120,54 @@ pub(super) fn first_multiple(prime: u32, start: u64) -> (u64, u8) {
     let cofactor = cofactor + u64::from(TO_RESIDUE[remainder]);
     // Beyond `u64` both wrap around, and the distance is exact.
     (cofactor.wrapping_mul(prime).wrapping_sub(start), NEXT_INDEX[remainder])
+}
+
+/// From here on a number cannot be an `f64`, or its remainder is not exact.
+pub(super) const EXACT: u64 = 1 << 51;
+
+/// How many primes' quotients are computed at a time.
+const TOGETHER: usize = 64;
+
+/// Calls `each` with each of `primes` and its [`first_multiple`]: the number of bytes from `start`, a multiple of 30, and
+/// the index of the cofactor's residue. Multiples that are 2^32 bytes away or farther are left out.
+///
+/// `primes` are of the wheel, and ascend.
+#[inline]
+pub(super) fn first_multiples(primes: &[u32], start: u64, mut each: impl FnMut(u32, u32, u8)) {
+    // Adding 2^52 rounds to the nearest integer, and leaves that integer in the lower bits.
+    const ROUND: f64 = (1u64 << 52) as f64;
+    // What makes the rounded quotient by 30 that which is rounded down.
+    const DOWN: f64 = 0.5 - 1.0 / 60.0;
+    for primes in primes.chunks(TOGETHER) {
+        let last = u64::from(primes[primes.len() - 1]);
+        if start >= EXACT || last * last > start || primes[0] < 1 << 13 {
+            for &prime in primes {
+                let (distance, cofactor) = first_multiple(prime, start);
+                if let Ok(byte) = u32::try_from(distance / 30) {
+                    each(prime, byte, cofactor);
+                }
+            }
+            continue;
+        }
+        let start = start as f64;
+        let mut distances = [0; TOGETHER];
+        let mut remainders = [0; TOGETHER];
+        // In floating point, where all of this is exact, and which the compiler vectorises.
+        for ((&prime, distance), remainder) in primes.iter().zip(&mut distances).zip(&mut remainders) {
+            let prime = f64::from(prime as i32);
+            let quotient = (start / prime + ROUND) - ROUND;
+            let rest = start - quotient * prime;
+            let up = if rest > 0.0 { 1.0 } else { 0.0 };
+            let cofactor = quotient + up;
+            let turns = (cofactor * (1.0 / 30.0) - DOWN + ROUND) - ROUND;
+            *distance = (up * prime - rest + ROUND).to_bits() as u32;
+            *remainder = (cofactor - 30.0 * turns + ROUND).to_bits() as u32;
+        }
+        for ((&prime, distance), remainder) in primes.iter().zip(distances).zip(remainders) {
+            let remainder = remainder as usize % 30;
+            each(prime, (distance + prime * u32::from(TO_RESIDUE[remainder])) / 30, NEXT_INDEX[remainder]);
+        }
+    }
 }
 
 /// Returns the bits of a byte whose remainders are at least `from`.
@@ -120,6 +197,34 @@ mod tests {
             let (distance, index) = first_multiple(prime as u32, start);
             prop_assert_eq!(u128::from(distance), cofactor * u128::from(prime) - u128::from(start));
             prop_assert_eq!(u128::from(RESIDUES[usize::from(index)]), cofactor % 30);
+        }
+    }
+
+    proptest! {
+        /// At starts beside multiples as well, and of primes whose squares are beyond the start.
+        #[test]
+        fn first_multiples_are_those_of_each_prime(
+            start in any::<u64>(), shift in 13u32..64, primes in prop::collection::vec(0u32..(1 << 29) / 30, 1..200),
+            bits in 0u32..24, beside in prop::option::of((0usize..200, 0u64..3)),
+        ) {
+            let primes: Vec<u32> = primes.iter().zip(RESIDUES.iter().cycle())
+                .map(|(&n, &residue)| 30 * (n >> bits) + u32::from(residue)).filter(|&n| n > 1).collect();
+            prop_assume!(!primes.is_empty());
+            let mut primes = primes;
+            primes.sort_unstable();
+            let start = start >> shift;
+            let near = |(i, less): (usize, u64)| {
+                let prime = u64::from(primes[i % primes.len()]);
+                (start / prime * prime).saturating_sub(30 * less)
+            };
+            let start = beside.map_or(start, near) / 30 * 30;
+            let mut found = Vec::new();
+            first_multiples(&primes, start, |prime, byte, cofactor| found.push((prime, byte, cofactor)));
+            let of_each = primes.iter().filter_map(|&prime| {
+                let (distance, cofactor) = first_multiple(prime, start);
+                Some((prime, u32::try_from(distance / 30).ok()?, cofactor))
+            });
+            prop_assert!(found.into_iter().eq(of_each));
         }
     }
 
