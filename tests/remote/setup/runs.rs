@@ -71,6 +71,10 @@ impl Run {
         }
     }
 
+    pub(crate) fn stats(&self) -> Stats {
+        self.results.stats()
+    }
+
     pub(crate) fn stop(&self) {
         self.results.stop();
     }
