@@ -170,7 +170,10 @@ struct NodeMetrics {
 impl NodeMetrics {
     #[cfg(feature = "nats")]
     fn tells(&mut self, NodeState { slots, in_flight, is_draining }: NodeState) {
-        (self.slots, self.in_flight, self.is_draining) = (slots, in_flight, is_draining);
+        // What is sent at a time comes in any order, and a node that drains has fewer and fewer.
+        let most = if self.is_draining { self.in_flight } else { u32::MAX };
+        (self.slots, self.in_flight) = (slots, in_flight.min(most));
+        self.is_draining |= is_draining;
         self.heard = Instant::now();
     }
 

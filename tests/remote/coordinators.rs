@@ -13,16 +13,16 @@ fn a_run_whose_coordinator_was_killed_is_resumed_without_running_what_is_stored(
         // These are stored.
         first.lines().wait_for("takes 59").await;
         first.kill();
-        let before = node.begun().len();
+        let before = node.begun().await.len();
         let resumed = start(&server.url(), 100, "resumed").await;
         node.release();
         assert_exact(&resumed.end().await, 100);
-        let again: Vec<u64> = node.begun().into_iter().skip(before).filter(|n| *n < 59).collect();
+        let again: Vec<u64> = node.begun().await.into_iter().skip(before).filter(|n| *n < 59).collect();
         assert!(again.is_empty(), "{again:?}");
         // Once more: now all is stored.
-        let count = node.begun().len();
+        let count = node.begun().await.len();
         assert_exact(&start(&server.url(), 100, "resumed").await.end().await, 100);
-        assert_eq!(node.begun().len(), count);
+        assert_eq!(node.begun().await.len(), count);
     });
 }
 

@@ -63,7 +63,7 @@ fn a_node_whose_key_is_revoked_says_so_and_works_again_once_it_is_back() {
         revoked.lines().wait_for("uthorization").await;
         // Its batches are run by the other one.
         assert_exact(&run.end().await, 400);
-        assert!(other.begun().contains(&11));
+        assert!(other.begun().await.contains(&11));
         drop(other);
         server.reload(&takes(&[COORDINATOR, NODE])).await;
         revoked.release();

@@ -9,8 +9,11 @@ use crate::support::Count;
 const PATIENT: (&str, &str) = ("ack_wait", "60");
 
 /// That all of these nodes together have begun each item once.
-fn assert_each_ran_once(nodes: &[&Peer], items: u64) {
-    let mut begun: Vec<u64> = nodes.iter().flat_map(|node| node.begun()).collect();
+async fn assert_each_ran_once(nodes: &[&Peer], items: u64) {
+    let mut begun = Vec::new();
+    for node in nodes {
+        begun.append(&mut node.begun().await);
+    }
     begun.sort_unstable();
     assert_eq!(begun, (0..items).collect::<Vec<_>>());
 }
@@ -22,7 +25,7 @@ fn each_item_of_a_run_runs_once_and_its_error_crosses_the_network() {
         let nodes = [Peer::ready_node(&url, &[PATIENT]).await, Peer::ready_node(&url, &[PATIENT]).await];
         let outcome = start(&server.url(), 1_000, "").await.end().await;
         assert_exact(&outcome, 1_000);
-        assert_each_ran_once(&[&nodes[0], &nodes[1]], 1_000);
+        assert_each_ran_once(&[&nodes[0], &nodes[1]], 1_000).await;
         assert_eq!(outcome.stats.nodes.iter().map(|node| node.items).sum::<u64>(), 1_000);
     });
 }
@@ -36,7 +39,7 @@ fn the_batch_of_a_node_that_was_killed_goes_to_another() {
         first.kill();
         let second = Peer::ready_node(&server.url(), &[]).await;
         assert_exact(&run.end().await, 200);
-        assert!(second.begun().contains(&11));
+        assert!(second.begun().await.contains(&11));
     });
 }
 
@@ -81,7 +84,7 @@ fn a_node_that_was_stopped_for_longer_than_its_batch_is_waited_for_changes_nothi
         zombie.signal("CONT");
         zombie.release();
         assert_exact(&run.end().await, 1_000);
-        assert!(zombie.begun().contains(&11));
+        assert!(zombie.begun().await.contains(&11));
     });
 }
 
@@ -118,8 +121,8 @@ fn a_node_without_the_kind_or_with_another_version_of_it_is_not_asked() {
         let newer = Peer::ready_node(&server.url(), &[("kind", "numbers/2")]).await;
         let node = Peer::ready_node(&server.url(), &[PATIENT]).await;
         assert_exact(&start(&server.url(), 300, "").await.end().await, 300);
-        assert_each_ran_once(&[&node], 300);
-        assert_eq!((other.begun(), newer.begun()), (vec![], vec![]));
+        assert_each_ran_once(&[&node], 300).await;
+        assert_eq!((other.begun().await, newer.begun().await), (vec![], vec![]));
     });
 }
 
@@ -141,8 +144,8 @@ fn a_node_that_drains_ends_what_it_has_and_another_goes_on() {
         let told: Vec<_> = outcome.stats.nodes.iter().map(|node| (node.slots, node.draining)).collect();
         assert_eq!(told, [(2, true), (4, false)]);
         assert_eq!(outcome.stats.nodes[0].in_flight, 0);
-        assert_each_ran_once(&[&first, &second], 600);
-        let firsts: HashSet<u64> = first.begun().into_iter().collect();
+        assert_each_ran_once(&[&first, &second], 600).await;
+        let firsts: HashSet<u64> = first.begun().await.into_iter().collect();
         assert!(firsts.len() < 600);
     });
 }

@@ -69,9 +69,9 @@ fn a_run_is_cancelled_on_a_server_that_has_lost_everything() {
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
         assert!(expected(1_000).starts_with(&outcome.texts));
         // The node has no jobs of it left: those of another run come at once.
-        let begun = node.begun().len();
+        let begun = node.begun().await.len();
         assert_exact(&start(&server.url(), 40, "").await.end().await, 40);
-        assert!(node.begun().len() < begun + 40 + 20, "{begun} and {}", node.begun().len());
+        assert!(node.begun().await.len() < begun + 40 + 20, "{begun} and {}", node.begun().await.len());
     });
 }
 

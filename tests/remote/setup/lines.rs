@@ -51,6 +51,14 @@ impl Lines {
         }
     }
 
+    /// Waits until so many lines have this text, or no more lines come.
+    pub(crate) async fn has_or_ended(&self, text: &str, count: usize) {
+        let mut lines = self.lines.clone();
+        let has = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).count() >= count;
+        let waited = tokio::time::timeout(PATIENCE, lines.wait_for(has)).await;
+        assert!(waited.is_ok(), "{} has not printed {count} lines with {text:?}, nor ended:\n{}", self.of, self.last());
+    }
+
     /// How many lines have this text so far.
     pub(crate) fn count(&self, text: &str) -> usize {
         self.lines.borrow().iter().filter(|line| line.contains(text)).count()

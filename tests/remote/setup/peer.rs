@@ -1,5 +1,6 @@
 //! Nodes and coordinators as processes: this program again.
 
+use std::cell::Cell;
 use std::env;
 use std::io::{BufRead, Write};
 use std::process::{self, Child, ChildStdin, Command, Stdio};
@@ -23,6 +24,8 @@ pub(crate) struct Peer {
     process: Child,
     input: ChildStdin,
     lines: Lines,
+    /// How often it was asked for a mark.
+    marks: Cell<usize>,
 }
 
 impl Peer {
@@ -62,15 +65,19 @@ impl Peer {
         let mut process =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let lines = Lines::read(&format!("{role} {}", process.id()), process.stdout.take().unwrap());
-        Self { input: process.stdin.take().unwrap(), process, lines }
+        Self { input: process.stdin.take().unwrap(), process, lines, marks: Cell::new(0) }
     }
 
     pub(crate) fn lines(&self) -> &Lines {
         &self.lines
     }
 
-    /// The items that it has begun, in their order.
-    pub(crate) fn begun(&self) -> Vec<u64> {
+    /// The items that it has begun, in their order. What it has printed by now is read first, which may take a moment.
+    pub(crate) async fn begun(&self) -> Vec<u64> {
+        self.marks.set(self.marks.get() + 1);
+        // An error if it has ended.
+        let _ = writeln!(&self.input, "mark");
+        self.lines.has_or_ended("a mark", self.marks.get()).await;
         self.lines.numbers("begins")
     }
 
@@ -125,6 +132,7 @@ fn a_process() {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match &*line {
                 "release" => GATE.open(),
+                "mark" => println!("a mark"),
                 _ => drop(orders.send(line)),
             }
         }
