@@ -2,6 +2,9 @@
 
 use crate::setup::{Peer, assert_exact, on_one_server, start};
 
+/// Of the format of messages.
+const VERSION: u8 = 2;
+
 /// Bytes that are the same in each run of the test.
 fn garbage(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -15,7 +18,7 @@ fn garbage(seed: u64) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..length).map(|_| byte()).collect();
     // Most with the version of the format.
     if !seed.is_multiple_of(4) && !bytes.is_empty() {
-        bytes[0] = 1;
+        bytes[0] = VERSION;
     }
     bytes
 }
@@ -46,7 +49,7 @@ fn garbage_instead_of_jobs_and_outcomes_changes_nothing() {
         for head in
             [[255; 10].as_slice(), &[0, 255, 255, 255, 255, 15], &[50, 2, 0, 0, 0], &[50, 255, 255, 255, 255, 15]]
         {
-            let payload = [&[1], head].concat();
+            let payload = [&[VERSION], head].concat();
             attacker.publish("fan2.res.attacked.50", payload.clone().into()).await.unwrap();
             attacker.publish("fan2.job.numbers.1.attacked.50", payload.into()).await.unwrap();
         }
