@@ -57,6 +57,11 @@ impl Layout {
         Self { format, annotate: false, size: 1, location: false }
     }
 
+    /// Returns true if a line has a number and nothing else.
+    pub(crate) fn is_bare(self) -> bool {
+        self.format == Format::Text && self.size == 1 && !self.annotate && !self.location
+    }
+
     /// Returns the header of the output; empty unless the format is CSV.
     pub(crate) fn header(self) -> &'static str {
         match self {

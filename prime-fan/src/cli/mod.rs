@@ -3,6 +3,7 @@
 // What the build without nodes has no use for: the arguments about them, and why they fail.
 #[cfg_attr(not(feature = "nats"), allow(dead_code, unused_imports))]
 mod args;
+mod ascending;
 mod blocking_io;
 #[cfg_attr(not(feature = "nats"), path = "no_cluster.rs")]
 mod cluster;

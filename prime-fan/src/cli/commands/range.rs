@@ -6,6 +6,7 @@ use crate::{Segment, Sieve, Verdict};
 use actix_fan::{BoxError, FanOutExt, Job, Work};
 
 use crate::cli::args::{self, Settings, What};
+use crate::cli::ascending;
 use crate::cli::cluster::Cluster;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
@@ -19,7 +20,7 @@ use crate::cli::shutdown::Shutdown;
 const WINDOW: usize = 3;
 
 /// About the most bytes of text per segment.
-const TEXT: u64 = 4 << 20;
+const TEXT: u64 = 8 << 20;
 
 /// The most numbers per segment if the primes are only counted: 4 MiB of the sieve.
 const COUNTED: u64 = 30 << 22;
@@ -99,6 +100,9 @@ impl Work<RangeInclusive<u64>> for Siever {
         }
         let found: Vec<u64> = self.what.iter().map(|&what| self.count(what)).collect();
         let lines = match self.lines {
+            Some(layout) if layout.is_bare() && !self.down => {
+                ascending::lines(self.segment.primes(), found[0] as usize, digits)
+            }
             Some(layout) => self.write(layout, found[0] as usize * layout.line_bytes(digits)),
             None => Vec::new(),
         };
