@@ -131,6 +131,7 @@ where
                     journal: journal.into_iter().map(|Stored { first, items }| (first, items)).collect(),
                     heard: now,
                     answered: now,
+                    unsent: None,
                     is_looking: false,
                     last_error: None,
                     ended: false,
@@ -161,6 +162,8 @@ struct Serving<'a, L: CoordinatorLink, O, A> {
     /// When the backend gave the last sign, and when the last outcomes came.
     heard: Duration,
     answered: Duration,
+    /// Since when no outcomes have come, although a node has some that it can't send, and what it said last.
+    unsent: Option<(Duration, String)>,
     is_looking: bool,
     last_error: Option<LinkError>,
     /// True if no more batches come.

@@ -123,6 +123,9 @@ pub(crate) trait NodeLink: Clone + 'static {
     /// Sends outcomes. Ready once the backend keeps them.
     fn answer(&self, delivery: &Self::Delivery, outcomes: Vec<u8>) -> impl Future<Output = Result<(), LinkError>>;
 
+    /// Tells the coordinator of a job something beside its outcomes. It may be lost, and need not be kept.
+    fn tell(&self, delivery: &Self::Delivery, message: Vec<u8>) -> impl Future<Output = ()>;
+
     /// The node ends: tells the coordinators that it has answered of late. It may be lost, and need not be kept.
     fn farewell(&self, message: Vec<u8>) -> impl Future<Output = ()>;
 

@@ -12,7 +12,7 @@ use futures::future::{Either, join_all, select};
 use tokio::sync::RwLock;
 
 use crate::backend::kinds::{Kinds, ReceivedBatch, RunBatch};
-use crate::backend::link::{Delivered, NodeLink, Settled};
+use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
 use crate::backend::wire::{NodeState, OutcomesHead, OutcomesWriter, ReceivedJob, Verdict, WireError};
 use crate::error::Stopped;
 use crate::observe::TraceContext;
@@ -110,17 +110,20 @@ impl Shown {
         NodeState { slots: *slots, in_flight: held.load(Relaxed), is_draining: is_draining.load(Relaxed) }
     }
 
-    /// What a node sends last: outcomes of no items.
+    /// What a node sends last.
     fn farewell(&self) -> Vec<u8> {
-        let (node, state) = (self.node.to_string(), NodeState { in_flight: 0, is_draining: true, ..self.state() });
-        OutcomesWriter::default().outcomes(&OutcomesHead {
-            first: 0,
-            items: 0,
-            node,
-            state,
-            ran_nanos: 0,
-            verdict: Verdict::Ran,
-        })
+        self.note(NodeState { in_flight: 0, is_draining: true, ..self.state() }, Verdict::Ran)
+    }
+
+    /// What a node tells if it can't send outcomes.
+    fn unsent(&self, error: &LinkError) -> Vec<u8> {
+        self.note(self.state(), Verdict::Refused(error.to_string()))
+    }
+
+    /// Outcomes of no items.
+    fn note(&self, state: NodeState, verdict: Verdict) -> Vec<u8> {
+        let node = self.node.to_string();
+        OutcomesWriter::default().outcomes(&OutcomesHead { first: 0, items: 0, node, state, ran_nanos: 0, verdict })
     }
 }
 
@@ -222,6 +225,7 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
             while let Err(error) = self.link.answer(delivery, outcomes.clone()).await {
                 let pause = backoff.next();
                 log::warn!("outcomes could not be sent, which is tried again after {pause:?}: {error}");
+                self.link.tell(delivery, self.shown.unsent(&error)).await;
                 self.link.sleep(pause).await;
             }
             Settled::Answered

@@ -54,6 +54,25 @@ fn a_node_that_may_not_watch_runs_does_not_start() {
 }
 
 #[test]
+fn a_run_ends_with_what_is_missing_if_its_only_node_may_not_send_outcomes() {
+    on_one_server(|server| async move {
+        let users = "authorization { users: [
+            { user: all, password: p }
+            { user: node, password: p, permissions: { publish: { deny: [\"fan2.res.>\"] } } }
+        ] }";
+        let mut strict = server.another(users);
+        strict.start().await;
+        let nats = builder(&strict.url_of("all:p")).outage(Duration::from_secs(6)).connect().await.unwrap();
+        let run = Run::over(&nats, 20, "");
+        let node = Peer::ready_node(&strict.url_of("node:p"), &[]).await;
+        let Some(PipelineError::Remote { message }) = run.end().await.error else { panic!("it has no error") };
+        assert!(message.contains("nodes could not send outcomes for"), "{message}");
+        assert!(message.contains("batches are unanswered: items 0.."), "{message}");
+        drop(node);
+    });
+}
+
+#[test]
 fn a_stream_that_is_kept_in_memory_is_refused() {
     on_one_server(|server| async move {
         use async_nats::jetstream::{self, stream};

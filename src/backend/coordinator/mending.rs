@@ -141,7 +141,7 @@ where
         let now = self.link.now();
         if self.unanswered() == 0 {
             // Nothing is waited for.
-            (self.heard, self.answered) = (now, now);
+            (self.heard, self.answered, self.unsent) = (now, now, None);
             return;
         }
         let silent = now.saturating_sub(self.heard);
@@ -153,6 +153,12 @@ where
         {
             let why = format!("the backend answers, but has not kept the job of the batch at item {first} for");
             return self.fail(format!("{why} {:.1?}", now.saturating_sub(since)));
+        }
+        if let Some((since, node)) = &self.unsent
+            && now.saturating_sub(*since) > self.patience.outage
+        {
+            let time = now.saturating_sub(*since);
+            return self.fail(format!("nodes could not send outcomes for {time:.1?} ({node})"));
         }
         if !self.is_looking && (self.leases.has_overdue(now) || silent > self.patience.answer) {
             self.is_looking = true;

@@ -30,8 +30,14 @@ where
             Err(error) => return log::warn!("a message with outcomes was not understood: {error}"),
         };
         if parsed.head.items == 0 {
+            if let Verdict::Refused(reason) = &parsed.head.verdict {
+                let since = self.unsent.take().map_or_else(|| self.link.now(), |(since, _)| since);
+                self.unsent = Some((since, format!("node {}: {reason}", parsed.head.node)));
+            }
             return self.run.metrics.node_told(&parsed.head.node, parsed.head.state);
         }
+        // The backend stores outcomes, of one node at least.
+        self.unsent = None;
         let Some(open) = self.leases.redeem(parsed.head.first, parsed.head.items) else {
             return log::debug!("outcomes of the batch at item {} came late or twice", parsed.head.first);
         };

@@ -155,6 +155,12 @@ impl JobsLink {
         Ok(opened)
     }
 
+    async fn tell_run(&self, run: &RunName, message: Bytes) {
+        if let Err(error) = self.0.link.client.publish(names::nodes_of_run(run), message).await {
+            log::debug!("the coordinator of run {run} could not be told of the node: {error}");
+        }
+    }
+
     /// Takes a job of a kind; `None` if there is none within `expires`.
     async fn take(&self, at: usize, expires: Duration) -> Result<Option<Delivery>, LinkError> {
         let Inner { kinds, queues, found, .. } = &*self.0;
@@ -360,13 +366,14 @@ impl NodeLink for JobsLink {
         sent.await.map(drop).explained(link, what)
     }
 
+    async fn tell(&self, delivery: &Delivery, message: Vec<u8>) {
+        self.tell_run(&delivery.run, message.into()).await;
+    }
+
     async fn farewell(&self, message: Vec<u8>) {
-        let Inner { link, answered, .. } = &*self.0;
-        let (now, runs, message) = (Instant::now(), answered.take(), Bytes::from(message));
+        let (now, runs, message) = (Instant::now(), self.0.answered.take(), Bytes::from(message));
         for (run, _) in runs.into_iter().filter(|(_, at)| now - *at < RECENT) {
-            if let Err(error) = link.client.publish(names::nodes_of_run(&run), message.clone()).await {
-                return log::debug!("the end of the node could not be told: {error}");
-            }
+            self.tell_run(&run, message.clone()).await;
         }
     }
 

@@ -384,6 +384,12 @@ impl NodeLink for JobsLink {
         self.broker.call(effect).await
     }
 
+    async fn tell(&self, _: &Delivery, message: Vec<u8>) {
+        if self.broker.travel().await.is_ok() {
+            self.farewell(message).await;
+        }
+    }
+
     async fn farewell(&self, message: Vec<u8>) {
         let at = self.broker.world.now() + self.broker.world.up_to(self.broker.network.delay);
         let mut state = self.broker.state.borrow_mut();
