@@ -11,7 +11,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use continued::Continued;
 
-use crate::cli::args::Settings;
+use crate::cli::args::{Settings, is_stdout};
 use crate::cli::blocking_io::{Ready, blocking};
 use crate::cli::exit::Failure;
 use crate::cli::file_attributes;
@@ -51,7 +51,7 @@ enum Target {
 
 /// Returns the path that results are written to; `None` for the standard output.
 fn file(settings: &Settings) -> Option<&Path> {
-    settings.output.as_deref().filter(|path| path.as_os_str() != "-" && path.as_os_str() != "/dev/stdout")
+    settings.output.as_deref().filter(|path| !is_stdout(path))
 }
 
 /// Returns the identity of the file that results will be written to, if it exists already.
@@ -130,7 +130,16 @@ impl Output {
     }
 
     /// Completes the output: flushes the buffer and gives the temporary file its name.
-    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+    pub(crate) fn commit(self) -> Result<(), Failure> {
+        self.close(true)
+    }
+
+    /// Completes the output as [`commit`](Self::commit) does, of a search that was cut short.
+    pub(crate) fn commit_part(self) -> Result<(), Failure> {
+        self.close(false)
+    }
+
+    fn close(mut self, is_whole: bool) -> Result<(), Failure> {
         self.flush()?;
         match self.0.into_parts().0 {
             Target::Stdout { .. } | Target::Stream { .. } => Ok(()),
@@ -140,8 +149,15 @@ impl Output {
                 let replaced = synced.and_then(|()| file.persist(&path).map_err(|error| error.error));
                 replaced.map(drop).map_err(|source| Failure::Output { path, source })
             }
-            Target::Continued { path, file } => file.complete().map_err(|source| Failure::Continue { path, source }),
+            Target::Continued { path, file } => {
+                file.close(is_whole).map_err(|source| Failure::Continue { path, source })
+            }
         }
+    }
+
+    /// Returns true if the results are written into a file for good: then none may come after one that is missing.
+    pub(crate) fn is_continued(&self) -> bool {
+        matches!(self.0.get_ref(), Target::Continued { .. })
     }
 
     /// Discards the output, because it will not be complete. Returns the path of the file that was not written, if

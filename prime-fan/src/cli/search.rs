@@ -139,7 +139,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
             Err(failure) if !(failure.is_complete() && is_worth_keeping) => (output.abandon(), Err(failure)),
             verdict => {
                 shutdown.begin_commit();
-                (None, output.commit().and(verdict))
+                let committed = if cut_short.is_some() { output.commit_part() } else { output.commit() };
+                (None, committed.and(verdict))
             }
         };
         shutdown.begin_messages();
@@ -208,7 +209,8 @@ impl<'a, T: Send + 'static, S: Search<T>> Run<'a, T, S> {
                 Err(error) => {
                     // So that on a terminal the message follows the results before it.
                     self.output.flush()?;
-                    self.search.failed(error, &mut self.counts)
+                    let flow = self.search.failed(error, &mut self.counts);
+                    if self.output.is_continued() { ControlFlow::Break(()) } else { flow }
                 }
             };
             if flow.is_break() {

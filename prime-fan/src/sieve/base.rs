@@ -219,7 +219,7 @@ mod tests {
     }
 
     fn plan(limit: u32, frequent: u32, medium: u32) -> Plan {
-        Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000, caches: CACHES }
+        Plan { limit, fixed: true, frequent, medium, span: 30, slice: 1000, caches: CACHES, segments: 8 }
     }
 
     fn large(base: &Base, tasks: Range<usize>) -> Vec<u64> {

@@ -147,6 +147,22 @@ impl Sieve {
         Self::with(range, plan)
     }
 
+    /// Creates a sieve for segments of `range` with at most `span` numbers, however they were cut: by a sieve of another
+    /// machine, say, which has other caches and another number of processors.
+    #[cfg(any(feature = "nats", test))]
+    pub(crate) fn for_segments(range: RangeInclusive<u64>, span: u64) -> Self {
+        let span = span.clamp(30, 1 << 30) / 30 * 30;
+        let (start, end) = (*range.start(), *range.end());
+        let plan = if range.is_empty() { Plan::full(0) } else { Plan::for_segments(start, end, span) };
+        Self::with(range, plan)
+    }
+
+    /// Returns what decides where segments begin and end.
+    #[cfg(feature = "nats")]
+    pub(crate) fn cut(&self) -> impl fmt::Debug + use<> {
+        self.shared.plan
+    }
+
     fn with(range: RangeInclusive<u64>, plan: Plan) -> Self {
         let base = Base::new(&plan);
         let slices = Slices::new(*range.start(), plan.slice, base.large.tasks.len());

@@ -10,7 +10,7 @@ use super::caches::Caches;
 use super::presieve::PRESIEVED;
 
 /// The most numbers of a segment, unless the caller sets another span: a multiple of 30, for 1 MiB. The primes of a
-/// segment have less than 6 MB of decimal text near 0, where segments are shorter, and 15 MB near the end of `u64`.
+/// segment have less than 12 MB of decimal text near 0, where segments are shorter, and 15 MB near the end of `u64`.
 pub(super) const MOST: u64 = 30 << 20;
 
 /// How many numbers are in a block of the base's large primes: a multiple of 30. A worker finds the primes of a block
@@ -91,32 +91,45 @@ pub(super) struct Plan {
     /// How many buckets a slice has.
     pub(super) slice: u64,
     pub(super) caches: Caches,
+    /// How many segments the range should have, if they can be long enough.
+    pub(super) segments: u32,
 }
 
 impl Plan {
     /// Returns the cheapest plan for a range that is not empty, in segments of at most `most` numbers.
     pub(super) fn new(start: u64, end: u64, most: u64) -> Self {
+        Self::on(Caches::of_this_machine(), segments(), start, end, most)
+    }
+
+    /// Returns the plan for segments of at most `span` numbers that were cut elsewhere, by a plan of another machine.
+    #[cfg(any(feature = "nats", test))]
+    pub(super) fn for_segments(start: u64, end: u64, span: u64) -> Self {
+        let plan = Self::new(start, end, span);
+        Self { span, frequent: frequent(span, plan.caches), ..plan }
+    }
+
+    /// Returns the plan of a machine with these caches, and processors for so many segments.
+    pub(super) fn on(caches: Caches, segments: u32, start: u64, end: u64, most: u64) -> Self {
         let len = (end - start) as f64 + 1.0;
-        let caches = Caches::of_this_machine();
         // The estimate is for the beginning of a long range; `limit` chooses for later segments.
         let there = end.min(start.saturating_add(most));
         let root = there.isqrt() as u32;
-        let medium = medium(len as u64, most);
+        let medium = medium(len as u64, most, segments);
+        let longest = |cost: &Cost| cost.span(len, most, caches, segments);
         let estimates = limits(root).map(|limit| {
             let cost = Cost::of(limit, there, len, medium);
-            let span = cost.span(len, most);
-            let segments = (len / span as f64).ceil();
-            (limit, BASE * f64::from(limit) + segments * cost.segment + len * cost.number)
+            let count = (len / longest(&cost) as f64).ceil();
+            (limit, BASE * f64::from(limit) + count * cost.segment + len * cost.number)
         });
         let (limit, _) = estimates.min_by(|(_, a), (_, b)| a.total_cmp(b)).expect("there is a limit");
         // If all primes up to the root are worth it at the beginning, they are worth it up to the end of the range.
         let limit = if limit == root { end.isqrt() as u32 } else { limit };
-        let span = [there, end].map(|end| Cost::of(limit.min(end.isqrt() as u32), end, len, medium).span(len, most));
+        let span = [there, end].map(|end| longest(&Cost::of(limit.min(end.isqrt() as u32), end, len, medium)));
         let span = span[0].max(span[1]);
         // Slices of the same length.
         let buckets = end / NUMBERS - start / NUMBERS + 1;
         let slice = buckets.div_ceil(buckets.div_ceil(slice(limit, medium)));
-        Self { limit, fixed: false, frequent: frequent(span, caches), medium, span, slice, caches }
+        Self { limit, fixed: false, frequent: frequent(span, caches), medium, span, slice, caches, segments }
     }
 
     /// Returns the plan to find all primes up to `limit`, for a base.
@@ -124,7 +137,8 @@ impl Plan {
         let span = BLOCK.min(u64::from(limit) / 30 * 30 + 30);
         // All of its own primes are frequent, so that this base needs no further one.
         let (root, caches) = (limit.isqrt(), Caches::of_this_machine());
-        Self { limit: root, fixed: true, frequent: root, medium: root, span, slice: 1, caches }
+        let segments = segments();
+        Self { limit: root, fixed: true, frequent: root, medium: root, span, slice: 1, caches, segments }
     }
 
     /// Returns the limit of the medium primes whose multiples are struck out block by block, since they have several in a
@@ -156,7 +170,8 @@ impl Plan {
     fn len(&self, there: u64, done: u64, (start, end): (u64, u64)) -> u64 {
         let limit = self.limit(self.span, there);
         let numbers = (end - start).saturating_add(done) as f64 + 1.0;
-        let longest = Cost::of(limit, there, self.slice_numbers(), self.medium).span(numbers, self.span) / 30;
+        let cost = Cost::of(limit, there, self.slice_numbers(), self.medium);
+        let longest = cost.span(numbers, self.span, self.caches, self.segments) / 30;
         // All segments of the same length, since a short last one would cost as much to start.
         let bytes = end / 30 - start / 30 + 1;
         let even = 30 * bytes.div_ceil(bytes.div_ceil(longest));
@@ -203,16 +218,16 @@ fn multiples(from: u32, to: u32) -> f64 {
     WHEEL * (f64::from(to.max(from)).ln() / f64::from(from).ln()).ln()
 }
 
-/// Returns how many segments a range should have, if they can be long enough.
-fn segments() -> f64 {
+/// Returns [`Plan::segments`] for the processors of this machine.
+fn segments() -> u32 {
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let processors = PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
-    (SEGMENTS * (*processors).clamp(2, 16)) as f64
+    (SEGMENTS * (*processors).clamp(2, 16)) as u32
 }
 
 /// Returns [`Plan::medium`] for a range of `len` numbers in segments of at most `most`.
-fn medium(len: u64, most: u64) -> u32 {
-    let bytes = most.min(len / segments() as u64) / 30;
+fn medium(len: u64, most: u64, segments: u32) -> u32 {
+    let bytes = most.min(len / u64::from(segments)) / 30;
     (bytes * PER_BYTE).clamp(MEDIUM[0], MEDIUM[1]) as u32
 }
 
@@ -252,15 +267,15 @@ impl Cost {
         Self { segment: SEGMENT * primes(limit.min(medium)), number: NUMBER + survivors(limit, end) + large }
     }
 
-    /// Returns the most numbers that a segment should have, in a range of `len` numbers.
-    fn span(&self, len: f64, most: u64) -> u64 {
+    /// Returns the most numbers that a segment should have, in a range of `len` numbers that should have so many segments.
+    fn span(&self, len: f64, most: u64, caches: Caches, segments: u32) -> u64 {
         // A segment that costs little to start fits into a second-level cache.
-        let near = 30.0 * Caches::of_this_machine().blocks as f64 * 0.625;
+        let near = 30.0 * caches.blocks as f64 * 0.625;
         // In a shorter segment, the start would be most of the work.
         let short = SHORT.max(self.segment) / self.number;
         let far = self.segment / START / self.number;
         let long = (LONG / self.number).min(near).max(far).max(short);
-        (len / segments()).clamp(short, long).clamp(30.0, most as f64) as u64 / 30 * 30
+        (len / f64::from(segments)).clamp(short, long).clamp(30.0, most as f64) as u64 / 30 * 30
     }
 }
 

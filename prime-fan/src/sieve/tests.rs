@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::caches::Caches;
+use super::segments::Segments;
 use super::*;
 use crate::{is_prime, is_prime_by_trial_division};
 
@@ -130,7 +131,16 @@ fn a_range_longer_than_the_span_is_refused() {
 
 fn plan(limit: u32, span: u64) -> Plan {
     let caches = Caches::of_this_machine();
-    Plan { limit, fixed: true, span, frequent: plan::frequent(span, caches), medium: 20_000, slice: 50, caches }
+    Plan {
+        limit,
+        fixed: true,
+        span,
+        frequent: plan::frequent(span, caches),
+        medium: 20_000,
+        slice: 50,
+        caches,
+        segments: 8,
+    }
 }
 
 fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
@@ -141,6 +151,32 @@ fn primes_by(range: RangeInclusive<u64>, plan: Plan) -> Vec<u64> {
         segment.primes().collect::<Vec<_>>()
     };
     sieve.segments().flat_map(fill).collect()
+}
+
+#[test]
+fn segments_that_another_machine_has_cut_are_sieved() {
+    for (start, len, most) in
+        [(0, 10_000_000, 30 << 20), (1_000_000_000_000, 3_000_000, 30 << 17), (u64::MAX - 99_999, 99_999, 3000)]
+    {
+        let range = start..=start + len;
+        let own = Sieve::with_span(range.clone(), most);
+        let mut segment = own.segment();
+        let counts = own.segments().map(|part| {
+            segment.fill(part);
+            segment.count()
+        });
+        let expected: u64 = counts.sum();
+        for (blocks, segments) in [(128 << 10, 8), (512 << 10, 64), (1 << 20, 8), (1 << 20, 1)] {
+            let other = Plan::on(Caches { block: 36 << 10, blocks }, segments, start, start + len, most);
+            let sieve = Sieve::for_segments(range.clone(), other.span);
+            let mut segment = sieve.segment();
+            let counts = Segments::new(&range, other).map(|part| {
+                segment.fill(part);
+                segment.count()
+            });
+            assert_eq!(counts.sum::<u64>(), expected, "{range:?} with {other:?}");
+        }
+    }
 }
 
 #[test]

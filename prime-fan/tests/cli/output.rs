@@ -290,6 +290,7 @@ fn a_file_of_other_results_is_not_continued_and_stays() {
     assert!(ended.stderr.ends_with("could not continue /dev/null: it is no regular file\n"), "{}", ended.stderr);
     for (arguments, reason) in [
         ("range 0..9 --continue", "--output <FILE>"),
+        ("range 0..9 --output - --continue", "--continue needs a file"),
         ("random --seed 1 -o primes --continue", "--continue needs --seed N and --ordered"),
         ("random --ordered -o primes --continue", "--continue needs --seed N and --ordered"),
         ("filter 7 --unordered -o primes --continue", "--continue can't be used with --unordered"),
@@ -298,6 +299,22 @@ fn a_file_of_other_results_is_not_continued_and_stays() {
         assert_eq!(ended.code, Some(2), "{arguments}");
         assert!(ended.stderr.contains(reason), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn a_search_that_is_cut_short_finds_no_fault_with_a_file_that_has_more() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("primes");
+    let whole = prime_fan("filter 7 11 13").output().unwrap().stdout;
+    fs::write(&file, &whole).unwrap();
+    let arguments = "filter 7 - -o primes --continue --timeout 1s";
+    let mut running = Running::spawn(prime_fan(arguments).current_dir(folder.path()).stdin(Stdio::piped()));
+    let stdin = running.stdin();
+    // The input stays open until the program has ended.
+    let ended = running.end();
+    drop(stdin);
+    assert_eq!(ended.code, Some(124), "{}", ended.stderr);
+    assert_eq!(fs::read(&file).unwrap(), whole);
 }
 
 #[test]

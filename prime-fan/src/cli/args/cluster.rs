@@ -100,8 +100,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=10_000))]
     slots: Option<usize>,
 
-    /// Refuse segments of more than N numbers, batches of more than N items, and trial division by more than the numbers up
-    /// to N
+    /// Refuse segments and batches of more than N numbers, and trial division of numbers above N^2; the default refuses no
+    /// number of 64 bits
     #[arg(long, value_name = "N", default_value = "5e9", value_parser = whole::<u64>(1..=u64::MAX))]
     max_cost: u64,
 

@@ -1,7 +1,7 @@
 //! The options that all searches share.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix_fan::MAX_WORKERS;
@@ -124,6 +124,11 @@ pub(crate) struct Seed {
     pub(crate) was_drawn: bool,
 }
 
+/// Returns true if a path of `--output` stands for the standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-" || path.as_os_str() == "/dev/stdout"
+}
+
 /// The log filter of -q and -v.
 pub(super) fn log_filter(quiet: bool, verbose: u8) -> Option<&'static str> {
     match (quiet, verbose) {
@@ -153,6 +158,9 @@ impl TryFrom<Common> for Settings {
             color: _,
             remote,
         } = common;
+        if continues && output.as_deref().is_some_and(is_stdout) {
+            return Err(invalid("--continue needs a file: give --output FILE the name of one"));
+        }
         let cluster = remote.cluster();
         if cluster.is_some() && workers.is_some() {
             return Err(invalid(

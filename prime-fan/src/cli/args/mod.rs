@@ -16,7 +16,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use cluster::{Connection, Doctor, DoctorArgs, Node, NodeArgs};
-pub(crate) use common::{ProgressWhen, Seed, Settings, StatsForm};
+pub(crate) use common::{ProgressWhen, Seed, Settings, StatsForm, is_stdout};
 pub(crate) use filter::{Filter, FilterArgs, Keep, OnBad};
 pub(crate) use neighbours::NeighbourArgs;
 pub(crate) use random::{Finder, RandomArgs, Search};

@@ -96,7 +96,9 @@ impl Cluster {
         down: bool,
     ) -> Result<FanIn<Sieved>, Failure> {
         let sieve = Sieve::with_span(range.clone(), span);
-        let run = self.run(format_args!("{SEGMENTS} {range:?} {} {what:?} {lines:?} {down}", sieve.span()));
+        let span = sieve.span();
+        // Another machine may cut the range at other places, and then a run of it has other items.
+        let run = self.run(format_args!("{SEGMENTS} {range:?} {:?} {what:?} {lines:?} {down}", sieve.cut()));
         let segments = if down { sieve.segments_down() } else { sieve.segments() };
         let task = move |segment| SegmentTask { range: range.clone(), span, segment, what: what.clone(), lines, down };
         let tasks = segments.map(task);
@@ -211,6 +213,14 @@ async fn connect(connection: &Connection, role: &str) -> Result<Nats, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_asks_for_the_same_kinds() {
+        let page = include_str!("../../../examples/page/nodes.rs");
+        for kind in [PRIMES, PRIMES_BY_TRIAL] {
+            assert!(page.contains(&format!("{kind:?}")), "{kind}");
+        }
+    }
 
     #[test]
     fn a_fingerprint_is_the_same_in_each_build() {

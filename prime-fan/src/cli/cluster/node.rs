@@ -163,7 +163,7 @@ impl Work<Piece> for Sifter {
 /// What decides how a segment is sieved: the whole range, and the most numbers of a segment.
 type Plan = (RangeInclusive<u64>, u64);
 
-/// The sieves of the last ranges, which all threads share: a sieve far from 0 has up to 200 MB of primes.
+/// The sieves of the last ranges, which all threads share: a sieve far from 0 has up to 95 MB of primes and their multiples.
 #[derive(Clone, Default)]
 struct Sieves(Arc<Mutex<Vec<(Plan, Sieve)>>>);
 
@@ -172,7 +172,7 @@ impl Sieves {
         let mut sieves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match sieves.iter().position(|(known, _)| known == plan) {
             Some(at) => sieves.remove(at),
-            None => (plan.clone(), Sieve::with_span(plan.0.clone(), plan.1)),
+            None => (plan.clone(), Sieve::for_segments(plan.0.clone(), plan.1)),
         };
         let sieve = kept.1.clone();
         sieves.push(kept);
@@ -225,7 +225,7 @@ impl Work<SegmentTask> for SegmentWork {
         (siever.what, siever.lines, siever.down) = (what, lines, down);
         if numbers > *span {
             return Err(
-                format!("the segment {segment:?} has more than {span} numbers: the node runs another version").into()
+                format!("the segment {segment:?} has more numbers than {span}, the most that it may have").into()
             );
         }
         siever.run(segment, job)

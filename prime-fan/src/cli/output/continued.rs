@@ -50,9 +50,9 @@ impl Continued {
         Ok(length)
     }
 
-    /// All results are written.
-    pub(super) fn complete(self) -> io::Result<()> {
-        if self.left > 0 {
+    /// No more results come: these were all, or the search was cut short.
+    pub(super) fn close(self, is_whole: bool) -> io::Result<()> {
+        if is_whole && self.left > 0 {
             let message = format!("after its line {} it has more than this search prints", self.lines);
             return Err(io::Error::new(ErrorKind::InvalidData, message));
         }
