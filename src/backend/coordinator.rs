@@ -162,12 +162,21 @@ struct Serving<'a, L: CoordinatorLink, O, A> {
     /// When the backend gave the last sign, and when the last outcomes came.
     heard: Duration,
     answered: Duration,
-    /// Since when no outcomes have come, although a node has some that it can't send, and what it said last.
-    unsent: Option<(Duration, String)>,
+    /// Set while no outcomes come that are waited for, although a node has some that it can't send.
+    unsent: Option<Unsent>,
     is_looking: bool,
     last_error: Option<LinkError>,
     /// True if no more batches come.
     ended: bool,
+}
+
+/// What a node has told that can't send outcomes.
+struct Unsent {
+    /// When it, or another, told it first.
+    since: Duration,
+    /// When it was told last.
+    told: Duration,
+    what: String,
 }
 
 impl<L, O, A> Serving<'_, L, O, A>

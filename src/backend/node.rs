@@ -167,7 +167,12 @@ impl<L: NodeLink, R: RunsJobs> NodeServer<L, R> {
         let mut backoff = Backoff::new();
         let mut drain = pin!(drain);
         loop {
-            match select(drain.as_mut(), pin!(self.link.next(slot))).await {
+            let next = async {
+                // While a suspicious job waits until it is alone, a slot takes none that it would only hold.
+                drop(self.beside.read().await);
+                self.link.next(slot).await
+            };
+            match select(drain.as_mut(), pin!(next)).await {
                 Either::Left(((), _)) => return,
                 Either::Right((Ok(delivery), _)) => {
                     backoff = Backoff::new();

@@ -120,7 +120,7 @@ impl fmt::Debug for Items {
 #[derive(Debug)]
 pub(crate) struct ReceivedJob<'a> {
     pub(crate) head: JobHead,
-    /// The trace that it belongs to. One that is none is ignored: a job does not fail for it.
+    /// The trace that it belongs to. A malformed one is ignored, and the job runs without it.
     pub(crate) trace: Option<TraceContext>,
     items: Reader<'a>,
 }

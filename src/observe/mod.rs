@@ -5,7 +5,8 @@
 //! the set. Without one, nothing is measured for it and nothing is called.
 //!
 //! Two observers are here: `Spans`, with the feature `tracing`, takes the caller's span along to the worker thread, and
-//! its trace to nodes in other processes; `Instruments`, with the feature `metrics`, counts and measures for the recorder of the crate `metrics`.
+//! its trace to nodes in other processes; `Instruments`, with the feature `metrics`, counts and measures for the recorder of
+//! the crate `metrics`.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -70,7 +70,8 @@ impl Spans {
     ///
     /// The pipeline's process calls the first, for the span that is current where it starts. Each node calls the second,
     /// for a span of level `INFO` and target `actix_fan`, named `batch`: the span `work` of that batch is below it. Both
-    /// processes need an observer with this. `examples/cluster` has it for OpenTelemetry.
+    /// processes need an observer with this, and a node a global subscriber: it calls this on a thread of its own.
+    /// `examples/cluster` has it for OpenTelemetry.
     pub fn propagate(self, inject: fn(&Span) -> Option<TraceContext>, extract: fn(&TraceContext, &Span)) -> Self {
         Self { propagation: Some(Propagation { inject, extract }), ..self }
     }

@@ -28,7 +28,7 @@ const MAX_STATE: usize = 512;
 
 impl TraceContext {
     /// `None` if the first text is no `traceparent`. The second may be empty: one that is longer than 512 bytes, or has
-    /// other characters than a header may have, is left out, since it says nothing without which the trace could not go on.
+    /// other characters than a header may have, is left out: the trace works without it.
     pub fn new(traceparent: &str, tracestate: &str) -> Option<Self> {
         let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');

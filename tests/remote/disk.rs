@@ -25,7 +25,8 @@ fn a_run_is_exact_once_a_disk_that_was_full_has_space_again() {
     on_each_server(|server| async move {
         let Some(mut server) = with_small_disk(&server).await else { return };
         // It answers to nothing any more, without a line in its log to wait for.
-        if server.log().wait_for("Version:").await.contains(" 2.9.") {
+        let version = server.log().wait_for("Version:").await;
+        if version.contains(" 2.9.") {
             return;
         }
         let node = Peer::ready_node(&server.url(), &[("pace", "1000")]).await;
@@ -35,7 +36,7 @@ fn a_run_is_exact_once_a_disk_that_was_full_has_space_again() {
         server.log().wait_for(FULL).await;
         server.disk().free();
         // A newer server stores nothing more in such a stream until it is started again, and answers to nothing that is sent.
-        if server.log().count("Critical write error") > 0 {
+        if ![" 2.10.", " 2.12."].iter().any(|older| version.contains(older)) {
             server.kill();
             server.start().await;
         }

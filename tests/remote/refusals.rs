@@ -72,6 +72,25 @@ fn a_run_ends_with_what_is_missing_if_its_only_node_may_not_send_outcomes() {
     });
 }
 
+/// They come to the coordinator all the same, once and again: what is not stored is passed on as well.
+#[test]
+fn a_run_ends_with_what_is_missing_if_outcomes_are_not_stored() {
+    on_one_server(|server| async move {
+        use async_nats::jetstream::{self, stream};
+        let nats = builder(&server.url()).outage(Duration::from_secs(6)).connect().await.unwrap();
+        let mut node = Peer::ready_node(&server.url(), &[("hold", "11"), ("threads", "1")]).await;
+        let run = Run::over(&nats, 100, "");
+        node.lines().wait_for("holds 11").await;
+        let streams = jetstream::new(async_nats::connect(server.url()).await.unwrap());
+        let mut results = streams.get_stream("FAN2_RESULTS").await.unwrap();
+        let config = results.info().await.unwrap().config.clone();
+        streams.update_stream(stream::Config { sealed: true, ..config }).await.unwrap();
+        node.release();
+        let Some(PipelineError::Remote { message }) = run.end().await.error else { panic!("it has no error") };
+        assert!(message.contains("nodes could not send outcomes for") && message.contains("sealed"), "{message}");
+    });
+}
+
 #[test]
 fn a_stream_that_is_kept_in_memory_is_refused() {
     on_one_server(|server| async move {

@@ -2,17 +2,22 @@
 
 use std::fmt::Write;
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
 
 use crate::backend::Post;
-use crate::backend::coordinator::{RETRY, Replay, Reply, Serving};
+use crate::backend::coordinator::{RETRY, Replay, Reply, Serving, Unsent};
 use crate::backend::link::{CoordinatorLink, Sending, Sent};
 use crate::backend::wire::{ReceivedOutcomes, Verdict};
 use crate::engine::chunk::Outcomes;
 use crate::error::PipelineError;
 use crate::protocol::Phase;
 use crate::util::log;
+
+/// A node that can't send outcomes tells it again within ten seconds.
+const UNSENT: Duration = Duration::from_secs(30);
 
 impl<L, O, A> Serving<'_, L, O, A>
 where
@@ -154,11 +159,13 @@ where
             let why = format!("the backend answers, but has not kept the job of the batch at item {first} for");
             return self.fail(format!("{why} {:.1?}", now.saturating_sub(since)));
         }
-        if let Some((since, node)) = &self.unsent
+        // One that tells it no more could send them, or died.
+        self.unsent.take_if(|unsent| now.saturating_sub(unsent.told) > UNSENT);
+        if let Some(Unsent { since, what, .. }) = &self.unsent
             && now.saturating_sub(*since) > self.patience.outage
         {
             let time = now.saturating_sub(*since);
-            return self.fail(format!("nodes could not send outcomes for {time:.1?} ({node})"));
+            return self.fail(format!("nodes could not send outcomes for {time:.1?} ({what})"));
         }
         if !self.is_looking && (self.leases.has_overdue(now) || silent > self.patience.answer) {
             self.is_looking = true;

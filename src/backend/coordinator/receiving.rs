@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::backend::Post;
-use crate::backend::coordinator::{Open, Serving, Sink};
+use crate::backend::coordinator::{Open, Serving, Sink, Unsent};
 use crate::backend::link::CoordinatorLink;
 use crate::backend::remote_error::RemoteError;
 use crate::backend::wire::{ReceivedOutcomes, Results, Verdict, WireError};
@@ -31,16 +31,17 @@ where
         };
         if parsed.head.items == 0 {
             if let Verdict::Refused(reason) = &parsed.head.verdict {
-                let since = self.unsent.take().map_or_else(|| self.link.now(), |(since, _)| since);
-                self.unsent = Some((since, format!("node {}: {reason}", parsed.head.node)));
+                let now = self.link.now();
+                let since = self.unsent.take().map_or(now, |unsent| unsent.since);
+                self.unsent = Some(Unsent { since, told: now, what: format!("node {}: {reason}", parsed.head.node) });
             }
             return self.run.metrics.node_told(&parsed.head.node, parsed.head.state);
         }
-        // The backend stores outcomes, of one node at least.
-        self.unsent = None;
         let Some(open) = self.leases.redeem(parsed.head.first, parsed.head.items) else {
             return log::debug!("outcomes of the batch at item {} came late or twice", parsed.head.first);
         };
+        // Not for those that come again, which a node sends as long as they are not stored.
+        self.unsent = None;
         let (first, mut open) = (parsed.head.first, open);
         match &parsed.head.verdict {
             Verdict::Ran => {

@@ -65,7 +65,7 @@ struct Shared {
     tasks: UnboundedSender<Task>,
     client: Client,
     settings: Settings,
-    /// The last thing that the server refused without a reply.
+    /// The last thing that was said outside of a reply.
     complaint: Complaint,
     /// How often the connection was made.
     connections: watch::Receiver<u64>,
@@ -81,7 +81,7 @@ struct Said {
     last: Option<String>,
     /// True if no error has told it yet.
     is_new: bool,
-    count: u64,
+    refusals: u64,
 }
 
 impl Complaint {
@@ -90,18 +90,18 @@ impl Complaint {
     }
 
     /// Returns false if the same was said the last time.
-    fn set(&self, text: String) -> bool {
+    fn set(&self, text: String, is_refusal: bool) -> bool {
         let mut said = self.said();
         said.is_new = true;
-        said.count += 1;
+        said.refusals += u64::from(is_refusal);
         said.last.replace(text) != said.last
     }
 
-    /// There is a new connection. Returns true if something was said of the last one.
-    fn clear(&self) -> bool {
+    /// There is a new connection.
+    fn clear(&self) {
         let mut said = self.said();
         said.is_new = false;
-        said.last.take().is_some()
+        said.last = None;
     }
 
     /// The last thing, once.
@@ -111,9 +111,9 @@ impl Complaint {
         said.last.clone().filter(|_| is_new)
     }
 
-    /// How often it has complained.
-    pub(super) fn count(&self) -> u64 {
-        self.said().count
+    /// How often the server has refused something.
+    pub(super) fn refusals(&self) -> u64 {
+        self.said().refusals
     }
 }
 
@@ -428,18 +428,19 @@ impl NatsBuilder {
                 match &event {
                     Event::ServerError(error) => {
                         log::warn!("the NATS server complains: {error}");
-                        complaint.set(format!("the server says: {error}"));
+                        complaint.set(format!("the server says: {error}"), true);
                     }
                     Event::Connected => {
                         connections.send_modify(|connections| *connections += 1);
-                        if complaint.clear() {
+                        complaint.clear();
+                        if *connections.borrow() > 1 {
                             log::info!("NATS: connected again");
                         }
                     }
                     // Each time that a connection could not be made: every four seconds, as long as it takes.
                     Event::ClientError(error) => {
                         let text = format!("no connection to the server can be made: {error}");
-                        if complaint.set(text.clone()) {
+                        if complaint.set(text.clone(), false) {
                             log::warn!("NATS: {text}, which is tried again until it can");
                         }
                     }

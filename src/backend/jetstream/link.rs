@@ -44,13 +44,13 @@ impl Link {
     pub(super) async fn patiently<T>(&self, call: impl AsyncFn() -> Result<T, LinkError>) -> Result<T, LinkError> {
         let (began, patience) = (Instant::now(), self.settings.outage.min(ELECTION));
         loop {
-            let complaints = self.complaint.count();
+            let refusals = self.complaint.refusals();
             let error = match call().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             // Where a permission is missing, no leader changes that.
-            let is_refused = self.complaint.count() > complaints;
+            let is_refused = self.complaint.refusals() > refusals;
             if is_refused || self.client.server_info().cluster.is_none() || began.elapsed() > patience {
                 return Err(error);
             }

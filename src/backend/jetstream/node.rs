@@ -300,6 +300,8 @@ impl NodeBuilder {
         let runs = PoolRuns { pool: pool.clone(), jobs: Arc::clone(&jobs) };
         let limits = Limits { max_items: self.max_items };
         let shown = Shown::new(Arc::clone(&name), slots as u32, Arc::clone(&is_draining));
+        // It keeps the connection as long as it serves, also where it was dropped and gives back what it has.
+        let connection = nats.clone();
         let opened = nats.call(move |link| async move {
             let link = JobsLink::open(link, kinds).await?;
             let (ended, ends) = tokio::sync::oneshot::channel::<()>();
@@ -310,7 +312,7 @@ impl NodeBuilder {
                     async move { drop(phases.wait_for(|now| *now >= phase).await) }.boxed_local().shared()
                 };
                 server.serve(reach(Phase::Draining), reach(Phase::Leaving)).await;
-                drop(ended);
+                drop((ended, connection));
             });
             Ok::<_, LinkError>(ends)
         });
@@ -320,12 +322,10 @@ impl NodeBuilder {
             None => return Err(NodeError::Server("the thread of the connection has ended".to_owned())),
         };
         log::info!("node {name} serves {names_of_kinds} with {slots} slots");
-        // It keeps the connection as long as it serves.
-        let (connection, ended_pool) = (nats.clone(), pool.clone());
+        let ended_pool = pool.clone();
         let ended = async move {
             drop(ends.await);
             ended_pool.drain();
-            drop(connection);
         };
         Ok(Node { name, phase: Arc::new(phase), is_draining, ended: ended.boxed().shared(), pool, jobs })
     }

@@ -1,11 +1,12 @@
 //! A node's link to coordinators over JetStream.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::kv::{Entry, Operation, Watch};
 use async_nats::jetstream::{AckKind, Message};
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use crate::backend::jetstream::coordinator_link::CANCELLED;
 use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
-use crate::backend::jetstream::streams::SIGN;
+use crate::backend::jetstream::streams::{KEPT, SIGN};
 use crate::backend::kinds::Kind;
 use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
 use crate::util::log;
@@ -44,8 +45,9 @@ const WATCH_AGAIN: Duration = Duration::from_secs(1);
 /// How long the end of a node may wait for its last answers and acknowledgements.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// How long a job that was given back waits.
-const GIVEN_BACK: Duration = Duration::from_millis(100);
+/// How long a job that was given back waits: until all pulls that were out have ended, of nodes that drain at a time. Otherwise
+/// it could come to one of these again and again, as one that ends its nodes does.
+const GIVEN_BACK: Duration = Duration::from_millis(750);
 
 /// A run that was answered within this time is told of the node's end: others have taken the node for gone. Older ones are
 /// forgotten once there are so many.
@@ -61,7 +63,7 @@ struct Inner {
     kinds: Vec<Kind>,
     /// Made for the first job, and again after an error.
     consumers: RefCell<HashMap<Kind, Consumer<pull::Config>>>,
-    cancelled: watch::Receiver<HashSet<String>>,
+    cancelled: watch::Receiver<HashMap<String, Instant>>,
     /// What is known of the jobs of each kind, in the order of `kinds`.
     queues: Vec<Queue>,
     /// How often slots have asked for a job: each begins with another kind.
@@ -132,7 +134,7 @@ impl JobsLink {
     ///
     /// Where the node could not learn that a run is cancelled, or has no access to the jobs.
     pub(super) async fn open(link: Link, kinds: Vec<Kind>) -> Result<Self, LinkError> {
-        let (sender, cancelled) = watch::channel(HashSet::new());
+        let (sender, cancelled) = watch::channel(HashMap::new());
         let runs = Runs { link: link.clone(), sender };
         let watching = link.patiently(async || runs.watch().await).await?;
         tokio::task::spawn_local(runs.follow(watching));
@@ -155,7 +157,26 @@ impl JobsLink {
         Ok(opened)
     }
 
+    /// What is published without a connection waits in the client, which takes no more at some time.
+    fn is_connected(&self) -> bool {
+        self.0.link.client.connection_state() == State::Connected
+    }
+
+    /// Waits until there is a connection.
+    async fn connected(&self) -> Result<(), LinkError> {
+        let mut connections = self.0.link.connections.clone();
+        connections.mark_unchanged();
+        while !self.is_connected() {
+            let changed = connections.changed().await;
+            changed.map_err(|_| LinkError::new("there is no connection", "and none is made"))?;
+        }
+        Ok(())
+    }
+
     async fn tell_run(&self, run: &RunName, message: Bytes) {
+        if !self.is_connected() {
+            return;
+        }
         if let Err(error) = self.0.link.client.publish(names::nodes_of_run(run), message).await {
             log::debug!("the coordinator of run {run} could not be told of the node: {error}");
         }
@@ -276,7 +297,7 @@ impl Drop for Pull {
         returning.spawn_local(async move {
             if let Ok(Some(message)) = timeout_at(until, subscriber.next()).await
                 && is_job(&message)
-                && let Err(error) = (Message { context, message }).ack_with(AckKind::Nak(None)).await
+                && let Err(error) = (Message { context, message }).ack_with(AckKind::Nak(Some(GIVEN_BACK))).await
             {
                 log::warn!("a job could not be given back: {error}");
             }
@@ -305,34 +326,34 @@ impl NodeLink for JobsLink {
     }
 
     async fn next(&self, slot: usize) -> Result<Option<Delivery>, LinkError> {
-        let kinds = self.0.kinds.len();
-        let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
-        let in_turn = || (0..kinds).map(|at| begin.wrapping_add(at) % kinds);
-        for at in in_turn().filter(|&at| self.0.queues[at].is_filled.get()) {
-            if let Some(delivery) = self.take(at, PULL_OF_QUEUED).await? {
-                return Ok(Some(delivery));
+        loop {
+            self.connected().await?;
+            let (kinds, queues) = (self.0.kinds.len(), &self.0.queues);
+            let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
+            let in_turn = || (0..kinds).map(|at| begin.wrapping_add(at) % kinds);
+            // While there are jobs of some kinds, no slot may be left that waits for one of the others.
+            if queues.iter().any(|queue| queue.is_filled.get()) && self.0.looked.get().elapsed() >= LOOK {
+                self.0.looked.set(Instant::now());
+                for at in in_turn().filter(|&at| !queues[at].is_filled.get() && !queues[at].is_watched.get()) {
+                    match self.are_queued(at).await {
+                        Ok(are_queued) => queues[at].is_filled.set(are_queued),
+                        // The others have jobs.
+                        Err(error) => log::debug!("{error}"),
+                    }
+                }
             }
-        }
-        // While there are jobs of some kinds, no slot may be left that waits for one of the others.
-        if self.0.looked.get().elapsed() >= LOOK {
-            self.0.looked.set(Instant::now());
-            for at in in_turn().filter(|&at| !self.0.queues[at].is_watched.get()) {
-                if self.are_queued(at).await?
-                    && let Some(delivery) = self.take(at, PULL_OF_QUEUED).await?
-                {
+            for at in in_turn().filter(|&at| queues[at].is_filled.get()) {
+                if let Some(delivery) = self.take(at, PULL_OF_QUEUED).await? {
                     return Ok(Some(delivery));
                 }
             }
-        }
-        // So an idle node sends as many requests as it has kinds, and not as it has slots.
-        match in_turn().find(|&at| !self.0.queues[at].is_watched.get()) {
-            Some(at) => {
-                let _watching = Watching::begin(&self.0.queues[at], &self.0.found);
-                self.take(at, PULL).await
-            }
-            None => {
-                self.0.found.notified().await;
-                Ok(None)
+            // So an idle node sends as many requests as it has kinds, and not as it has slots.
+            match in_turn().find(|&at| !queues[at].is_watched.get()) {
+                Some(at) => {
+                    let _watching = Watching::begin(&queues[at], &self.0.found);
+                    return self.take(at, PULL).await;
+                }
+                None => self.0.found.notified().await,
             }
         }
     }
@@ -341,13 +362,16 @@ impl NodeLink for JobsLink {
         let (mut cancelled, run) = (self.0.cancelled.clone(), delivery.run.clone());
         async move {
             // An error if the node ends.
-            if cancelled.wait_for(|cancelled| cancelled.contains(run.as_str())).await.is_err() {
+            if cancelled.wait_for(|cancelled| cancelled.contains_key(run.as_str())).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
     }
 
     async fn progress(&self, delivery: &Delivery) -> Result<(), LinkError> {
+        if !self.is_connected() {
+            return Err(LinkError::new("progress could not be told", "there is no connection"));
+        }
         let told = delivery.message.ack_with(AckKind::Progress).await;
         told.map_err(|error| LinkError::new("progress could not be told", error))
     }
@@ -362,6 +386,7 @@ impl NodeLink for JobsLink {
             runs.insert(delivery.run.clone(), now);
         }
         let (subject, what) = (names::result(&delivery.run, delivery.first), "outcomes could not be sent");
+        self.connected().await?;
         let sent = link.context.publish(subject, outcomes.into()).await.explained(link, what)?;
         sent.await.map(drop).explained(link, what)
     }
@@ -383,7 +408,8 @@ impl NodeLink for JobsLink {
             Settled::Dropped => AckKind::Term,
             Settled::GivenBack => AckKind::Nak(Some(GIVEN_BACK)),
         };
-        let settled = delivery.message.ack_with(kind).await;
+        let settled = timeout(FAREWELL, delivery.message.ack_with(kind)).await;
+        let settled = settled.map_err(|_| LinkError::new("the server could not be told", "there is no connection"))?;
         settled.map_err(|error| LinkError::new("the server could not be told", error))
     }
 
@@ -404,7 +430,7 @@ impl NodeLink for JobsLink {
 /// Follows which runs are cancelled.
 struct Runs {
     link: Link,
-    sender: watch::Sender<HashSet<String>>,
+    sender: watch::Sender<HashMap<String, Instant>>,
 }
 
 impl Runs {
@@ -435,7 +461,13 @@ impl Runs {
     fn note(&self, entry: Entry) {
         let is_cancelled = entry.operation == Operation::Put && entry.value == CANCELLED;
         self.sender.send_if_modified(|cancelled| {
-            if is_cancelled { cancelled.insert(entry.key) } else { cancelled.remove(&entry.key) }
+            // Of a record that becomes too old a watch shows nothing.
+            cancelled.retain(|_, noted| noted.elapsed() < KEPT);
+            if is_cancelled {
+                cancelled.insert(entry.key, Instant::now()).is_none()
+            } else {
+                cancelled.remove(&entry.key).is_some()
+            }
         });
     }
 

@@ -12,7 +12,7 @@ use crate::backend::kinds::Kind;
 use crate::backend::link::LinkError;
 
 /// How long outcomes and the records of runs are kept at most.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+pub(super) const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest message: the default of servers, and what they are asked for.
 pub(super) const MAX_MESSAGE: i32 = 1 << 20;
