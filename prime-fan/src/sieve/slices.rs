@@ -47,13 +47,13 @@ struct Slice {
 }
 
 struct State {
-    /// How many tasks are not done.
+    /// How many tasks are not done, and how many workers finish the buckets of another.
     left: usize,
     /// True if a worker has panicked: some multiples are missing.
     failed: bool,
     /// The buckets of each worker.
     parts: Vec<Vec<Chain>>,
-    /// Those of workers that gave up. To finish them takes some milliseconds, which the next worker has.
+    /// Those of workers that gave up. To finish them takes some milliseconds, which a worker that goes on has.
     unfinished: Vec<Buckets>,
     /// For each bucket, true if its chains were taken.
     taken: Vec<bool>,
@@ -90,16 +90,12 @@ impl Slices {
             let index = (bucket - self.first) / self.len;
             let first = self.first + index * self.len;
             let slice = self.slice(index);
-            if !self.complete(&slice, first, buckets, &mut collect, give_up) {
+            let Some(mut state) = self.complete(&slice, first, buckets, &mut collect, give_up) else {
                 return Taken::GivenUp;
-            }
+            };
             let until = end.min(first + self.len);
-            let mut state = lock(&slice.state);
             if state.failed {
                 return Taken::Missing;
-            }
-            while let Some(mut buckets) = state.unfinished.pop() {
-                state.parts.push(buckets.finish());
             }
             for bucket in bucket..until {
                 let at = (bucket - first) as usize;
@@ -142,17 +138,17 @@ impl Slices {
         slice
     }
 
-    /// Does tasks of a slice that begins with the bucket `first`, and waits until all are done. Returns false if
-    /// `give_up` returned true.
-    fn complete(
+    /// Does tasks of a slice that begins with the bucket `first`, and waits until all are done and their buckets are
+    /// finished, or one has failed. Returns `None` if `give_up` returned true.
+    fn complete<'a>(
         &self,
-        slice: &Slice,
+        slice: &'a Slice,
         first: u64,
         buckets: &mut Buckets,
         collect: &mut impl FnMut(usize, u64, u32, &mut Buckets),
         give_up: &mut impl FnMut() -> bool,
-    ) -> bool {
-        let mut share = Share { slice, done: 0, part: None, unfinished: None, is_sound: false };
+    ) -> Option<MutexGuard<'a, State>> {
+        let mut share = Share::new(slice, 0);
         let mut given_up = false;
         while !given_up {
             let task = slice.next.fetch_add(1, Ordering::Relaxed);
@@ -176,10 +172,24 @@ impl Slices {
         }
         share.is_sound = true;
         drop(share);
-        while !given_up && !slice.is_settled() {
+        while !given_up {
+            let mut state = slice.wait();
+            if state.is_settled() {
+                return Some(state);
+            }
+            if let Some(mut buckets) = state.unfinished.pop() {
+                // One more task until they are finished, so that no worker takes the chains without theirs.
+                state.left += 1;
+                drop(state);
+                let mut share = Share::new(slice, 1);
+                share.part = Some(buckets.finish());
+                share.is_sound = true;
+            } else {
+                drop(state);
+            }
             given_up = give_up();
         }
-        !given_up
+        None
     }
 
     /// Fills up the spare blocks of a worker.
@@ -192,11 +202,18 @@ impl Slices {
 }
 
 impl Slice {
-    /// Waits for a moment, and returns true if all tasks are done, or one has failed.
+    /// Waits for a moment, or until there is something to do: chains to be taken, or buckets to be finished.
+    fn wait(&self) -> MutexGuard<'_, State> {
+        let is_idle = |state: &mut State| !state.is_settled() && state.unfinished.is_empty();
+        let waited = self.changed.wait_timeout_while(lock(&self.state), PATIENCE, is_idle);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl State {
+    /// Returns true if the chains of all tasks are there, or some will be missing for good.
     fn is_settled(&self) -> bool {
-        let is_open = |state: &mut State| state.left > 0 && !state.failed;
-        let waited = self.changed.wait_timeout_while(lock(&self.state), PATIENCE, is_open);
-        !is_open(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+        self.failed || (self.left == 0 && self.unfinished.is_empty())
     }
 }
 
@@ -209,6 +226,12 @@ struct Share<'a> {
     part: Option<Vec<Chain>>,
     unfinished: Option<Buckets>,
     is_sound: bool,
+}
+
+impl<'a> Share<'a> {
+    fn new(slice: &'a Slice, done: usize) -> Self {
+        Self { slice, done, part: None, unfinished: None, is_sound: false }
+    }
 }
 
 impl Drop for Share<'_> {
@@ -287,6 +310,40 @@ mod tests {
         }
         // Two parts were done before.
         assert_eq!(take(&slices, 0..BYTES), Some((3, 3)));
+    }
+
+    /// Each task has a number in the first bucket and in the last one, so as many chains of both have numbers.
+    #[test]
+    fn no_worker_takes_chains_while_another_finishes_those_of_one_that_gave_up() {
+        for round in 0..100 {
+            let slices = Slices::new(0, 4, 8);
+            let begin = Barrier::new(4);
+            let worker = |bucket: u64, mut given_up: usize| {
+                let (slices, begin) = (&slices, &begin);
+                move || {
+                    let mut chains = Vec::new();
+                    begin.wait();
+                    loop {
+                        let mut give_up = || {
+                            let gives_up = given_up > 0;
+                            given_up = given_up.saturating_sub(1);
+                            gives_up
+                        };
+                        let bytes = bucket * BYTES..(bucket + 1) * BYTES;
+                        match slices.take(bytes, &mut Buckets::default(), &mut chains, collect, &mut give_up) {
+                            Taken::All => return chains.iter().filter(|(_, chain)| !chain.is_empty()).count(),
+                            Taken::Missing => panic!("no task fails"),
+                            Taken::GivenUp => {}
+                        }
+                    }
+                }
+            };
+            let taken = thread::scope(|scope| {
+                let workers = [0, 1, 2, 3].map(|bucket| scope.spawn(worker(bucket, (round + bucket as usize) % 4)));
+                workers.map(|worker| worker.join().unwrap())
+            });
+            assert!(taken[0] > 0 && taken == [taken[0], 0, 0, taken[0]], "{taken:?}");
+        }
     }
 
     #[test]
