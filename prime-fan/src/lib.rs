@@ -61,7 +61,7 @@
 //! # Features
 //!
 //! - `cli` (default): the program and its dependencies. With `default-features = false` only the library is built, with
-//!   the dependencies machine-prime, rand, thiserror and, on x86, raw-cpuid.
+//!   the dependencies machine-prime, rand, thiserror and, on x86-64, raw-cpuid.
 //! - `nats`: nodes on other machines, over NATS JetStream.
 
 #[cfg(any(all(test, feature = "cli"), feature = "checks"))]

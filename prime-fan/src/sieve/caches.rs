@@ -16,7 +16,7 @@ const DEFAULT: Caches = Caches { block: 24 << 10, blocks: 512 << 10 };
 
 /// What a cache of a core has.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(any(target_arch = "x86", target_arch = "x86_64")), allow(dead_code, reason = "only made by the tests"))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only made by the tests"))]
 struct Cache {
     level: u8,
     bytes: usize,
@@ -45,8 +45,9 @@ impl Caches {
     }
 }
 
-/// Reads the caches by an instruction, which needs no `/sys` and works in containers.
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+/// Reads the caches by an instruction, which needs no `/sys` and works in containers. Not on 32-bit x86, where
+/// the crate has it only if the target has SSE.
+#[cfg(target_arch = "x86_64")]
 fn data_caches() -> Vec<Cache> {
     use raw_cpuid::{CacheType, CpuId};
 
@@ -62,7 +63,7 @@ fn data_caches() -> Vec<Cache> {
     caches.collect()
 }
 
-#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(not(target_arch = "x86_64"))]
 fn data_caches() -> Vec<Cache> {
     Vec::new()
 }
