@@ -45,11 +45,13 @@ use std::future::ready;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::process::{self, ExitCode};
+use std::sync::{Arc, OnceLock};
 
 use actix_fan::Workers;
 use actix_fan::web::Streams;
 use actix_web::middleware::from_fn;
-use actix_web::rt::{System, spawn, time};
+use actix_web::rt::time::{Instant, sleep_until};
+use actix_web::rt::{System, spawn};
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, get, post, resource};
 use actix_web::{App, HttpServer};
 use futures::future::select;
@@ -108,6 +110,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     };
     let pipelines = Pipelines::default();
     let streams = Streams::new(MAX_STREAMS);
+    let signalled_at = Arc::new(OnceLock::new());
 
     let server = HttpServer::new({
         let (checks, pipelines, streams) = (checks.clone(), pipelines.clone(), streams.clone());
@@ -117,7 +120,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     .workers(1)
     // Handlers then notice at once that a client has disconnected, not at the next write.
     .h1_allow_half_closed(false)
-    .shutdown_signal(signalled(signals, streams))
+    .shutdown_signal(signalled(signals, streams, Arc::clone(&signalled_at)))
     // The limit for requests that still run, and for clients that don't read their last line.
     .shutdown_timeout(shutdown_timeout.as_secs())
     .bind((host.as_str(), port))
@@ -129,16 +132,19 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
         writeln!(io::stdout(), "listening on http://{address}").map_err(|error| format!("standard output: {error}"))?;
     }
     server.run().await?;
+    // What follows has the rest of the time that the server had.
+    let deadline = *signalled_at.get_or_init(Instant::now) + shutdown_timeout;
     // Until nodes know that they are stopped.
-    select(pin!(pipelines.ended()), pin!(time::sleep(shutdown_timeout))).await;
-    checks.shutdown(time::sleep(shutdown_timeout)).await?;
+    select(pin!(pipelines.ended()), pin!(sleep_until(deadline))).await;
+    checks.shutdown(sleep_until(deadline)).await?;
     Ok(())
 }
 
-/// Waits for a signal and ends the streams, after which the server stops. A second signal ends the process at once;
-/// without that, [`Streams::on_signal`] would be enough.
-async fn signalled(mut signals: Signals, streams: Streams) {
+/// Waits for a signal, notes the time, and ends the streams, after which the server stops. A second signal ends the
+/// process at once; without these two, [`Streams::on_signal`] would be enough.
+async fn signalled(mut signals: Signals, streams: Streams, at: Arc<OnceLock<Instant>>) {
     signals.next().await;
+    at.get_or_init(Instant::now);
     let open = streams.stats().open;
     // The shutdown goes on even if the message can't be written.
     let _ = writeln!(io::stderr(), "shutting down with {open} open streams; another signal ends the process at once");
