@@ -15,8 +15,8 @@ use crate::cli::output::Output;
 use crate::cli::search::{Run, Search, workers};
 use crate::cli::shutdown::Shutdown;
 
-/// How many segments per worker may be in flight: one in the sieve, one that waits, and one that is printed. Each holds
-/// up to some megabytes of text.
+/// How many segments per worker may be in flight: one in the sieve, one that waits, and one that is printed. While the
+/// reader is slow, each of them has its text.
 const WINDOW: usize = 3;
 
 /// About the most bytes of text per segment.
