@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// before.
 const KEPT: usize = 2;
 
-/// The most spare blocks of a worker: enough for a task.
+/// The most spare blocks of a worker, beside one per bucket: enough for a task. If it had to create blocks while others
+/// are free, there would be more of them with every slice.
 const SPARES: usize = 1024;
 
 /// The slices of a range.
@@ -166,7 +167,10 @@ impl Slices {
         if share.done > 0 {
             match given_up {
                 true => share.unfinished = Some(mem::take(buckets)),
-                false => share.part = Some(buckets.finish()),
+                false => {
+                    self.supply(&mut buckets.spares);
+                    share.part = Some(buckets.finish());
+                }
             }
             lock(&self.spares).append(&mut buckets.spares);
         }
@@ -182,7 +186,9 @@ impl Slices {
                 state.left += 1;
                 drop(state);
                 let mut share = Share::new(slice, 1);
+                self.supply(&mut buckets.spares);
                 share.part = Some(buckets.finish());
+                lock(&self.spares).append(&mut buckets.spares);
                 share.is_sound = true;
             } else {
                 drop(state);
@@ -195,7 +201,7 @@ impl Slices {
     /// Fills up the spare blocks of a worker.
     fn supply(&self, spares: &mut Spares) {
         let mut all = lock(&self.spares);
-        let missing = SPARES.saturating_sub(spares.len()).min(all.len());
+        let missing = (self.len as usize + SPARES).saturating_sub(spares.len()).min(all.len());
         let rest = all.len() - missing;
         spares.extend(all.drain(rest..));
     }
@@ -294,6 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn slices_have_no_more_blocks_however_many_there_are() {
+        const LEN: u64 = 3000;
+        let slices = Slices::new(0, LEN, 2);
+        let each_bucket = |_, _, _, buckets: &mut Buckets| {
+            (0..LEN * NUMBERS).step_by(NUMBERS as usize).for_each(|number| buckets.push(number as u32 + 1));
+        };
+        let mut buckets = Buckets::default();
+        for slice in 0..5 {
+            let mut chains = Vec::new();
+            let bytes = slice * LEN * BYTES..(slice + 1) * LEN * BYTES;
+            slices.take(bytes, &mut buckets, &mut chains, each_bucket, &mut || false);
+            slices.give_back(&mut chains);
+            assert_eq!(lock(&slices.spares).len(), LEN as usize);
+        }
+    }
+
+    #[test]
     fn a_slice_that_was_long_ago_is_found_again() {
         let slices = Slices::new(0, 1, 1);
         for slice in (0..5).chain(0..5).chain((0..3).rev()) {
@@ -315,8 +338,10 @@ mod tests {
     /// Each task has a number in the first bucket and in the last one, so as many chains of both have numbers.
     #[test]
     fn no_worker_takes_chains_while_another_finishes_those_of_one_that_gave_up() {
-        for round in 0..100 {
-            let slices = Slices::new(0, 4, 8);
+        // So many that it takes a while to finish them.
+        const LEN: u64 = 2000;
+        for round in 0..20 {
+            let slices = Slices::new(0, LEN, 8);
             let begin = Barrier::new(4);
             let worker = |bucket: u64, mut given_up: usize| {
                 let (slices, begin) = (&slices, &begin);
@@ -339,7 +364,8 @@ mod tests {
                 }
             };
             let taken = thread::scope(|scope| {
-                let workers = [0, 1, 2, 3].map(|bucket| scope.spawn(worker(bucket, (round + bucket as usize) % 4)));
+                let workers = [(0, 1), (1, 2), (2, 3), (LEN - 1, 4)]
+                    .map(|(bucket, given_up)| scope.spawn(worker(bucket, (round + given_up) % 4)));
                 workers.map(|worker| worker.join().unwrap())
             });
             assert!(taken[0] > 0 && taken == [taken[0], 0, 0, taken[0]], "{taken:?}");
