@@ -43,7 +43,7 @@ impl Browser {
     pub(crate) fn start() -> Option<Self> {
         let (chromium, chromedriver) = programs()?;
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let driver = ChromeDriver::start(chromedriver);
+        let driver = ChromeDriver::start(&chromedriver);
         let session = open(driver.address, &chromium);
         Some(Self { session, driver, _turn: turn })
     }

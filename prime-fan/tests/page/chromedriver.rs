@@ -4,10 +4,8 @@ use std::env;
 use std::io::{BufRead, BufReader, Write, stderr};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-use crate::patience::until;
 
 /// Returns the paths of both programs, or prints which is missing and returns `None`. A program that the environment
 /// names must exist.
@@ -43,8 +41,18 @@ pub(crate) struct ChromeDriver {
     pub(crate) address: SocketAddr,
 }
 
+/// How often it is started at most.
+const STARTS: usize = 10;
+
 impl ChromeDriver {
-    pub(crate) fn start(program: PathBuf) -> Self {
+    /// It takes a free port of IPv4, and ends if the same port of IPv6 is in use by then. So it is started again.
+    pub(crate) fn start(program: &Path) -> Self {
+        let started = (0..STARTS).find_map(|_| Self::start_once(program));
+        started.unwrap_or_else(|| panic!("{} has ended at once, {STARTS} times", program.display()))
+    }
+
+    /// `None` if it has ended without a port.
+    fn start_once(program: &Path) -> Option<Self> {
         let mut child = Command::new(program)
             .arg("--port=0")
             .process_group(0)
@@ -53,12 +61,13 @@ impl ChromeDriver {
             .stderr(Stdio::null())
             .spawn()
             .expect("ChromeDriver starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let port = until("ChromeDriver tells its port", || {
-            let line = lines.next().expect("ChromeDriver goes on").expect("it is text");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut driver = Self { child, address: (Ipv4Addr::LOCALHOST, 0).into() };
+        let port = lines.map_while(Result::ok).find_map(|line| {
             line.strip_prefix("ChromeDriver was started successfully on port ")?.trim_end_matches('.').parse().ok()
-        });
-        Self { child, address: (Ipv4Addr::LOCALHOST, port).into() }
+        })?;
+        driver.address.set_port(port);
+        Some(driver)
     }
 }
 
