@@ -16,9 +16,11 @@ mod unix {
     use actix::clock::sleep;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    /// The time between two looks at whether the other end is closed. Readiness from tokio would not do on each system:
-    /// its interest in errors reports pipes on Linux, but not sockets, and neither of them on macOS and the BSDs.
-    const INTERVAL: Duration = Duration::from_millis(100);
+    /// The time between two looks at whether the other end is closed. It is doubled after each, since a reader that wants
+    /// little goes soon. Readiness from tokio would not do on each system: its interest in errors reports pipes on Linux,
+    /// but not sockets, and neither of them on macOS and the BSDs.
+    const FIRST: Duration = Duration::from_millis(1);
+    const LONGEST: Duration = Duration::from_millis(100);
 
     /// Watches the standard output, if that is a pipe or a socket.
     pub(crate) struct Reader(Option<File>);
@@ -40,8 +42,10 @@ mod unix {
         /// Completes when the other end is closed, or never.
         pub(crate) async fn closed(&self) {
             let Some(output) = &self.0 else { return pending().await };
+            let mut interval = FIRST;
             while !is_closed(output) {
-                sleep(INTERVAL).await;
+                sleep(interval).await;
+                interval = LONGEST.min(2 * interval);
             }
         }
     }
