@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 
 use crate::backend::Post;
 use crate::backend::coordinator::{Coordinator, Patience};
+use crate::backend::jetstream::complaint::Complaint;
 use crate::backend::jetstream::coordinator_link::open_run;
 use crate::backend::jetstream::link::Link;
 use crate::backend::jetstream::names::{self, RunName};
@@ -69,52 +70,6 @@ struct Shared {
     complaint: Complaint,
     /// How often the connection was made.
     connections: watch::Receiver<u64>,
-}
-
-/// What was said outside of a reply: of a permission that is missing, or why there is no connection.
-#[derive(Clone, Default)]
-pub(super) struct Complaint(Arc<Mutex<Said>>);
-
-#[derive(Default)]
-struct Said {
-    /// The last thing of this connection.
-    last: Option<String>,
-    /// True if no error has told it yet.
-    is_new: bool,
-    refusals: u64,
-}
-
-impl Complaint {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns false if the same was said the last time.
-    fn set(&self, text: String, is_refusal: bool) -> bool {
-        let mut said = self.said();
-        said.is_new = true;
-        said.refusals += u64::from(is_refusal);
-        said.last.replace(text) != said.last
-    }
-
-    /// There is a new connection.
-    fn clear(&self) {
-        let mut said = self.said();
-        said.is_new = false;
-        said.last = None;
-    }
-
-    /// The last thing, once.
-    pub(super) fn take(&self) -> Option<String> {
-        let mut said = self.said();
-        let is_new = std::mem::take(&mut said.is_new);
-        said.last.clone().filter(|_| is_new)
-    }
-
-    /// How often the server has refused something.
-    pub(super) fn refusals(&self) -> u64 {
-        self.said().refusals
-    }
 }
 
 /// What is the same for all that uses a connection.

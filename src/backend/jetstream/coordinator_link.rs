@@ -51,11 +51,16 @@ struct Inner {
 }
 
 /// What the bucket says about a run.
-pub(super) fn open(incarnation: &str) -> Bytes {
+fn open(incarnation: &str) -> Bytes {
     format!("open {incarnation}").into()
 }
 
 pub(super) const CANCELLED: &[u8] = b"cancelled";
+
+/// Returns true if a run's record says something else than that the coordinator of this incarnation has it.
+fn is_of_another(entry: &Entry, incarnation: &str) -> bool {
+    entry.operation == Operation::Put && entry.value != open(incarnation)
+}
 
 /// Opens a run. One that was given a name may have been begun by another coordinator: then it goes on, and that one ends.
 pub(super) async fn open_run(link: Link, kind: Kind, given: Option<RunName>) -> Result<Opened<RunLink>, LinkError> {
@@ -77,11 +82,11 @@ async fn open_once(link: Link, kind: Kind, run: RunName, keeps: bool) -> Result<
     let told = told.explained(&link, "what nodes tell could not be subscribed to")?;
     // Before the journal is read: what comes in between is seen by both, and taken once.
     link.client.flush().await.explained(&link, "the subscription was not confirmed")?;
-    let purged = jobs.purge().filter(names::jobs_of_run(&kind, &run)).await;
-    purged.explained(&link, "jobs of an earlier coordinator could not be purged")?;
     let reads = Semaphore::new(READS);
     let began = Instant::now();
     let inner = Inner { link, kind, run, incarnation, jobs, results, runs, reads, keeps, began };
+    // Those of an earlier coordinator.
+    inner.purge_jobs().await?;
     let journal = if keeps { inner.journal().await? } else { Vec::new() };
     if !journal.is_empty() {
         log::info!("the run {} goes on: outcomes of {} batches are stored", inner.run, journal.len());
@@ -134,9 +139,7 @@ impl Inner {
         let entry = runs.entry(run.as_str()).await.explained(link, what)?;
         let revision = match entry {
             Some(entry) if entry.operation == Operation::Put && entry.value == CANCELLED => return Ok(true),
-            Some(entry) if entry.operation == Operation::Put && entry.value != open(&self.incarnation) => {
-                return Ok(false);
-            }
+            Some(entry) if is_of_another(&entry, &self.incarnation) => return Ok(false),
             Some(entry) => entry.revision,
             None => 0,
         };
@@ -313,8 +316,7 @@ struct Record {
 
 impl Record {
     async fn follow(self, mut watch: Watch, mut taken: oneshot::Sender<()>) {
-        let (mut connections, mut is_watched) = (self.link.connections.clone(), true);
-        connections.mark_unchanged();
+        let (mut reconnected, mut is_watched) = (self.link.reconnected(), true);
         loop {
             let is_taken = tokio::select! {
                 next = watch.next(), if is_watched => match next {
@@ -329,7 +331,7 @@ impl Record {
                     }
                 },
                 // A server may have lost the bucket, and the watch shows no more of a new one until that is as long.
-                Ok(()) = connections.changed() => self.look().await,
+                Ok(()) = reconnected.changed() => self.look().await,
                 () = sleep(self.link.settings.ack_wait) => self.look().await,
                 () = taken.closed() => return,
             };
@@ -352,6 +354,6 @@ impl Record {
     }
 
     fn is_of_another(&self, entry: &Entry) -> bool {
-        entry.operation == Operation::Put && entry.value != open(&self.incarnation)
+        is_of_another(entry, &self.incarnation)
     }
 }

@@ -4,10 +4,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use tokio::sync::watch;
 
-use crate::backend::jetstream::connection::{Complaint, Settings};
+use crate::backend::jetstream::complaint::Complaint;
+use crate::backend::jetstream::connection::Settings;
 use crate::backend::jetstream::streams::MAX_MESSAGE;
 use crate::backend::link::LinkError;
 use crate::util::log;
@@ -25,8 +27,7 @@ pub(super) struct Link {
     pub(super) context: Context,
     pub(super) settings: Settings,
     pub(super) complaint: Complaint,
-    /// Changes when the connection was made again. The server may have been restarted, and know nothing of what it was
-    /// asked before.
+    /// How often the connection was made.
     pub(super) connections: watch::Receiver<u64>,
 }
 
@@ -57,6 +58,29 @@ impl Link {
             log::warn!("the cluster may have no leader, and is asked again: {error}");
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    /// Changes when the connection is made again. The server may have been restarted, and know nothing of what it was asked
+    /// before.
+    pub(super) fn reconnected(&self) -> watch::Receiver<u64> {
+        let mut connections = self.connections.clone();
+        connections.mark_unchanged();
+        connections
+    }
+
+    /// What is published without a connection waits in the client, which takes no more at some time.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Waits until there is a connection.
+    pub(super) async fn connected(&self) -> Result<(), LinkError> {
+        let mut reconnected = self.reconnected();
+        while !self.is_connected() {
+            let changed = reconnected.changed().await;
+            changed.map_err(|_| LinkError::new("there is no connection", "and none is made"))?;
+        }
+        Ok(())
     }
 
     /// The longest message that the server and the streams take.

@@ -6,21 +6,16 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_nats::connection::State;
 use async_nats::jetstream::consumer::{Consumer, pull};
-use async_nats::jetstream::kv::{Entry, Operation, Watch};
 use async_nats::jetstream::{AckKind, Message};
-use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
-use futures::StreamExt;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::backend::jetstream::coordinator_link::CANCELLED;
+use crate::backend::jetstream::cancelled::Cancelled;
 use crate::backend::jetstream::link::{Explained, Link};
 use crate::backend::jetstream::names::{self, RunName};
-use crate::backend::jetstream::streams::{KEPT, SIGN};
+use crate::backend::jetstream::pull::{GIVEN_BACK, Pulls};
 use crate::backend::kinds::Kind;
 use crate::backend::link::{Delivered, LinkError, NodeLink, Settled};
 use crate::util::log;
@@ -35,19 +30,8 @@ const PULL_OF_QUEUED: Duration = Duration::from_millis(50);
 /// How often a node whose slots are busy with some kinds looks whether there are jobs of the others.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How much later than it should a pull ends on a server that no longer knows of it. No answer comes if the consumer is gone.
-const OVERDUE: Duration = Duration::from_secs(2);
-
-/// How long the watch of cancelled runs may take to show what is there.
-const WATCH: Duration = Duration::from_secs(5);
-const WATCH_AGAIN: Duration = Duration::from_secs(1);
-
 /// How long the end of a node may wait for its last answers and acknowledgements.
 const FAREWELL: Duration = Duration::from_secs(3);
-
-/// How long a job that was given back waits: until all pulls that were out have ended, of nodes that drain at a time. Otherwise
-/// it could come to one of these again and again, as one that ends its nodes does.
-const GIVEN_BACK: Duration = Duration::from_millis(750);
 
 /// A run that was answered within this time is told of the node's end: others have taken the node for gone. Older ones are
 /// forgotten once there are so many.
@@ -63,7 +47,8 @@ struct Inner {
     kinds: Vec<Kind>,
     /// Made for the first job, and again after an error.
     consumers: RefCell<HashMap<Kind, Consumer<pull::Config>>>,
-    cancelled: watch::Receiver<HashMap<String, Instant>>,
+    cancelled: Cancelled,
+    pulls: Pulls,
     /// What is known of the jobs of each kind, in the order of `kinds`.
     queues: Vec<Queue>,
     /// How often slots have asked for a job: each begins with another kind.
@@ -72,8 +57,6 @@ struct Inner {
     looked: Cell<Instant>,
     /// Wakes a slot that waits because another slot waits for each kind.
     found: Notify,
-    /// Pulls that were dropped, whose jobs are given back.
-    returning: RefCell<JoinSet<()>>,
     /// The runs that were answered, each with the time of the last answer.
     answered: RefCell<HashMap<RunName, Instant>>,
 }
@@ -134,21 +117,19 @@ impl JobsLink {
     ///
     /// Where the node could not learn that a run is cancelled, or has no access to the jobs.
     pub(super) async fn open(link: Link, kinds: Vec<Kind>) -> Result<Self, LinkError> {
-        let (sender, cancelled) = watch::channel(HashMap::new());
-        let runs = Runs { link: link.clone(), sender };
-        let watching = link.patiently(async || runs.watch().await).await?;
-        tokio::task::spawn_local(runs.follow(watching));
+        let cancelled = Cancelled::follow(&link).await?;
+        let pulls = Pulls::new(link.clone());
         let queues = kinds.iter().map(|_| Queue::default()).collect();
         let opened = Self(Rc::new(Inner {
             link,
             kinds,
             consumers: RefCell::default(),
             cancelled,
+            pulls,
             queues,
             asked: Cell::new(0),
             looked: Cell::new(Instant::now()),
             found: Notify::new(),
-            returning: RefCell::default(),
             answered: RefCell::default(),
         }));
         for kind in &opened.0.kinds {
@@ -157,24 +138,8 @@ impl JobsLink {
         Ok(opened)
     }
 
-    /// What is published without a connection waits in the client, which takes no more at some time.
-    fn is_connected(&self) -> bool {
-        self.0.link.client.connection_state() == State::Connected
-    }
-
-    /// Waits until there is a connection.
-    async fn connected(&self) -> Result<(), LinkError> {
-        let mut connections = self.0.link.connections.clone();
-        connections.mark_unchanged();
-        while !self.is_connected() {
-            let changed = connections.changed().await;
-            changed.map_err(|_| LinkError::new("there is no connection", "and none is made"))?;
-        }
-        Ok(())
-    }
-
     async fn tell_run(&self, run: &RunName, message: Bytes) {
-        if !self.is_connected() {
+        if !self.0.link.is_connected() {
             return;
         }
         if let Err(error) = self.0.link.client.publish(names::nodes_of_run(run), message).await {
@@ -184,8 +149,9 @@ impl JobsLink {
 
     /// Takes a job of a kind; `None` if there is none within `expires`.
     async fn take(&self, at: usize, expires: Duration) -> Result<Option<Delivery>, LinkError> {
-        let Inner { kinds, queues, found, .. } = &*self.0;
-        let pulled = self.forgetting(at, self.pull(&kinds[at], expires).await)?;
+        let Inner { kinds, queues, found, pulls, .. } = &*self.0;
+        let pulled = async { pulls.job(&self.consumer(&kinds[at]).await?, expires).await };
+        let pulled = self.forgetting(at, pulled.await)?;
         queues[at].is_filled.set(pulled.is_some());
         let Some(message) = pulled else { return Ok(None) };
         // There may be another one. The slot that finds it wakes the next one.
@@ -227,87 +193,6 @@ impl JobsLink {
         };
         Ok(self.forgetting(at, asked.await)?.num_pending > 0)
     }
-
-    /// A job of a kind; `None` if there is none within `expires`.
-    async fn pull(&self, kind: &Kind, expires: Duration) -> Result<Option<Message>, LinkError> {
-        let (link, what) = (&self.0.link, "a job could not be pulled");
-        let mut connections = link.connections.clone();
-        connections.mark_unchanged();
-        let consumer = self.consumer(kind).await?;
-        let inbox = link.client.new_inbox();
-        let until = Instant::now() + expires + OVERDUE;
-        let mut pull = Pull::listen(self, inbox.clone(), until).await?;
-        // Without a heartbeat: jobs come one by one.
-        let one = pull::BatchConfig { batch: 1, expires: Some(expires), ..Default::default() };
-        consumer.request_batch(one, inbox.into()).await.explained(link, what)?;
-        // The server forgets a pull when it restarts, and answers none whose consumer it has lost.
-        tokio::select! {
-            biased;
-            answer = pull.answer() => answer,
-            Ok(()) = connections.changed() => Err(link.explain(what, "the connection was made again meanwhile")),
-            () = sleep_until(until) => {
-                Err(link.explain(what, "the server did not answer, so it may have lost the consumer"))
-            }
-        }
-    }
-}
-
-/// A pull, from before it is sent. If it is dropped without an answer, as when the node drains, a job may be on its way: it is
-/// given back, and need not wait until the server misses its acknowledgement. To unsubscribe would not do: the client drops
-/// what the server sends before it knows of that.
-struct Pull {
-    jobs: JobsLink,
-    /// When the server has answered, if it does.
-    until: Instant,
-    /// `None` once the answer has come.
-    subscriber: Option<Subscriber>,
-}
-
-impl Pull {
-    async fn listen(jobs: &JobsLink, inbox: String, until: Instant) -> Result<Self, LinkError> {
-        let subscriber = jobs.0.link.client.subscribe(inbox).await;
-        let subscriber = subscriber.explained(&jobs.0.link, "a job could not be pulled")?;
-        Ok(Self { jobs: jobs.clone(), until, subscriber: Some(subscriber) })
-    }
-
-    async fn answer(&mut self) -> Result<Option<Message>, LinkError> {
-        let link = &self.jobs.0.link;
-        let subscriber = self.subscriber.as_mut().expect("there is one answer");
-        let answer = subscriber.next().await;
-        self.subscriber = None;
-        let message = answer.ok_or_else(|| LinkError::new("a job could not be pulled", "the connection has ended"))?;
-        match message.status {
-            _ if is_job(&message) => Ok(Some(Message { context: link.context.clone(), message })),
-            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) | None => Ok(None),
-            Some(status) => {
-                let said = message.description.as_deref().unwrap_or("no reason");
-                Err(link.explain("a job could not be pulled", format_args!("{status}, {said}")))
-            }
-        }
-    }
-}
-
-impl Drop for Pull {
-    fn drop(&mut self) {
-        let Some(mut subscriber) = self.subscriber.take() else { return };
-        let (inner, until) = (&self.jobs.0, self.until);
-        let context = inner.link.context.clone();
-        let mut returning = inner.returning.borrow_mut();
-        while returning.try_join_next().is_some() {}
-        returning.spawn_local(async move {
-            if let Ok(Some(message)) = timeout_at(until, subscriber.next()).await
-                && is_job(&message)
-                && let Err(error) = (Message { context, message }).ack_with(AckKind::Nak(Some(GIVEN_BACK))).await
-            {
-                log::warn!("a job could not be given back: {error}");
-            }
-        });
-    }
-}
-
-/// Whether the answer to a pull is a job, and not the reason for which there is none.
-fn is_job(message: &async_nats::Message) -> bool {
-    matches!(message.status, None | Some(StatusCode::OK))
 }
 
 impl NodeLink for JobsLink {
@@ -327,7 +212,7 @@ impl NodeLink for JobsLink {
 
     async fn next(&self, slot: usize) -> Result<Option<Delivery>, LinkError> {
         loop {
-            self.connected().await?;
+            self.0.link.connected().await?;
             let (kinds, queues) = (self.0.kinds.len(), &self.0.queues);
             let begin = slot.wrapping_add(self.0.asked.replace(self.0.asked.get().wrapping_add(1)));
             let in_turn = || (0..kinds).map(|at| begin.wrapping_add(at) % kinds);
@@ -359,17 +244,11 @@ impl NodeLink for JobsLink {
     }
 
     fn cancelled(&self, delivery: &Delivery) -> impl Future<Output = ()> + 'static {
-        let (mut cancelled, run) = (self.0.cancelled.clone(), delivery.run.clone());
-        async move {
-            // An error if the node ends.
-            if cancelled.wait_for(|cancelled| cancelled.contains_key(run.as_str())).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+        self.0.cancelled.clone().wait(delivery.run.clone())
     }
 
     async fn progress(&self, delivery: &Delivery) -> Result<(), LinkError> {
-        if !self.is_connected() {
+        if !self.0.link.is_connected() {
             return Err(LinkError::new("progress could not be told", "there is no connection"));
         }
         let told = delivery.message.ack_with(AckKind::Progress).await;
@@ -386,7 +265,7 @@ impl NodeLink for JobsLink {
             runs.insert(delivery.run.clone(), now);
         }
         let (subject, what) = (names::result(&delivery.run, delivery.first), "outcomes could not be sent");
-        self.connected().await?;
+        self.0.link.connected().await?;
         let sent = link.context.publish(subject, outcomes.into()).await.explained(link, what)?;
         sent.await.map(drop).explained(link, what)
     }
@@ -414,91 +293,14 @@ impl NodeLink for JobsLink {
     }
 
     async fn close(&self) {
-        let mut returning = self.0.returning.take();
         let closing = async {
-            while returning.join_next().await.is_some() {}
+            self.0.pulls.end().await;
             // The process may exit once the node has ended, and its last acknowledgements wait to be sent.
             self.0.link.client.flush().await
         };
         // Without a server this has no end.
         if !matches!(timeout(FAREWELL, closing).await, Ok(Ok(()))) {
             log::warn!("the server may not know of all that the node has ended or given back");
-        }
-    }
-}
-
-/// Follows which runs are cancelled.
-struct Runs {
-    link: Link,
-    sender: watch::Sender<HashMap<String, Instant>>,
-}
-
-impl Runs {
-    /// A watch that works: it has shown what is there.
-    async fn watch(&self) -> Result<Watch, LinkError> {
-        let runs = self.link.runs().await?;
-        let watch = runs.watch_with_history(">").await;
-        let mut watch = watch.explained(&self.link, "cancelled runs could not be watched")?;
-        let deaf = || self.link.explain("the watch of cancelled runs shows nothing", "it may need a permission");
-        // A permission that is missing is no error: the watch would just show nothing.
-        let signed = runs.put(SIGN, Bytes::from_static(b"here")).await;
-        let sign = signed.explained(&self.link, "the bucket of runs could not be signed")?;
-        let follow = async {
-            while let Some(next) = watch.next().await {
-                let entry = next.map_err(|error| LinkError::new("the watch of cancelled runs has failed", error))?;
-                let is_signed = entry.revision >= sign;
-                self.note(entry);
-                if is_signed {
-                    return Ok(());
-                }
-            }
-            Err(deaf())
-        };
-        timeout(WATCH, follow).await.map_err(|_| deaf())??;
-        Ok(watch)
-    }
-
-    fn note(&self, entry: Entry) {
-        let is_cancelled = entry.operation == Operation::Put && entry.value == CANCELLED;
-        self.sender.send_if_modified(|cancelled| {
-            // Of a record that becomes too old a watch shows nothing.
-            cancelled.retain(|_, noted| noted.elapsed() < KEPT);
-            if is_cancelled {
-                cancelled.insert(entry.key, Instant::now()).is_none()
-            } else {
-                cancelled.remove(&entry.key).is_some()
-            }
-        });
-    }
-
-    /// Follows the watch while the node lives, and makes another one where it ends, or the connection was made again: a
-    /// server that has lost the bucket would show no more of a new one until it is as long as the old one was.
-    async fn follow(self, mut watch: Watch) {
-        let mut connections = self.link.connections.clone();
-        connections.mark_unchanged();
-        loop {
-            let next = tokio::select! {
-                next = watch.next() => next,
-                Ok(()) = connections.changed() => None,
-                () = self.sender.closed() => return,
-            };
-            match next {
-                Some(Ok(entry)) => self.note(entry),
-                Some(Err(error)) => log::warn!("the watch of cancelled runs has failed: {error}"),
-                None => loop {
-                    match self.watch().await {
-                        Ok(again) => {
-                            watch = again;
-                            break;
-                        }
-                        Err(error) => log::warn!("cancelled runs can't be watched, which is tried again: {error}"),
-                    }
-                    tokio::select! {
-                        () = sleep(WATCH_AGAIN) => {}
-                        () = self.sender.closed() => return,
-                    }
-                },
-            }
         }
     }
 }
