@@ -150,22 +150,25 @@ where
             return;
         }
         let silent = now.saturating_sub(self.heard);
-        if silent > self.patience.outage {
-            return self.fail(format!("nothing was heard of the backend for {silent:.1?}"));
-        }
-        if let Some((first, since)) = self.leases.first_unkept()
-            && now.saturating_sub(since) > self.patience.outage
-        {
-            let why = format!("the backend answers, but has not kept the job of the batch at item {first} for");
-            return self.fail(format!("{why} {:.1?}", now.saturating_sub(since)));
-        }
         // One that tells it no more could send them, or died.
         self.unsent.take_if(|unsent| now.saturating_sub(unsent.told) > UNSENT);
-        if let Some(Unsent { since, what, .. }) = &self.unsent
-            && now.saturating_sub(*since) > self.patience.outage
+        let outage = self.patience.outage;
+        let too_long = |since: Duration| Some(now.saturating_sub(since)).filter(|time| *time > outage);
+        let why = if let Some(time) = too_long(self.heard) {
+            Some(format!("nothing was heard of the backend for {time:.1?}"))
+        } else if let Some((first, since)) = self.leases.first_unkept()
+            && let Some(time) = too_long(since)
         {
-            let time = now.saturating_sub(*since);
-            return self.fail(format!("nodes could not send outcomes for {time:.1?} ({what})"));
+            Some(format!("the backend answers, but has not kept the job of the batch at item {first} for {time:.1?}"))
+        } else if let Some(Unsent { since, what, .. }) = &self.unsent
+            && let Some(time) = too_long(*since)
+        {
+            Some(format!("nodes could not send outcomes for {time:.1?} ({what})"))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return self.fail(why);
         }
         if !self.is_looking && (self.leases.has_overdue(now) || silent > self.patience.answer) {
             self.is_looking = true;
