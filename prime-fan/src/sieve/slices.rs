@@ -167,12 +167,8 @@ impl Slices {
         if share.done > 0 {
             match given_up {
                 true => share.unfinished = Some(mem::take(buckets)),
-                false => {
-                    self.supply(&mut buckets.spares);
-                    share.part = Some(buckets.finish());
-                }
+                false => share.part = Some(self.finish(buckets)),
             }
-            lock(&self.spares).append(&mut buckets.spares);
         }
         share.is_sound = true;
         drop(share);
@@ -186,9 +182,7 @@ impl Slices {
                 state.left += 1;
                 drop(state);
                 let mut share = Share::new(slice, 1);
-                self.supply(&mut buckets.spares);
-                share.part = Some(buckets.finish());
-                lock(&self.spares).append(&mut buckets.spares);
+                share.part = Some(self.finish(&mut buckets));
                 share.is_sound = true;
             } else {
                 drop(state);
@@ -196,6 +190,14 @@ impl Slices {
             given_up = give_up();
         }
         None
+    }
+
+    /// Returns the chains of the buckets that a worker has filled, and takes its spare blocks back.
+    fn finish(&self, buckets: &mut Buckets) -> Vec<Chain> {
+        self.supply(&mut buckets.spares);
+        let chains = buckets.finish();
+        lock(&self.spares).append(&mut buckets.spares);
+        chains
     }
 
     /// Fills up the spare blocks of a worker.
