@@ -17,7 +17,6 @@ mod human;
 mod messages;
 mod output;
 mod progress;
-mod reader;
 mod search;
 #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a node ends in steps"))]
 mod shutdown;

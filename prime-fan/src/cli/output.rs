@@ -2,6 +2,7 @@
 //! completed.
 
 mod continued;
+mod reader;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -16,11 +17,12 @@ use crate::cli::blocking_io::{Ready, blocking};
 use crate::cli::exit::Failure;
 use crate::cli::file_attributes;
 use crate::cli::messages::say;
-use crate::cli::reader::Reader;
 use crate::cli::shutdown::Shutdown;
 use crate::cli::status_lines::suspend;
 use crate::parse::identity::Identity;
 use crate::parse::input::shown;
+
+pub(crate) use reader::Reader;
 
 const BUFFER: usize = 64 * 1024;
 

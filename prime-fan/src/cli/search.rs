@@ -17,15 +17,17 @@ use crate::cli::args::Settings;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::messages::{report, say};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Reader};
 use crate::cli::progress::{Progress, TICK};
-use crate::cli::reader::Reader;
 use crate::cli::shutdown::{Reason, Shutdown};
 use crate::cli::summary;
 use crate::parse::input::shown;
 
 /// What the commands do differently: how a result is written, and what the end of the search means.
 pub(crate) trait Search<T> {
+    /// How many items may fail before the search ends.
+    const FAILURES: u64 = u64::MAX;
+
     fn nouns(&self) -> Nouns;
 
     /// How much there is to do, in a unit of the command's choice; `None` if that is not known.
@@ -43,7 +45,7 @@ pub(crate) trait Search<T> {
     fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
         counts.failed += 1;
         report(&error);
-        ControlFlow::Continue(())
+        if counts.failed >= Self::FAILURES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Returns true if the reason for the end is decided already: a signal or the timeout does not change it.

@@ -144,20 +144,7 @@ impl TryFrom<Common> for Settings {
     type Error = clap::Error;
 
     fn try_from(common: Common) -> Result<Self, clap::Error> {
-        let Common {
-            workers,
-            format,
-            output,
-            continues,
-            timeout,
-            progress,
-            stats,
-            stats_file,
-            quiet,
-            verbose,
-            color: _,
-            remote,
-        } = common;
+        let Common { workers, output, continues, remote, .. } = common;
         if continues && output.as_deref().is_some_and(is_stdout) {
             return Err(invalid("--continue needs a file: give --output FILE the name of one"));
         }
@@ -170,18 +157,18 @@ impl TryFrom<Common> for Settings {
         }
         Ok(Self {
             workers,
-            format,
+            format: common.format,
             output,
             continues,
-            timeout,
-            progress,
-            stats,
-            stats_file,
-            quiet,
+            timeout: common.timeout,
+            progress: common.progress,
+            stats: common.stats,
+            stats_file: common.stats_file,
+            quiet: common.quiet,
             summary: false,
             seed: None,
             cluster,
-            log_filter: log_filter(quiet, verbose),
+            log_filter: log_filter(common.quiet, common.verbose),
         })
     }
 }

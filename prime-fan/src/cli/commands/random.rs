@@ -3,20 +3,16 @@
 use std::ops::ControlFlow;
 
 use crate::{Verdict, is_prime, trial_division};
-use actix_fan::{BoxError, FanIn, FanOutExt, ItemError, Job, StartError, Stats, Stopped, Work};
+use actix_fan::{BoxError, FanIn, FanOutExt, Job, StartError, Stats, Stopped, Work};
 
 use crate::cli::args::{self, Finder, Settings};
 use crate::cli::cluster::Cluster;
 use crate::cli::counts::{Counts, Nouns};
 use crate::cli::exit::Failure;
 use crate::cli::format::{Layout, Record};
-use crate::cli::messages::report;
 use crate::cli::output::Output;
 use crate::cli::search::{Run, Search, in_order};
 use crate::cli::shutdown::Shutdown;
-
-/// How many numbers may fail before the search ends.
-const FAILURES: u64 = 10;
 
 /// Prints primes among random numbers until there are enough, `--tested` numbers were tested, or the run is asked to
 /// end.
@@ -82,6 +78,9 @@ struct Hunt {
 }
 
 impl Search<Prime> for Hunt {
+    /// There is no end of numbers: where none can be tested, as on nodes that refuse them, no search would end.
+    const FAILURES: u64 = 10;
+
     fn nouns(&self) -> Nouns {
         Nouns { found: ["prime", "primes"], items: ["number", "numbers"] }
     }
@@ -108,13 +107,6 @@ impl Search<Prime> for Hunt {
         counts.found += 1;
         counts.done = counts.found;
         Ok(if counts.found == self.count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-
-    fn failed(&mut self, error: ItemError, counts: &mut Counts) -> ControlFlow<()> {
-        counts.failed += 1;
-        report(&error);
-        // There is no end of numbers: where none can be tested, as on nodes that refuse them, no search would end.
-        if counts.failed >= FAILURES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn note(&self, counts: &Counts) -> Option<String> {
