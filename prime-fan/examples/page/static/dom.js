@@ -15,6 +15,13 @@ export function short(n) {
   return `${(n / by).toPrecision(3)} ${unit}`;
 }
 
+/** Returns a function that appends an element with this tag and these classes to `parent`. */
+export const partsOf = (parent) => (tag, classes = "") => {
+  const node = parent.appendChild(document.createElement(tag));
+  if (classes) node.className = classes;
+  return node;
+};
+
 export function text(node, value) {
   if (node.textContent !== value) node.textContent = value;
 }

@@ -1,6 +1,6 @@
 // The workers, and the wires between them, generator and aggregator.
 
-import { count, el, portrait, short, still, text } from "./dom.js";
+import { count, el, partsOf, portrait, short, still, text } from "./dom.js";
 import { travel } from "./failures.js";
 import { duration } from "./observed.js";
 
@@ -39,11 +39,7 @@ function make(each) {
   lane = each.map(() => {
     const item = document.createElement("li");
     item.className = "lane";
-    const part = (tag, name) => {
-      const node = item.appendChild(document.createElement(tag));
-      node.className = name;
-      return node;
-    };
+    const part = partsOf(item);
     const name = part("span", "lane-name");
     const told = part("em", "lane-told");
     const rate = part("span", "lane-rate");

@@ -1,6 +1,6 @@
 // The nodes of a search that is done on other machines: as lanes of the fan, and each with its numbers in a table.
 
-import { count, el, plural, short, text } from "./dom.js";
+import { count, el, partsOf, plural, short, text } from "./dom.js";
 
 const QUIET = 5; // seconds without an answer from which on that is told in colour
 const GONE = 60; // seconds after which a node is taken for gone, as on the command line
@@ -70,7 +70,7 @@ export function show(nodes, rates, isRunning = false) {
 
 function row(name) {
   const item = document.createElement("tr");
-  const cell = (tag) => item.appendChild(document.createElement(tag));
+  const cell = partsOf(item);
   const head = cell("th");
   head.scope = "row";
   head.textContent = name;

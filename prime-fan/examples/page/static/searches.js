@@ -1,6 +1,6 @@
 // The list of the searches that are open on the one set of worker threads, of all clients, each with Drain and Stop.
 
-import { count, el, enable, isEnabled, plural, short, text } from "./dom.js";
+import { count, el, enable, isEnabled, partsOf, plural, short, text } from "./dom.js";
 import { describe } from "./settings.js";
 
 const rows = new Map(); // by the id of the search
@@ -24,11 +24,7 @@ export function show(pipelines, own, act) {
 
 function row(id, act) {
   const item = el.searches.appendChild(document.createElement("li"));
-  const part = (tag, name) => {
-    const node = item.appendChild(document.createElement(tag));
-    node.className = name;
-    return node;
-  };
+  const part = partsOf(item);
   const name = part("b", "search-name");
   const settings = part("span", "search-settings");
   const numbers = part("span", "search-numbers");
