@@ -16,6 +16,9 @@ mod input;
 #[cfg(unix)]
 mod kill;
 #[cfg(all(unix, feature = "nats"))]
+#[path = "../support/nats.rs"]
+mod nats;
+#[cfg(all(unix, feature = "nats"))]
 mod nodes;
 mod output;
 mod peer;

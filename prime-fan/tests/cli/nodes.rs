@@ -1,69 +1,13 @@
-//! Nodes on other machines, which are processes on this one, over a real NATS server: the first one that `NATS_SERVER` names,
-//! or the one on the PATH or Debian's. Without one these tests are skipped.
+//! Nodes on other machines, which are processes on this one, over a real NATS server. Without one these tests are skipped.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::nats::Server;
 use crate::program::{Ended, Running, prime_fan, run};
 
-/// A NATS server of its own, killed when this is dropped.
-struct Server {
-    child: Child,
-    url: String,
-    _files: TempDir,
-}
-
-/// Finds a server to run.
-fn program() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("NATS_SERVER") {
-        // As the library's tests have it, there may be several, or none.
-        return env::split_paths(&named).find(|program| !program.as_os_str().is_empty());
-    }
-    let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    let mut places = on_path.map(|folder| folder.join("nats-server")).chain([PathBuf::from("/usr/sbin/nats-server")]);
-    places.find(|place| place.is_file())
-}
-
 impl Server {
-    /// Starts one on a free port. `None`, with the reason, if there is no program.
-    fn start(jetstream: bool) -> Option<Self> {
-        Self::start_with(jetstream, &[])
-    }
-
-    fn start_with(jetstream: bool, options: &[&str]) -> Option<Self> {
-        let Some(program) = program() else {
-            println!("skipped: there is no nats-server, neither in NATS_SERVER nor on the PATH");
-            return None;
-        };
-        let files = TempDir::new().unwrap();
-        let mut command = Command::new(&program);
-        command.args(["--addr", "127.0.0.1", "--port", "-1"]).args(options);
-        if jetstream {
-            command.arg("--jetstream").arg("--store_dir").arg(files.path());
-        }
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut address = None;
-        for line in log.by_ref() {
-            let line = line.unwrap();
-            if let Some((_, found)) = line.split_once("Listening for client connections on ") {
-                address = Some(found.to_owned());
-            }
-            if line.contains("Server is ready") {
-                break;
-            }
-        }
-        // A server whose log is not read would block.
-        thread::spawn(move || log.for_each(drop));
-        let url = format!("nats://{}", address.expect("it says where it listens"));
-        Some(Self { child, url, _files: files })
-    }
-
     fn node(&self, name: &str) -> Running {
         let mut node = Running::start(&format!("node --nats {} --name {name} --workers 1", self.url));
         let line = node.error_line();
@@ -73,14 +17,6 @@ impl Server {
 
     fn run(&self, arguments: &str) -> Ended {
         run(&format!("{arguments} --nats {}", self.url))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

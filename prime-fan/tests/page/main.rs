@@ -14,6 +14,9 @@ mod chromedriver;
 mod failures;
 mod http;
 mod live_settings;
+#[cfg(feature = "nats")]
+#[path = "../support/nats.rs"]
+mod nats;
 mod nodes;
 mod observed;
 mod open_searches;

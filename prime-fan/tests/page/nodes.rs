@@ -144,15 +144,13 @@ fn few_and_many_nodes_fit_on_each_screen_and_break_no_rule_of_axe() {
 
 #[cfg(feature = "nats")]
 mod over_nats {
-    use std::env::{self, current_exe, split_paths, var_os};
-    use std::io::{BufRead, BufReader, Write, stderr};
-    use std::path::PathBuf;
+    use std::env::current_exe;
+    use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
     use std::thread;
 
-    use tempfile::TempDir;
-
     use super::*;
+    use crate::nats;
     use crate::server::{Server, command};
 
     /// A process, killed when this is dropped.
@@ -196,38 +194,14 @@ mod over_nats {
         }
     }
 
-    /// The first server that `NATS_SERVER` names, or that on the PATH or Debian's.
-    fn program() -> Option<PathBuf> {
-        if let Some(named) = var_os("NATS_SERVER") {
-            return split_paths(&named).find(|program| !program.as_os_str().is_empty());
-        }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let mut places = split_paths(&path).chain(["/usr/sbin".into()]).map(|folder| folder.join("nats-server"));
-        places.find(|place| place.is_file())
-    }
-
     #[test]
     fn the_nodes_of_a_search_are_shown_and_one_that_leaves_is_told_from_one_that_is_killed() {
-        let Some(program) = program() else {
-            let note = b"skipped: there is no nats-server, neither in NATS_SERVER nor on the PATH\n";
-            return stderr().write_all(note).expect("there is a standard error");
-        };
+        let Some(nats) = nats::Server::start(true) else { return };
         let Some(browser) = Browser::start() else { return };
-        let files = TempDir::new().expect("there is room for files");
-        let ports = files.path().join("ports");
-        std::fs::create_dir(&ports).expect("there is room for files");
-        let mut command_of_server = Command::new(program);
-        command_of_server.args(["--addr", "127.0.0.1", "--port", "-1", "--jetstream", "--store_dir"]);
-        command_of_server.arg(files.path()).arg("--ports_file_dir").arg(&ports);
-        let (_nats, _) = Process::start(&mut command_of_server, &["Server is ready"]);
-        let url = until("the server has told its port", || {
-            let file = std::fs::read_dir(&ports).ok()?.next()?.ok()?;
-            let told: Value = serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok()?;
-            told["nats"][0].as_str().map(str::to_owned)
-        });
-        let (first, first_name) = Process::node(&url, "first");
-        let (mut second, second_name) = Process::node(&url, "second");
-        let server = Server::spawn(command().args(["--port", "0", "--nats", &url]));
+        let url = &nats.url;
+        let (first, first_name) = Process::node(url, "first");
+        let (mut second, second_name) = Process::node(url, "second");
+        let server = Server::spawn(command().args(["--port", "0", "--nats", url]));
         browser.load(&format!("{}?bits=40&finder=fast&pace=0&workers=1&panic=100", server.url()));
         browser.until_state("ready");
         browser.click("#start");
