@@ -392,7 +392,7 @@ impl NatsBuilder {
                             log::info!("NATS: connected again");
                         }
                     }
-                    // Each time that a connection could not be made: every four seconds, as long as it takes.
+                    // Comes for each connection that could not be made, every four seconds.
                     Event::ClientError(error) => {
                         let text = format!("no connection to the server can be made: {error}");
                         if complaint.set(text.clone(), false) {

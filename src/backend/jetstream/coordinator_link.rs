@@ -264,7 +264,7 @@ impl CoordinatorLink for RunLink {
     }
 }
 
-/// Returns true if the stream of jobs, or the account, has as much as it may have. A stream says so by its text alone: the code
+/// Returns true if the stream of jobs, or the account, is at its limit. A stream says so by its text alone: the code
 /// is the one of a disk that is full.
 fn is_full(error: &PublishError) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());

@@ -300,7 +300,7 @@ impl NodeBuilder {
         let runs = PoolRuns { pool: pool.clone(), jobs: Arc::clone(&jobs) };
         let limits = Limits { max_items: self.max_items };
         let shown = Shown::new(Arc::clone(&name), slots as u32, Arc::clone(&is_draining));
-        // It keeps the connection as long as it serves, also where it was dropped and gives back what it has.
+        // The connection stays open until the node has given back its jobs, also if the `Node` is dropped.
         let connection = nats.clone();
         let opened = nats.call(move |link| async move {
             let link = JobsLink::open(link, kinds).await?;

@@ -232,7 +232,7 @@ impl NodeLink for JobsLink {
                     return Ok(Some(delivery));
                 }
             }
-            // So an idle node sends as many requests as it has kinds, and not as it has slots.
+            // One request per kind, however many slots are idle.
             match in_turn().find(|&at| !queues[at].is_watched.get()) {
                 Some(at) => {
                     let _watching = Watching::begin(&queues[at], &self.0.found);

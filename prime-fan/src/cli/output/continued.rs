@@ -4,8 +4,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Compares what is written with what is in the file, and appends what comes after its end. The file may end anywhere, as it
-/// does when a process was killed.
+/// Compares what is written with what is in the file, and appends what comes after its end. The file may end
+/// within a line, as a killed process leaves it.
 pub(super) struct Continued {
     file: File,
     /// How many bytes of the file are still to be compared.
